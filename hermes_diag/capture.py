@@ -1,0 +1,137 @@
+"""Evidence to and from JSON Lines, written as it happens, so that a killed run can still be read.
+
+Line one is `{"record": "capture", "schema": 1, ...plan...}`. Each further line is one record of one
+cell, `{"record": KIND, "cell": NAME, ...fields...}`; a cell is over with its "outcome".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from hermes_diag.errors import UsageError
+from hermes_diag.gateway.contract import ClientBuilt, Hello, Measured, TurnDone
+from hermes_diag.model import Cell, Connection, Evidence, Outcome, Plan, Sample, Served
+
+SCHEMA = 1
+
+KINDS: dict[str, type] = {
+    "stack": Hello,
+    "client": ClientBuilt,
+    "turn": TurnDone,
+    "sample": Sample,
+    "served": Served,
+    "connection": Connection,
+    "measured": Measured,
+    "outcome": Outcome,
+}
+_NAMES = {kind: name for name, kind in KINDS.items()}
+
+
+class Recorder:
+    """Collects the records of one cell, and writes each to the capture at once if there is one."""
+
+    def __init__(self, cell: Cell, capture: Capture | None = None) -> None:
+        self.cell = cell
+        self._capture = capture
+        self._records: list[Any] = []
+
+    def add(self, record: Any) -> None:
+        self._records.append(record)
+        if self._capture is not None:
+            self._capture.write(self.cell, record)
+
+    def evidence(self) -> Evidence:
+        """What was collected. Without an outcome the cell was cut off."""
+        return collect(self.cell, self._records)
+
+
+def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
+    """Records of one cell, in the order they came, as Evidence.
+
+    Turns of overlapping sessions end in any order; they are put in the order of the plan.
+    """
+    by_kind: dict[type, list[Any]] = {kind: [] for kind in KINDS.values()}
+    for record in records:
+        by_kind[type(record)].append(record)
+    stacks, outcomes = by_kind[Hello], by_kind[Outcome]
+    return Evidence(
+        cell=cell,
+        stack=stacks[0] if stacks else None,
+        clients=tuple(by_kind[ClientBuilt]),
+        turns=tuple(sorted(by_kind[TurnDone], key=lambda turn: (turn.turn, turn.session, turn.attempt))),
+        samples=tuple(by_kind[Sample]),
+        served=tuple(by_kind[Served]),
+        connections=tuple(by_kind[Connection]),
+        measured=tuple(by_kind[Measured]),
+        outcome=outcomes[-1] if outcomes else Outcome("cut", "the run ended before this cell did"),
+    )
+
+
+class Capture:
+    """A capture file being written; each line is flushed."""
+
+    def __init__(self, file: IO[bytes], plan: Plan) -> None:
+        self._file = file
+        self._put({"record": "capture", "schema": SCHEMA, "plan": plan})
+
+    def write(self, cell: Cell, record: Any) -> None:
+        own = {field.name: getattr(record, field.name) for field in fields(record)}
+        self._put({"record": _NAMES[type(record)], "cell": cell.name, **own})
+
+    def _put(self, line: dict[str, Any]) -> None:
+        self._file.write(msgspec.json.encode(line) + b"\n")
+        self._file.flush()
+
+
+def read(path: Path) -> tuple[Plan, list[Evidence]]:
+    """A capture file as (plan, evidence of every cell of the plan).
+
+    The last line of a killed run may be half a line: it is left out. Raises UsageError.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as exc:
+        raise UsageError(f"cannot read {path}: {exc.strerror}", "name a file written by --save") from None
+    whole = lines[:-1]  # after the last newline there is nothing, or half a record
+    if not whole:
+        raise UsageError(f"{path} is empty", "name a file written by --save")
+    plan = _header(path, whole[0])
+    records: dict[str, list[Any]] = {cell.name: [] for cell in plan.cells}
+    for name, record in _records(path, whole[1:]):
+        if name not in records:
+            raise UsageError(f"{path} has a record of {name!r}, which its plan does not know")
+        records[name].append(record)
+    return plan, [collect(cell, records[cell.name]) for cell in plan.cells]
+
+
+def _header(path: Path, line: bytes) -> Plan:
+    try:
+        head = msgspec.json.decode(line)
+        schema, plan = head["schema"], head["plan"]
+    except (msgspec.MsgspecError, KeyError, TypeError, UnicodeDecodeError):
+        raise UsageError(f"{path} is no capture of hermes-diag", "name a file written by --save") from None
+    if schema != SCHEMA:
+        raise UsageError(
+            f"{path} has schema {schema}, this hermes-diag reads {SCHEMA}",
+            "use the release that wrote it, or run again",
+        )
+    try:
+        return msgspec.convert(plan, Plan)
+    except msgspec.ValidationError as exc:
+        raise UsageError(f"{path} line 1: {exc}", "the file was changed after it was written") from None
+
+
+def _records(path: Path, lines: list[bytes]) -> Iterator[tuple[str, Any]]:
+    for number, line in enumerate(lines, start=2):
+        try:
+            fields_ = msgspec.json.decode(line)
+            kind, cell = KINDS[fields_.pop("record")], fields_.pop("cell")
+            yield cell, msgspec.convert(fields_, kind)
+        except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as exc:
+            reason = str(exc) if isinstance(exc, msgspec.ValidationError) else "not a record"
+            raise UsageError(f"{path} line {number}: {reason}", "the file was changed after it was written") from None

@@ -1,0 +1,36 @@
+"""Every way hermes-diag can refuse: one line that says what, one that says what to do.
+
+Exit codes, the same in every command: 0 clean or as expected, 1 a problem was found, 2 wrong
+usage, 3 could not measure, 130 interrupted. Code 1 is a verdict and never the code of an error.
+"""
+
+from __future__ import annotations
+
+OK = 0
+PROBLEM = 1
+USAGE = 2
+COULD_NOT_MEASURE = 3
+INTERRUPTED = 130
+
+
+class HermesDiagError(Exception):
+    """Something the user can act on: `message` says what and where, `hint` is the cure."""
+
+    exit_code = COULD_NOT_MEASURE
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(HermesDiagError):
+    """The command line, a payload or a file is wrong; nothing was run."""
+
+    exit_code = USAGE
+
+
+class CannotMeasure(HermesDiagError):
+    """The run could not be carried out, so there is no verdict."""
+
+    exit_code = COULD_NOT_MEASURE

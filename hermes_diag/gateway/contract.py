@@ -1,0 +1,179 @@
+"""What host and worker say to each other.
+
+The host writes commands to the worker's stdin, the worker writes events to a private descriptor;
+both are one JSON object a line. Python 3.9 and the standard library only: this file is read by the
+host and by the worker in a stranger's interpreter.
+
+    host    -> worker   a Job, then one line with the payload; `go` at each barrier
+    worker  -> host     Hello, then for each Job: Started ... Done, Exited
+
+The payload travels on a line of its own, so that no type here has a field it could be stored in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
+
+# Typing aliases, not `X | None`: the worker runs on 3.9 and the host resolves these hints at runtime.
+
+#: Version of this conversation; a worker and a host of different releases refuse each other.
+PROTOCOL = 1
+
+#: Request headers by which the loop tells the provider which turn a request belongs to and which
+#: fault it wants (the value is "session/turn/attempt", and a name in `provider/faults/`).
+TURN_HEADER = "x-hermes-diag-turn"
+FAULT_HEADER = "x-hermes-diag-fault"
+
+GO = "go"
+
+#: Exception texts that decide a cause and hold no user data. An event names the one that matched;
+#: the text itself is never sent: an error text may quote a body or a token.
+PHRASES = ("client has been closed",)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One cell, as the worker needs to know it. Times in seconds."""
+
+    cell: str
+    strategy: str
+    release: str
+    workload: str
+    sessions: int
+    turns: int
+    scope: str
+    retries: int
+    timeout: float
+    seed: int
+    barriers: int
+    api: str
+    base_url: str
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The stack under test, said once by each worker after its imports."""
+
+    protocol: int
+    python: str
+    openai: str
+    http: str
+    core: str
+    h11: str
+    system: str
+    import_ms: float
+
+
+@dataclass(frozen=True)
+class Started:
+    """A process of its own has taken the job."""
+
+    pid: int
+
+
+@dataclass(frozen=True)
+class ClientBuilt:
+    """One SDK client left the factory. Serials name objects: equal serials are the same object."""
+
+    serial: int
+    session: int
+    role: str  # "shared" or "request"
+    http_client: int
+    transport: int
+    mutated: Tuple[str, ...]  # names of the keys that the factory added to or changed in its argument
+    max_connections: Optional[int]
+    max_keepalive: Optional[int]
+    read_timeout: Optional[float]  # the SDK client's own, seconds
+    http_read_timeout: Optional[float]  # the http_client's, seconds
+    build_ms: float
+
+
+@dataclass(frozen=True)
+class TurnDone:
+    """One attempt at one turn. `chain` is the exception classes, outermost first."""
+
+    session: int
+    turn: int
+    attempt: int
+    outcome: str  # "ok", "interrupted" or "error"
+    events: int
+    ms: float
+    first_event_ms: Optional[float]
+    http_client: int
+    chain: Tuple[str, ...] = ()
+    errno: Optional[int] = None
+    phrase: Optional[str] = None
+    status: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """The worker stands still until `go`. `turns` counts the turns that have begun so far."""
+
+    label: str  # "start", "held", "idle" or "end"
+    turns: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One number from the `measure` cell."""
+
+    name: str
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The job is finished; its process is about to leave."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The worker itself broke (not the client under test). Frames are `file:line function`."""
+
+    error: str
+    frames: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Exited:
+    """The job's process is gone. `code` is negative for a signal, as in `subprocess`."""
+
+    code: int
+
+
+EVENTS: Mapping[str, type] = {
+    "hello": Hello,
+    "started": Started,
+    "client": ClientBuilt,
+    "turn": TurnDone,
+    "barrier": Barrier,
+    "measured": Measured,
+    "done": Done,
+    "failed": Failed,
+    "exited": Exited,
+}
+NAMES: Mapping[type, str] = {kind: name for name, kind in EVENTS.items()}
+
+_WORKING = frozenset({"client", "turn", "barrier", "measured", "done", "failed", "exited"})
+
+#: Which event may follow which; None is the beginning. Anything else is a broken worker.
+FOLLOWS: Mapping[Optional[str], FrozenSet[str]] = {
+    None: frozenset({"hello", "failed"}),
+    "hello": frozenset({"started", "failed", "exited"}),
+    "started": _WORKING,
+    "client": _WORKING,
+    "turn": _WORKING,
+    "barrier": _WORKING,
+    "measured": _WORKING,
+    "done": frozenset({"exited"}),
+    "failed": frozenset({"exited"}),
+    "exited": frozenset({"started", "exited"}),
+}
+
+
+def to_line(event: Any) -> Dict[str, Any]:
+    """An event as the JSON object that crosses the pipe."""
+    return {"event": NAMES[type(event)], **asdict(event)}

@@ -1,0 +1,215 @@
+"""The gateway loop: sessions, turns, interrupts, barriers. It holds no client of its own.
+
+Modelled on what Hermes does: each session keeps `client_kwargs` and builds a shared client from it at
+start; each turn takes a request client from `dict(client_kwargs)`. The factory that builds them is
+the strategy under test; whether the end of a turn closes the request client is the release.
+"""
+
+import importlib
+import random
+import threading
+import time
+import weakref
+
+from .contract import FAULT_HEADER, TURN_HEADER, ClientBuilt, TurnDone
+
+HOLD = "hold"  # provider/faults/hold.py: first event, then nothing until the host lets go
+
+
+def run(job, payload, sdk, link):
+    """Carry out one job; returns when the last turn is over and the last barrier has opened."""
+    WORKLOADS[job.workload](Gateway(job, payload, sdk, link))
+
+
+class Session:
+    """A chat session: its long-lived kwargs (perhaps shared with others) and its shared client."""
+
+    def __init__(self, serial, client_kwargs):
+        self.serial = serial
+        self.client_kwargs = client_kwargs
+        self.shared = None
+
+
+class Gateway:
+    """The sessions of one cell and what they have in common."""
+
+    def __init__(self, job, payload, sdk, link):
+        self.job = job
+        self.link = link
+        self.payload = payload
+        self.sdk = sdk
+        self._create = importlib.import_module("." + job.strategy, __package__ + ".strategies").create_client
+        self._random = random.Random(job.seed)
+        self._serials = Serials()
+        self._clients = 0
+        self._kept = []  # release "abandon": nobody closes, and something still holds a reference
+        self.turns = 0
+        whole = self._fresh_kwargs()
+        self.sessions = [
+            Session(serial, whole if job.scope == "gateway" else self._fresh_kwargs())
+            for serial in range(1, job.sessions + 1)
+        ]
+        for session in self.sessions:
+            session.shared = self._build(session, session.client_kwargs, "shared")
+
+    def _fresh_kwargs(self):
+        return {
+            "api_key": self.sdk.LOCAL_KEY,
+            "base_url": self.job.base_url,
+            "max_retries": 0,  # the gateway has retries of its own and switches the SDK's off
+        }
+
+    def order(self):
+        """The sessions in the order in which this round serves them."""
+        return self._random.sample(self.sessions, len(self.sessions))
+
+    def barrier(self, label):
+        self.link.barrier(label, self.turns)
+
+    def turn(self, session, turn, interrupt=False, hold=None):
+        """One user turn with its retries; `hold` is told when the first event is there."""
+        self.turns += 1
+        for attempt in range(1, self.job.retries + 2):
+            if attempt > 1:
+                self._rebuild(session)
+            done = self._attempt(session, turn, attempt, interrupt, hold)
+            self.link.send(done)
+            if done.outcome != "error":
+                return
+
+    def _rebuild(self, session):
+        """What the gateway tries when a request failed: a new shared client from the same kwargs."""
+        session.shared.close()
+        session.shared = self._build(session, session.client_kwargs, "shared")
+
+    def _build(self, session, kwargs, role):
+        before = dict(kwargs)
+        begun = time.perf_counter()
+        client = self._create(self.sdk, kwargs)
+        build_ms = (time.perf_counter() - begun) * 1000
+        sdk = self.sdk
+        self._clients += 1
+        limits = sdk.pool_limits(client)
+        self.link.send(
+            ClientBuilt(
+                serial=self._clients,
+                session=session.serial,
+                role=role,
+                http_client=self._serials.of(sdk.http_client_of(client)),
+                transport=self._serials.of(sdk.transport_of(client)),
+                mutated=tuple(
+                    sorted(key for key in kwargs if key not in before or kwargs[key] is not before[key])
+                ),
+                max_connections=limits[0],
+                max_keepalive=limits[1],
+                read_timeout=sdk.read_timeout(client.timeout),
+                http_read_timeout=sdk.read_timeout(sdk.http_client_of(client).timeout),
+                build_ms=build_ms,
+            )
+        )
+        return client
+
+    def _attempt(self, session, turn, attempt, interrupt, hold):
+        sdk, job = self.sdk, self.job
+        client = self._build(session, dict(session.client_kwargs), "request")
+        http_client = self._serials.of(sdk.http_client_of(client))
+        headers = {TURN_HEADER: "%d/%d/%d" % (session.serial, turn, attempt)}
+        if hold is not None:
+            headers[FAULT_HEADER] = HOLD
+        stream, events, first, failure, outcome = None, 0, None, {}, "ok"
+        begun = time.perf_counter()
+        try:
+            stream = sdk.open_stream(client, job.api, self.payload, headers, job.timeout)
+            for _ in stream:
+                events += 1
+                if first is None:
+                    first = (time.perf_counter() - begun) * 1000
+                    if hold is not None:
+                        hold.set()
+                if interrupt:
+                    outcome = "interrupted"
+                    break
+        except Exception as exc:
+            outcome, failure = "error", sdk.describe(exc)
+        ms = (time.perf_counter() - begun) * 1000
+        if job.release == "close":
+            if stream is not None:
+                stream.close()
+            client.close()
+        else:
+            self._kept.append((client, stream))
+        return TurnDone(session.serial, turn, attempt, outcome, events, ms, first, http_client, **failure)
+
+
+class Serials:
+    """Numbers for objects: the same object, the same number, without keeping it alive."""
+
+    def __init__(self):
+        self._known = weakref.WeakKeyDictionary()
+        self._last = 0
+
+    def of(self, thing):
+        if thing not in self._known:
+            self._last += 1
+            self._known[thing] = self._last
+        return self._known[thing]
+
+
+def steady(gateway):
+    """Complete turns with an idle gap after each round."""
+    _rounds(gateway, interrupt=False)
+
+
+def interrupted(gateway):
+    """Every turn is interrupted by its user after the first event."""
+    _rounds(gateway, interrupt=True)
+
+
+def _rounds(gateway, interrupt):
+    gateway.barrier("start")
+    turns = gateway.job.turns
+    gap = max(1, -(-turns // gateway.job.barriers))
+    for turn in range(1, turns + 1):
+        for session in gateway.order():
+            gateway.turn(session, turn, interrupt=interrupt)
+        if turn % gap == 0 or turn == turns:
+            gateway.barrier("idle")
+
+
+def overlapping(gateway):
+    """In each round one session's turn ends while the streams of all others are being read."""
+    gateway.barrier("start")
+    for turn in range(1, gateway.job.turns + 1):
+        *reading, ending = gateway.order()
+        readers = [_read_in_thread(gateway, session, turn) for session in reading]
+        gateway.turn(ending, turn)
+        gateway.barrier("held")  # the host looks, then lets the provider finish the held streams
+        for reader in readers:
+            reader.join()
+        gateway.barrier("idle")
+
+
+def _read_in_thread(gateway, session, turn):
+    """Start a turn whose stream the provider holds; returns once it is being read, or has failed."""
+    reading = threading.Event()
+
+    def read():
+        try:
+            gateway.turn(session, turn, hold=reading)
+        finally:
+            reading.set()
+
+    thread = threading.Thread(target=read, name="session-%d" % session.serial, daemon=True)
+    thread.start()
+    reading.wait()
+    return thread
+
+
+def measure(gateway):
+    """No load: what clients cost and which timeouts and limits really hold (see measure.py)."""
+    from . import measure as bench
+
+    bench.run(gateway)
+
+
+WORKLOADS = {"steady": steady, "interrupted": interrupted, "overlapping": overlapping, "measure": measure}

@@ -1,0 +1,201 @@
+"""The host's data: a plan of cells, what was seen of each, what was concluded. Frozen, no logic.
+
+No type here has a field for headers, keys, prompts or bodies: what cannot be stored cannot leak.
+Times are seconds unless a name ends in `_ms`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hermes_diag.gateway.contract import ClientBuilt, Hello, Measured, TurnDone
+
+#: The states of a TCP socket as psutil and Linux name them.
+ESTABLISHED, CLOSE_WAIT = "ESTABLISHED", "CLOSE_WAIT"
+
+#: States of which counts vary from run to run on the same cell: they depend on when the kernel gets
+#: round to it (TIME_WAIT may be recycled early), never on the client under test.
+RACY_STATES = ("FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSING", "LAST_ACK", "SYN_SENT", "SYN_RECV")
+
+
+@dataclass(frozen=True)
+class PayloadInfo:
+    """What may be said of a payload: where it came from, which API it is for, how large it is."""
+
+    source: str  # "built-in", a file's name, never its content
+    kind: str  # "built-in", "body" or "hermes-dump"
+    api: str  # "responses" or "chat"
+    size: int  # bytes of the body as replayed
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One experiment: a strategy and a release under a workload, in a process of its own."""
+
+    strategy: str
+    release: str
+    workload: str
+    sessions: int
+    turns: int
+    scope: str  # who shares one client_kwargs dict: "session" or "gateway"
+    retries: int
+    timeout: float
+    idle_close: float | None  # 0: an idle gap ends as soon as all is idle; None: never
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """`buggy/close/steady`; the control and the measurements have one word."""
+        if self.workload in (FRESH, MEASURE):
+            return self.workload
+        return f"{self.strategy}/{self.release}/{self.workload}"
+
+
+#: The control (each turn in a new process) and the cell that measures prices and timeouts.
+FRESH, MEASURE = "fresh", "measure"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do."""
+
+    cells: tuple[Cell, ...]
+    payload: PayloadInfo
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One look at a worker's sockets from outside.
+
+    `states` counts sockets towards the provider by remote endpoint, whoever owns them; `owned` those
+    that belong to the worker's pid. A number that could not be had is None.
+    """
+
+    at: float  # seconds since the cell began
+    late: float  # how much later than due the sample was taken
+    label: str  # the barrier's label, or "tick"
+    turns: int  # turns begun so far (0 for a tick)
+    states: dict[str, int]
+    owned: dict[str, int]
+    unlisted: int | None  # TCP fds that are in no TCP table: sockets in state CLOSE
+    fds: int | None
+    threads: int | None
+    rss: int | None  # bytes
+
+    def ownerless(self, state: str) -> int:
+        """Sockets in that state that no process owns."""
+        return max(0, self.states.get(state, 0) - self.owned.get(state, 0))
+
+
+@dataclass(frozen=True)
+class Served:
+    """One request as the provider saw it."""
+
+    turn: str  # "session/turn/attempt" as the loop named it
+    connection: int
+    status: int
+    events: int  # sent
+    finished: bool  # the whole response went out
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One connection as the provider saw it."""
+
+    serial: int
+    requests: int
+    bytes_in: int
+    bytes_out: int
+    closed_first: str  # "client", "provider", or "" while it was open at the end
+    how: str  # "fin" or "reset", of whoever closed first
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell ended: "done", "died", "hung" or "cut" (interrupted before its end)."""
+
+    how: str
+    detail: str = ""
+    frames: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that was seen of one cell; what the rules read."""
+
+    cell: Cell
+    stack: Hello | None
+    clients: tuple[ClientBuilt, ...]
+    turns: tuple[TurnDone, ...]
+    samples: tuple[Sample, ...]
+    served: tuple[Served, ...]
+    connections: tuple[Connection, ...]
+    measured: tuple[Measured, ...]
+    outcome: Outcome
+
+    @property
+    def barriers(self) -> tuple[Sample, ...]:
+        return tuple(sample for sample in self.samples if sample.label != "tick")
+
+    def idle(self) -> tuple[Sample, ...]:
+        """Samples of idle gaps, after the provider has closed what it wanted to close."""
+        return tuple(sample for sample in self.samples if sample.label == "idle")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule concluded, with the numbers and turns it rests on."""
+
+    code: str
+    severity: str  # "problem", "cause" or "note"
+    summary: str
+    numbers: dict[str, float]
+    turns: tuple[str, ...]
+    remedy: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class CellReport:
+    """One cell judged. Words: ok, fails, starves, leaks, hangs, too short, no result."""
+
+    cell: Cell
+    word: str
+    expected: str
+    as_expected: bool
+    ok: int
+    interrupted: int
+    errors: dict[str, int]
+    close_wait_peak: int | None
+    close_wait_left: int | None
+    retries_made: int
+    retries_helped: int
+    findings: tuple[Finding, ...]
+    outcome: Outcome
+
+    @property
+    def attempts(self) -> int:
+        return self.ok + self.interrupted + sum(self.errors.values())
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the bug report. Status: reproduced, not reproduced, could not tell, not tested."""
+
+    claim: str
+    status: str
+    conditions: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole run, judged; what the reporters print."""
+
+    plan: Plan
+    stack: Hello | None
+    cells: tuple[CellReport, ...]
+    claims: tuple[Claim, ...]
+    verdict: str
+    exit_code: int
+    evidence: tuple[Evidence, ...] = field(default=(), repr=False)

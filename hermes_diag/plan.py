@@ -1,0 +1,102 @@
+"""Flags to cells, and what the bug report predicts of each. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hermes_diag.model import FRESH, MEASURE, Cell, PayloadInfo, Plan
+
+STRATEGIES = ("buggy", "fixed")
+RELEASES = ("close", "abandon")
+WORKLOADS = ("steady", "interrupted", "overlapping")
+SCOPES = ("session", "gateway")
+
+#: (sessions, turns, scope) of a workload unless flags say otherwise. One session is interrupted often
+#: enough to run dry the 100 connections of httpx's default pool. Overlapping sessions share one dict
+#: for the gateway: with one each, nothing is shared and no release can touch another's stream.
+DEFAULTS = {
+    "steady": (3, 8, "session"),
+    "interrupted": (1, 102, "session"),
+    "overlapping": (3, 6, "gateway"),
+    FRESH: (2, 1, "session"),
+    MEASURE: (1, 1, "session"),
+}
+#: httpx's default pool size, to which the injected client shrank the SDK's 1000.
+POOL = 100
+#: Looks at each cell, evenly spread over its rounds.
+BARRIERS = 12
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the user asked for; None leaves a workload its default."""
+
+    sessions: int | None = None
+    turns: int | None = None
+    scope: str | None = None
+    retries: int = 0
+    timeout: float = 1.0
+    idle_close: float | None = 0.0
+    seed: int = 0
+
+
+def make(
+    payload: PayloadInfo,
+    strategies: tuple[str, ...] = (),
+    releases: tuple[str, ...] = (),
+    workloads: tuple[str, ...] = (),
+    sizes: Sizes = Sizes(),
+) -> Plan:
+    """The cells for the chosen values of each dimension (none chosen: all), the control and the
+    measurements last."""
+    cells = [
+        _cell(strategy, release, workload, sizes)
+        for strategy in strategies or STRATEGIES
+        for release in releases or RELEASES
+        for workload in workloads or WORKLOADS
+    ]
+    # The control uses the buggy factory: what upstream saw working was a fresh shell of the same code.
+    cells.append(_cell("buggy", "close", FRESH, Sizes(timeout=sizes.timeout, seed=sizes.seed)))
+    cells.append(_cell("buggy", "close", MEASURE, Sizes(timeout=sizes.timeout, seed=sizes.seed)))
+    return Plan(tuple(cells), payload)
+
+
+def _cell(strategy: str, release: str, workload: str, sizes: Sizes) -> Cell:
+    sessions, turns, scope = DEFAULTS[workload]
+    return Cell(
+        strategy=strategy,
+        release=release,
+        workload=workload,
+        sessions=sizes.sessions or sessions,
+        turns=sizes.turns or turns,
+        scope=sizes.scope or scope,
+        retries=sizes.retries,
+        timeout=sizes.timeout,
+        idle_close=sizes.idle_close,
+        seed=sizes.seed,
+    )
+
+
+def expected(cell: Cell) -> tuple[str, ...]:
+    """Words of a verdict that agree with the bug report as measured, the predicted one first.
+
+    From facts measured on openai 2.24 to 3.x: see the table in README, "What each cell does".
+    """
+    if cell.workload in (FRESH, MEASURE):
+        return ("ok",)
+    together = cell.sessions if cell.scope == "gateway" else 1
+    turns = cell.turns * together  # that share one dict
+    if cell.strategy == "buggy" and cell.release == "close":
+        return ("fails",) if turns > 1 else ("ok",)
+    if cell.strategy == "buggy" and cell.workload == "interrupted":
+        return ("starves",) if turns > POOL else ("leaks", "too short")
+    if cell.strategy == "fixed" and cell.release == "abandon":
+        return ("leaks", "too short")
+    return ("ok",)
+
+
+def cost(cell: Cell) -> float:
+    """A rough weight by which the longest cells are started first."""
+    starving = "starves" in expected(cell)
+    fresh = 300 * cell.sessions if cell.workload == FRESH else 0
+    return cell.sessions * cell.turns * (1 + cell.retries) + (1000 if starving else 0) + fresh

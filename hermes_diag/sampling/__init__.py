@@ -1,0 +1,1 @@
+"""Looks at a process's TCP sockets from outside."""

@@ -1,0 +1,1 @@
+"""Where socket tables come from: one file a source, all with the same functions."""
