@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import socket
 from collections import deque
 from dataclasses import asdict
 from pathlib import Path
@@ -28,59 +29,103 @@ _THREAD = re.compile(r"^(Current thread|Thread) 0x")
 
 
 class Gone(Exception):
-    """The worker closed its end: it has exited or was killed."""
+    """A lane closed its end: it has exited or was killed."""
 
 
-class Lane:
-    """One worker process, its jobs run one after the other.
+class Interpreter:
+    """A worker process with its lanes. Async context manager: leaving it kills all of them.
 
-    Async context manager: leaving it kills the whole process group, the job's process included.
+    python: the interpreter to run it in. lanes: how many jobs may run at the same time. spawn: no
+    fork, one lane, one job. warm: (api, canned reply) that the SDK parses before the first fork.
     """
 
-    def __init__(self, python: str, spawn: bool = False) -> None:
-        self.python = python
-        self.spawn = spawn
-        self._stderr: deque[str] = deque(maxlen=400)
-        self._last: str | None = None
+    def __init__(self, python: str, lanes: int = 1, spawn: bool = False, warm: tuple[str, bytes] | None = None):
+        self._python = python
+        self._spawn = spawn
+        self._warm = warm
+        self._pipes = [_Pipes() for _ in range(lanes)]
+        self.lanes: list[Lane] = []
 
-    async def __aenter__(self) -> Lane:
-        read, write = os.pipe()
+    async def __aenter__(self) -> Interpreter:
+        theirs = [fd for pipes in self._pipes for fd in pipes.theirs]
+        options = [f"--lane={','.join(map(str, pipes.theirs))}" for pipes in self._pipes]
         try:
             self._process = await asyncio.create_subprocess_exec(
-                self.python, "-B", str(GATEWAY), "--events", str(write), *(["--spawn"] if self.spawn else []),
+                self._python,
+                "-B",
+                str(GATEWAY),
+                *options,
+                *(["--spawn"] if self._spawn else []),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                pass_fds=[write],
+                pass_fds=theirs,
                 env=worker_environment(os.environ),
                 start_new_session=True,  # Ctrl-C on the terminal is the host's; and one kill ends all
             )
         except OSError as exc:
-            os.close(read)
+            for pipes in self._pipes:
+                pipes.close_ours()
             raise CannotMeasure(
-                f"cannot start {self.python}: {exc.strerror}", "name another interpreter, or reinstall"
+                f"cannot start {self._python}: {exc.strerror}", "name another interpreter, or reinstall"
             ) from None
         finally:
-            os.close(write)
-        self._events = asyncio.StreamReader(limit=1 << 24)
-        self._pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(self._events), os.fdopen(read, "rb", 0)
-        )
-        self._drain = asyncio.create_task(self._read_stderr())
+            for fd in theirs:
+                os.close(fd)
+        self.lanes = [await Lane.open(self._python, self._spawn, pipes) for pipes in self._pipes]
+        if self._warm is not None:
+            api, reply = self._warm
+            assert self._process.stdin is not None
+            order = json.dumps({"warm": api, "payload_bytes": len(reply)}).encode()
+            self._process.stdin.write(order + b"\n" + reply)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self.kill()
-        self._pipe.close()
-        await self._process.wait()
-        self._drain.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._drain
-
-    def kill(self) -> None:
-        """End the lane and the job it runs, at once."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        for lane in self.lanes:
+            lane.close()
+        await self._process.wait()
+
+
+class _Pipes:
+    """A lane's two connections; `theirs` are the worker's ends: commands and events, stderr."""
+
+    def __init__(self) -> None:
+        self.talk, talk = socket.socketpair()
+        self.stderr, stderr = os.pipe()
+        self.theirs = (talk.detach(), stderr)
+
+    def close_ours(self) -> None:
+        self.talk.close()
+        os.close(self.stderr)
+
+
+class Lane:
+    """One row of jobs in a worker process, run one after the other."""
+
+    def __init__(self, python: str, spawn: bool) -> None:
+        self.python = python
+        self.spawn = spawn  # the process ends with its first job
+        self._stderr: deque[str] = deque(maxlen=400)
+        self._last: str | None = None
+        self._errors = asyncio.StreamReader()
+
+    @classmethod
+    async def open(cls, python: str, spawn: bool, pipes: _Pipes) -> Lane:
+        """Take over our ends of the pipes."""
+        lane = cls(python, spawn)
+        loop = asyncio.get_running_loop()
+        lane._events, lane._commands = await asyncio.open_unix_connection(sock=pipes.talk, limit=1 << 24)
+        lane._stderr_pipe, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(lane._errors), os.fdopen(pipes.stderr, "rb", 0)
+        )
+        lane._drain = asyncio.create_task(lane._read_stderr())
+        return lane
+
+    def close(self) -> None:
+        self._drain.cancel()
+        self._stderr_pipe.close()
+        self._commands.transport.abort()
 
     async def hello(self) -> Hello:
         """The stack that this interpreter has. Raises CannotMeasure when it has none."""
@@ -89,7 +134,7 @@ class Lane:
         except Gone:
             raise CannotMeasure(
                 f"{self.python} ended before it could say what SDK it has",
-                "run `" + self.python + " -c 'import openai'` to see why",
+                f"run `{self.python} -c 'import openai'` to see why",
             ) from None
         except TimeoutError:
             raise CannotMeasure(f"{self.python} was silent for {START_PATIENCE:.0f} s after its start") from None
@@ -105,19 +150,16 @@ class Lane:
 
     async def start(self, job: Job, payload: bytes) -> None:
         """Hand over a job and the body it replays."""
-        assert self._process.stdin is not None
-        line = json.dumps({**asdict(job), "payload_bytes": len(payload)})
-        await self._write(line.encode() + b"\n" + payload)
+        await self._write(json.dumps({**asdict(job), "payload_bytes": len(payload)}).encode() + b"\n" + payload)
 
     async def go(self) -> None:
         """Open the barrier at which the worker stands."""
         await self._write(contract.GO.encode() + b"\n")
 
     async def _write(self, data: bytes) -> None:
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.write(data)
-            await self._process.stdin.drain()
+            self._commands.write(data)
+            await self._commands.drain()
         except ConnectionError:
             raise Gone from None
 
@@ -138,7 +180,7 @@ class Lane:
         return event
 
     async def stacks(self, pid: int) -> tuple[str, ...]:
-        """Ask a process of this lane for the stacks of all its threads, innermost frame first."""
+        """Ask the job of this lane for the stacks of all its threads, innermost frame first."""
         self._stderr.clear()
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGUSR1)
@@ -150,10 +192,9 @@ class Lane:
         return frames(self._stderr)
 
     async def _read_stderr(self) -> None:
-        assert self._process.stderr is not None
         while True:
             try:
-                line = await self._process.stderr.readline()
+                line = await self._errors.readline()
             except ValueError:  # a line longer than the buffer; libraries print megabytes
                 continue
             if not line:

@@ -6,7 +6,7 @@ Times are seconds unless a name ends in `_ms`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hermes_diag.gateway.contract import ClientBuilt, Hello, Measured, TurnDone
 
@@ -61,6 +61,25 @@ class Plan:
 
     cells: tuple[Cell, ...]
     payload: PayloadInfo
+
+
+@dataclass(frozen=True)
+class SocketRow:
+    """One TCP socket as a backend saw it. Addresses are (ip, port); unknown is None."""
+
+    state: str
+    local: tuple[str, int]
+    remote: tuple[str, int]
+    pid: int | None = None
+    fd: int | None = None
+    inode: int | None = None
+    recv_q: int | None = None  # bytes
+    send_q: int | None = None  # bytes
+    keepalive: bool | None = None  # the keepalive timer is running
+    retransmits: int | None = None
+
+    def owned_by(self, pid: int, fd: int | None) -> SocketRow:
+        return replace(self, pid=pid, fd=fd)
 
 
 @dataclass(frozen=True)

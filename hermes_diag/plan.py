@@ -98,5 +98,4 @@ def expected(cell: Cell) -> tuple[str, ...]:
 def cost(cell: Cell) -> float:
     """A rough weight by which the longest cells are started first."""
     starving = "starves" in expected(cell)
-    fresh = 300 * cell.sessions if cell.workload == FRESH else 0
-    return cell.sessions * cell.turns * (1 + cell.retries) + (1000 if starving else 0) + fresh
+    return cell.sessions * cell.turns * (1 + cell.retries) + (1000 if starving else 0)

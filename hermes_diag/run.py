@@ -8,10 +8,10 @@ from typing import Any
 
 from hermes_diag.capture import Capture, Recorder
 from hermes_diag.errors import CannotMeasure
-from hermes_diag.gateway.contract import Hello
-from hermes_diag.interpreter import Lane
-from hermes_diag.model import Cell, Evidence, Plan
+from hermes_diag.interpreter import Interpreter, Lane
+from hermes_diag.model import FRESH, Cell, Evidence, Plan
 from hermes_diag.plan import cost
+from hermes_diag.provider import replies
 from hermes_diag.session import Session
 
 #: Cells that run at the same time. Each has its process, its provider and its port.
@@ -28,32 +28,37 @@ class Run:
         python: str,
         capture: Capture | None = None,
         progress: Callable[[Cell, Any], None] = lambda cell, record: None,
+        backend: str = "auto",
     ) -> None:
         self._plan = plan
         self._payload = payload
         self._python = python
         self._progress = progress
+        self._backend = backend
         self._recorders = {cell: Recorder(cell, capture) for cell in plan.cells}
         self._waiting = sorted(plan.cells, key=cost)
 
     async def run(self) -> None:
         """Run every cell. Raises CannotMeasure when there is no SDK or no port."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(LANES, len(self._waiting))):
-                group.create_task(self._lane())
+        api = self._plan.payload.api
+        warm = api, b"".join(replies.stream(api, "gpt-5"))
+        async with Interpreter(self._python, LANES, warm=warm) as worker, asyncio.TaskGroup() as group:
+            for lane in worker.lanes:
+                group.create_task(self._work(lane))
 
-    async def _lane(self) -> None:
+    async def _work(self, lane: Lane) -> None:
+        # While the worker imports the SDK there is nothing to run on it: time for the control,
+        # which has interpreters of its own.
+        for cell in [cell for cell in self._waiting if cell.workload == FRESH]:
+            self._waiting.remove(cell)
+            await self._session(cell).in_new_shells(self._python)
+        stack = await lane.hello()
         while self._waiting:
-            async with Lane(self._python) as lane:
-                stack = await lane.hello()
-                while self._waiting:
-                    evidence = await self._cell(self._waiting.pop(), lane, stack)
-                    if evidence.outcome.how != "done":
-                        break  # the lane may be broken with its job: take a new one
+            await self._session(self._waiting.pop()).on_lane(lane, stack)
 
-    async def _cell(self, cell: Cell, lane: Lane, stack: Hello) -> Evidence:
-        session = Session(cell, self._plan.payload.api, self._payload, self._recorders[cell], self._progress)
-        return await session.run(lane, stack)
+    def _session(self, cell: Cell) -> Session:
+        api, recorder = self._plan.payload.api, self._recorders[cell]
+        return Session(cell, api, self._payload, recorder, self._progress, self._backend)
 
     def evidence(self) -> list[Evidence]:
         """What has been seen so far of every cell of the plan, in its order."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import psutil
@@ -13,11 +15,11 @@ import psutil
 from hermes_diag.capture import Recorder
 from hermes_diag.errors import CannotMeasure
 from hermes_diag.gateway.contract import Barrier, Done, Exited, Failed, Hello, Job, Started
-from hermes_diag.interpreter import Gone, Lane
-from hermes_diag.model import FRESH, Cell, Evidence, Outcome
+from hermes_diag.interpreter import Gone, Interpreter, Lane
+from hermes_diag.model import ESTABLISHED, FRESH, Cell, Outcome, SocketRow
 from hermes_diag.plan import BARRIERS
 from hermes_diag.provider.server import Provider
-from hermes_diag.sampling.look import look
+from hermes_diag.sampling.look import choose, sample
 
 #: Seconds between two samples of the timeline.
 TICK = 0.25
@@ -28,71 +30,79 @@ Progress = Callable[[Cell, Any], None]
 
 
 class Died(Exception):
-    """The worker ended before its job did."""
+    """The job's process ended before its job did."""
 
 
 class Hung(Exception):
-    """The worker was silent for longer than its own timeouts allow."""
+    """The job was silent for longer than its own timeouts allow; args are why, and its stacks."""
 
 
 class Session:
     """One cell under observation. `payload` is the body to replay; `api` says where it goes."""
 
-    def __init__(self, cell: Cell, api: str, payload: bytes, recorder: Recorder, progress: Progress) -> None:
+    def __init__(
+        self, cell: Cell, api: str, payload: bytes, recorder: Recorder, progress: Progress, backend: str
+    ) -> None:
         self._cell = cell
         self._api = api
         self._payload = payload
         self._recorder = recorder
         self._progress = progress
         self._provider = Provider(cell.idle_close)
+        self._backend = choose(backend)
         self._pid = 0
         self._begun = 0.0
 
-    async def run(self, lane: Lane, stack: Hello) -> Evidence:
-        """Run the cell on a lane that has said hello, or for the control on new interpreters."""
-        self._begun = time.monotonic()
+    async def on_lane(self, lane: Lane, stack: Hello) -> None:
+        """Run the cell as a job of a lane that has said hello."""
         self._record(stack)
+        await self._observed(self._job(lane))
+
+    async def in_new_shells(self, python: str) -> None:
+        """Run the control: each turn in an interpreter of its own, started for it."""
+        await self._observed(self._shells(python))
+
+    async def _shells(self, python: str) -> None:
+        for turn in range(self._cell.sessions * self._cell.turns):
+            async with Interpreter(python, spawn=True) as shell:
+                stack = await shell.lanes[0].hello()
+                if turn == 0:
+                    self._record(stack)
+                await self._job(shell.lanes[0])
+
+    async def _observed(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work beside a provider and a ticker of its own; record how it ended."""
+        self._begun = time.monotonic()
         try:
             await self._provider.start()
         except OSError as exc:
+            work.close()
             raise CannotMeasure(f"no port on 127.0.0.1: {exc.strerror}", "free some ports and run again") from None
+        ticker = asyncio.create_task(self._tick())
         try:
-            if self._cell.workload == FRESH:
-                await self._fresh(lane.python)
-            else:
-                await self._job(lane)
+            await work
             outcome = Outcome("done")
         except Died as exc:
             outcome = Outcome("died", str(exc))
         except Hung as exc:
-            outcome = Outcome("hung", str(exc), await lane.stacks(self._pid))
-            lane.kill()
+            outcome = Outcome("hung", exc.args[0], exc.args[1])
         finally:
+            ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticker
             await self._provider.stop()
         for record in (*sorted(self._provider.served, key=_turn_key), *self._provider.seen):
             self._record(record)
         self._record(outcome)
-        return self._recorder.evidence()
-
-    async def _fresh(self, python: str) -> None:
-        """The control: each turn in an interpreter of its own, started for it."""
-        for _ in range(self._cell.sessions * self._cell.turns):
-            async with Lane(python, spawn=True) as shell:
-                await shell.hello()
-                await self._job(shell)
 
     async def _job(self, lane: Lane) -> None:
         try:
             await lane.start(self._as_job(), self._payload)
-            ticker = asyncio.create_task(self._tick())
-            try:
-                await self._follow(lane)
-            finally:
-                ticker.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await ticker
+            await self._follow(lane)
         except Gone:
             raise Died("its interpreter was killed or ended by itself") from None
+        finally:
+            self._pid = 0
 
     def _as_job(self) -> Job:
         cell, fresh = self._cell, self._cell.workload == FRESH
@@ -119,7 +129,8 @@ class Session:
             try:
                 event = await asyncio.wait_for(lane.event(), self._patience())
             except TimeoutError:
-                raise Hung(f"no word from the worker for {self._patience():.0f} s") from None
+                why = f"no word from the worker for {self._patience():.0f} s"
+                raise Hung(why, await self._end_hung(lane)) from None
             except Gone:
                 if done and lane.spawn:
                     return
@@ -140,22 +151,44 @@ class Session:
             else:
                 self._record(event)
 
+    async def _end_hung(self, lane: Lane) -> tuple[str, ...]:
+        """The stacks of a job that hangs; afterwards it is gone and its lane is free again."""
+        frames = await lane.stacks(self._pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        with contextlib.suppress(Gone, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while not isinstance(await lane.event(), Exited):
+                    pass
+        return frames
+
     def _patience(self) -> float:
         # The longest that one attempt may take without a word: connect, pool and read each have
         # the request timeout. The measurements wait half a second on purpose.
         return PATIENCE + 3 * self._cell.timeout
 
     async def _barrier(self, barrier: Barrier) -> None:
-        """Let the provider act, see that it did, look."""
+        """Let the provider act, see on both sides that it did, look."""
         try:
-            await self._provider.settle()
-            if barrier.label == "idle":
-                await self._provider.close_idle()
+            async with asyncio.timeout(PATIENCE):
+                await self._provider.settle()
+                if barrier.label == "idle":
+                    await self._provider.close_idle()
+                rows = await self._rows_after_fins()
         except TimeoutError:
-            raise CannotMeasure(f"{self._cell.name}: the provider's connections did not come to rest") from None
-        self._sample(0.0, barrier.label, barrier.turns)
+            raise CannotMeasure(f"{self._cell.name}: the connections to the provider did not come to rest") from None
+        self._sample(rows, 0.0, barrier.label, barrier.turns)
         if barrier.label == "held":
             self._provider.release()
+
+    async def _rows_after_fins(self) -> list[SocketRow]:
+        """The socket table once no socket is ESTABLISHED that the provider has sent a FIN: on a busy
+        machine a segment may wait for the kernel even on loopback."""
+        while True:
+            rows = self._rows()
+            if not any(row.state == ESTABLISHED and row.local in self._provider.closed for row in rows):
+                return rows
+            await asyncio.sleep(0.001)
 
     async def _tick(self) -> None:
         """Samples for the timeline, at absolute times; a late one says how late it is."""
@@ -165,13 +198,17 @@ class Session:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             late = time.monotonic() - due
             if self._pid:
-                with contextlib.suppress(psutil.Error):
-                    self._sample(late, "tick", 0)
+                with contextlib.suppress(psutil.Error, OSError):
+                    self._sample(self._rows(), late, "tick", 0)
             due = max(due, time.monotonic() - TICK)
 
-    def _sample(self, late: float, label: str, turns: int) -> None:
+    def _rows(self) -> list[SocketRow]:
+        rows: list[SocketRow] = self._backend.look([self._pid], self._provider.address)
+        return rows
+
+    def _sample(self, rows: list[SocketRow], late: float, label: str, turns: int) -> None:
         at = time.monotonic() - self._begun
-        self._record(look(self._pid, self._provider.address, at, late, label, turns))
+        self._record(sample(rows, self._pid, at, late, label, turns))
 
     def _record(self, record: Any) -> None:
         self._recorder.add(record)

@@ -1,6 +1,6 @@
 """What host and worker say to each other.
 
-The host writes commands to the worker's stdin, the worker writes events to a private descriptor;
+Host and each lane of the worker have one private socket pair: commands one way, events the other;
 both are one JSON object a line. Python 3.9 and the standard library only: this file is read by the
 host and by the worker in a stranger's interpreter.
 

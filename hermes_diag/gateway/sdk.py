@@ -119,6 +119,21 @@ def open_stream(client, api, body, headers, timeout=None):
     return create(extra_headers=headers, extra_body=extra or None, **named)
 
 
+def warm(api, reply):
+    """Let the SDK parse one canned reply in memory: no socket, no connection.
+
+    The first reply of a process costs half a second of imports and pydantic schemas. A lane pays it
+    once, so that the processes it forks begin with what a gateway has after its first minute.
+    """
+    canned = http.MockTransport(
+        lambda request: http.Response(200, headers={"content-type": "text/event-stream"}, content=reply)
+    )
+    with OpenAI(api_key=LOCAL_KEY, base_url="http://127.0.0.1:9", http_client=http.Client(transport=canned)) as client:
+        body = {"model": "gpt-5", ("input" if api == "responses" else "messages"): []}
+        for _ in open_stream(client, api, body, None):
+            pass
+
+
 def describe(exc):
     """An exception as the fields of TurnDone: classes of the cause chain, errno, phrase, status."""
     chain, errno, phrase, status = [], None, None, None

@@ -1,8 +1,13 @@
-"""The lane: imports the SDK once, then runs each job in a process of its own.
+"""The worker's processes: one interpreter imports the SDK, its lanes fork a process for each job.
 
-Importing openai costs about a second and a fork a few milliseconds, so a lane forks a child per job
-before it has ever started a thread or opened a socket. With --spawn (no fork on the platform, or a
-fresh interpreter is wanted) the process runs one job itself and leaves.
+    interpreter   imports the SDK, once; has it parse one canned reply; forks the lanes
+      lane        reads a job, forks a child that inherits it, waits for the child; again until EOF
+        job       runs the loop; everything that is sampled happens in here
+
+Importing openai costs about a second and a fork a few milliseconds; and no socket, garbage or closed
+pool of one job is ever counted in another. Nothing here starts a thread or opens a socket before the
+last fork. With --spawn (no fork on the platform, or a fresh interpreter is wanted) the interpreter
+runs one job itself and leaves.
 """
 
 import argparse
@@ -14,39 +19,77 @@ import sys
 import traceback
 
 from .contract import PROTOCOL, Done, Exited, Failed, Hello, Job, Started
-from .link import HOST_GONE, Commands, Link
+from .link import Commands, Link
 
 
 def main(argv):
     parser = argparse.ArgumentParser()
-    parser.add_argument("--events", type=int, required=True)
+    parser.add_argument("--lane", action="append", required=True, help="TALK,STDERR descriptors")
     parser.add_argument("--spawn", action="store_true")
     options = parser.parse_args(argv)
-    os.set_inheritable(options.events, False)
-    os.dup2(2, 1)  # a library's print must not end up anywhere but stderr
-    # The host asks for this when it has waited too long; C code, so it works in a deadlock too.
-    faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
+    lanes = [tuple(int(fd) for fd in lane.split(",")) for lane in options.lane]
+    for fd in (fd for lane in lanes for fd in lane):
+        os.set_inheritable(fd, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's to handle
-    commands = Commands(os.dup(0))
+    _die_with_host()
+    warm = Commands(os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # code under test must not read our commands
-    link = Link(options.events, commands)
     try:
         from . import sdk
-    except Exception as exc:  # also a broken install: anything the import raises
-        link.send(Failed(_name(exc), _frames(exc)))
+    except Exception as exc:  # also a broken install: anything that the import raises
+        for talk, _ in lanes:
+            Link(talk).send(_failed(exc))
         return 3
-    link.send(Hello(protocol=PROTOCOL, **sdk.stack()))
     if options.spawn:
-        return _take(commands, link, sdk) or 0
-    return _lane(commands, link, sdk)
+        return _lane(lanes[0], sdk, spawn=True)
+    order = _read(warm)
+    if order is None:
+        return 0
+    sdk.warm(*order)
+    return _fork_lanes(lanes, sdk)
 
 
-def _lane(commands, link, sdk):
-    """Read a job, fork a child that inherits it, wait for the child; again until EOF."""
+def _die_with_host():
+    """Until a lane listens to its commands, have the kernel end us when the host goes (Linux)."""
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def _fork_lanes(lanes, sdk):
+    pids = []
+    for own in lanes:
+        pid = os.fork()
+        if pid == 0:
+            for fd in (fd for lane in lanes if lane is not own for fd in lane):
+                os.close(fd)
+            code = 1
+            try:
+                code = _lane(own, sdk, spawn=False)
+            finally:
+                os._exit(code)
+        pids.append(pid)
+    for fd in (fd for lane in lanes for fd in lane):
+        os.close(fd)
+    for pid in pids:
+        os.waitpid(pid, 0)
+    return 0
+
+
+def _lane(fds, sdk, spawn):
+    link = Link(fds[0])
+    os.dup2(fds[1], 2)
+    os.dup2(fds[1], 1)  # a library's print must not end up anywhere but on stderr
+    # The host asks for stacks when it has waited too long; C code, so it works in a deadlock too.
+    faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
+    link.send(Hello(protocol=PROTOCOL, **sdk.stack()))
     while True:
-        order = _read(commands)
+        order = _read(link.commands)
         if order is None:
             return 0
+        if spawn:
+            return _run(order, link, sdk)
         pid = os.fork()
         if pid == 0:
             code = 1
@@ -58,13 +101,11 @@ def _lane(commands, link, sdk):
         link.send(Exited(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)))
 
 
-def _take(commands, link, sdk):
-    order = _read(commands)
-    return HOST_GONE if order is None else _run(order, link, sdk)
-
-
 def _read(commands):
-    """The next (Job, payload), or None when the host is gone. Stray `go` lines are dropped."""
+    """The next (Job, payload), or (api, reply) to warm up with; None when the host is gone.
+
+    Stray `go` lines, meant for a job that has died since, are dropped.
+    """
     while True:
         line = commands.line()
         if line is None:
@@ -75,6 +116,8 @@ def _read(commands):
         payload = commands.exactly(order.pop("payload_bytes"))
         if payload is None:
             return None
+        if "warm" in order:
+            return order["warm"], payload
         return Job(**order), json.loads(payload)
 
 
@@ -87,19 +130,17 @@ def _run(order, link, sdk):
     try:
         loop.run(job, payload, sdk, link)
     except Exception as exc:
-        link.send(Failed(_name(exc), _frames(exc)))
+        link.send(_failed(exc))
         return 3
     link.send(Done())
     return 0
 
 
-def _name(exc):
-    # Only for our own failures, e.g. "ModuleNotFoundError: openai"; no message of the SDK's.
-    return type(exc).__name__ + (": " + exc.name if isinstance(exc, ImportError) and exc.name else "")
-
-
-def _frames(exc):
-    return tuple(
-        "%s:%d %s" % (os.path.basename(f.filename), f.lineno or 0, f.name)
-        for f in traceback.extract_tb(exc.__traceback__)[-8:]
+def _failed(exc):
+    """Our own failure as data: its class and frames, never its text, which may quote the user's."""
+    missing = ": " + exc.name if isinstance(exc, ImportError) and exc.name else ""
+    frames = traceback.extract_tb(exc.__traceback__)[-8:]
+    return Failed(
+        type(exc).__name__ + missing,
+        tuple("%s:%d %s" % (os.path.basename(f.filename), f.lineno or 0, f.name) for f in frames),
     )

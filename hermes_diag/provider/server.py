@@ -24,7 +24,7 @@ APIS = {
 }
 #: How long the provider waits for the other side of anything it does at a barrier.
 PATIENCE = 10.0
-_ESTABLISHED, _FIN_WAIT1 = 1, 4  # tcpi_state
+_ESTABLISHED = 1  # tcpi_state
 
 
 class Provider:
@@ -39,6 +39,7 @@ class Provider:
         self.open: set[Connection] = set()
         self.served: list[Served] = []
         self.seen: list[Seen] = []
+        self.closed: set[tuple[str, int]] = set()  # peers that were sent a FIN while idle
         self._held: dict[Exchange, asyncio.Event] = {}
         self._server: asyncio.Server | None = None
         self._serial = 0
@@ -94,15 +95,13 @@ class Provider:
                 await asyncio.sleep(0.001)
 
     async def close_idle(self) -> None:
-        """Close every idle connection with a FIN; return once the peers' kernels have seen it.
-
-        With an idle_close in seconds, wait for the timers to do it. Raises TimeoutError.
-        """
-        async with asyncio.timeout(PATIENCE + (self.idle_close or 0)):
-            if self.idle_close == 0:
-                for connection in [one for one in self.open if one.idle]:
-                    connection.fin()
-            if self.idle_close is not None:
+        """Close every idle connection with a FIN; with an idle_close in seconds, wait for the timers
+        to do it; without one leave them open. Raises TimeoutError."""
+        if self.idle_close == 0:
+            for connection in [one for one in self.open if one.idle]:
+                connection.fin()
+        if self.idle_close is not None:
+            async with asyncio.timeout(PATIENCE + self.idle_close):
                 while any(connection.idle or connection.closing for connection in self.open):
                     await asyncio.sleep(0.001)
 
@@ -126,6 +125,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
         self._socket: Any = transport.get_extra_info("socket")
+        self._peer: tuple[str, int] = transport.get_extra_info("peername")[:2]
         self.provider.open.add(self)
         self._watch_idle()
 
@@ -186,26 +186,18 @@ class Connection(asyncio.Protocol):
         return True
 
     def fin(self) -> None:
-        """Close as a server closes an idle connection: FIN, and the socket is given up once the
-        peer's kernel has it, so that whoever counts afterwards finds the peer in CLOSE_WAIT."""
+        """Close as a server closes an idle connection."""
         self._blame("provider", "fin")
         self.closing = True
         self._stop_timer()
-        self._transport.write_eof()
-        self._give_up()
+        self.provider.closed.add(self._peer)
+        self._transport.close()
 
     def abort(self) -> None:
         """Drop the connection, whatever is under way."""
         self._blame("provider", "fin")
         self.closing = True
         self._transport.abort()
-
-    def _give_up(self) -> None:
-        # Only Linux tells; elsewhere the FIN is taken as seen, which on loopback it practically is.
-        if _tcp_state(self._socket) in (_ESTABLISHED, _FIN_WAIT1):
-            asyncio.get_running_loop().call_later(0.001, self._give_up)
-        else:
-            self._transport.close()
 
     def _blame(self, who: str, how: str) -> None:
         if not self._closed_first:

@@ -3,19 +3,74 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Collection
+from types import ModuleType
 
 import psutil
 
-from hermes_diag.model import Sample
-from hermes_diag.sampling.backends import psutil_table
+from hermes_diag.errors import UsageError
+from hermes_diag.model import Sample, SocketRow
+from hermes_diag.sampling.backends import psutil_table, sock_diag
+
+BACKENDS: dict[str, ModuleType] = {"sock_diag": sock_diag, "psutil": psutil_table}
 
 
-def look(pid: int, remote: tuple[str, int], at: float, late: float, label: str, turns: int) -> Sample:
-    """A Sample of now. Raises psutil.Error when the process is gone."""
-    every, owned = psutil_table.towards(pid, remote)
+def choose(name: str = "auto") -> ModuleType:
+    """The backend of that name, or the fastest that works here. Raises UsageError."""
+    if name == "auto":
+        return next(backend for backend in BACKENDS.values() if not backend.available())
+    why = BACKENDS[name].available()
+    if why:
+        raise UsageError(f"--backend {name}: {why}", "use --backend psutil, or leave it to auto")
+    return BACKENDS[name]
+
+
+def sample(rows: list[SocketRow], pid: int, at: float, late: float, label: str, turns: int) -> Sample:
+    """A Sample of now from rows just taken. Raises psutil.Error when the process is gone."""
     process = psutil.Process(pid)
-    with process.oneshot():
-        fds = threads = rss = None
-        with contextlib.suppress(psutil.AccessDenied):
-            fds, threads, rss = process.num_fds(), process.num_threads(), process.memory_info().rss
-    return Sample(at, late, label, turns, dict(every), dict(owned), psutil_table.unlisted(pid), fds, threads, rss)
+    fds = threads = rss = None
+    with contextlib.suppress(psutil.AccessDenied), process.oneshot():
+        fds, threads, rss = process.num_fds(), process.num_threads(), process.memory_info().rss
+    return Sample(
+        at=at,
+        late=late,
+        label=label,
+        turns=turns,
+        states=dict(Counter(row.state for row in rows)),
+        owned=dict(Counter(row.state for row in rows if row.pid == pid)),
+        unlisted=unlisted(pid, {row.inode for row in rows}),
+        fds=fds,
+        threads=threads,
+        rss=rss,
+    )
+
+
+def unlisted(pid: int, seen: Collection[int | None] = ()) -> int | None:
+    """TCP file descriptors whose socket is in no TCP table: reset sockets, in state CLOSE.
+
+    seen: inodes known to be in a table, which spares looking them up.
+
+    Linux only (the kernel names a socket's protocol as an extended attribute); elsewhere, or when
+    the process is not ours to see, None.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        inodes = sock_diag.socket_inodes(pid)
+        suspects = {inode for fd, inode in inodes.items() if inode not in seen and _is_tcp(pid, fd)}
+        if suspects:
+            suspects -= {row.inode for row in sock_diag.look([])}
+    except OSError:
+        return None
+    return len(suspects)
+
+
+def _is_tcp(pid: int, fd: int) -> bool:
+    try:
+        name = os.getxattr(f"/proc/{pid}/fd/{fd}", "system.sockprotoname")
+    except OSError:
+        return False
+    return name.rstrip(b"\0") in (b"TCP", b"TCPv6")
