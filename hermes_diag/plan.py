@@ -16,9 +16,9 @@ SCOPES = ("session", "gateway")
 #: for the gateway: with one each, nothing is shared and no release can touch another's stream.
 DEFAULTS = {
     "steady": (3, 8, "session"),
-    "interrupted": (1, 102, "session"),
+    "interrupted": (1, 101, "session"),
     "overlapping": (3, 6, "gateway"),
-    FRESH: (2, 1, "session"),
+    FRESH: (1, 1, "session"),
     MEASURE: (1, 1, "session"),
 }
 #: httpx's default pool size, to which the injected client shrank the SDK's 1000.
@@ -97,5 +97,5 @@ def expected(cell: Cell) -> tuple[str, ...]:
 
 def cost(cell: Cell) -> float:
     """A rough weight by which the longest cells are started first."""
-    starving = "starves" in expected(cell)
-    return cell.sessions * cell.turns * (1 + cell.retries) + (1000 if starving else 0)
+    waits = 1000 if cell.workload == MEASURE or "starves" in expected(cell) else 0
+    return waits + cell.sessions * cell.turns * (1 + cell.retries)

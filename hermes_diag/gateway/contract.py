@@ -63,6 +63,8 @@ class Hello:
     h11: str
     system: str
     import_ms: float
+    max_connections: int  # the SDK's default limits
+    max_keepalive: int
 
 
 @dataclass(frozen=True)

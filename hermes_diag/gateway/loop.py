@@ -36,7 +36,7 @@ class Gateway:
     def __init__(self, job, payload, sdk, link):
         self.job = job
         self.link = link
-        self.payload = payload
+        self.body, self._headers = payload["body"], payload["headers"]
         self.sdk = sdk
         self._create = importlib.import_module("." + job.strategy, __package__ + ".strategies").create_client
         self._random = random.Random(job.seed)
@@ -113,13 +113,14 @@ class Gateway:
         sdk, job = self.sdk, self.job
         client = self._build(session, dict(session.client_kwargs), "request")
         http_client = self._serials.of(sdk.http_client_of(client))
-        headers = {TURN_HEADER: "%d/%d/%d" % (session.serial, turn, attempt)}
+        headers = dict(self._headers)
+        headers[TURN_HEADER] = "%d/%d/%d" % (session.serial, turn, attempt)
         if hold is not None:
             headers[FAULT_HEADER] = HOLD
         stream, events, first, failure, outcome = None, 0, None, {}, "ok"
         begun = time.perf_counter()
         try:
-            stream = sdk.open_stream(client, job.api, self.payload, headers, job.timeout)
+            stream = sdk.open_stream(client, job.api, self.body, headers, job.timeout)
             for _ in stream:
                 events += 1
                 if first is None:

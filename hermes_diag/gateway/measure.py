@@ -29,7 +29,7 @@ def run(gateway):
 class Bench:
     def __init__(self, gateway):
         self._job, self._link = gateway.job, gateway.link
-        self._payload, self._sdk = gateway.payload, gateway.sdk
+        self._body, self._sdk = gateway.body, gateway.sdk
 
     def _say(self, name, value, unit):
         self._link.send(Measured(name, float(value), unit))
@@ -41,7 +41,7 @@ class Bench:
 
     def _complete(self, client, timeout):
         headers = {TURN_HEADER: "0/0/1"}
-        for _ in self._sdk.open_stream(client, self._job.api, self._payload, headers, timeout):
+        for _ in self._sdk.open_stream(client, self._job.api, self._body, headers, timeout):
             pass
 
     def price(self):
@@ -80,13 +80,13 @@ class Bench:
         with _scaled_clock(asked):
             with self._openai(sdk.bare_keepalive_client()) as client:
                 seconds, chain = self._stalled(lambda headers: _drain(
-                    sdk.open_stream(client, self._job.api, self._payload, headers)))
+                    sdk.open_stream(client, self._job.api, self._body, headers)))
                 self._say("sdk_stall_seconds", seconds, "s")
                 self._say("sdk_stall_answered", not chain, "bool")
                 self._say("sdk_effective_timeout", max(asked, default=0.0), "s")
             with sdk.bare_keepalive_client() as alone:
                 path = "/responses" if self._job.api == "responses" else "/chat/completions"
-                body = dict(self._payload, stream=True)
+                body = dict(self._body, stream=True)
                 seconds, chain = self._stalled(lambda headers: alone.post(
                     self._job.base_url + path, json=body, headers=headers))
                 self._say("bare_stall_seconds", seconds, "s")

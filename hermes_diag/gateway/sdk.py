@@ -41,6 +41,8 @@ def stack():
         "h11": _version("h11"),
         "system": "%s %s %s" % (platform.system(), platform.release(), platform.machine()),
         "import_ms": IMPORT_MS,
+        "max_connections": DEFAULT_LIMITS.max_connections,
+        "max_keepalive": DEFAULT_LIMITS.max_keepalive_connections,
     }
 
 
@@ -145,5 +147,6 @@ def describe(exc):
             status = getattr(exc, "status_code", None)
         if phrase is None and isinstance(exc, RuntimeError):
             phrase = next((known for known in PHRASES if known in str(exc)), None)
-        exc = exc.__cause__ or (None if exc.__suppress_context__ else exc.__context__)
+        # Also a suppressed context: httpcore re-raises `from None`, and the errno is behind it.
+        exc = exc.__cause__ or exc.__context__
     return {"chain": tuple(chain), "errno": errno, "phrase": phrase, "status": status}
