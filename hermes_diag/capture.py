@@ -72,6 +72,16 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
     )
 
 
+def create(path: Path, force: bool = False) -> IO[bytes]:
+    """Open a new capture file; an existing one only with `force`. Raises UsageError."""
+    try:
+        return open(path, "wb" if force else "xb")
+    except FileExistsError:
+        raise UsageError(f"{path} exists", "name another file, or add --force") from None
+    except OSError as exc:
+        raise UsageError(f"cannot write {path}: {exc.strerror}", "name a file in a folder you may write to") from None
+
+
 class Capture:
     """A capture file being written; each line is flushed."""
 

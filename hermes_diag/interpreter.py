@@ -103,26 +103,32 @@ class _Pipes:
 class Lane:
     """One row of jobs in a worker process, run one after the other."""
 
-    def __init__(self, python: str, spawn: bool) -> None:
+    def __init__(
+        self, python: str, spawn: bool, events: asyncio.StreamReader, commands: asyncio.StreamWriter
+    ) -> None:
         self.python = python
         self.spawn = spawn  # the process ends with its first job
+        self._events = events
+        self._commands = commands
+        self._errors = asyncio.StreamReader()
         self._stderr: deque[str] = deque(maxlen=400)
         self._last: str | None = None
-        self._errors = asyncio.StreamReader()
 
     @classmethod
     async def open(cls, python: str, spawn: bool, pipes: _Pipes) -> Lane:
         """Take over our ends of the pipes."""
-        lane = cls(python, spawn)
-        loop = asyncio.get_running_loop()
-        lane._events, lane._commands = await asyncio.open_unix_connection(sock=pipes.talk, limit=1 << 24)
-        lane._stderr_pipe, _ = await loop.connect_read_pipe(
+        lane = cls(python, spawn, *await asyncio.open_unix_connection(sock=pipes.talk, limit=1 << 24))
+        lane._stderr_pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(lane._errors), os.fdopen(pipes.stderr, "rb", 0)
         )
         lane._drain = asyncio.create_task(lane._read_stderr())
         return lane
 
+    _stderr_pipe: asyncio.ReadTransport
+    _drain: asyncio.Task[None]
+
     def close(self) -> None:
+        """Let go of our ends."""
         self._drain.cancel()
         self._stderr_pipe.close()
         self._commands.transport.abort()
@@ -171,7 +177,7 @@ class Lane:
         try:
             fields = msgspec.json.decode(line)
             name = fields.pop("event")
-            event = msgspec.convert(fields, contract.EVENTS[name])
+            event: Any = msgspec.convert(fields, contract.EVENTS[name])
         except (msgspec.MsgspecError, KeyError, AttributeError, TypeError) as exc:
             raise CannotMeasure(f"the worker sent what is no event: {type(exc).__name__}") from None
         if name not in contract.FOLLOWS[self._last]:

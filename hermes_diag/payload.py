@@ -38,9 +38,7 @@ def load(path: Path | None, limit: int = MAX_BYTES) -> Payload:
         return _payload("built-in", "built-in", BUILT_IN)
     document = _parse(path, _read(path, limit))
     if not isinstance(document, dict):
-        raise UsageError(
-            f"{path}: a {_kind(document)}, not a JSON object", "give a Responses or Chat Completions body"
-        )
+        raise UsageError(f"{path}: a {_kind(document)}, not a JSON object", "give a Responses or Chat Completions body")
     request = document.get("request")
     if isinstance(request, dict) and "body" in request:
         if not isinstance(request["body"], dict):
@@ -58,9 +56,7 @@ def _read(path: Path, limit: int) -> bytes:
         if stat.S_ISDIR(status.st_mode):
             raise UsageError(f"{path} is a directory", "name the JSON file in it")
         if status.st_size > limit:
-            raise UsageError(
-                f"{path} has {status.st_size} bytes, the limit is {limit}", "raise it with --max-payload"
-            )
+            raise UsageError(f"{path} has {status.st_size} bytes, the limit is {limit}", "raise it with --max-payload")
         with open(path, "rb") as file:
             data = file.read(limit + 1)  # a pipe or a growing file has no size beforehand
     except FileNotFoundError:
@@ -111,9 +107,7 @@ def _payload(source: str, kind: str, arguments: dict[str, Any]) -> Payload:
     body.update(arguments.get("extra_body") or {})
     body.setdefault("model", "gpt-5")
     body["stream"] = True
-    headers = {
-        name: value for name, value in (arguments.get("extra_headers") or {}).items() if isinstance(value, str)
-    }
+    headers = {name: value for name, value in (arguments.get("extra_headers") or {}).items() if isinstance(value, str)}
     api = "responses" if "input" in body else "chat"
     size = len(json.dumps(body, separators=(",", ":")))
     return Payload(PayloadInfo(source, kind, api, size), json.dumps({"body": body, "headers": headers}).encode())

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from hermes_diag.capture import Capture, Recorder
-from hermes_diag.errors import CannotMeasure
 from hermes_diag.interpreter import Interpreter, Lane
 from hermes_diag.model import FRESH, Cell, Evidence, Plan
 from hermes_diag.plan import cost
@@ -65,14 +64,16 @@ class Run:
         return [recorder.evidence() for recorder in self._recorders.values()]
 
 
-def run(run_: Run) -> None:
-    """Run to the end, with the errors of a task group unwrapped to the first of them."""
+def finish(run_: Run) -> bool:
+    """Run to the end; False when the user interrupted it. Raises the first error of a task group."""
     try:
         asyncio.run(run_.run())
-    except* CannotMeasure as group:
+    except KeyboardInterrupt:
+        return False
+    except BaseExceptionGroup as group:
         raise _first(group) from None
+    return True
 
 
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    inner = group.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

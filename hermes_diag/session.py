@@ -221,5 +221,3 @@ def _turn_key(served: Any) -> tuple[int, ...]:
 
 def _exit_words(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-

@@ -97,9 +97,7 @@ class Gateway:
                 role=role,
                 http_client=self._serials.of(sdk.http_client_of(client)),
                 transport=self._serials.of(sdk.transport_of(client)),
-                mutated=tuple(
-                    sorted(key for key in kwargs if key not in before or kwargs[key] is not before[key])
-                ),
+                mutated=tuple(sorted(key for key in kwargs if key not in before or kwargs[key] is not before[key])),
                 max_connections=limits[0],
                 max_keepalive=limits[1],
                 read_timeout=sdk.read_timeout(client.timeout),

@@ -79,16 +79,18 @@ class Bench:
         asked = []
         with _scaled_clock(asked):
             with self._openai(sdk.bare_keepalive_client()) as client:
-                seconds, chain = self._stalled(lambda headers: _drain(
-                    sdk.open_stream(client, self._job.api, self._body, headers)))
+                seconds, chain = self._stalled(
+                    lambda headers: _drain(sdk.open_stream(client, self._job.api, self._body, headers))
+                )
                 self._say("sdk_stall_seconds", seconds, "s")
                 self._say("sdk_stall_answered", not chain, "bool")
                 self._say("sdk_effective_timeout", max(asked, default=0.0), "s")
             with sdk.bare_keepalive_client() as alone:
                 path = "/responses" if self._job.api == "responses" else "/chat/completions"
                 body = dict(self._body, stream=True)
-                seconds, chain = self._stalled(lambda headers: alone.post(
-                    self._job.base_url + path, json=body, headers=headers))
+                seconds, chain = self._stalled(
+                    lambda headers: alone.post(self._job.base_url + path, json=body, headers=headers)
+                )
                 self._say("bare_stall_seconds", seconds, "s")
                 self._say("bare_stall_answered", not chain, "bool")
 

@@ -78,9 +78,7 @@ def bare_keepalive_client():
 
 def kept_defaults_client(context):
     """A keepalive client with the SDK's default timeout and limits and a given SSLContext."""
-    transport = http.HTTPTransport(
-        socket_options=keepalive_options(), limits=DEFAULT_LIMITS, verify=context
-    )
+    transport = http.HTTPTransport(socket_options=keepalive_options(), limits=DEFAULT_LIMITS, verify=context)
     return http.Client(
         transport=transport, limits=DEFAULT_LIMITS, timeout=DEFAULT_TIMEOUT, verify=context, follow_redirects=True
     )

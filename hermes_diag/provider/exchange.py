@@ -23,7 +23,13 @@ class Exchange:
     """What a fault sees: the request, the reply a healthy provider would give, and the verbs."""
 
     def __init__(
-        self, connection: Connection, wire: Wire, request: Request, api: str, model: str, streamed: bool,
+        self,
+        connection: Connection,
+        wire: Wire,
+        request: Request,
+        api: str,
+        model: str,
+        streamed: bool,
         valid: bool = True,
     ) -> None:
         self._connection = connection

@@ -154,9 +154,7 @@ class Connection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         self.provider.open.discard(self)
-        seen = Seen(
-            self._serial, self._requests, self._bytes_in, self._bytes_out, self._closed_first, self._how
-        )
+        seen = Seen(self._serial, self._requests, self._bytes_in, self._bytes_out, self._closed_first, self._how)
         self.provider.seen.append(seen)
 
     # --- state -----------------------------------------------------------------------------------
@@ -220,9 +218,7 @@ class Connection(asyncio.Protocol):
             pass
         finally:
             turn = exchange.request.headers.get(TURN_HEADER, "")
-            self.provider.served.append(
-                Served(turn, self._serial, exchange.status, exchange.events_sent, finished)
-            )
+            self.provider.served.append(Served(turn, self._serial, exchange.status, exchange.events_sent, finished))
             self._exchange = self._task = None
         if finished:
             self._next()

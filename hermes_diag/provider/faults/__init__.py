@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from functools import cache
 
 from hermes_diag.provider.exchange import Exchange
 
 Answer = Callable[[Exchange, str], Awaitable[None]]
 
 
-@lru_cache(maxsize=None)
+@cache
 def find(name: str) -> Answer | None:
     """The fault of that name, or None."""
     if not name.replace("-", "").isalpha():

@@ -8,6 +8,7 @@ owner cannot be seen there. Its cost follows the number of sockets on the host.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import psutil
 
@@ -19,16 +20,14 @@ def available() -> str:
     return ""
 
 
-def look(
-    pids: Collection[int], remote: tuple[str, int] | None = None, states: Collection[str] = ()
-) -> list[SocketRow]:
+def look(pids: Collection[int], remote: tuple[str, int] | None = None, states: Collection[str] = ()) -> list[SocketRow]:
     """TCP sockets of this network namespace, those of `pids` with their pid and fd.
 
     remote: only towards this (address, port). states: only in these; none means all.
     Raises OSError when the system refuses.
     """
     try:
-        rows = [(row, row.pid) for row in psutil.net_connections("tcp")]
+        rows: list[tuple[Any, int | None]] = [(row, row.pid) for row in psutil.net_connections("tcp")]
     except psutil.AccessDenied:  # macOS without root: at least the processes asked about
         rows = [(row, pid) for pid in pids for row in psutil.Process(pid).net_connections("tcp")]
     found = []

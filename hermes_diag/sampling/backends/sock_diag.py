@@ -57,9 +57,7 @@ def available() -> str:
         return f"the kernel refuses a sock_diag socket: {exc.strerror}"
 
 
-def look(
-    pids: Collection[int], remote: tuple[str, int] | None = None, states: Collection[str] = ()
-) -> list[SocketRow]:
+def look(pids: Collection[int], remote: tuple[str, int] | None = None, states: Collection[str] = ()) -> list[SocketRow]:
     """TCP sockets of this network namespace, those of `pids` with their pid and fd.
 
     remote: only towards this (address, port). states: only in these; none means all.
@@ -118,9 +116,7 @@ def _question(family: int, remote: tuple[str, int] | None, states: Collection[st
         # A tiny program for the kernel's filter: port >= p and port <= p. An op says how far to jump
         # on yes and on no; a jump four past the end rejects the socket.
         port = remote[1]
-        program = struct.pack(
-            "=BBHBBHBBHBBH", _BC_D_GE, 8, 20, 0, 0, port, _BC_D_LE, 8, 12, 0, 0, port
-        )
+        program = struct.pack("=BBHBBHBBHBBH", _BC_D_GE, 8, 20, 0, 0, port, _BC_D_LE, 8, 12, 0, 0, port)
         body += struct.pack("=HH", 4 + len(program), _REQ_BYTECODE) + program
     flags = _NLM_F_REQUEST | _NLM_F_DUMP
     return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, flags, 1, 0) + body

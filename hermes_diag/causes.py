@@ -1,0 +1,56 @@
+"""What really went wrong in a turn, judged by the cause chain and not by the exception's class.
+
+The same failure is `APIConnectionError <- RuntimeError` on openai 2 and a bare `RuntimeError` on
+openai 3; a cut stream is a raw `httpx.RemoteProtocolError` on 2 and an `APIConnectionError` on 3.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from hermes_diag.gateway.contract import TurnDone
+
+CLIENT_CLOSED = "closed client"
+FD_CLOSED = "socket closed here while in use"
+POOL_TIMEOUT = "pool exhausted"
+OTHER = "other"
+
+#: The class anywhere in the chain (module left out: httpx and httpx2 name them alike) and the cause.
+_BY_CLASS = (
+    ("PoolTimeout", POOL_TIMEOUT),
+    ("ConnectTimeout", "connect timeout"),
+    ("ReadTimeout", "read timeout"),
+    ("WriteTimeout", "write timeout"),
+    ("ConnectError", "cannot connect"),
+    ("RemoteProtocolError", "cut by the provider"),
+    ("ReadError", "connection lost while reading"),
+    ("WriteError", "connection lost while writing"),
+    ("APIStatusError", "refused by the provider"),
+)
+
+
+def of(turn: TurnDone) -> str:
+    """The cause of a turn that ended in an error."""
+    if turn.phrase == "client has been closed":
+        return CLIENT_CLOSED
+    if turn.errno == errno.EBADF:
+        return FD_CLOSED
+    if turn.status is not None:
+        return f"HTTP {turn.status}"
+    classes = {name.rpartition(".")[2] for name in turn.chain}
+    return next((cause for name, cause in _BY_CLASS if name in classes), OTHER)
+
+
+def surface(turn: TurnDone) -> str:
+    """The class that the caller of the SDK gets to see."""
+    return turn.chain[0].rpartition(".")[2] if turn.chain else "error"
+
+
+def name(turn: TurnDone) -> str:
+    """`session/turn/attempt`, as the loop tells it to the provider."""
+    return f"{turn.session}/{turn.turn}/{turn.attempt}"
+
+
+def by_cause(turns: tuple[TurnDone, ...], cause: str) -> tuple[TurnDone, ...]:
+    """The failed attempts with that cause."""
+    return tuple(turn for turn in turns if turn.outcome == "error" and of(turn) == cause)

@@ -1,0 +1,173 @@
+"""The claims of the bug report (#11070 and its fixes), each weighed against what was measured. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from hermes_diag import causes, trend
+from hermes_diag.model import CLOSE_WAIT, FRESH, MEASURE, Claim, Evidence
+
+REPRODUCED, NOT_REPRODUCED, PARTLY = "reproduced", "not reproduced", "partly"
+NOT_TESTED = "not tested"
+
+Found = tuple[str, str, str]  # status, conditions, evidence
+
+
+def weigh(evidence: Sequence[Evidence]) -> tuple[Claim, ...]:
+    """Every claim with its status; "not tested" when no cell of the plan could show it."""
+    done = [one for one in evidence if one.outcome.how in ("done", "hung")]
+    loop = [one for one in done if one.cell.workload not in (FRESH, MEASURE)]
+    buggy = [one for one in loop if one.cell.strategy == "buggy"]
+    fixed = [one for one in loop if one.cell.strategy == "fixed"]
+    control = [one for one in done if one.cell.workload == FRESH]
+    measured = {m.name: m.value for one in done if one.cell.workload == MEASURE for m in one.measured}
+
+    def claim(text: str, weigh_one: Callable[[], Found | None]) -> Claim:
+        found = weigh_one()
+        return Claim(text, *found) if found else Claim(text, NOT_TESTED, "", "no cell of this plan tests it")
+
+    return (
+        claim("the factory mutates the caller's client_kwargs", lambda: _mutated(buggy, fixed)),
+        claim("request clients share one transport", lambda: _shared(buggy, fixed)),
+        claim("APIConnectionError on tiny prompts", lambda: _connection_errors(buggy, fixed)),
+        claim("APITimeoutError on tiny prompts", lambda: _timeout_errors(buggy, fixed)),
+        claim("CLOSE_WAIT sockets linger until restart", lambda: _close_wait(buggy)),
+        claim("a fresh shell works", lambda: _fresh(control)),
+        claim("the injected client cuts the SDK's timeout to 5 s", lambda: _timeout(measured)),
+        claim("the injected client shrinks the connection limits", lambda: _limits(measured)),
+    )
+
+
+def _names(cells: Iterable[Evidence]) -> str:
+    return ", ".join(one.cell.name for one in cells) or "none"
+
+
+def _mutated(buggy: list[Evidence], fixed: list[Evidence]) -> Found | None:
+    if not buggy:
+        return None
+    guilty = [one for one in buggy if any(client.mutated for client in one.clients)]
+    innocent = [one for one in fixed if any(client.mutated for client in one.clients)]
+    return (
+        REPRODUCED if guilty else NOT_REPRODUCED,
+        "buggy strategy, first client of each dict",
+        f"http_client was written into the dict in {len(guilty)} of {len(buggy)} buggy cells"
+        + (f", {len(innocent)} of {len(fixed)} fixed ones" if fixed else ""),
+    )
+
+
+def _sharing(one: Evidence) -> tuple[int, int]:
+    requests = [client for client in one.clients if client.role == "request"]
+    return len(requests), len({client.http_client for client in requests})
+
+
+def _shared(buggy: list[Evidence], fixed: list[Evidence]) -> Found | None:
+    if not buggy:
+        return None
+    counts = [_sharing(one) for one in buggy]
+    clients, transports = sum(c for c, _ in counts), sum(t for _, t in counts)
+    text = f"buggy: {clients} request clients on {transports} transports"
+    if fixed:
+        own = [_sharing(one) for one in fixed]
+        text += f"; fixed: {sum(c for c, _ in own)} on {sum(t for _, t in own)}"
+    return REPRODUCED if transports < clients else NOT_REPRODUCED, "buggy strategy, from the second turn on", text
+
+
+def _failures(cells: list[Evidence], wanted: Callable[[str], bool]) -> tuple[list[Evidence], int, set[str]]:
+    """Cells with such causes, how many attempts, and the classes that surfaced."""
+    hit, count, surfaces = [], 0, set()
+    for one in cells:
+        turns = [turn for turn in one.turns if turn.outcome == "error" and wanted(causes.of(turn))]
+        if turns:
+            hit.append(one)
+            count += len(turns)
+            surfaces |= {causes.surface(turn) for turn in turns}
+    return hit, count, surfaces
+
+
+def _connection_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | None:
+    if not buggy:
+        return None
+    hit, count, surfaces = _failures(buggy, lambda cause: cause in (causes.CLIENT_CLOSED, causes.FD_CLOSED))
+    _, in_fixed, _ = _failures(fixed, lambda cause: True)
+    if not hit:
+        return NOT_REPRODUCED, _names(buggy), "no attempt failed on a closed client or socket"
+    waits = sorted({max((s.states.get(CLOSE_WAIT, 0) for s in one.barriers), default=0) for one in hit})
+    return (
+        REPRODUCED,
+        "request client closed after its turn: " + _names(hit),
+        f"{count} attempts failed at once, surfacing as {', '.join(sorted(surfaces))}; CLOSE_WAIT there: "
+        f"{'/'.join(map(str, waits))}" + (f"; fixed cells: {in_fixed} errors" if fixed else ""),
+    )
+
+
+def _timeout_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | None:
+    interrupted = [one for one in buggy if one.cell.workload == "interrupted" and one.cell.release == "abandon"]
+    if not interrupted:
+        return None
+    hit, count, surfaces = _failures(buggy, lambda cause: cause == causes.POOL_TIMEOUT)
+    if not hit:
+        return NOT_REPRODUCED, _names(interrupted), "the pool did not run dry: it takes more than 100 such turns"
+    first = min(turn.turn for one in hit for turn in causes.by_cause(one.turns, causes.POOL_TIMEOUT))
+    return (
+        REPRODUCED,
+        "only when interrupted streams are abandoned: " + _names(hit),
+        f"{count} attempts, surfacing as {', '.join(sorted(surfaces))} <- PoolTimeout, first at turn {first}; "
+        f"after the request timeout of {hit[0].cell.timeout:g} s here, 600 s by default",
+    )
+
+
+def _close_wait(buggy: list[Evidence]) -> Found | None:
+    if not buggy:
+        return None
+    left: list[Evidence] = []
+    growing: list[Evidence] = []
+    none: list[Evidence] = []
+    for one in buggy:
+        points = [(sample.turns, sample.states.get(CLOSE_WAIT, 0)) for sample in one.idle()]
+        (growing if trend.grows(points) else left if points and points[-1][1] else none).append(one)
+    if not growing and not left:
+        return NOT_REPRODUCED, _names(buggy), "CLOSE_WAIT 0 in every idle gap"
+    text = []
+    if growing:
+        text.append(f"grows without end in {_names(growing)}")
+    if left:
+        text.append(f"constant (idle pool, reaped on next use) in {_names(left)}")
+    if none:
+        text.append(f"0 in {_names(none)}")
+    status = PARTLY if left or none else REPRODUCED
+    return status, "only when nobody closes the request client", "; ".join(text)
+
+
+def _fresh(control: list[Evidence]) -> Found | None:
+    turns = [turn for one in control for turn in one.turns]
+    if not turns:
+        return None
+    good = sum(turn.outcome == "ok" for turn in turns)
+    return (
+        REPRODUCED if good == len(turns) else NOT_REPRODUCED,
+        "buggy strategy, a new process for each turn",
+        f"{good} of {len(turns)} answered: the first request of a process always finds an open client",
+    )
+
+
+def _timeout(measured: dict[str, float]) -> Found | None:
+    if "sdk_stall_seconds" not in measured:
+        return None
+    answered = bool(measured["sdk_stall_answered"])
+    text = (
+        f"first byte stalled for 10 s: {'answered' if answered else 'gave up'} after "
+        f"{measured['sdk_stall_seconds']:.0f} s, effective timeout {measured['sdk_effective_timeout']:.0f} s; "
+        f"the same http_client outside the SDK "
+        f"{'answered' if measured['bare_stall_answered'] else 'gave up'} after {measured['bare_stall_seconds']:.0f} s"
+    )
+    return NOT_REPRODUCED if answered else REPRODUCED, "stalled first byte, clock scaled 1:20", text
+
+
+def _limits(measured: dict[str, float]) -> Found | None:
+    try:
+        sdk = measured["sdk_max_connections"], measured["sdk_max_keepalive"]
+        injected = measured["injected_max_connections"], measured["injected_max_keepalive"]
+    except KeyError:
+        return None
+    text = f"{injected[0]:.0f}/{injected[1]:.0f} instead of the SDK's {sdk[0]:.0f}/{sdk[1]:.0f}"
+    return REPRODUCED if injected < sdk else NOT_REPRODUCED, "an injected httpx.Client() with defaults", text

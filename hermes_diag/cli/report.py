@@ -1,0 +1,28 @@
+"""`hermes-diag report`: print a saved run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = """Examples:
+
+hermes-diag report run.jsonl
+
+hermes-diag report run.jsonl --json"""
+
+
+def command(
+    capture: Annotated[Path, typer.Argument(metavar="FILE", help="A file written by --save, whole or cut off.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="One row per turn.")] = False,
+) -> None:
+    """Judge the evidence of an earlier run again and print it; runs nothing."""
+    from hermes_diag import capture as captures
+    from hermes_diag import judge
+    from hermes_diag.cli import output
+
+    plan, evidence = captures.read(capture)
+    output.show(judge.report(plan, evidence), json, verbose)

@@ -1,0 +1,148 @@
+"""`hermes-diag repro`: reproduce the bug, prove the fix."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = """Examples:
+
+hermes-diag repro
+
+hermes-diag repro --strategy buggy --release close --workload steady --retries 3 -v
+
+hermes-diag repro request_dump_20261101_080000_000000.json --save run.jsonl
+
+hermes-diag repro --json | jq .verdict"""
+
+
+class Strategy(str, Enum):
+    buggy = "buggy"
+    fixed = "fixed"
+
+
+class Release(str, Enum):
+    close = "close"
+    abandon = "abandon"
+
+
+class Workload(str, Enum):
+    steady = "steady"
+    interrupted = "interrupted"
+    overlapping = "overlapping"
+
+
+class Scope(str, Enum):
+    session = "session"
+    gateway = "gateway"
+
+
+class Backend(str, Enum):
+    auto = "auto"
+    psutil = "psutil"
+    sock_diag = "sock_diag"
+
+
+def _idle_close(text: str) -> float:
+    if text == "never":
+        return -1.0
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 60:
+        raise typer.BadParameter("seconds from 0 to 60, or never")
+    return seconds
+
+
+def command(
+    payload: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[PAYLOAD]",
+            show_default=False,
+            help="JSON file with a Responses or Chat Completions body, or a Hermes request dump. "
+            "Without one a tiny built-in prompt.",
+        ),
+    ] = None,
+    strategy: Annotated[
+        list[Strategy] | None, typer.Option(show_default="all", help="Only this client strategy. Repeatable.")
+    ] = None,
+    release: Annotated[
+        list[Release] | None,
+        typer.Option(show_default="all", help="Only this end of a turn: close the request client, or abandon it."),
+    ] = None,
+    workload: Annotated[
+        list[Workload] | None, typer.Option(show_default="all", help="Only this workload. Repeatable.")
+    ] = None,
+    sessions: Annotated[
+        int | None, typer.Option(min=1, max=200, show_default="1 to 3, by workload", help="Chat sessions.")
+    ] = None,
+    turns: Annotated[
+        int | None, typer.Option(min=1, max=5000, show_default="6 to 101, by workload", help="Turns per session.")
+    ] = None,
+    scope: Annotated[
+        Scope | None,
+        typer.Option(show_default="session; gateway when overlapping", help="Who shares one client_kwargs dict."),
+    ] = None,
+    retries: Annotated[
+        int,
+        typer.Option(
+            min=0, max=10, help="Retries of a failed turn, each with a shared client rebuilt from the same kwargs."
+        ),
+    ] = 0,
+    timeout: Annotated[float, typer.Option(min=0.05, max=600, help="Request timeout in seconds.")] = 1.0,
+    idle_close: Annotated[
+        float,
+        typer.Option(
+            parser=_idle_close,
+            metavar="SECONDS|never",
+            help="Idle time after which the provider closes a connection. "
+            "0: as soon as all is idle, without waiting on a clock.",
+        ),
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the order in which sessions are served.")] = 0,
+    max_payload: Annotated[int, typer.Option(min=1, metavar="BYTES", help="Largest payload taken.")] = 32 * 2**20,
+    backend: Annotated[Backend, typer.Option(help="Where socket tables come from.")] = Backend.auto,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", show_default=False, help="Write the evidence as JSON Lines, as it happens."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Let --save overwrite.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="One row per turn.")] = False,
+) -> None:
+    """Reproduce the shared-transport bug on real sockets, and prove the fix on the same load.
+
+    Runs offline: each cell (strategy x release x workload) is a process of its own that talks to a
+    provider on 127.0.0.1, and is judged by what its sockets do. Exit code 0 when all is as the bug
+    report predicts, 1 when a cell is not, 3 when it could not be measured.
+    """
+    from hermes_diag import judge, plan, run
+    from hermes_diag import payload as payloads
+    from hermes_diag.capture import Capture, create
+    from hermes_diag.cli import output
+    from hermes_diag.reporters.live import Progress
+
+    body = payloads.load(payload, max_payload)
+    sizes = plan.Sizes(
+        sessions, turns, scope and scope.value, retries, timeout, None if idle_close < 0 else idle_close, seed
+    )
+    plan_ = plan.make(
+        body.info,
+        tuple(dict.fromkeys(one.value for one in strategy or ())),
+        tuple(dict.fromkeys(one.value for one in release or ())),
+        tuple(dict.fromkeys(one.value for one in workload or ())),
+        sizes,
+    )
+    with ExitStack() as stack:
+        capture = Capture(stack.enter_context(create(save, force)), plan_) if save else None
+        progress = stack.enter_context(Progress(plan_, output.progress_console()))
+        run_ = run.Run(plan_, body.wire, sys.executable, capture, progress, backend.value)
+        interrupted = not run.finish(run_)
+    output.show(judge.report(plan_, run_.evidence()), json, verbose, interrupted, save)

@@ -1,0 +1,72 @@
+"""A Report as one JSON document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from hermes_diag import causes
+from hermes_diag.model import RACY_STATES, CellReport, Evidence, Report
+
+SCHEMA = 1
+
+#: Paths in the document of which values differ from run to run on the same machine; every other count
+#: is the same each time.
+RACY = (
+    "stack.import_ms",
+    "cells[].samples[].at",
+    "cells[].samples[].late",
+    "cells[].samples[].rss",
+    "cells[].samples[].threads",
+    *(f"cells[].samples[].states.{state}" for state in RACY_STATES),
+    *(f"cells[].samples[].owned.{state}" for state in RACY_STATES),
+    "cells[].turns[].ms",
+    "cells[].turns[].first_event_ms",
+    "cells[].measured[].value",
+    "cells[].findings[code=isolation-price]",
+    "cells[].findings[code=stream-killed].numbers.ownerless_established",
+    "cells[].samples[label=held].states.ESTABLISHED",
+)
+
+
+def render(report: Report) -> str:
+    """The document, indented, without a final newline."""
+    document = {
+        "schema": SCHEMA,
+        "verdict": report.verdict,
+        "exit_code": report.exit_code,
+        "stack": report.stack,
+        "plan": report.plan,
+        "cells": [_cell(one, seen) for one, seen in zip(report.cells, report.evidence, strict=True)],
+        "claims": report.claims,
+        "racy": RACY,
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+
+
+def _cell(one: CellReport, seen: Evidence) -> dict[str, Any]:
+    judged: dict[str, Any] = msgspec.to_builtins(one)
+    plan = judged.pop("cell")
+    return {
+        "name": one.cell.name,
+        **judged,
+        "attempts": one.attempts,
+        "plan": plan,
+        "turns": [_turn(turn) for turn in seen.turns],
+        "samples": seen.barriers,
+        "provider": {
+            "requests": len(seen.served),
+            "events_sent": sum(request.events for request in seen.served),
+            "events_read": sum(turn.events for turn in seen.turns),
+            "connections": len(seen.connections),
+            "closed_first_by_provider": sum(one.closed_first == "provider" for one in seen.connections),
+            "closed_first_by_client": sum(one.closed_first == "client" for one in seen.connections),
+        },
+        "measured": seen.measured,
+    }
+
+
+def _turn(turn: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(turn)
+    return {**fields, "cause": causes.of(turn) if turn.outcome == "error" else None}

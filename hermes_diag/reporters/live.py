@@ -1,0 +1,58 @@
+"""The view of a run under way: cells done, turns, errors, ESTABLISHED, CLOSE_WAIT."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from hermes_diag.gateway.contract import TurnDone
+from hermes_diag.model import CLOSE_WAIT, ESTABLISHED, Cell, Outcome, Plan, Sample
+
+
+class Progress:
+    """Counts records as they come and shows them on a terminal, nowhere else. Context manager."""
+
+    def __init__(self, plan: Plan, console: Console) -> None:
+        self._total = len(plan.cells)
+        self._done = self._turns = self._errors = 0
+        self._running: dict[str, tuple[int, int, int]] = {}  # turns, ESTABLISHED, CLOSE_WAIT
+        self._live = Live(
+            console=console, get_renderable=self._table, refresh_per_second=8, transient=True, redirect_stdout=False
+        )
+        self._shown = console.is_terminal and not console.is_dumb_terminal
+
+    def __enter__(self) -> Progress:
+        if self._shown:
+            self._live.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._shown:
+            self._live.stop()
+
+    def __call__(self, cell: Cell, record: Any) -> None:
+        """Take notice of one record of a cell."""
+        turns, established, close_wait = self._running.get(cell.name, (0, 0, 0))
+        if isinstance(record, TurnDone):
+            self._turns += 1
+            self._errors += record.outcome == "error"
+            turns += 1
+        elif isinstance(record, Sample):
+            established, close_wait = record.states.get(ESTABLISHED, 0), record.states.get(CLOSE_WAIT, 0)
+        elif isinstance(record, Outcome):
+            self._done += 1
+            self._running.pop(cell.name, None)
+            return
+        self._running[cell.name] = (turns, established, close_wait)
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False)
+        table.add_column(f"{self._done}/{self._total} cells, {self._turns} turns, {self._errors} errors")
+        for name in ("turns", ESTABLISHED, CLOSE_WAIT):
+            table.add_column(name, justify="right")
+        for name, numbers in self._running.items():
+            table.add_row(name, *map(str, numbers))
+        return table

@@ -1,0 +1,181 @@
+"""A Report for people: rich renderables that stay readable at 60 columns, without colour, in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from hermes_diag import causes
+from hermes_diag.model import FRESH, MEASURE, CellReport, Claim, Evidence, Finding, Report
+
+#: Columns from which on the matrix has its two dimensions; below it is a list.
+WIDE = 76
+
+#: Cells named under a finding unless -v asks for all.
+FEW = 3
+
+_STYLES = {
+    "ok": "green",
+    "too short": "yellow",
+    "no result": "yellow",
+    "reproduced": "bold",
+    "partly": "bold",
+    "problem": "red",
+    "cause": "yellow",
+    "note": "cyan",
+}
+
+
+def console(width: int | None = None) -> Console:
+    """A console for stdout: rich heeds NO_COLOR, TERM=dumb and pipes by itself."""
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def render(report: Report, width: int, verbose: bool = False) -> RenderableType:
+    """The whole report for so many columns."""
+    parts: list[RenderableType] = [_heading("What happened"), matrix(report, width)]
+    if verbose:
+        parts += [_heading("Turns"), *_turns(report.evidence)]
+    parts += [_heading("The report's claims"), _claims(report.claims, width)]
+    parts += [_heading("Findings"), *_findings(report.cells, None if verbose else FEW)]
+    parts += [_heading("Stack"), _stack(report), _heading("Verdict"), _verdict(report)]
+    return Group(*parts)
+
+
+def _heading(text: str) -> Text:
+    return Text(f"\n{text}", style="bold")
+
+
+def matrix(report: Report, width: int) -> RenderableType:
+    """strategy x release against workload; the control below."""
+    single = [cell for cell in report.cells if cell.cell.workload in (FRESH,)]
+    crossed = [cell for cell in report.cells if cell.cell.workload not in (FRESH, MEASURE)]
+    if width < WIDE:
+        return Group(*(_line(cell) for cell in (*crossed, *single)))
+    workloads = list(dict.fromkeys(cell.cell.workload for cell in crossed))
+    rows = list(dict.fromkeys((cell.cell.strategy, cell.cell.release) for cell in crossed))
+    cells = {(cell.cell.strategy, cell.cell.release, cell.cell.workload): cell for cell in crossed}
+    table = Table(box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False)
+    table.add_column("strategy / release")
+    for workload in workloads:
+        table.add_column(workload)
+    for strategy, release in rows:
+        table.add_row(f"{strategy} / {release}", *(_cell(cells[strategy, release, workload]) for workload in workloads))
+    return Group(table, *(_line(cell) for cell in single))
+
+
+def _line(cell: CellReport) -> RenderableType:
+    numbers = Text("; ".join(_numbers(cell)))
+    return Group(Text.assemble((cell.cell.name, "bold"), "  ", _word(cell)), Padding(numbers, (0, 0, 0, 2)))
+
+
+def _cell(cell: CellReport) -> Text:
+    return Text("\n").join([_word(cell), *(Text(line) for line in _numbers(cell))])
+
+
+def _word(cell: CellReport) -> Text:
+    text = Text(cell.word, style=_STYLES.get(cell.word, "red"))
+    if not cell.as_expected:
+        text.append(f" - NOT AS PREDICTED: {cell.expected}", style="bold red")
+    return text
+
+
+def _numbers(cell: CellReport) -> Iterator[str]:
+    if cell.word == "no result":
+        yield cell.outcome.detail
+        return
+    yield f"{cell.ok + cell.interrupted}/{cell.attempts} ok"
+    for name, count in cell.errors.items():
+        yield f"{name} x{count}"
+    if cell.retries_made:
+        yield f"{cell.retries_helped} of {cell.retries_made} retries helped"
+    if cell.close_wait_peak is not None:
+        yield f"CLOSE_WAIT peak {cell.close_wait_peak}, left {cell.close_wait_left}"
+
+
+def _claims(claims: tuple[Claim, ...], width: int) -> RenderableType:
+    if width < WIDE:
+        return Group(
+            *(
+                Group(
+                    Text.assemble((claim.claim, "bold"), ": ", _status(claim)),
+                    Padding(Text("\n".join(filter(None, (claim.conditions, claim.evidence)))), (0, 0, 0, 2)),
+                )
+                for claim in claims
+            )
+        )
+    table = Table(box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False)
+    for name, ratio in (("claim", 4), ("measured", 2), ("under which conditions", 4), ("evidence", 7)):
+        table.add_column(name, ratio=ratio)
+    for claim in claims:
+        table.add_row(claim.claim, _status(claim), claim.conditions, claim.evidence)
+    return table
+
+
+def _status(claim: Claim) -> Text:
+    return Text(claim.status, style=_STYLES.get(claim.status, ""))
+
+
+def _findings(cells: tuple[CellReport, ...], most: int | None) -> Iterator[RenderableType]:
+    """Each finding once, with at most so many of the cells in which it was made."""
+    by_code: dict[str, list[tuple[CellReport, Finding]]] = {}
+    for cell in cells:
+        for finding in cell.findings:
+            by_code.setdefault(finding.code, []).append((cell, finding))
+    if not by_code:
+        yield Text("none")
+    order = {"problem": 0, "cause": 1, "note": 2}
+    for code, made in sorted(by_code.items(), key=lambda item: order[item[1][0][1].severity]):
+        first = made[0][1]
+        yield Text.assemble((first.severity, _STYLES[first.severity]), " ", (code, "bold"))
+        body = [f"{cell.cell.name}: {finding.summary}" for cell, finding in made[:most]]
+        if len(made) > len(body):
+            body.append(f"and in {len(made) - len(body)} more cells (-v)")
+        reference = f"  [{first.reference}]" if first.reference else ""
+        yield Padding(Text("\n".join([*body, f"Remedy: {first.remedy}{reference}"])), (0, 0, 0, 2))
+    for cell in cells:
+        if cell.outcome.how == "hung":
+            yield Text(f"stacks of {cell.cell.name}, innermost frame first", style="bold")
+            yield Padding(Text("\n".join(cell.outcome.frames)), (0, 0, 0, 2))
+
+
+def _turns(evidence: tuple[Evidence, ...]) -> Iterator[RenderableType]:
+    for one in evidence:
+        if not one.turns:
+            continue
+        sent = {served.turn: served.events for served in one.served}
+        table = Table(title=one.cell.name, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("session/turn/attempt")
+        for name in ("ms", "sent", "read", "transport"):
+            table.add_column(name, justify="right")
+        table.add_column("outcome")
+        for turn in one.turns:
+            name = causes.name(turn)
+            outcome = turn.outcome
+            if outcome == "error":
+                outcome = f"{causes.of(turn)}: {' <- '.join(turn.chain)}"
+            table.add_row(
+                name, f"{turn.ms:.1f}", str(sent.get(name, "-")), str(turn.events), f"#{turn.http_client}", outcome
+            )
+        yield table
+
+
+def _stack(report: Report) -> Text:
+    stack = report.stack
+    if stack is None:
+        return Text("none: no worker said what it runs on")
+    payload = report.plan.payload
+    return Text(
+        f"{stack.python}, openai {stack.openai}, {stack.http}, {stack.core}, h11 {stack.h11}, {stack.system}\n"
+        f"payload: {payload.source} ({payload.kind}, {payload.api} API, {payload.size} bytes)"
+    )
+
+
+def _verdict(report: Report) -> Text:
+    style = {0: "bold green", 1: "bold red"}.get(report.exit_code, "bold yellow")
+    return Text(report.verdict, style=style)

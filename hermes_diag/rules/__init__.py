@@ -1,0 +1,57 @@
+"""Rules: one file each, evidence of one cell in, a hit or nothing out. Pure.
+
+A rule module has CODE (stable), SEVERITY ("problem" breaks turns or leaks, "cause" explains one,
+"note" informs), WORD (the verdict it earns its cell, "" for none), REMEDY, REFERENCE and
+`check(evidence) -> Hit | None`. Rules are found by listing this folder.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import ModuleType
+
+from hermes_diag.model import Evidence, Finding
+
+#: Verdict words, the worst first; a cell without any is ok.
+WORDS = ("hangs", "fails", "starves", "leaks", "too short")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What a rule found: a sentence, its numbers, the turns (`session/turn/attempt`) it rests on."""
+
+    summary: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    turns: tuple[str, ...] = ()
+
+
+@cache
+def modules() -> tuple[ModuleType, ...]:
+    """Every rule, by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(importlib.import_module(f"{__name__}.{name}") for name in names)
+
+
+def findings(evidence: Evidence) -> tuple[Finding, ...]:
+    """What all rules say of one cell, problems first."""
+    found = []
+    for rule in modules():
+        hit = rule.check(evidence)
+        if hit is not None:
+            found.append(
+                Finding(
+                    rule.CODE, rule.SEVERITY, hit.summary, dict(hit.numbers), hit.turns, rule.REMEDY, rule.REFERENCE
+                )
+            )
+    return tuple(sorted(found, key=lambda one: ("problem", "cause", "note").index(one.severity)))
+
+
+def word(findings_: tuple[Finding, ...]) -> str:
+    """The verdict word that a cell's findings earn it."""
+    by_code = {rule.CODE: rule.WORD for rule in modules()}
+    earned = {by_code[finding.code] for finding in findings_}
+    return next((word for word in WORDS if word in earned), "ok")

@@ -1,0 +1,22 @@
+"""A release closes the socket of a stream that somebody else is reading."""
+
+from hermes_diag import causes
+from hermes_diag.model import ESTABLISHED, Evidence
+from hermes_diag.rules import Hit
+
+CODE, SEVERITY, WORD = "stream-killed", "problem", "fails"
+REMEDY = "Close only what a turn opened: with a pool of its own no other session's stream can be on it."
+REFERENCE = "#11070"
+
+
+def check(evidence: Evidence) -> Hit | None:
+    turns = causes.by_cause(evidence.turns, causes.FD_CLOSED)
+    if not turns:
+        return None
+    ownerless = max((sample.ownerless(ESTABLISHED) for sample in evidence.barriers), default=0)
+    return Hit(
+        f"{len(turns)} streams lost their socket to another session's release while they were being read"
+        + (f"; meanwhile {ownerless} ESTABLISHED sockets had no owner" if ownerless else ""),
+        {"streams": len(turns), "ownerless_established": ownerless},
+        tuple(map(causes.name, turns)),
+    )

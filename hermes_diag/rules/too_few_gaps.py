@@ -1,0 +1,22 @@
+"""Sockets are left in idle gaps, but there are too few gaps to tell growth from presence."""
+
+from hermes_diag import trend
+from hermes_diag.model import CLOSE_WAIT, ESTABLISHED, Evidence
+from hermes_diag.rules import Hit
+
+CODE, SEVERITY, WORD = "too-few-gaps", "note", "too short"
+REMEDY = f"Run at least {trend.ENOUGH} turns: a healthy idle pool holds a CLOSE_WAIT socket too."
+REFERENCE = "#7213"
+
+
+def check(evidence: Evidence) -> Hit | None:
+    gaps = evidence.idle()
+    if not gaps or len(gaps) >= trend.ENOUGH:
+        return None
+    left = max(sample.states.get(CLOSE_WAIT, 0) + sample.states.get(ESTABLISHED, 0) for sample in gaps)
+    if not left:
+        return None
+    return Hit(
+        f"up to {left} sockets were left in {len(gaps)} idle gaps; {trend.ENOUGH} gaps tell whether they grow",
+        {"gaps": len(gaps), "left": left},
+    )

@@ -1,0 +1,25 @@
+"""Turns fail for a reason that no other rule explains."""
+
+from collections import Counter
+
+from hermes_diag import causes
+from hermes_diag.model import Evidence
+from hermes_diag.rules import Hit
+
+CODE, SEVERITY, WORD = "turns-failed", "problem", "fails"
+REMEDY = "Follow the cause chain of the turns named (-v shows them)."
+REFERENCE = ""
+
+_EXPLAINED = (causes.CLIENT_CLOSED, causes.FD_CLOSED, causes.POOL_TIMEOUT)
+
+
+def check(evidence: Evidence) -> Hit | None:
+    turns = [turn for turn in evidence.turns if turn.outcome == "error" and causes.of(turn) not in _EXPLAINED]
+    if not turns:
+        return None
+    counts = Counter(causes.of(turn) for turn in turns)
+    return Hit(
+        f"{len(turns)} attempts failed: " + ", ".join(f"{cause} x{count}" for cause, count in counts.most_common()),
+        {"attempts": len(turns)},
+        tuple(map(causes.name, turns)),
+    )

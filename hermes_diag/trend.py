@@ -1,0 +1,28 @@
+"""Growth, the only signal that accuses: a healthy idle pool holds CLOSE_WAIT sockets too. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+#: Points below which growth and presence cannot be told apart.
+ENOUGH = 4
+
+Point = tuple[int, int]  # (turns so far, count)
+
+
+def grows(points: Sequence[Point]) -> bool:
+    """Whether every count of the later half is above every count of the earlier half.
+
+    A constant count, a burst that returns to its base and too few points are no growth.
+    """
+    if len(points) < ENOUGH:
+        return False
+    counts = [count for _, count in points]
+    half = len(counts) // 2
+    return min(counts[-half:]) > max(counts[:half])
+
+
+def per_turn(points: Sequence[Point]) -> float:
+    """Sockets gained per turn from the first point to the last."""
+    (first_turns, first), (last_turns, last) = points[0], points[-1]
+    return (last - first) / max(1, last_turns - first_turns)
