@@ -111,7 +111,7 @@ def _timeout_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | Non
     return (
         REPRODUCED,
         "only when interrupted streams are abandoned: " + _names(hit),
-        f"{count} attempts, surfacing as {', '.join(sorted(surfaces))} <- PoolTimeout, first at turn {first}; "
+        f"{count} of the attempts, surfacing as {', '.join(sorted(surfaces))} <- PoolTimeout, first at turn {first}; "
         f"after the request timeout of {hit[0].cell.timeout:g} s here, 600 s by default",
     )
 
@@ -129,7 +129,7 @@ def _close_wait(buggy: list[Evidence]) -> Found | None:
         return NOT_REPRODUCED, _names(buggy), "CLOSE_WAIT 0 in every idle gap"
     text = []
     if growing:
-        text.append(f"grows without end in {_names(growing)}")
+        text.append(f"grows with every turn in {_names(growing)}")
     if left:
         text.append(f"constant (idle pool, reaped on next use) in {_names(left)}")
     if none:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Callable
 from typing import Any
 
 from hermes_diag.capture import Capture, Recorder
+from hermes_diag.errors import CannotMeasure
 from hermes_diag.interpreter import Interpreter, Lane
 from hermes_diag.model import FRESH, Cell, Evidence, Plan
 from hermes_diag.plan import cost
@@ -38,7 +40,8 @@ class Run:
         self._waiting = sorted(plan.cells, key=cost)
 
     async def run(self) -> None:
-        """Run every cell. Raises CannotMeasure when there is no SDK or no port."""
+        """Run every cell. Raises CannotMeasure when there is no SDK, no port or too low an fd limit."""
+        _raise_fd_limit(max(map(_descriptors, self._plan.cells)))
         api = self._plan.payload.api
         warm = api, b"".join(replies.stream(api, "gpt-5"))
         async with Interpreter(self._python, LANES, warm=warm) as worker, asyncio.TaskGroup() as group:
@@ -62,6 +65,28 @@ class Run:
     def evidence(self) -> list[Evidence]:
         """What has been seen so far of every cell of the plan, in its order."""
         return [recorder.evidence() for recorder in self._recorders.values()]
+
+
+def _descriptors(cell: Cell) -> int:
+    """File descriptors that a cell may need at most, on either side: one a turn, and some for Python."""
+    return cell.sessions * cell.turns * (cell.retries + 1) + 64
+
+
+def _raise_fd_limit(need: int) -> None:
+    """A leak of 100 sockets must not end as "too many open files": raise the soft limit if allowed.
+
+    The worker inherits it. Raises CannotMeasure when the hard limit is in the way.
+    """
+    need = LANES * need  # the provider's side of all lanes is in this process
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < need:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (need, hard))
+        except (ValueError, OSError):
+            raise CannotMeasure(
+                f"this plan needs {need} file descriptors, the limit is {soft} (hard limit {hard})",
+                f"run `ulimit -n {need}` first, or ask for fewer --sessions or --turns",
+            ) from None
 
 
 def finish(run_: Run) -> bool:

@@ -13,8 +13,10 @@ from rich.text import Text
 from hermes_diag import causes
 from hermes_diag.model import FRESH, MEASURE, CellReport, Claim, Evidence, Finding, Report
 
-#: Columns from which on the matrix has its two dimensions; below it is a list.
-WIDE = 76
+#: Columns from which on the matrix has its two dimensions, and the claims are a table; below, lists.
+WIDE, VERY_WIDE = 76, 110
+
+LEGEND = "ok: attempts answered or interrupted as planned; CLOSE_WAIT: peak/left, counted from outside"
 
 #: Cells named under a finding unless -v asks for all.
 FEW = 3
@@ -56,22 +58,23 @@ def matrix(report: Report, width: int) -> RenderableType:
     single = [cell for cell in report.cells if cell.cell.workload in (FRESH,)]
     crossed = [cell for cell in report.cells if cell.cell.workload not in (FRESH, MEASURE)]
     if width < WIDE:
-        return Group(*(_line(cell) for cell in (*crossed, *single)))
+        return Group(*(_line(cell) for cell in (*crossed, *single)), Text(LEGEND, style="dim"))
     workloads = list(dict.fromkeys(cell.cell.workload for cell in crossed))
     rows = list(dict.fromkeys((cell.cell.strategy, cell.cell.release) for cell in crossed))
     cells = {(cell.cell.strategy, cell.cell.release, cell.cell.workload): cell for cell in crossed}
-    table = Table(box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False)
-    table.add_column("strategy / release")
+    table = Table(box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
     for workload in workloads:
         table.add_column(workload)
     for strategy, release in rows:
         table.add_row(f"{strategy} / {release}", *(_cell(cells[strategy, release, workload]) for workload in workloads))
-    return Group(table, *(_line(cell) for cell in single))
+    return Group(table, *(_line(cell) for cell in single), Text(LEGEND, style="dim"))
 
 
 def _line(cell: CellReport) -> RenderableType:
     numbers = Text("; ".join(_numbers(cell)))
-    return Group(Text.assemble((cell.cell.name, "bold"), "  ", _word(cell)), Padding(numbers, (0, 0, 0, 2)))
+    name = "fresh process (control)" if cell.cell.workload == FRESH else cell.cell.name
+    return Group(Text.assemble((name, "bold"), "  ", _word(cell)), Padding(numbers, (0, 0, 0, 2), expand=False))
 
 
 def _cell(cell: CellReport) -> Text:
@@ -81,7 +84,9 @@ def _cell(cell: CellReport) -> Text:
 def _word(cell: CellReport) -> Text:
     text = Text(cell.word, style=_STYLES.get(cell.word, "red"))
     if not cell.as_expected:
-        text.append(f" - NOT AS PREDICTED: {cell.expected}", style="bold red")
+        text.append(f", NOT AS PREDICTED: {cell.expected}", style="bold red")
+    elif cell.word != "ok":
+        text.append(", as predicted", style="default")
     return text
 
 
@@ -95,16 +100,16 @@ def _numbers(cell: CellReport) -> Iterator[str]:
     if cell.retries_made:
         yield f"{cell.retries_helped} of {cell.retries_made} retries helped"
     if cell.close_wait_peak is not None:
-        yield f"CLOSE_WAIT peak {cell.close_wait_peak}, left {cell.close_wait_left}"
+        yield f"CLOSE_WAIT {cell.close_wait_peak}/{cell.close_wait_left}"
 
 
 def _claims(claims: tuple[Claim, ...], width: int) -> RenderableType:
-    if width < WIDE:
+    if width < VERY_WIDE:
         return Group(
             *(
                 Group(
                     Text.assemble((claim.claim, "bold"), ": ", _status(claim)),
-                    Padding(Text("\n".join(filter(None, (claim.conditions, claim.evidence)))), (0, 0, 0, 2)),
+                    Padding(Text("\n".join(filter(None, (claim.conditions, claim.evidence)))), (0, 0, 0, 2), expand=False),
                 )
                 for claim in claims
             )
@@ -137,11 +142,11 @@ def _findings(cells: tuple[CellReport, ...], most: int | None) -> Iterator[Rende
         if len(made) > len(body):
             body.append(f"and in {len(made) - len(body)} more cells (-v)")
         reference = f"  [{first.reference}]" if first.reference else ""
-        yield Padding(Text("\n".join([*body, f"Remedy: {first.remedy}{reference}"])), (0, 0, 0, 2))
+        yield Padding(Text("\n".join([*body, f"Remedy: {first.remedy}{reference}"])), (0, 0, 0, 2), expand=False)
     for cell in cells:
         if cell.outcome.how == "hung":
             yield Text(f"stacks of {cell.cell.name}, innermost frame first", style="bold")
-            yield Padding(Text("\n".join(cell.outcome.frames)), (0, 0, 0, 2))
+            yield Padding(Text("\n".join(cell.outcome.frames)), (0, 0, 0, 2), expand=False)
 
 
 def _turns(evidence: tuple[Evidence, ...]) -> Iterator[RenderableType]:
