@@ -55,7 +55,7 @@ class Run:
             self._waiting.remove(cell)
             await self._session(cell).in_new_shells(self._python)
         stack = await lane.hello()
-        while self._waiting:
+        while self._waiting and not lane.gone:
             await self._session(self._waiting.pop()).on_lane(lane, stack)
 
     def _session(self, cell: Cell) -> Session:

@@ -108,6 +108,9 @@ def command(
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the order in which sessions are served.")] = 0,
     max_payload: Annotated[int, typer.Option(min=1, metavar="BYTES", help="Largest payload taken.")] = 32 * 2**20,
+    python: Annotated[
+        str, typer.Option(metavar="PATH", show_default="this one", help="Interpreter whose SDK is put to the test.")
+    ] = sys.executable,
     backend: Annotated[Backend, typer.Option(help="Where socket tables come from.")] = Backend.auto,
     save: Annotated[
         Path | None,
@@ -143,6 +146,6 @@ def command(
     with ExitStack() as stack:
         capture = Capture(stack.enter_context(create(save, force)), plan_) if save else None
         progress = stack.enter_context(Progress(plan_, output.progress_console()))
-        run_ = run.Run(plan_, body.wire, sys.executable, capture, progress, backend.value)
+        run_ = run.Run(plan_, body.wire, python, capture, progress, backend.value)
         interrupted = not run.finish(run_)
     output.show(judge.report(plan_, run_.evidence()), json, verbose, interrupted, save)

@@ -33,9 +33,15 @@ _STYLES = {
 }
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        # rich would leave with exit code 1, which in this program is a verdict.
+        raise BrokenPipeError
+
+
 def console(width: int | None = None) -> Console:
     """A console for stdout: rich heeds NO_COLOR, TERM=dumb and pipes by itself."""
-    return Console(width=width, highlight=False, soft_wrap=False)
+    return _Console(width=width, highlight=False, soft_wrap=False)
 
 
 def render(report: Report, width: int, verbose: bool = False) -> RenderableType:
@@ -109,7 +115,9 @@ def _claims(claims: tuple[Claim, ...], width: int) -> RenderableType:
             *(
                 Group(
                     Text.assemble((claim.claim, "bold"), ": ", _status(claim)),
-                    Padding(Text("\n".join(filter(None, (claim.conditions, claim.evidence)))), (0, 0, 0, 2), expand=False),
+                    Padding(
+                        Text("\n".join(filter(None, (claim.conditions, claim.evidence)))), (0, 0, 0, 2), expand=False
+                    ),
                 )
                 for claim in claims
             )
