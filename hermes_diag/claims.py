@@ -111,7 +111,7 @@ def _timeout_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | Non
     return (
         REPRODUCED,
         "only when interrupted streams are abandoned: " + _names(hit),
-        f"{count} of the attempts, surfacing as {', '.join(sorted(surfaces))} <- PoolTimeout, first at turn {first}; "
+        f"{count} of {sum(len(one.turns) for one in hit)} attempts, surfacing as {', '.join(sorted(surfaces))} <- PoolTimeout, first at turn {first}; "
         f"after the request timeout of {hit[0].cell.timeout:g} s here, 600 s by default",
     )
 
