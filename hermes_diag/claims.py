@@ -108,11 +108,12 @@ def _timeout_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | Non
     if not hit:
         return NOT_REPRODUCED, _names(interrupted), "the pool did not run dry: it takes more than 100 such turns"
     first = min(turn.turn for one in hit for turn in causes.by_cause(one.turns, causes.POOL_TIMEOUT))
+    attempts = sum(len(one.turns) for one in hit)
     return (
         REPRODUCED,
         "only when interrupted streams are abandoned: " + _names(hit),
-        f"{count} of {sum(len(one.turns) for one in hit)} attempts, surfacing as {', '.join(sorted(surfaces))} <- PoolTimeout, first at turn {first}; "
-        f"after the request timeout of {hit[0].cell.timeout:g} s here, 600 s by default",
+        f"{count} of {attempts} attempts, surfacing as {', '.join(sorted(surfaces))} <- PoolTimeout, first at turn "
+        f"{first}; after the request timeout of {hit[0].cell.timeout:g} s here, 600 s by default",
     )
 
 
