@@ -22,19 +22,18 @@ def weigh(evidence: Sequence[Evidence]) -> tuple[Claim, ...]:
     control = [one for one in done if one.cell.workload == FRESH]
     measured = {m.name: m.value for one in done if one.cell.workload == MEASURE for m in one.measured}
 
-    def claim(text: str, weigh_one: Callable[[], Found | None]) -> Claim:
-        found = weigh_one()
-        return Claim(text, *found) if found else Claim(text, NOT_TESTED, "", "no cell of this plan tests it")
+    def claim(code: str, text: str, found: Found | None) -> Claim:
+        return Claim(code, text, *(found or (NOT_TESTED, "", "no cell of this plan tests it")))
 
     return (
-        claim("the factory mutates the caller's client_kwargs", lambda: _mutated(buggy, fixed)),
-        claim("request clients share one transport", lambda: _shared(buggy, fixed)),
-        claim("APIConnectionError on tiny prompts", lambda: _connection_errors(buggy, fixed)),
-        claim("APITimeoutError on tiny prompts", lambda: _timeout_errors(buggy, fixed)),
-        claim("CLOSE_WAIT sockets linger until restart", lambda: _close_wait(buggy)),
-        claim("a fresh shell works", lambda: _fresh(control)),
-        claim("the injected client cuts the SDK's timeout to 5 s", lambda: _timeout(measured)),
-        claim("the injected client shrinks the connection limits", lambda: _limits(measured)),
+        claim("kwargs-mutated", "the factory mutates the caller's client_kwargs", _mutated(buggy, fixed)),
+        claim("transport-shared", "request clients share one transport", _shared(buggy, fixed)),
+        claim("connection-errors", "APIConnectionError on tiny prompts", _connection_errors(buggy, fixed)),
+        claim("timeout-errors", "APITimeoutError on tiny prompts", _timeout_errors(buggy, fixed)),
+        claim("close-wait", "CLOSE_WAIT sockets linger until restart", _close_wait(buggy)),
+        claim("fresh-shell", "a fresh shell works", _fresh(control)),
+        claim("timeout-of-5s", "the injected client cuts the SDK's timeout to 5 s", _timeout(measured)),
+        claim("limits-shrunk", "the injected client shrinks the connection limits", _limits(measured)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -30,18 +31,26 @@ class Run:
         capture: Capture | None = None,
         progress: Callable[[Cell, Any], None] = lambda cell, record: None,
         backend: str = "auto",
+        start: str = "auto",
     ) -> None:
         self._plan = plan
         self._payload = payload
         self._python = python
         self._progress = progress
         self._backend = backend
+        # Elsewhere frameworks of the system may not survive a fork (multiprocessing spawns there too).
+        self._forks = start == "fork" or (start == "auto" and sys.platform.startswith("linux"))
         self._recorders = {cell: Recorder(cell, capture) for cell in plan.cells}
         self._waiting = sorted(plan.cells, key=cost)
 
     async def run(self) -> None:
         """Run every cell. Raises CannotMeasure when there is no SDK, no port or too low an fd limit."""
         _raise_fd_limit(max(map(_descriptors, self._plan.cells)))
+        if not self._forks:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(LANES):
+                    group.create_task(self._work_in_new_shells())
+            return
         api = self._plan.payload.api
         warm = api, b"".join(replies.stream(api, "gpt-5"))
         async with Interpreter(self._python, LANES, warm=warm) as worker, asyncio.TaskGroup() as group:
@@ -57,6 +66,10 @@ class Run:
         stack = await lane.hello()
         while self._waiting and not lane.gone:
             await self._session(self._waiting.pop()).on_lane(lane, stack)
+
+    async def _work_in_new_shells(self) -> None:
+        while self._waiting:
+            await self._session(self._waiting.pop()).in_new_shells(self._python)
 
     def _session(self, cell: Cell) -> Session:
         api, recorder = self._plan.payload.api, self._recorders[cell]

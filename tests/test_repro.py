@@ -133,6 +133,12 @@ def test_on_other_interpreters(cli: Cli) -> None:
         assert done.returncode == 0
 
 
+def test_an_interpreter_for_each_cell(cli: Cli) -> None:
+    """Where nothing can be forked each cell has an interpreter of its own, and the same counts."""
+    run = document(cli("repro", "--json", "--start", "spawn", "--workload", "steady"))
+    assert outcomes(run) == {name: cell for name, cell in OPENAI_2.items() if "steady" in name or name == "fresh"}
+
+
 def test_retries_never_help_the_buggy_strategy(cli: Cli) -> None:
     """Rebuilding the shared client from the same kwargs brings the closed one back."""
     done = cli("repro", "--json", "--retries", 2, "--workload", "steady", "--release", "close")

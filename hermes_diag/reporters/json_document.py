@@ -25,7 +25,9 @@ RACY = (
     "cells[].turns[].first_event_ms",
     "cells[].measured[].value",
     "cells[].findings[code=isolation-price]",
+    "cells[].findings[code=stream-killed].summary",
     "cells[].findings[code=stream-killed].numbers.ownerless_established",
+    "claims[code=timeout-of-5s].evidence",
     "cells[].samples[label=held].states.ESTABLISHED",
 )
 
