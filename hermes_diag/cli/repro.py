@@ -52,7 +52,7 @@ def command(
     payload: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[PAYLOAD]",
+            metavar="PAYLOAD",
             show_default=False,
             help="JSON file with a Responses or Chat Completions body, or a Hermes request dump. "
             "Without one a tiny built-in prompt.",
