@@ -73,7 +73,7 @@ def strip(document: Any) -> Any:
 
 
 def remove(parents: list[Any], steps: list[str]) -> None:
-    match = re.fullmatch(r"(\w+)(\[(?:(\w+)=([\w-]+))?\])?", steps[0])
+    match = re.fullmatch(r"(\w+)(\[(?:(\w+)=([\w/-]+))?\])?", steps[0])
     assert match, steps
     name, is_list, key, wanted = match[1], match[2], match[3], match[4]
     for parent in parents:

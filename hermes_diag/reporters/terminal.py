@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes_diag import causes
+from hermes_diag.gateway.contract import TurnDone
 from hermes_diag.model import FRESH, MEASURE, CellReport, Claim, Evidence, Finding, Report
 
 #: Columns from which on the matrix has its two dimensions, and the claims are a table; below, lists.
@@ -48,7 +49,7 @@ def render(report: Report, width: int, verbose: bool = False) -> RenderableType:
     """The whole report for so many columns."""
     parts: list[RenderableType] = [_heading("What happened"), matrix(report, width)]
     if verbose:
-        parts += [_heading("Turns"), *_turns(report.evidence)]
+        parts += [_heading("Turns"), *_turns(report.evidence, width)]
     parts += [_heading("The report's claims"), _claims(report.claims, width)]
     parts += [_heading("Findings"), *_findings(report.cells, None if verbose else FEW)]
     parts += [_heading("Stack"), _stack(report), _heading("Verdict"), _verdict(report)]
@@ -157,25 +158,33 @@ def _findings(cells: tuple[CellReport, ...], most: int | None) -> Iterator[Rende
             yield Padding(Text("\n".join(cell.outcome.frames)), (0, 0, 0, 2), expand=False)
 
 
-def _turns(evidence: tuple[Evidence, ...]) -> Iterator[RenderableType]:
+def _turns(evidence: tuple[Evidence, ...], width: int) -> Iterator[RenderableType]:
+    """A table of attempts for each cell; where there is no room for columns, a line for each."""
     for one in evidence:
         if not one.turns:
             continue
-        sent = {served.turn: served.events for served in one.served}
-        table = Table(title=one.cell.name, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("session/turn/attempt")
-        for name in ("ms", "sent", "read", "transport"):
-            table.add_column(name, justify="right")
-        table.add_column("outcome")
-        for turn in one.turns:
-            name = causes.name(turn)
-            outcome = turn.outcome
-            if outcome == "error":
-                outcome = f"{causes.of(turn)}: {' <- '.join(turn.chain)}"
+        sent = {served.turn: str(served.events) for served in one.served}
+        rows = [(turn, sent.get(causes.name(turn), "-"), _outcome(turn)) for turn in one.turns]
+        if width < WIDE:
+            yield Text(one.cell.name, style="bold")
+            for turn, events, outcome in rows:
+                yield Text(f"{causes.name(turn)}  {turn.ms:.1f} ms, {turn.events} of {events} events: {outcome}")
+            continue
+        title = f"{one.cell.name} (turn: session/turn/attempt; events sent by the provider, read by the client)"
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("turn", no_wrap=True)
+        for name in ("ms", "sent", "read", "pool"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("outcome", overflow="fold")
+        for turn, events, outcome in rows:
             table.add_row(
-                name, f"{turn.ms:.1f}", str(sent.get(name, "-")), str(turn.events), f"#{turn.http_client}", outcome
+                causes.name(turn), f"{turn.ms:.1f}", events, str(turn.events), f"#{turn.http_client}", outcome
             )
         yield table
+
+
+def _outcome(turn: TurnDone) -> str:
+    return f"{causes.of(turn)}: {' <- '.join(turn.chain)}" if turn.outcome == "error" else turn.outcome
 
 
 def _stack(report: Report) -> Text:
