@@ -60,6 +60,7 @@ class Interpreter:
                 *(["--spawn"] if self._spawn else []),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
+                stderr=self._pipes[0].theirs[1],
                 pass_fds=theirs,
                 env=worker_environment(os.environ),
                 start_new_session=True,  # Ctrl-C on the terminal is the host's; and one kill ends all

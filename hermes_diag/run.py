@@ -81,8 +81,10 @@ class Run:
 
 
 def _descriptors(cell: Cell) -> int:
-    """File descriptors that a cell may need at most, on either side: one a turn, and some for Python."""
-    return cell.sessions * cell.turns * (cell.retries + 1) + 64
+    """File descriptors that a cell may need at most, on either side: where nobody closes one for each
+    attempt, else one for each session; and some for Python."""
+    attempts = cell.turns * (cell.retries + 1) if cell.release == "abandon" else 1
+    return cell.sessions * attempts + 64
 
 
 def _raise_fd_limit(need: int) -> None:

@@ -102,6 +102,10 @@ class Session:
             await self._follow(lane)
         except Gone:
             raise Died("its interpreter was killed or ended by itself") from None
+        except CannotMeasure as exc:
+            raise Died(exc.message) from None
+        except (psutil.Error, OSError) as exc:
+            raise Died(f"it could not be looked at: {type(exc).__name__}") from None
         finally:
             self._pid = 0
 

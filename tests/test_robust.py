@@ -153,6 +153,25 @@ def test_too_low_a_descriptor_limit(cli: Cli) -> None:
     assert "ulimit -n" in done.stderr
 
 
+def test_a_full_disk_loses_no_result(cli: Cli) -> None:
+    """The run goes on, the verdict stands, and the failure to save is said."""
+    done = cli("repro", "--save", "/dev/full", "--force", "--turns", 2, "--workload", "steady")
+    assert "Verdict" in done.stdout
+    assert "could not be written to /dev/full" in done.stderr
+    assert done.returncode == 0
+
+
+def test_a_python_that_prints_at_start(cli: Cli, tmp_path: Path) -> None:
+    """What an interpreter says on stdout or stderr never reaches ours."""
+    noisy = tmp_path / "python"
+    noisy.write_text(f'#!/bin/sh\necho noise; echo noise >&2\nexec {sys.executable} "$@"\n')
+    noisy.chmod(0o755)
+    done = cli("repro", "--python", noisy, "--json", "--turns", 2, "--workload", "steady")
+    assert done.stdout.startswith("{")
+    assert "noise" not in done.stderr
+    assert done.returncode == 0
+
+
 def test_a_reader_that_leaves(tmp_path: Path) -> None:
     """`| head -1`: no traceback, and the verdict's exit code."""
     with subprocess.Popen([*COMMAND, "--turns", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as host:

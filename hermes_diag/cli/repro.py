@@ -143,4 +143,7 @@ def command(
         progress = stack.enter_context(Progress(plan_, output.progress_console()))
         run_ = run.Run(plan_, body.wire, python, capture, progress, backend, start)
         interrupted = not run.finish(run_)
-    output.show(judge.report(plan_, run_.evidence()), json, verbose, interrupted, save)
+    saved = f"evidence written to {save}" if save else ""
+    if capture and capture.failure:
+        saved = f"evidence could not be written to {save}: {capture.failure}"
+    output.show(judge.report(plan_, run_.evidence()), json, verbose, interrupted, saved)
