@@ -118,7 +118,7 @@ class Gateway:
         stream, events, first, failure, outcome = None, 0, None, {}, "ok"
         begun = time.perf_counter()
         try:
-            stream = sdk.open_stream(client, job.api, self.body, headers, job.timeout)
+            stream = sdk.open_stream(client, job.api, self.body, headers, (job.timeout, job.pool_timeout))
             for _ in stream:
                 events += 1
                 if first is None:

@@ -106,7 +106,8 @@ def read_timeout(timeout):
 def open_stream(client, api, body, headers, timeout=None):
     """Send the payload as the gateway would; returns the SDK's Stream of typed events.
 
-    `timeout` in seconds; without one the SDK decides. Keys that this SDK's signature does not know
+    `timeout` is (seconds for connect, read and write; seconds to wait for a free connection); without
+    one the SDK decides. Keys that this SDK's signature does not know
     (a newer Hermes, an older openai) go into the body all the same.
     """
     create = client.responses.create if api == "responses" else client.chat.completions.create
@@ -115,7 +116,7 @@ def open_stream(client, api, body, headers, timeout=None):
     named = {key: value for key, value in body.items() if key in known}
     named["stream"] = True
     if timeout is not None:
-        named["timeout"] = timeout
+        named["timeout"] = http.Timeout(timeout[0], pool=timeout[1])
     return create(extra_headers=headers, extra_body=extra or None, **named)
 
 
