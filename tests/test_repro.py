@@ -71,10 +71,9 @@ def codes(run: dict[str, Any], cell: str) -> set[str]:
     return {finding["code"] for finding in found["findings"]}
 
 
-@pytest.mark.parametrize("backend", ["auto", "psutil"])
-def test_the_default_run(cli: Cli, backend: str) -> None:
+def test_the_default_run(cli: Cli) -> None:
     """Every cell is as the facts have it, every claim is weighed, and the exit code is 0."""
-    done = cli("repro", "--json", "--backend", backend)
+    done = cli("repro", "--json")
     run = document(done)
     assert outcomes(run) == OPENAI_2
     assert {claim["claim"]: claim["status"] for claim in run["claims"]} == CLAIMS
@@ -84,6 +83,13 @@ def test_the_default_run(cli: Cli, backend: str) -> None:
     (cell,) = [one for one in run["cells"] if one["name"] == "fixed/close/interrupted"]
     assert cell["provider"]["events_sent"] == 16 * cell["provider"]["events_read"] == 16 * 101
     assert cell["provider"]["closed_first_by_client"] == 101
+
+
+def test_psutil_counts_the_same(cli: Cli) -> None:
+    """The portable backend, forced, sees what the fast one sees."""
+    arguments = ("--workload", "overlapping", "--workload", "steady")
+    run = document(cli("repro", "--json", "--backend", "psutil", *arguments))
+    assert outcomes(run) == {name: cell for name, cell in OPENAI_2.items() if "interrupted" not in name}
 
 
 def test_findings_of_the_default_run(cli: Cli) -> None:
