@@ -25,6 +25,7 @@ _BY_CLASS = (
     ("RemoteProtocolError", "cut by the provider"),
     ("ReadError", "connection lost while reading"),
     ("WriteError", "connection lost while writing"),
+    ("NoTerminalEvent", "no terminal event"),
     ("APIStatusError", "refused by the provider"),
 )
 

@@ -165,6 +165,8 @@ class Lane:
         await self._write(contract.GO.encode() + b"\n")
 
     async def _write(self, data: bytes) -> None:
+        if self._commands.is_closing():
+            raise Gone
         try:
             self._commands.write(data)
             await self._commands.drain()

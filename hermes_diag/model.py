@@ -7,6 +7,7 @@ Times are seconds unless a name ends in `_ms`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from hermes_diag.gateway.contract import ClientBuilt, Hello, Measured, TurnDone
 
@@ -97,6 +98,7 @@ class Sample:
     turns: int  # turns begun so far (0 for a tick)
     states: dict[str, int]
     owned: dict[str, int]
+    keepalive: int | None  # of the worker's ESTABLISHED ones, those whose keepalive timer runs
     unlisted: int | None  # TCP fds that are in no TCP table: sockets in state CLOSE
     fds: int | None
     threads: int | None
@@ -134,7 +136,7 @@ class Connection:
 class Outcome:
     """How a cell ended: "done", "died", "hung" or "cut" (interrupted before its end)."""
 
-    how: str
+    how: Literal["done", "died", "hung", "cut"]
     detail: str = ""
     frames: tuple[str, ...] = ()
 

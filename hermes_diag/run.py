@@ -14,6 +14,8 @@ from hermes_diag.interpreter import Interpreter, Lane
 from hermes_diag.model import FRESH, Cell, Evidence, Plan
 from hermes_diag.plan import cost
 from hermes_diag.provider import replies
+from hermes_diag.provider.thread import ProviderThread
+from hermes_diag.sampling import look
 from hermes_diag.session import Session
 
 #: Cells that run at the same time. Each has its process, its provider and its port.
@@ -37,7 +39,7 @@ class Run:
         self._payload = payload
         self._python = python
         self._progress = progress
-        self._backend = backend
+        self._backend = look.choose(backend)
         # Elsewhere frameworks of the system may not survive a fork (multiprocessing spawns there too).
         self._forks = start == "fork" or (start == "auto" and sys.platform.startswith("linux"))
         self._recorders = {cell: Recorder(cell, capture) for cell in plan.cells}
@@ -46,6 +48,11 @@ class Run:
     async def run(self) -> None:
         """Run every cell. Raises CannotMeasure when there is no SDK, no port or too low an fd limit."""
         _raise_fd_limit(max(map(_descriptors, self._plan.cells)))
+        look.see(self._backend)
+        with ProviderThread() as self._thread:
+            await self._all()
+
+    async def _all(self) -> None:
         if not self._forks:
             async with asyncio.TaskGroup() as group:
                 for _ in range(LANES):
@@ -73,7 +80,7 @@ class Run:
 
     def _session(self, cell: Cell) -> Session:
         api, recorder = self._plan.payload.api, self._recorders[cell]
-        return Session(cell, api, self._payload, recorder, self._progress, self._backend)
+        return Session(cell, api, self._payload, recorder, self._progress, self._backend, self._thread)
 
     def evidence(self) -> list[Evidence]:
         """What has been seen so far of every cell of the plan, in its order."""

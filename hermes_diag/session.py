@@ -8,7 +8,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from types import ModuleType
+from typing import Any, NoReturn
 
 import psutil
 
@@ -19,7 +20,8 @@ from hermes_diag.interpreter import Gone, Interpreter, Lane
 from hermes_diag.model import ESTABLISHED, FRESH, Cell, Outcome, SocketRow
 from hermes_diag.plan import BARRIERS
 from hermes_diag.provider.server import Provider
-from hermes_diag.sampling.look import choose, sample
+from hermes_diag.provider.thread import ProviderThread
+from hermes_diag.sampling.look import sample
 
 #: Seconds between two samples of the timeline.
 TICK = 0.25
@@ -41,7 +43,14 @@ class Session:
     """One cell under observation. `payload` is the body to replay; `api` says where it goes."""
 
     def __init__(
-        self, cell: Cell, api: str, payload: bytes, recorder: Recorder, progress: Progress, backend: str
+        self,
+        cell: Cell,
+        api: str,
+        payload: bytes,
+        recorder: Recorder,
+        progress: Progress,
+        backend: ModuleType,
+        thread: ProviderThread,
     ) -> None:
         self._cell = cell
         self._api = api
@@ -49,7 +58,8 @@ class Session:
         self._recorder = recorder
         self._progress = progress
         self._provider = Provider(cell.idle_close)
-        self._backend = choose(backend)
+        self._backend = backend
+        self._thread = thread
         self._pid = 0
         self._begun = 0.0
 
@@ -75,7 +85,7 @@ class Session:
         """Do the work beside a provider and a ticker of its own; record how it ended."""
         self._begun = time.monotonic()
         try:
-            await self._provider.start()
+            await self._thread.do(self._provider.start())
         except OSError as exc:
             work.close()
             raise CannotMeasure(f"no port on 127.0.0.1: {exc.strerror}", "free some ports and run again") from None
@@ -91,7 +101,7 @@ class Session:
             ticker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await ticker
-            await self._provider.stop()
+            await self._thread.do(self._provider.stop())
         for record in (*sorted(self._provider.served, key=_turn_key), *self._provider.seen):
             self._record(record)
         self._record(outcome)
@@ -130,16 +140,17 @@ class Session:
 
     async def _follow(self, lane: Lane) -> None:
         """Take events until the job's process has exited."""
-        done = False
+        done, failed = False, ""
         while True:
             try:
                 event = await asyncio.wait_for(lane.event(), self._patience())
             except TimeoutError:
-                why = f"no word from the worker for {self._patience():.0f} s"
-                raise Hung(why, await self._end_hung(lane)) from None
+                await self._end_hung(lane)
             except Gone:
                 if done and lane.spawn:
                     return
+                if failed:
+                    raise Died(failed) from None
                 raise
             if isinstance(event, Started):
                 self._pid = event.pid
@@ -149,24 +160,33 @@ class Session:
             elif isinstance(event, Done):
                 done = True
             elif isinstance(event, Failed):
-                raise Died(f"the worker broke: {event.error} at {', '.join(event.frames)}")
+                failed = f"the worker broke: {event.error} at {', '.join(event.frames)}"
             elif isinstance(event, Exited):
                 if done:
                     return
-                raise Died(f"its process ended with {_exit_words(event.code)}")
+                raise Died(failed or f"its process ended with {_exit_words(event.code)}")
             else:
                 self._record(event)
 
-    async def _end_hung(self, lane: Lane) -> tuple[str, ...]:
-        """The stacks of a job that hangs; afterwards it is gone and its lane is free again."""
-        frames = await lane.stacks(self._pid)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
-        with contextlib.suppress(Gone, TimeoutError):
+    async def _end_hung(self, lane: Lane) -> NoReturn:
+        """Raise Hung with the stacks of a job that hangs; it is gone then, and its lane free again.
+
+        Without a stack nobody knows who hangs (a stopped process gives none): that is Died.
+        """
+        why = f"no word from the worker for {self._patience():.0f} s"
+        stacks = await lane.stacks(self._pid) if self._pid else ()
+        if self._pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+        try:
             async with asyncio.timeout(PATIENCE):
                 while not isinstance(await lane.event(), Exited):
                     pass
-        return frames
+        except (Gone, TimeoutError):
+            lane.gone = True
+        if not stacks:
+            raise Died(f"{why}, and it gave no stack: it may have been stopped")
+        raise Hung(why, stacks)
 
     def _patience(self) -> float:
         # The longest that one attempt may take without a word. The measurements wait half a second.
@@ -175,16 +195,16 @@ class Session:
     async def _barrier(self, barrier: Barrier) -> None:
         """Let the provider act, see on both sides that it did, look."""
         try:
+            await self._thread.do(self._provider.settle())
+            if barrier.label == "idle":
+                await self._thread.do(self._provider.close_idle())
             async with asyncio.timeout(PATIENCE):
-                await self._provider.settle()
-                if barrier.label == "idle":
-                    await self._provider.close_idle()
                 rows = await self._rows_after_fins()
         except TimeoutError:
-            raise CannotMeasure(f"{self._cell.name}: the connections to the provider did not come to rest") from None
+            raise Died("the connections to the provider did not come to rest") from None
         self._sample(rows, 0.0, barrier.label, barrier.turns)
         if barrier.label == "held":
-            self._provider.release()
+            await self._thread.do(self._provider.release())
 
     async def _rows_after_fins(self) -> list[SocketRow]:
         """The socket table once no socket is ESTABLISHED that the provider has sent a FIN: on a busy

@@ -43,8 +43,8 @@ def _idle_close(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
-    if not 0 <= seconds <= 60:
-        raise typer.BadParameter("seconds from 0 to 60, or never")
+    if not (seconds == 0 or 0.05 <= seconds <= 60):
+        raise typer.BadParameter("0, or seconds from 0.05 to 60, or never")
     return seconds
 
 
@@ -69,7 +69,7 @@ def command(
         list[Workload] | None, typer.Option(show_default="all", help="Only this workload. Repeatable.")
     ] = None,
     sessions: Annotated[
-        int | None, typer.Option(min=1, max=200, show_default="1 to 3, by workload", help="Chat sessions.")
+        int | None, typer.Option(min=1, max=100, show_default="1 to 3, by workload", help="Chat sessions.")
     ] = None,
     turns: Annotated[
         int | None, typer.Option(min=1, max=5000, show_default="6 to 101, by workload", help="Turns per session.")
@@ -103,7 +103,8 @@ def command(
         ),
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the order in which sessions are served.")] = 0,
-    max_payload: Annotated[int, typer.Option(min=1, metavar="BYTES", help="Largest payload taken.")] = 32 * 2**20,
+    max_payload: Annotated[int, typer.Option(min=1, max=2**40, metavar="BYTES", help="Largest payload taken.")] = 32
+    * 2**20,
     python: Annotated[
         str, typer.Option(metavar="PATH", show_default="this one", help="Interpreter whose SDK is put to the test.")
     ] = sys.executable,

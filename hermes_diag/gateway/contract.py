@@ -13,7 +13,7 @@ The payload travels on a line of its own, so that no type here has a field it co
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Literal, Mapping, Optional, Tuple
 
 # Typing aliases, not `X | None`: the worker runs on 3.9 and the host resolves these hints at runtime.
 
@@ -26,6 +26,10 @@ TURN_HEADER = "x-hermes-diag-turn"
 FAULT_HEADER = "x-hermes-diag-fault"
 
 GO = "go"
+
+#: Stands for an exception class in the chain of a turn whose stream ended without a terminal event:
+#: the SDK raises nothing then.
+NO_TERMINAL_EVENT = "hermes_diag.NoTerminalEvent"
 
 #: Exception texts that decide a cause and hold no user data. An event names the one that matched;
 #: the text itself is never sent: an error text may quote a body or a token.
@@ -66,6 +70,7 @@ class Hello:
     import_ms: float
     max_connections: int  # the SDK's default limits
     max_keepalive: int
+    read_timeout: float  # the SDK's default, seconds
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class TurnDone:
     session: int
     turn: int
     attempt: int
-    outcome: str  # "ok", "interrupted" or "error"
+    outcome: Literal["ok", "interrupted", "error"]
     events: int
     ms: float
     first_event_ms: Optional[float]
@@ -114,7 +119,7 @@ class TurnDone:
 class Barrier:
     """The worker stands still until `go`. `turns` counts the turns that have begun so far."""
 
-    label: str  # "start", "held", "idle" or "end"
+    label: Literal["start", "held", "idle", "end"]
     turns: int
 
 

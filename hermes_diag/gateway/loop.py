@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 
-from .contract import FAULT_HEADER, TURN_HEADER, ClientBuilt, TurnDone
+from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, ClientBuilt, TurnDone
 
 HOLD = "hold"  # provider/faults/hold.py: first event, then nothing until the host lets go
 
@@ -115,12 +115,13 @@ class Gateway:
         headers[TURN_HEADER] = "%d/%d/%d" % (session.serial, turn, attempt)
         if hold is not None:
             headers[FAULT_HEADER] = HOLD
-        stream, events, first, failure, outcome = None, 0, None, {}, "ok"
+        stream, events, first, failure, outcome, whole = None, 0, None, {}, "ok", False
         begun = time.perf_counter()
         try:
             stream = sdk.open_stream(client, job.api, self.body, headers, (job.timeout, job.pool_timeout))
-            for _ in stream:
+            for event in stream:
                 events += 1
+                whole = whole or sdk.is_terminal(job.api, event)
                 if first is None:
                     first = (time.perf_counter() - begun) * 1000
                     if hold is not None:
@@ -130,6 +131,9 @@ class Gateway:
                     break
         except Exception as exc:
             outcome, failure = "error", sdk.describe(exc)
+        else:
+            if outcome == "ok" and not whole:
+                outcome, failure = "error", {"chain": (NO_TERMINAL_EVENT,)}
         ms = (time.perf_counter() - begun) * 1000
         if job.release == "close":
             if stream is not None:

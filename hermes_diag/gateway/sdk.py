@@ -43,6 +43,7 @@ def stack():
         "import_ms": IMPORT_MS,
         "max_connections": DEFAULT_LIMITS.max_connections,
         "max_keepalive": DEFAULT_LIMITS.max_keepalive_connections,
+        "read_timeout": float(DEFAULT_TIMEOUT.read),
     }
 
 
@@ -118,6 +119,13 @@ def open_stream(client, api, body, headers, timeout=None):
     if timeout is not None:
         named["timeout"] = http.Timeout(timeout[0], pool=timeout[1])
     return create(extra_headers=headers, extra_body=extra or None, **named)
+
+
+def is_terminal(api, event):
+    """Whether an event ends its stream: one that merely stops was cut."""
+    if api == "responses":
+        return event.type in ("response.completed", "response.incomplete", "response.failed")
+    return any(choice.finish_reason for choice in event.choices)
 
 
 def warm(api, reply):

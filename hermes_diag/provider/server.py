@@ -82,7 +82,7 @@ class Provider:
         finally:
             self._held.pop(exchange, None)
 
-    def release(self) -> None:
+    async def release(self) -> None:
         """Let every held exchange go on."""
         for event in self._held.values():
             event.set()
@@ -216,6 +216,8 @@ class Connection(asyncio.Protocol):
             finished = True
         except Gone:
             pass
+        except Exception:  # a fault that was given nonsense must not leave the client waiting
+            self.abort()
         finally:
             turn = exchange.request.headers.get(TURN_HEADER, "")
             self.provider.served.append(Served(turn, self._serial, exchange.status, exchange.events_sent, finished))

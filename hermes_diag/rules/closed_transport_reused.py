@@ -14,7 +14,7 @@ def check(evidence: Evidence) -> Hit | None:
     if not turns:
         return None
     return Hit(
-        f"{len(turns)} of {len(evidence.turns)} attempts failed at once on a closed client",
+        f"{len(turns)} of {len(evidence.turns)} attempts failed on a closed client",
         {"attempts": len(turns), "first_turn": turns[0].turn},
         tuple(map(causes.name, turns)),
     )

@@ -1,5 +1,6 @@
 """Retrying with a rebuilt shared client never helps."""
 
+from hermes_diag import causes
 from hermes_diag.model import Evidence
 from hermes_diag.rules import Hit
 
@@ -15,5 +16,5 @@ def check(evidence: Evidence) -> Hit | None:
     return Hit(
         f"{len(retries)} retries, each with a shared client rebuilt from the same client_kwargs: none helped",
         {"retries": len(retries), "helped": 0},
-        tuple(f"{turn.session}/{turn.turn}/{turn.attempt}" for turn in retries),
+        tuple(map(causes.name, retries)),
     )

@@ -1,4 +1,4 @@
-"""A release closes the socket of a stream that somebody else is reading."""
+"""A close in this process, another session's release, takes the socket of a stream being read."""
 
 from hermes_diag import causes
 from hermes_diag.model import ESTABLISHED, Evidence
@@ -15,7 +15,7 @@ def check(evidence: Evidence) -> Hit | None:
         return None
     ownerless = max((sample.ownerless(ESTABLISHED) for sample in evidence.barriers), default=0)
     return Hit(
-        f"{len(turns)} streams lost their socket to another session's release while they were being read"
+        f"{len(turns)} streams lost their socket to a close in this process while they were being read"
         + (f"; meanwhile {ownerless} ESTABLISHED sockets had no owner" if ownerless else ""),
         {"streams": len(turns), "ownerless_established": ownerless},
         tuple(map(causes.name, turns)),

@@ -1,0 +1,27 @@
+"""The thread in which providers live: sampling in the host must not make a provider late."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any
+
+
+class ProviderThread:
+    """An event loop in a thread of its own. Context manager; `do` runs a coroutine there."""
+
+    def __enter__(self) -> ProviderThread:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="provider", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def do(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run it to its end in the thread and wait for it here; its exception is raised here."""
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
