@@ -77,6 +77,8 @@ def create(path: Path, force: bool = False) -> IO[bytes]:
     try:
         return open(path, "wb" if force else "xb", buffering=0)
     except FileExistsError:
+        if path.is_dir():
+            raise UsageError(f"{path} is a directory", "name a file in it") from None
         raise UsageError(f"{path} exists", "name another file, or add --force") from None
     except OSError as exc:
         raise UsageError(f"cannot write {path}: {exc.strerror}", "name a file in a folder you may write to") from None
@@ -115,10 +117,12 @@ def read(path: Path) -> tuple[Plan, list[Evidence]]:
         lines = path.read_bytes().split(b"\n")
     except OSError as exc:
         raise UsageError(f"cannot read {path}: {exc.strerror}", "name a file written by --save") from None
-    whole = lines[:-1]  # after the last newline there is nothing, or half a record
-    if not whole:
+    if lines == [b""]:
         raise UsageError(f"{path} is empty", "name a file written by --save")
-    plan = _header(path, whole[0])
+    plan = _header(path, lines[0])
+    whole = lines[:-1]  # after the last newline there is nothing, or half a record
+    if not plan.cells:
+        raise UsageError(f"{path} has a plan without cells", "the file was changed after it was written")
     records: dict[str, list[Any]] = {cell.name: [] for cell in plan.cells}
     for name, record in _records(path, whole[1:]):
         if name not in records:
@@ -131,7 +135,7 @@ def _header(path: Path, line: bytes) -> Plan:
     try:
         head = msgspec.json.decode(line)
         schema, plan = head["schema"], head["plan"]
-    except (msgspec.MsgspecError, KeyError, TypeError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, KeyError, TypeError, UnicodeDecodeError, RecursionError):
         raise UsageError(f"{path} is no capture of hermes-diag", "name a file written by --save") from None
     if schema != SCHEMA:
         raise UsageError(
@@ -150,6 +154,6 @@ def _records(path: Path, lines: list[bytes]) -> Iterator[tuple[str, Any]]:
             fields_ = msgspec.json.decode(line)
             kind, cell = KINDS[fields_.pop("record")], fields_.pop("cell")
             yield cell, msgspec.convert(fields_, kind)
-        except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as exc:
+        except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, UnicodeDecodeError, RecursionError) as exc:
             reason = str(exc) if isinstance(exc, msgspec.ValidationError) else "not a record"
             raise UsageError(f"{path} line {number}: {reason}", "the file was changed after it was written") from None

@@ -49,9 +49,13 @@ def _mutated(buggy: list[Evidence], fixed: list[Evidence]) -> Found | None:
     return (
         REPRODUCED if guilty else NOT_REPRODUCED,
         "buggy strategy, first client of each dict",
-        f"http_client was written into the dict in {len(guilty)} of {len(buggy)} buggy cells"
+        f"{_keys(guilty) or 'nothing'} was written into the dict in {len(guilty)} of {len(buggy)} buggy cells"
         + (f", {len(innocent)} of {len(fixed)} fixed ones" if fixed else ""),
     )
+
+
+def _keys(cells: list[Evidence]) -> str:
+    return ", ".join(sorted({key for one in cells for client in one.clients for key in client.mutated}))
 
 
 def _sharing(one: Evidence) -> tuple[int, int]:
@@ -84,18 +88,19 @@ def _failures(cells: list[Evidence], wanted: Callable[[str], bool]) -> tuple[lis
 
 
 def _connection_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | None:
-    if not buggy:
+    closing = [one for one in buggy if one.cell.release == "close" and len(one.turns) > 1]
+    if not closing:
         return None
-    hit, count, surfaces = _failures(buggy, lambda cause: cause in (causes.CLIENT_CLOSED, causes.FD_CLOSED))
+    hit, count, surfaces = _failures(closing, lambda cause: cause in (causes.CLIENT_CLOSED, causes.FD_CLOSED))
     _, in_fixed, _ = _failures(fixed, lambda cause: True)
     if not hit:
-        return NOT_REPRODUCED, _names(buggy), "no attempt failed on a closed client or socket"
+        return NOT_REPRODUCED, _names(closing), "no attempt failed on a closed client or socket"
     waits = sorted({max((s.states.get(CLOSE_WAIT, 0) for s in one.barriers), default=0) for one in hit})
     return (
-        REPRODUCED,
+        REPRODUCED if "APIConnectionError" in surfaces else PARTLY,
         "request client closed after its turn: " + _names(hit),
-        f"{count} attempts failed at once, surfacing as {', '.join(sorted(surfaces))}; CLOSE_WAIT there: "
-        f"{'/'.join(map(str, waits))}" + (f"; fixed cells: {in_fixed} errors" if fixed else ""),
+        f"{count} attempts failed on a closed client or socket, surfacing as {', '.join(sorted(surfaces))}; "
+        f"CLOSE_WAIT there: {'/'.join(map(str, waits))}" + (f"; fixed cells: {in_fixed} errors" if fixed else ""),
     )
 
 
@@ -110,32 +115,35 @@ def _timeout_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | Non
     attempts = sum(len(one.turns) for one in hit)
     return (
         REPRODUCED,
-        "only when interrupted streams are abandoned: " + _names(hit),
+        "interrupted streams abandoned: " + _names(hit),
         f"{count} of {attempts} attempts, surfacing as {', '.join(sorted(surfaces))} <- PoolTimeout, first at turn "
         f"{first}; after {hit[0].cell.pool_timeout:g} s of waiting for a connection, by default 600 s",
     )
 
 
 def _close_wait(buggy: list[Evidence]) -> Found | None:
-    if not buggy:
+    abandoning = [one for one in buggy if one.cell.release == "abandon"]
+    if not abandoning:
         return None
-    left: list[Evidence] = []
-    growing: list[Evidence] = []
-    none: list[Evidence] = []
+    kinds: dict[str, list[Evidence]] = {}
     for one in buggy:
         points = [(sample.turns, sample.states.get(CLOSE_WAIT, 0)) for sample in one.idle()]
-        (growing if trend.grows(points) else left if points and points[-1][1] else none).append(one)
-    if not growing and not left:
-        return NOT_REPRODUCED, _names(buggy), "CLOSE_WAIT 0 in every idle gap"
-    text = []
-    if growing:
-        text.append(f"grows with every turn in {_names(growing)}")
-    if left:
-        text.append(f"constant (idle pool, reaped on next use) in {_names(left)}")
-    if none:
-        text.append(f"0 in {_names(none)}")
-    status = PARTLY if left or none else REPRODUCED
-    return status, "only when nobody closes the request client", "; ".join(text)
+        if not any(count for _, count in points):
+            kind = "0 in"
+        elif len(points) < trend.ENOUGH:
+            kind = "too few idle gaps to tell in"
+        elif trend.grows(points):
+            kind = "grows with every turn in"
+        else:
+            kind = "does not grow (idle pool, reaped on next use) in"
+        kinds.setdefault(kind, []).append(one)
+    text = "; ".join(f"{kind} {_names(cells)}" for kind, cells in sorted(kinds.items(), reverse=True))
+    growing = kinds.get("grows with every turn in", [])
+    if len(growing) == len(buggy):
+        status = REPRODUCED
+    else:
+        status = PARTLY if any(kind != "0 in" for kind in kinds) else NOT_REPRODUCED
+    return status, "request clients that nobody closes", text
 
 
 def _fresh(control: list[Evidence]) -> Found | None:
@@ -146,7 +154,7 @@ def _fresh(control: list[Evidence]) -> Found | None:
     return (
         REPRODUCED if good == len(turns) else NOT_REPRODUCED,
         "buggy strategy, a new process for each turn",
-        f"{good} of {len(turns)} answered: the first request of a process always finds an open client",
+        f"{good} of {len(turns)} answered",
     )
 
 
@@ -156,9 +164,9 @@ def _timeout(measured: dict[str, float]) -> Found | None:
     answered = bool(measured["sdk_stall_answered"])
     text = (
         f"first byte stalled for 10 s: {'answered' if answered else 'gave up'} after "
-        f"{measured['sdk_stall_seconds']:.0f} s, effective timeout {measured['sdk_effective_timeout']:.0f} s; "
+        f"{measured['sdk_stall_seconds']:.1f} s, effective timeout {measured['sdk_effective_timeout']:.0f} s; "
         f"the same http_client outside the SDK "
-        f"{'answered' if measured['bare_stall_answered'] else 'gave up'} after {measured['bare_stall_seconds']:.0f} s"
+        f"{'answered' if measured['bare_stall_answered'] else 'gave up'} after {measured['bare_stall_seconds']:.1f} s"
     )
     return NOT_REPRODUCED if answered else REPRODUCED, "stalled first byte, clock scaled 1:20", text
 

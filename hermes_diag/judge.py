@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hermes_diag import causes, claims, plan, rules
 from hermes_diag.errors import COULD_NOT_MEASURE, OK, PROBLEM
-from hermes_diag.model import CLOSE_WAIT, CellReport, Evidence, Plan, Report
+from hermes_diag.model import CLOSE_WAIT, FRESH, MEASURE, CellReport, Evidence, Finding, Plan, Report
 
 
 def report(plan_: Plan, evidence: Sequence[Evidence]) -> Report:
@@ -21,9 +21,10 @@ def report(plan_: Plan, evidence: Sequence[Evidence]) -> Report:
 def cell(evidence: Evidence) -> CellReport:
     """Judge one cell."""
     findings = rules.findings(evidence)
-    measured = evidence.outcome.how in ("done", "hung")
-    word = rules.word(findings) if measured else "no result"
+    missing = missing_from(evidence)
+    word = "no result" if missing else rules.word(findings)
     expected = plan.expected(evidence.cell)
+    flaws = _flaws(evidence, findings)
     outcomes = Counter(turn.outcome for turn in evidence.turns)
     errors = Counter(causes.surface(turn) for turn in evidence.turns if turn.outcome == "error")
     close_wait = [sample.states.get(CLOSE_WAIT, 0) for sample in evidence.barriers]
@@ -32,7 +33,8 @@ def cell(evidence: Evidence) -> CellReport:
         cell=evidence.cell,
         word=word,
         expected=expected[0],
-        as_expected=word in expected,
+        as_expected=word in expected and not flaws,
+        flaws=flaws,
         ok=outcomes["ok"],
         interrupted=outcomes["interrupted"],
         errors=dict(errors),
@@ -42,18 +44,56 @@ def cell(evidence: Evidence) -> CellReport:
         retries_helped=sum(turn.outcome != "error" for turn in retries),
         findings=findings,
         outcome=evidence.outcome,
+        missing=missing,
     )
+
+
+def missing_from(evidence: Evidence) -> str:
+    """Why this evidence is not whole, "" when it is: what was planned and not seen gives no verdict.
+
+    A client that hung is whole evidence of a hang.
+    """
+    cell, how = evidence.cell, evidence.outcome.how
+    if how == "hung":
+        return ""
+    if how != "done":
+        return evidence.outcome.detail
+    if cell.workload == MEASURE:
+        return "" if evidence.measured else "nothing was measured"
+    planned = cell.sessions * cell.turns
+    begun = len({(turn.session, turn.turn) for turn in evidence.turns})
+    if begun != planned:
+        return f"{begun} of {planned} turns were made"
+    gaps = evidence.idle()
+    if not gaps or max(sample.turns for sample in gaps) != (1 if cell.workload == FRESH else planned):
+        return "no look was taken after the last turn"
+    served = {one.turn: one for one in evidence.served}
+    for turn in evidence.turns:
+        seen = served.get(causes.name(turn))
+        sent = seen.events if seen else 0
+        if turn.events > sent or (turn.outcome == "ok" and turn.events != sent):
+            return f"turn {causes.name(turn)}: the client read {turn.events} events, the provider sent {sent}"
+    return ""
+
+
+def _flaws(evidence: Evidence, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Causes found in a cell that is to be clean: the fix has to keep everything it promises."""
+    if evidence.cell.strategy != "fixed" or evidence.cell.release != "close":
+        return ()
+    return tuple(finding.code for finding in findings if finding.severity == "cause")
 
 
 def _verdict(cells: Sequence[CellReport]) -> tuple[str, int]:
     unmeasured = [one for one in cells if one.word == "no result"]
     if unmeasured:
         # A worker that died comes before cells that were merely not reached.
-        first = min(unmeasured, key=lambda one: one.outcome.how != "died")
-        return f"could not measure {first.cell.name}: {first.outcome.detail}", COULD_NOT_MEASURE
+        first = min(unmeasured, key=lambda one: one.outcome.how == "cut")
+        return f"could not measure {first.cell.name}: {first.missing}", COULD_NOT_MEASURE
     broken = [one for one in cells if not one.as_expected]
     if broken:
-        named = ", ".join(f"{one.cell.name} {one.word} (expected: {one.expected})" for one in broken)
+        named = ", ".join(
+            f"{one.cell.name} {' and '.join((one.word, *one.flaws))} (expected: {one.expected})" for one in broken
+        )
         return f"not as the bug report predicts: {named}", PROBLEM
     short = [one.cell.name for one in cells if one.word == "too short"]
     note = f"; too few idle gaps to tell growth in {', '.join(short)}" if short else ""

@@ -185,6 +185,7 @@ class CellReport:
     word: str
     expected: str
     as_expected: bool
+    flaws: tuple[str, ...]  # causes found although the cell is to be clean
     ok: int
     interrupted: int
     errors: dict[str, int]
@@ -194,6 +195,7 @@ class CellReport:
     retries_helped: int
     findings: tuple[Finding, ...]
     outcome: Outcome
+    missing: str  # why there is no result, "" when there is one
 
     @property
     def attempts(self) -> int:

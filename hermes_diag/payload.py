@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,13 +39,13 @@ def load(path: Path | None, limit: int = MAX_BYTES) -> Payload:
         return _payload("built-in", "built-in", BUILT_IN)
     document = _parse(path, _read(path, limit))
     if not isinstance(document, dict):
-        raise UsageError(f"{path}: a {_kind(document)}, not a JSON object", "give a Responses or Chat Completions body")
+        raise UsageError(f"{path}: {_kind(document)}, not a JSON object", "give a Responses or Chat Completions body")
     request = document.get("request")
     if isinstance(request, dict) and "body" in request:
         if not isinstance(request["body"], dict):
-            raise UsageError(f"{path}: request.body is a {_kind(request['body'])}, not an object", _DUMP_HINT)
-        return _payload(path.name, "hermes-dump", _checked(f"{path}: request.body", request["body"]))
-    return _payload(path.name, "body", _checked(str(path), document))
+            raise UsageError(f"{path}: request.body is {_kind(request['body'])}, not an object", _DUMP_HINT)
+        return _payload(_shown(path), "hermes-dump", _checked(f"{path}: request.body", request["body"]))
+    return _payload(_shown(path), "body", _checked(str(path), document))
 
 
 _DUMP_HINT = "a Hermes request dump keeps the body under request.body"
@@ -90,29 +91,61 @@ def _checked(where: str, body: dict[str, Any]) -> dict[str, Any]:
     if turns is None:
         raise UsageError(f"{where} has neither `input` nor `messages`", 'a body is at least {"input": "hi"}')
     if not isinstance(turns, (list, str) if key == "input" else list):
-        raise UsageError(f"{where}: `{key}` is a {_kind(turns)}", f"`{key}` is a list of messages")
+        raise UsageError(f"{where}: `{key}` is {_kind(turns)}", f"`{key}` is a list of messages")
     if not turns:
         raise UsageError(f"{where}: `{key}` is empty", "there is nothing to replay")
     if not isinstance(body.get("model", ""), str):
-        raise UsageError(f"{where}: `model` is a {_kind(body['model'])}", "`model` is a string")
+        raise UsageError(f"{where}: `model` is {_kind(body['model'])}", "`model` is a string")
     for part in ("extra_headers", "extra_body"):
         if not isinstance(body.get(part) or {}, dict):
-            raise UsageError(f"{where}: `{part}` is a {_kind(body[part])}", f"`{part}` is an object")
+            raise UsageError(f"{where}: `{part}` is {_kind(body[part])}", f"`{part}` is an object")
     return body
 
 
 def _payload(source: str, kind: str, arguments: dict[str, Any]) -> Payload:
-    """Turn the SDK's keyword arguments into a body and headers of its own."""
+    """Turn the SDK's keyword arguments into a body and headers of its own. Raises UsageError."""
     body = {key: value for key, value in arguments.items() if key not in _NOT_BODY and value is not None}
     body.update(arguments.get("extra_body") or {})
     body.setdefault("model", "gpt-5")
     body["stream"] = True
     headers = {name: value for name, value in (arguments.get("extra_headers") or {}).items() if isinstance(value, str)}
+    for name, value in headers.items():
+        _check_header(source, name, value)
     api = "responses" if "input" in body else "chat"
-    size = len(json.dumps(body, separators=(",", ":")))
+    try:
+        # As httpx writes it on the wire, which also finds what no client could send.
+        size = len(json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{source} holds half a surrogate pair, which is no text", "write the character whole"
+        ) from None
+    except ValueError:
+        raise UsageError(f"{source} holds NaN or an infinite number, which is no JSON", "give a number") from None
+    except RecursionError:
+        raise UsageError(f"{source} is nested too deeply", "no request body needs that") from None
     return Payload(PayloadInfo(source, kind, api, size), json.dumps({"body": body, "headers": headers}).encode())
 
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: Headers that the client or the provider's own control sets.
+_RESERVED = ("content-length", "transfer-encoding", "host", "connection", "x-hermes-diag-")
+
+
+def _check_header(source: str, name: str, value: str) -> None:
+    """Refuse what no client could send. A value is never shown. Raises UsageError."""
+    if not _TOKEN.fullmatch(name):
+        raise UsageError(f"{source}: a name in `extra_headers` is no header name", "use letters, digits and dashes")
+    if name.lower().startswith(_RESERVED):
+        raise UsageError(f"{source}: `extra_headers` sets {name.lower()}, which is not its to set", "leave it out")
+    if not value.isascii() or any(character < " " or character == "\x7f" for character in value.strip("\t")):
+        raise UsageError(f"{source}: the value of {name.lower()} cannot be sent in a header", "use printable ASCII")
+
+
+def _shown(path: Path) -> str:
+    """A file's name as it may be printed: no control characters, no broken encoding."""
+    return "".join(one if one.isprintable() else "?" for one in path.name)
+
+
 def _kind(value: Any) -> str:
-    names = {list: "list", dict: "object", str: "string", bool: "boolean", int: "number", float: "number"}
+    names = {list: "a list", dict: "an object", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), "null")

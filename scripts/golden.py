@@ -35,10 +35,6 @@ CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
     "stream-killed": (("buggy/close/overlapping", SMALL), ("fixed/close/overlapping", SMALL)),
     "too-few-gaps": (("buggy/abandon/steady", ["--turns", "2"]), ("fixed/close/steady", ["--turns", "2"])),
     "transport-shared": (("buggy/abandon/steady", SMALL), ("fixed/abandon/steady", SMALL)),
-    "turns-failed": (
-        ("fixed/close/steady", ["PAYLOAD_REFUSED", "--turns", "2"]),
-        ("fixed/close/steady", ["--turns", "2"]),
-    ),
 }
 
 
@@ -46,9 +42,6 @@ def record(target: Path, cell: str, arguments: list[str]) -> None:
     """Run one cell for real and keep its records."""
     with tempfile.TemporaryDirectory() as folder:
         capture = Path(folder) / "run.jsonl"
-        refused = Path(folder) / "refused.json"
-        refused.write_text('{"input": "hi", "extra_headers": {"x-hermes-diag-fault": "none-such"}}')
-        arguments = [str(refused) if one == "PAYLOAD_REFUSED" else one for one in arguments]
         if cell.count("/") == 2:
             strategy, release, workload = cell.split("/")
             arguments = [*arguments, "--strategy", strategy, "--release", release, "--workload", workload]
@@ -63,13 +56,22 @@ def record(target: Path, cell: str, arguments: list[str]) -> None:
     print(target.name, len(kept), "records")
 
 
-def record_hung(target: Path) -> None:
-    """A cell whose client never comes back; see tests/stuck.py."""
+#: rule -> (strategy in tests/custom.py, workload): what no strategy of ours shows.
+FLAWED = {
+    "keepalive-lost": ("forgetful", "overlapping"),
+    "timeout-changed": ("impatient", "steady"),
+    "turns-failed": ("astray", "steady"),
+    "worker-hung": ("stuck", "steady"),
+}
+
+
+def record_flawed(target: Path, strategy: str, workload: str) -> None:
+    """A cell of a client with one flaw."""
     sys.path.insert(0, str(GOLDEN.parent))
-    import stuck
+    import custom
 
     with tempfile.TemporaryDirectory() as folder:
-        stuck.run_stuck(Path(folder), target)
+        custom.run_flawed(Path(folder), strategy, workload, target)
 
 
 def name(cell: dict[str, str]) -> str:
@@ -84,6 +86,7 @@ if __name__ == "__main__":
         if len(sys.argv) == 1 or code in sys.argv[1:]:
             record(GOLDEN / f"{code}.fires.jsonl", *fires)
             record(GOLDEN / f"{code}.quiet.jsonl", *quiet)
-    if len(sys.argv) == 1 or "worker-hung" in sys.argv[1:]:
-        record_hung(GOLDEN / "worker-hung.fires.jsonl")
-        record(GOLDEN / "worker-hung.quiet.jsonl", "fixed/close/steady", SMALL)
+    for code, (strategy, workload) in FLAWED.items():
+        if len(sys.argv) == 1 or code in sys.argv[1:]:
+            record_flawed(GOLDEN / f"{code}.fires.jsonl", strategy, workload)
+            record(GOLDEN / f"{code}.quiet.jsonl", f"fixed/close/{workload}", SMALL)

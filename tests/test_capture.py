@@ -43,6 +43,8 @@ def test_a_killed_run_can_be_read(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b"{}\n", "is no capture"),
         (b"\xff\xfe\n", "is no capture"),
+        (b"not one of ours, and without a newline", "is no capture"),
+        (b"[" * 100_000 + b"\n", "is no capture"),
         (b'{"record":"capture","schema":99,"plan":{}}\n', "schema 99"),
         (b'{"record":"capture","schema":1,"plan":{"cells":7}}\n', "line 1: Expected `array`"),
     ],

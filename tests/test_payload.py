@@ -39,6 +39,14 @@ def written(folder: Path, text: str | bytes) -> Path:
         ('{"messages": "hi"}', "`messages` is a string"),
         ('{"input": "hi", "model": 5}', "`model` is a number"),
         ('{"input": "hi", "extra_headers": 5}', "`extra_headers` is a number"),
+        ('{"input": "hi", "temperature": 1e999}', "NaN or an infinite number"),
+        ('{"input": "hi", "temperature": NaN}', "NaN or an infinite number"),
+        ('{"input": "\\ud800"}', "half a surrogate pair"),
+        ('{"input": ' + "[" * 900 + "1" + "]" * 900 + "}", "nested too deeply"),
+        ('{"input": "hi", "extra_headers": {"a b": "1"}}', "no header name"),
+        ('{"input": "hi", "extra_headers": {"": "1"}}', "no header name"),
+        ('{"input": "hi", "extra_headers": {"a": "x\\ny"}}', "cannot be sent in a header"),
+        ('{"input": "hi", "extra_headers": {"Content-Length": "3"}}', "sets content-length"),
         ('{"request": {"body": [1]}}', "request.body is a list"),
         ('{"request": {"body": {}}}', "request.body has neither"),
         (b"\xff\xfe{}", "not UTF-8"),
@@ -51,6 +59,12 @@ def test_bad_payloads_are_refused(tmp_path: Path, text: str | bytes, says: str) 
     with pytest.raises(UsageError, match=r"payload\.json") as caught:
         payload.load(written(tmp_path, text))
     assert says in caught.value.message
+
+
+def test_the_size_is_of_the_wire(tmp_path: Path) -> None:
+    """Bytes of UTF-8, as httpx sends them."""
+    loaded = payload.load(written(tmp_path, '{"input": "' + "\u6f22" * 1000 + '"}'))
+    assert 3000 < loaded.info.size < 3100
 
 
 def test_limits_of_size(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_idle_close_is_a_fin(idle_close: float) -> None:
             await one.close_idle()
             assert await idle.eof() == b""
             assert idle.writer.get_extra_info("sockname")[:2] in one.closed
-            one.release()
+            await one.release()
             assert b"response.completed" in await busy.until(b"response.completed")
             for client in (idle, busy):
                 client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,11 @@ from typing import Any
 
 import pytest
 from conftest import SAMPLES, Cli
+from custom import run_flawed
+from rich.console import Console
+
+from hermes_diag import judge
+from hermes_diag.reporters import terminal
 
 #: Section 1 of the facts, cell by cell: (word, ok + interrupted, errors, CLOSE_WAIT peak and left).
 OPENAI_2 = {
@@ -156,6 +162,14 @@ def test_retries_never_help_the_buggy_strategy(cli: Cli) -> None:
     assert done.returncode == 0
 
 
+def test_retries_of_a_starved_pool(cli: Cli) -> None:
+    """A retry's rebuild closes the starved pool, and with it every later request."""
+    arguments = ("--retries", 1, "--strategy", "buggy", "--release", "abandon", "--workload", "interrupted")
+    done = cli("repro", "--json", *arguments)
+    assert document(done)["cells"][0]["word"] == "fails"
+    assert done.returncode == 0
+
+
 def test_one_dict_for_the_whole_gateway(cli: Cli) -> None:
     """Then only the very first request works."""
     run = document(cli("repro", "--json", "--scope", "gateway", *ONE[2:], "--strategy", "buggy"))
@@ -206,14 +220,22 @@ def test_too_few_turns_give_no_verdict_on_growth(cli: Cli) -> None:
     assert "too few idle gaps" in run["verdict"]
 
 
-def test_what_breaks_the_expectation_is_named(cli: Cli, tmp_path: Path) -> None:
-    """A fixed cell that fails makes exit code 1 and is named in the verdict."""
-    path = tmp_path / "refused.json"
-    path.write_text('{"input": "hi", "extra_headers": {"x-hermes-diag-fault": "none-such"}}')
-    done = cli("repro", path, "--turns", 2, *ONE)
-    assert done.returncode == 1
-    assert "fixed/close/steady fails (expected: ok)" in done.stdout
-    assert "NOT AS PREDICTED" in done.stdout
+@pytest.mark.parametrize(
+    ("flaw", "workload", "named"),
+    [
+        ("astray", "steady", "fixed/close/steady fails (expected: ok)"),
+        ("impatient", "steady", "fixed/close/steady ok and timeout-changed (expected: ok)"),
+        ("forgetful", "overlapping", "fixed/close/overlapping ok and keepalive-lost (expected: ok)"),
+    ],
+)
+def test_a_fix_that_breaks_a_promise_is_named(tmp_path: Path, flaw: str, workload: str, named: str) -> None:
+    """A fixed cell that fails, or that drops the SDK's timeout or the keepalive, makes exit code 1."""
+    report = judge.report(*run_flawed(tmp_path, flaw, workload, like="fixed"))
+    assert report.exit_code == 1
+    assert named in report.verdict
+    shown = io.StringIO()
+    Console(file=shown, width=200).print(terminal.render(report, 200))
+    assert "NOT AS PREDICTED" in shown.getvalue()
 
 
 def test_the_saved_run_prints_the_same(cli: Cli, tmp_path: Path) -> None:
@@ -235,6 +257,9 @@ def test_the_saved_run_prints_the_same(cli: Cli, tmp_path: Path) -> None:
         ("--timeout", "0"),
         ("--idle-close", "soon"),
         ("--idle-close", "1e9"),
+        ("--idle-close", "0.001"),
+        ("--sessions", "101"),
+        ("--max-payload", "99999999999999999999"),
         ("--backend", "lsof"),
         ("--nonsense",),
         ("a.json", "b.json"),

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import Cli
-from stuck import run_stuck
+from custom import run_flawed
 
 from hermes_diag import judge
 
@@ -101,7 +101,7 @@ def test_a_killed_worker_is_no_verdict(tmp_path: Path, which: str) -> None:
 
 def test_a_worker_that_hangs_is_a_finding_with_its_stack(tmp_path: Path) -> None:
     """A deadlock in the client under test ends as a finding, not as a hung tool."""
-    plan, evidence = run_stuck(tmp_path)
+    plan, evidence = run_flawed(tmp_path, "stuck")
     report = judge.report(plan, evidence)
     (cell,) = report.cells
     assert cell.word == "hangs"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from typing import Annotated
@@ -10,7 +12,7 @@ import typer
 
 from hermes_diag import __version__
 from hermes_diag.cli import report, repro
-from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, HermesDiagError
+from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError
 
 app = typer.Typer(
     name="hermes-diag",
@@ -42,31 +44,69 @@ def _top(
 
 def main() -> None:
     """Entry point: exits with the code that `errors` documents, never with a traceback."""
+    _mend_standard_streams()
     try:
-        try:
-            app()
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has left (`| head`). Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(COULD_NOT_MEASURE)
+        code = _run()
     except HermesDiagError as exc:
         _say(exc.message, exc.hint)
-        sys.exit(exc.exit_code)
+        code = exc.exit_code
     except KeyboardInterrupt:
         _say("interrupted")
-        sys.exit(INTERRUPTED)
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader has left (`| head`) before there was anything to judge
+        code = COULD_NOT_MEASURE
+    except OSError as exc:
+        _say(f"the system refused: {exc.strerror or type(exc).__name__}", "is the disk full?")
+        code = COULD_NOT_MEASURE
     except Exception as exc:
         if os.environ.get("HERMES_DIAG_DEBUG"):
             raise
-        last = exc.__traceback__
-        while last is not None and last.tb_next is not None:
-            last = last.tb_next
-        where = f"{os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}" if last else "?"
-        _say(f"internal error: {type(exc).__name__} at {where}", "set HERMES_DIAG_DEBUG=1 for the traceback")
-        sys.exit(COULD_NOT_MEASURE)
+        _say(f"internal error: {type(exc).__name__} at {_place(exc)}", "set HERMES_DIAG_DEBUG=1 for the traceback")
+        code = COULD_NOT_MEASURE
+    sys.exit(_flushed(code))
+
+
+def _run() -> int:
+    try:
+        app()
+    except SystemExit as exc:  # how typer hands over an exit code, and how click ends a usage error
+        return exc.code if isinstance(exc.code, int) else OK
+    return OK
+
+
+def _mend_standard_streams() -> None:
+    """A closed descriptor would be taken by the next pipe, and a strict encoding would break a report."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free descriptor, which is this one
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flushed(code: int) -> int:
+    """Flush what is left now: at exit Python would complain, and change the exit code."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError as exc:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            if not isinstance(exc, BrokenPipeError) and number == 1:
+                _say(f"cannot write to stdout: {exc.strerror}", "is the disk full?")
+                code = COULD_NOT_MEASURE
+    return code
+
+
+def _place(exc: Exception) -> str:
+    last = exc.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return f"{os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}" if last else "?"
 
 
 def _say(message: str, hint: str = "") -> None:
-    sys.stderr.write(f"hermes-diag: {message}\n" + (f"  {hint}\n" if hint else ""))
+    with contextlib.suppress(OSError):  # without a stderr the exit code has to do
+        sys.stderr.write(f"hermes-diag: {message}\n" + (f"  {hint}\n" if hint else ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -32,8 +33,9 @@ def show(report: Report, as_json: bool, verbose: bool, interrupted: bool = False
         sys.stdout.flush()
     except BrokenPipeError:  # `| head`: the reader has seen enough, the verdict stands
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if saved:
-        sys.stderr.write(f"{saved}\n")
-    if interrupted:
-        sys.stderr.write("interrupted: the table shows what was measured until then\n")
+    with contextlib.suppress(OSError):  # without a stderr the report has been printed all the same
+        if saved:
+            sys.stderr.write(f"{saved}\n")
+        if interrupted:
+            sys.stderr.write("interrupted: the table shows what was measured until then\n")
     raise typer.Exit(INTERRUPTED if interrupted else report.exit_code)

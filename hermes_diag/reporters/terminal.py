@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from rich import box
@@ -42,6 +43,9 @@ class _Console(Console):
 
 def console(width: int | None = None) -> Console:
     """A console for stdout: rich heeds NO_COLOR, TERM=dumb and pipes by itself."""
+    # COLUMNS=0 would print nothing at all.
+    columns = os.environ.get("COLUMNS", "")
+    width = width or (80 if columns == "0" else None)
     return _Console(width=width, highlight=False, soft_wrap=False)
 
 
@@ -91,7 +95,8 @@ def _cell(cell: CellReport) -> Text:
 def _word(cell: CellReport) -> Text:
     text = Text(cell.word, style=_STYLES.get(cell.word, "red"))
     if not cell.as_expected:
-        text.append(f", NOT AS PREDICTED: {cell.expected}", style="bold red")
+        wrong = f", NOT AS PREDICTED: {', '.join(cell.flaws) or cell.expected}"
+        text.append(wrong, style="bold red")
     elif cell.word != "ok":
         text.append(", as predicted", style="default")
     return text
@@ -99,7 +104,7 @@ def _word(cell: CellReport) -> Text:
 
 def _numbers(cell: CellReport) -> Iterator[str]:
     if cell.word == "no result":
-        yield cell.outcome.detail
+        yield cell.missing
         return
     yield f"{cell.ok + cell.interrupted}/{cell.attempts} ok"
     for name, count in cell.errors.items():

@@ -1,0 +1,77 @@
+"""Clients with one flaw each: runs the real worker with one more strategy in its folder."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from unittest import mock
+
+from hermes_diag import interpreter, payload, run, session
+from hermes_diag.capture import Capture
+from hermes_diag.model import Cell, Evidence, Plan
+
+FLAWED = {
+    "stuck": '''"""Takes a lock twice, as httpcore 1.0.9 does when gc runs inside its pool."""
+
+import threading
+
+from . import fixed
+
+_built = 0
+_lock = threading.Lock()
+
+
+def create_client(sdk, client_kwargs):
+    global _built
+    _built += 1
+    if _built > 2:  # the shared client and one turn work
+        _lock.acquire()
+        _lock.acquire()
+    return fixed.create_client(sdk, client_kwargs)
+''',
+    "impatient": '''"""Isolated, but with a timeout of its own."""
+
+
+def create_client(sdk, client_kwargs):
+    return sdk.OpenAI(**client_kwargs, http_client=sdk.http.Client(timeout=7.0, limits=sdk.DEFAULT_LIMITS))
+''',
+    "forgetful": '''"""Isolated, but without keepalive."""
+
+
+def create_client(sdk, client_kwargs):
+    return sdk.OpenAI(**client_kwargs)
+''',
+    "astray": '''"""Asks for what the provider does not have."""
+
+from . import fixed
+
+
+def create_client(sdk, client_kwargs):
+    return fixed.create_client(sdk, dict(client_kwargs, base_url=client_kwargs["base_url"] + "/nowhere"))
+''',
+}
+
+
+def run_flawed(
+    folder: Path, name: str, workload: str = "steady", capture: Path | None = None, like: str = ""
+) -> tuple[Plan, list[Evidence]]:
+    """Run one cell of that strategy; (plan, evidence). `like` passes it off as a strategy of ours.
+
+    A job may be silent for one second only, so that a hang is one soon.
+    """
+    gateway = folder / "gateway"
+    shutil.copytree(interpreter.GATEWAY, gateway)
+    (gateway / "strategies" / f"{like or name}.py").write_text(FLAWED[name])
+    body = payload.load(None)
+    scope = "gateway" if workload == "overlapping" else "session"
+    cell = Cell(like or name, "close", workload, 2, 3, scope, 0, 0.5, 0.5, 0.0, 0)
+    plan = Plan((cell,), body.info)
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(interpreter, "GATEWAY", gateway))
+        stack.enter_context(mock.patch.object(session, "PATIENCE", 1.0 if name == "stuck" else session.PATIENCE))
+        writer = Capture(stack.enter_context(capture.open("wb")), plan) if capture else None
+        under_way = run.Run(plan, body.wire, sys.executable, writer)
+        run.finish(under_way)
+    return plan, under_way.evidence()
