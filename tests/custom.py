@@ -45,11 +45,10 @@ def create_client(sdk, client_kwargs):
 ''',
     "astray": '''"""Asks for what the provider does not have."""
 
-from . import fixed
-
 
 def create_client(sdk, client_kwargs):
-    return fixed.create_client(sdk, dict(client_kwargs, base_url=client_kwargs["base_url"] + "/nowhere"))
+    kwargs = dict(client_kwargs, base_url=client_kwargs["base_url"] + "/nowhere")
+    return sdk.OpenAI(**kwargs, http_client=sdk.kept_defaults_client(sdk.ssl_context()))
 ''',
 }
 

@@ -55,7 +55,7 @@ class Exchange:
     def send(self, *events: bytes) -> None:
         """Send events, each a chunk of its own, in one write."""
         self._write(b"".join(self._wire.data(event) for event in events))
-        self.events_sent += len(events)
+        self.events_sent += sum(event != replies.DONE for event in events)
 
     def finish(self) -> None:
         """End the body properly; the connection is kept."""

@@ -11,6 +11,8 @@ from typing import Any
 
 TEXT = ("Every", " socket", " you", " open", " is", " yours", " to", " close.")
 CREATED_AT = 1_700_000_000  # fixed, so that the same request gets the same bytes
+#: Ends a chat stream; a mark and no event, which the SDK swallows.
+DONE = b"data: [DONE]\n\n"
 USAGE = {
     "input_tokens": 12,
     "input_tokens_details": {"cached_tokens": 0},
@@ -31,7 +33,7 @@ def stream(api: str, model: str) -> tuple[bytes, ...]:
     """The events of one streamed reply, in order, the terminal one last."""
     if api == "responses":
         return tuple(sse(event) for event in _responses_events(model))
-    return (*(sse(chunk) for chunk in _chat_chunks(model)), b"data: [DONE]\n\n")
+    return (*(sse(chunk) for chunk in _chat_chunks(model)), DONE)
 
 
 @lru_cache(maxsize=64)
