@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hermes_diag import __version__
-from hermes_diag.cli import report, repro
+from hermes_diag.cli import report, repro, sockets
 from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, HermesDiagError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("repro", epilog=repro.EXAMPLES)(repro.command)
+app.command("sockets", epilog=sockets.EXAMPLES)(sockets.command)
 app.command("report", epilog=report.EXAMPLES)(report.command)
 
 
