@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from hermes_diag.errors import UsageError
-from hermes_diag.model import SocketRow
+from hermes_diag.tcp import SocketRow
 
 Address = tuple[str, int]
 

@@ -7,7 +7,7 @@ the process has read the end of the stream. TLS 1.3 says goodbye with a record o
 from __future__ import annotations
 
 from hermes_diag import units
-from hermes_diag.model import CLOSE_WAIT, ESTABLISHED, SocketRow
+from hermes_diag.tcp import CLOSE_WAIT, ESTABLISHED, SocketRow
 
 #: A bare FIN; TLS 1.3's close_notify and the FIN.
 FIN, CLOSE_NOTIFY = 1, 25

@@ -13,7 +13,6 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from hermes_diag import units
 from hermes_diag.looks import Course
@@ -81,8 +80,8 @@ class Series:
 def theil_sen(points: Sequence[tuple[float, float]]) -> Slope:
     """The slope through at least two points of different times."""
     slopes = sorted((y2 - y1) / (t2 - t1) for i, (t1, y1) in enumerate(points) for t2, y2 in points[i + 1 :] if t2 > t1)
-    value = median(slopes)
     count, n = len(slopes), len(points)
+    value = (slopes[(count - 1) // 2] + slopes[count // 2]) / 2
     spread = _Z * math.sqrt(n * (n - 1) * (2 * n + 5) / 18 * _inflation(points, value))
     low = max(0, math.floor((count - spread) / 2))
     high = min(count - 1, math.ceil((count + spread) / 2))

@@ -12,7 +12,7 @@ from hermes_diag import conditions, slope, units
 from hermes_diag.conditions import Condition
 from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
 from hermes_diag.looks import Course, Ended, Held, Summary, Tick, Watched
-from hermes_diag.model import CLOSE_WAIT, ESTABLISHED
+from hermes_diag.tcp import CLOSE_WAIT, ESTABLISHED
 
 FDS, THREADS, UNOWNED, CLOSED = "fds", "threads", "ESTABLISHED without owner", "CLOSE (fd only)"
 

@@ -4,48 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
 
-import typer
-
-from hermes_diag import __version__
-from hermes_diag.cli import report, repro, sockets
 from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, HermesDiagError
-
-app = typer.Typer(
-    name="hermes-diag",
-    help="Reproduce, observe and guard against HTTP client lifecycle failures in long-running OpenAI programs.",
-    epilog="Exit codes: 0 clean or as expected, 1 a problem was found, 2 wrong usage, 3 could not measure.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help wraps at any width, and starts faster
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("repro", epilog=repro.EXAMPLES)(repro.command)
-app.command("sockets", epilog=sockets.EXAMPLES)(sockets.command)
-app.command("report", epilog=report.EXAMPLES)(report.command)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        print(f"hermes-diag {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _top(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
-    ] = False,
-) -> None:
-    """Reproduce, observe and guard against HTTP client lifecycle failures in long-running OpenAI programs."""
 
 
 def main() -> None:
     """Entry point: exits with the code that `errors` documents, never with a traceback."""
     try:
         try:
-            app()
+            _run()
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -67,6 +34,16 @@ def main() -> None:
         where = f"{os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}" if last else "?"
         _say(f"internal error: {type(exc).__name__} at {where}", "set HERMES_DIAG_DEBUG=1 for the traceback")
         sys.exit(COULD_NOT_MEASURE)
+
+
+def _run() -> None:
+    if sys.argv[1:2] == ["sockets"]:  # it answers before typer would be imported
+        from hermes_diag.cli import sockets
+
+        sys.exit(sockets.main(sys.argv[2:]))
+    from hermes_diag.cli.app import app
+
+    app()
 
 
 def _say(message: str, hint: str = "") -> None:

@@ -27,7 +27,7 @@ def command(
     if watch_capture.is_watch(capture):
         from hermes_diag.cli.sockets import show_capture
 
-        show_capture(capture, json)
+        raise typer.Exit(show_capture(capture, json))
     from hermes_diag.cli import output
 
     plan, evidence = captures.read(capture)

@@ -1,12 +1,16 @@
-"""`hermes-diag sockets`: what a live process does with its connections."""
+"""`hermes-diag sockets`: what a live process does with its connections.
+
+Parsed by argparse and not by typer: importing typer (and with it pydantic) takes ten times as long as
+the look, and a look is what one does when a machine is in trouble.
+"""
 
 from __future__ import annotations
 
-from enum import Enum
+import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
-
-import typer
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hermes_diag.errors import UsageError
 
@@ -14,48 +18,110 @@ if TYPE_CHECKING:
     from hermes_diag.conditions import Condition
     from hermes_diag.sampling.eye import Eye
 
-EXAMPLES = """Examples:
+SUMMARY = "Show what a live process does with its TCP connections: what leaks, towards whom, how fast."
 
-hermes-diag sockets --pid 4242
+DESCRIPTION = f"""{SUMMARY}
 
-hermes-diag sockets --gateway --watch
+One look, or with --watch many. It only reads: nothing is attached to, signalled or written to the
+process, and no packet is sent. Root is not needed for one's own processes."""
 
-hermes-diag sockets --gateway --watch --duration 10m --fail-on 'close_wait.growth > 5/h' --fail-on 'fds > 80%'
+EPILOG = """examples:
+  hermes-diag sockets --pid 4242
+  hermes-diag sockets --gateway --watch
+  hermes-diag sockets --gateway --watch --duration 10m --fail-on 'close_wait.growth > 5/h'
+  hermes-diag sockets --pid 4242 --state close_wait --remote 104.18.0.0/16 --json
+  hermes-diag sockets --pid 4242 --watch --interval 10s --save night.jsonl
+  hermes-diag report night.jsonl
 
-hermes-diag sockets --pid 4242 --state close_wait --remote 104.18.0.0/16 --json
+conditions of --fail-on: METRIC OP NUMBER[UNIT], OP one of > >= < <=
+  fds, threads, rss        a level: 'fds > 900', 'fds > 80%' (of the soft limit), 'rss > 2G'
+  STATE.age                how long the oldest socket is in a state at least:
+                           'close_wait.age > 10m' (s, m, h, d)
+  STATE.growth, fds.growth, threads.growth
+                           the slope of a whole watch: 'close_wait.growth > 5/h' (/s, /min, /h, /d)
+  Levels and ages end a watch at once when they hold; growth is judged at its end, and only
+  where the number is really growing. A bare count of sockets is no metric: a healthy idle pool
+  holds CLOSE_WAIT sockets too.
 
-hermes-diag sockets --pid 4242 --watch --interval 10s --save night.jsonl; hermes-diag report night.jsonl
-
---fail-on takes METRIC OP NUMBER[UNIT], OP one of > >= < <=:
-
-fds, threads, rss: a level, e.g. 'fds > 900', 'fds > 80%' (of the soft limit), 'rss > 2G'
-
-STATE.age: how long the oldest socket is in a state at least, e.g. 'close_wait.age > 10m' (s m h d)
-
-STATE.growth, fds.growth, threads.growth: the slope of a whole watch, e.g. 'close_wait.growth > 5/h' (/s /min /h /d)
-
-Levels and ages end a watch at once when they hold; growth is judged at its end, and only where the number is
-really growing. A bare count of sockets is no metric: a healthy idle pool holds CLOSE_WAIT sockets too.
-
-Exit codes: 0 nothing is wrong (one look without --fail-on never judges), 1 a condition holds or, without
---fail-on, CLOSE_WAIT, fds or threads are growing, 2 wrong usage, 3 could not look or the watch was too short to
-tell, 130 Ctrl-C."""
-
-
-class Backend(str, Enum):
-    auto = "auto"
-    sock_diag = "sock_diag"
-    psutil = "psutil"
-    proc_net = "proc_net"
+exit codes:
+  0    nothing is wrong; a single look without --fail-on never judges
+  1    a condition holds; in a watch without --fail-on: CLOSE_WAIT, fds or threads are growing
+  2    wrong usage
+  3    could not look, or the watch was too short to tell
+  130  Ctrl-C"""
 
 
-class Group(str, Enum):
-    state = "state"
-    remote = "remote"
-    port = "port"
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and what to do in another."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"{self.prog} --help")
 
 
-def _duration(text: str) -> float:
+def parser() -> argparse.ArgumentParser:
+    """All options of the command."""
+    new = Parser(
+        prog="hermes-diag sockets",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    what = new.add_argument_group("what to look at")
+    what.add_argument("--pid", type=_integer, help="the process to look at")
+    what.add_argument("--gateway", action="store_true", help="the running Hermes gateway (HERMES_HOME or ~/.hermes)")
+    what.add_argument("--profile", metavar="NAME", help="with --gateway: the one of this Hermes profile")
+    what.add_argument("--children", action="store_true", help="all descendants of the process, too")
+    what.add_argument(
+        "--state", action="append", default=[], help="only sockets in this state, e.g. close_wait; repeatable"
+    )
+    what.add_argument(
+        "--remote",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]|CIDR",
+        help="only sockets to this address or network; repeatable",
+    )
+    watch = new.add_argument_group("how long")
+    watch.add_argument("--watch", action="store_true", help="keep looking until Ctrl-C or an end; then a summary")
+    watch.add_argument("--interval", type=_time, metavar="TIME", help="from look to look, e.g. 500ms or 1m (1s)")
+    watch.add_argument("--duration", type=_time, metavar="TIME", help="for so long, e.g. 10m or 2h (no end)")
+    watch.add_argument("--count", type=_positive, metavar="N", help="so many looks (no end)")
+    show = new.add_argument_group("what to do with it")
+    show.add_argument("--group-by", choices=("state", "remote", "port"), default="remote", help="table of one look")
+    show.add_argument("--resolve", action="store_true", help="ask the resolver for names, which sends packets")
+    show.add_argument(
+        "--fail-on", action="append", default=[], metavar="CONDITION", help="exit with 1 when it holds; repeatable"
+    )
+    show.add_argument("--save", type=Path, metavar="FILE", help="write the samples as JSON Lines, as they come")
+    show.add_argument("--force", action="store_true", help="let --save overwrite")
+    show.add_argument(
+        "--json", action="store_true", help="one JSON document; with --watch one line per sample and one summary"
+    )
+    show.add_argument("-v", "--verbose", action="store_true", help="every socket and every endpoint")
+    show.add_argument(
+        "--backend",
+        choices=("auto", "sock_diag", "psutil", "proc_net"),
+        default="auto",
+        help="where socket tables come from (auto)",
+    )
+    return new
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no process number") from None
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 up")
+    return int(text)
+
+
+def _time(text: str) -> float:
     from hermes_diag import units
 
     try:
@@ -63,101 +129,47 @@ def _duration(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0.01 <= seconds <= 366 * 86400:
-        raise typer.BadParameter("a time such as 500ms, 2s, 10m, 1h or 7d, from 10ms to a year")
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 500ms, 2s, 10m, 1h or 7d, 10ms at least")
     return seconds
 
 
-def command(
-    pid: Annotated[int | None, typer.Option(metavar="PID", show_default=False, help="The process to look at.")] = None,
-    gateway: Annotated[
-        bool, typer.Option("--gateway", help="Find the running Hermes gateway (HERMES_HOME, default ~/.hermes).")
-    ] = False,
-    profile: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", show_default=False, help="With --gateway: that of this Hermes profile."),
-    ] = None,
-    children: Annotated[bool, typer.Option("--children", help="Add all descendants of the process.")] = False,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Keep looking until Ctrl-C, --duration or --count; then a summary.")
-    ] = False,
-    interval: Annotated[
-        float | None,
-        typer.Option(parser=_duration, metavar="TIME", show_default="1s", help="With --watch: from look to look."),
-    ] = None,
-    duration: Annotated[
-        float | None,
-        typer.Option(parser=_duration, metavar="TIME", show_default="no end", help="With --watch: for so long."),
-    ] = None,
-    count: Annotated[
-        int | None, typer.Option(min=1, show_default="no end", help="With --watch: so many looks.")
-    ] = None,
-    state: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="STATE", show_default="all", help="Only sockets in this state, e.g. close_wait. Repeatable."
-        ),
-    ] = None,
-    remote: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="HOST[:PORT]|CIDR", show_default="all", help="Only sockets to this address or network. Repeatable."
-        ),
-    ] = None,
-    group_by: Annotated[Group, typer.Option(help="How the table of one look is grouped.")] = Group.remote,
-    resolve: Annotated[
-        bool, typer.Option("--resolve", help="Ask the resolver for names. Without it a look sends no packet.")
-    ] = False,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CONDITION", show_default=False, help="Exit with 1 when it holds, see below. Repeatable."),
-    ] = None,
-    backend: Annotated[Backend, typer.Option(help="Where socket tables come from.")] = Backend.auto,
-    save: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", show_default=False, help="With --watch: write samples as JSON Lines, as they come."
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Let --save overwrite.")] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document; with --watch a line per sample and one summary.")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Every socket and endpoint.")] = False,
-) -> None:
-    """Show what a live process does with its TCP connections: what leaks, towards whom, how fast.
-
-    One look, or with --watch many. It only reads: nothing is attached to, signalled or written to the
-    process, and no packet is sent. Root is not needed for one's own processes.
-    """
-    from hermes_diag import conditions, endpoints
-
-    for name, value in {"--interval": interval, "--duration": duration, "--count": count, "--save": save}.items():
-        if value is not None and not watch:
-            raise UsageError(f"{name} needs --watch", "add --watch, or leave it out for a single look")
-    if force and not save:
+def main(argv: Sequence[str]) -> int:
+    """Run the command; the exit code. Raises HermesDiagError."""
+    asked = parser().parse_args(argv)
+    for name in ("interval", "duration", "count", "save"):
+        if getattr(asked, name) is not None and not asked.watch:
+            raise UsageError(f"--{name} needs --watch", "add --watch, or leave it out for a single look")
+    if asked.force and not asked.save:
         raise UsageError("--force needs --save", "name the file to overwrite")
-    wanted = [conditions.parse(one) for one in fail_on or ()]
-    states = endpoints.states(state or ())
-    filters = endpoints.remotes(remote, _addresses if resolve else None) if remote else None
-    _check(wanted, states, watch, duration is not None or count is not None)
-    target = _target(pid, gateway, profile)
+    wanted: list[Condition] = []
+    states: tuple[str, ...] = ()
+    filters = None
+    if asked.state or asked.remote or asked.fail_on:
+        from hermes_diag import endpoints
+
+        states = endpoints.states(asked.state)
+        filters = endpoints.remotes(asked.remote, _addresses if asked.resolve else None) if asked.remote else None
+    if asked.fail_on:
+        from hermes_diag import conditions
+
+        wanted = [conditions.parse(one) for one in asked.fail_on]
+        _check(wanted, states, asked)
+    target = _target(asked.pid, asked.gateway, asked.profile)
 
     from hermes_diag.sampling.eye import Eye
 
-    eye = Eye(target, backend.value, children, states, filters)
-    if watch:
-        _watch(eye, interval or 1.0, duration, count, wanted, states, tuple(remote or ()), save, force, json)
-    else:
-        _look(eye, wanted, group_by.value, resolve, json, verbose)
+    eye = Eye(target, asked.backend, asked.children, states, filters)
+    return _watch(eye, asked, wanted, states) if asked.watch else _look(eye, asked, wanted)
 
 
-def _check(wanted: list[Condition], states: tuple[str, ...], watch: bool, bounded: bool) -> None:
+def _check(wanted: list[Condition], states: tuple[str, ...], asked: argparse.Namespace) -> None:
     """Refuse conditions that could never be told."""
     from hermes_diag import conditions
     from hermes_diag.endpoints import STATES
 
+    bounded = asked.duration is not None or asked.count is not None
     for one in wanted:
-        if one.kind == conditions.GROWTH and not watch:
+        if one.kind == conditions.GROWTH and not asked.watch:
             raise UsageError(f"--fail-on '{one.text}': one look shows no growth", "add --watch --duration 10m")
         if one.kind == conditions.GROWTH and not bounded:
             raise UsageError(
@@ -186,8 +198,6 @@ def _target(pid: int | None, gateway: bool, profile: str | None) -> int:
 
 def _ask(found: Any) -> int:
     """The only gateway; of several the one that the user names, if there is a user."""
-    import sys
-
     from hermes_diag import hermes
 
     if len(found) > 1 and sys.stdin.isatty() and sys.stderr.isatty():
@@ -204,47 +214,36 @@ def _ask(found: Any) -> int:
     return chosen.pid
 
 
-def _look(eye: Eye, wanted: list[Condition], group: str, resolve: bool, json: bool, verbose: bool) -> None:
-    from hermes_diag import conditions
+def _look(eye: Eye, asked: argparse.Namespace, wanted: list[Condition]) -> int:
     from hermes_diag.cli.terminal import emit, paint, width
     from hermes_diag.errors import COULD_NOT_MEASURE, OK, PROBLEM
 
     look = eye.look()
-    names = _names({row.remote[0] for row in look.rows if row.remote[1]}) if resolve else {}
+    names = _names({row.remote[0] for row in look.rows if row.remote[1]}) if asked.resolve else {}
     held = []
     if wanted:
+        from hermes_diag import conditions
         from hermes_diag.observe import once
 
         held = [conditions.at_tick(one, once(look)) for one in wanted]
     code = PROBLEM if any(one.held for one in held) else OK
     if code == OK and any(one.held is None for one in held):
         code = COULD_NOT_MEASURE
-    if json:
+    if asked.json:
         from hermes_diag.reporters import sockets_json
 
         emit(sockets_json.look(look, held, code, names))
     else:
         from hermes_diag.reporters import sockets_text
 
-        lines = sockets_text.look(look, width(), group, verbose, names)
+        lines = sockets_text.look(look, width(), asked.group_by, asked.verbose, names)
         if held:
             lines += ["", *sockets_text.conditions(held, width())]
         emit(paint(lines))
-    raise typer.Exit(code)
+    return code
 
 
-def _watch(
-    eye: Eye,
-    interval: float,
-    duration: float | None,
-    count: int | None,
-    wanted: list[Condition],
-    states: tuple[str, ...],
-    remotes: tuple[str, ...],
-    save: Path | None,
-    force: bool,
-    json: bool,
-) -> None:
+def _watch(eye: Eye, asked: argparse.Namespace, wanted: list[Condition], states: tuple[str, ...]) -> int:
     from contextlib import ExitStack
 
     from hermes_diag.capture import create
@@ -255,14 +254,14 @@ def _watch(
     from hermes_diag.timeline import Timeline
     from hermes_diag.watch_capture import WatchCapture
 
-    watch = Watch(eye, interval, duration, count)
-    watched = watch.watched(states, remotes)
+    watch = Watch(eye, asked.interval or 1.0, asked.duration, asked.count)
+    watched = watch.watched(states, tuple(asked.remote))
     timeline = Timeline(watched)
     with ExitStack() as stack:
-        capture = WatchCapture(stack.enter_context(create(save, force)), watched) if save else None
+        capture = WatchCapture(stack.enter_context(create(asked.save, asked.force)), watched) if asked.save else None
         view = None
         try:
-            if not json and is_live():
+            if not asked.json and is_live():
                 from rich.console import Console
 
                 from hermes_diag.reporters.sockets_live import View
@@ -275,7 +274,7 @@ def _watch(
                 if view:
                     view(tick)
                 else:
-                    emit(sockets_json.sample(tick) if json else sockets_text.sample(tick, watched.begun))
+                    emit(sockets_json.sample(tick) if asked.json else sockets_text.sample(tick, watched.begun))
                 if any(one.held for one in timeline.held.values()):
                     watch.ended = Ended("condition", "a condition of --fail-on holds")
                     break
@@ -284,18 +283,16 @@ def _watch(
         if capture:
             capture.write(watch.ended)
     summary = timeline.summary(watch.ended, wanted)
-    if json:
+    if asked.json:
         emit(sockets_json.summary(summary))
     else:
         emit(("" if view else "\n") + paint(sockets_text.summary(summary, width())))
-    if save:
-        import sys
-
-        sys.stderr.write(f"samples written to {save}\n")
-    raise typer.Exit(summary.exit_code)
+    if asked.save:
+        sys.stderr.write(f"samples written to {asked.save}\n")
+    return summary.exit_code
 
 
-def show_capture(path: Path, json: bool) -> NoReturn:
+def show_capture(path: Path, json: bool) -> int:
     """Judge and print a saved watch, for `hermes-diag report`."""
     from hermes_diag import watch_capture
     from hermes_diag.cli.terminal import emit, paint, width
@@ -307,7 +304,7 @@ def show_capture(path: Path, json: bool) -> NoReturn:
         emit(sockets_json.summary(summary, indent=True))
     else:
         emit(paint(sockets_text.summary(summary, width())))
-    raise typer.Exit(summary.exit_code)
+    return summary.exit_code
 
 
 def _addresses(host: str) -> list[str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from hermes_diag import endpoints, explain
 from hermes_diag.looks import Held, Look, Summary, Tick
-from hermes_diag.model import SocketRow
+from hermes_diag.tcp import SocketRow
 
 SCHEMA = 1
 

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from hermes_diag import units
 from hermes_diag.looks import Tick
-from hermes_diag.model import CLOSE_WAIT
 from hermes_diag.reporters import sockets_text
+from hermes_diag.tcp import CLOSE_WAIT
 from hermes_diag.timeline import FDS, Timeline
 
 #: Seconds between two redraws: a person reads no faster, and drawing costs more than looking.

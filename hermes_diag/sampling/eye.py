@@ -16,9 +16,9 @@ from types import ModuleType
 from hermes_diag.endpoints import Address
 from hermes_diag.errors import CannotMeasure
 from hermes_diag.looks import Look, Missing, Process
-from hermes_diag.model import SocketRow
 from hermes_diag.sampling import process
 from hermes_diag.sampling.descriptors import Descriptors, holders
+from hermes_diag.tcp import SocketRow
 
 #: Backends in the order in which auto tries them; the third is for another network namespace.
 BACKENDS = {"sock_diag": "sock_diag", "psutil": "psutil_table", "proc_net": "proc_net"}

@@ -15,8 +15,8 @@ import struct
 import sys
 from collections.abc import Collection, Iterator
 
-from hermes_diag.model import SocketRow
 from hermes_diag.sampling.backends.sock_diag import KEEPALIVE, NAMES, TIMERS, socket_inodes
+from hermes_diag.tcp import SocketRow
 
 KNOWS_INODES = True
 
