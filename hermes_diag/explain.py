@@ -9,6 +9,9 @@ from __future__ import annotations
 from hermes_diag import units
 from hermes_diag.tcp import CLOSE_WAIT, ESTABLISHED, SocketRow
 
+#: The peer has sent its FIN, which the queue counts.
+_PEER_CLOSED = (CLOSE_WAIT, "LAST_ACK", "CLOSING")
+
 #: A bare FIN; TLS 1.3's close_notify and the FIN.
 FIN, CLOSE_NOTIFY = 1, 25
 
@@ -20,7 +23,7 @@ def recv_q(row: SocketRow) -> str:
         return "Recv-Q unknown"
     if row.state == "LISTEN":
         return f"Recv-Q {n}: " + ("no connection waits" if n == 0 else "connections that wait to be accepted")
-    if row.state != CLOSE_WAIT:
+    if row.state not in _PEER_CLOSED:
         return f"Recv-Q {n:,}: " + ("all was read" if n == 0 else "unread data")
     if n == 0:
         return "Recv-Q 0: all was read, the end of the stream too"
@@ -66,9 +69,9 @@ def age(row: SocketRow) -> str:
 
 def socket(row: SocketRow) -> list[str]:
     """All that is worth saying of a socket, most telling first."""
-    said = [age(row), recv_q(row), send_q(row) if row.send_q else "", keepalive(row)]
+    said = [age(row), "" if row.state == "SYN_SENT" else recv_q(row), send_q(row) if row.send_q else "", keepalive(row)]
     if row.retransmits:
-        said.append(f"{row.retransmits} retransmits")
+        said.append("1 retransmit" if row.retransmits == 1 else f"{row.retransmits} retransmits")
     if row.rtt_ms and row.state in (ESTABLISHED, CLOSE_WAIT):
         said.append(f"rtt {row.rtt_ms:.3g} ms")
     return [one for one in said if one and not one.endswith("unknown")]

@@ -39,9 +39,10 @@ def cli(tmp_path: Path) -> Cli:
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """No test leaves a child process or an open TCP socket of its own."""
-    yield
     me = psutil.Process()
-    left = [child for child in me.children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    shared = set(me.children(recursive=True))  # of a fixture that serves a whole module
+    yield
+    left = [child for child in set(me.children(recursive=True)) - shared if child.status() != psutil.STATUS_ZOMBIE]
     _, alive = psutil.wait_procs(left, timeout=2)
     assert not alive, f"processes left: {alive}"
     # xdist talks to its workers over pipes, so that any TCP socket is a test's own.

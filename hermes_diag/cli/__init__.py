@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, HermesDiagError
 
@@ -41,9 +42,17 @@ def _run() -> None:
         from hermes_diag.cli import sockets
 
         sys.exit(sockets.main(sys.argv[2:]))
-    from hermes_diag.cli.app import app
+    from hermes_diag.cli.commands import app
 
     app()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":  # imported only by who asks for it: typer is slow to import
+        from hermes_diag.cli.commands import app
+
+        return app
+    raise AttributeError(name)
 
 
 def _say(message: str, hint: str = "") -> None:

@@ -273,8 +273,9 @@ def _watch(eye: Eye, asked: argparse.Namespace, wanted: list[Condition], states:
                 timeline.add(tick, wanted)
                 if view:
                     view(tick)
-                else:
-                    emit(sockets_json.sample(tick) if asked.json else sockets_text.sample(tick, watched.begun))
+                elif not emit(sockets_json.sample(tick) if asked.json else sockets_text.sample(tick, watched.begun)):
+                    watch.ended = Ended("done", "the reader has left")
+                    break
                 if any(one.held for one in timeline.held.values()):
                     watch.ended = Ended("condition", "a condition of --fail-on holds")
                     break

@@ -18,11 +18,20 @@ def is_live() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
 
 
-def emit(text: str) -> None:
-    """Print, at once. A character that the encoding lacks becomes a question mark."""
+def emit(text: str) -> bool:
+    """Print, at once; False when the reader has left (`| head`), after which all is swallowed.
+
+    A character that the encoding lacks becomes a question mark.
+    """
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def paint(lines: Iterable[str]) -> str:

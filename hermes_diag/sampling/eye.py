@@ -221,14 +221,16 @@ class Eye:
         self._held = {inode: held for inode, held in self._held.items() if inode in inodes}
         new = inodes - self._held.keys()
         if new:
-            held, self._unreadable = holders(new)
+            held, unreadable = holders(new)
             # Between the table and the search a socket may have been closed: then it is gone now.
             still = {row.inode for row in self._backend.table(pid=self.pid)} - held if new - held else set()
-            mine = None if not self._unreadable else os.geteuid()
             for row in suspects:
                 if row.inode in new:
-                    certain = mine is None or row.uid == mine
+                    # Of a socket that I made, the holders are mine as a rule, and I may read mine.
+                    certain = not unreadable or row.uid == os.geteuid()
                     self._held[row.inode] = row.inode not in still or not certain
+                    if row.inode in still and not certain:
+                        self._unreadable = unreadable
         return [row for row in suspects if row.inode is not None and not self._held[row.inode]]
 
     def _closed_fds(self, table: list[SocketRow]) -> tuple[tuple[int, int], ...] | None:
@@ -278,7 +280,7 @@ class Eye:
             missing.append(
                 Missing(
                     "some sockets without an owner",
-                    f"{self._unreadable} processes of other users may hold them",
+                    f"{self._unreadable} processes that may not be read might hold them",
                     "sudo",
                 )
             )
