@@ -53,10 +53,12 @@ class Series:
     def __init__(self) -> None:
         self.points: list[Point] = []
         self.samples = 0
+        self.first: tuple[float, int] | None = None
         self._stride = self._pending = 1
 
     def add(self, at: float, value: int) -> None:
         self.samples += 1
+        self.first = self.first or (at, value)
         if self._pending < self._stride:
             point = self.points[-1]
             point.at, point.last = at, value
@@ -103,11 +105,11 @@ def _inflation(points: Sequence[tuple[float, float]], slope: float) -> float:
 def judge(name: str, series: Series) -> Course:
     """A word for a series, with its numbers."""
     points = series.points
-    if not points:
+    if not points or series.first is None:
         return Course(name, UNKNOWN, "could not be seen")
     low, high = min(p.low for p in points), max(p.high for p in points)
-    first, last = points[0].last, points[-1].last
-    seconds = points[-1].at - points[0].at
+    (begun, first), last = series.first, points[-1].last
+    seconds = points[-1].at - begun
     over = f"in {series.samples} samples over {units.duration(seconds)}"
     seen = f"{first:,}" if low == high else f"{low:,} to {high:,}"
     if series.samples < ENOUGH or seconds <= 0:

@@ -118,7 +118,7 @@ def sparkline(values: Sequence[int], width: int) -> str:
     """The last values as bars, from 0 up to the largest of them."""
     shown = list(values)[-width:]
     top = max(shown, default=0) or 1
-    return "".join(_BARS[min(len(_BARS) - 1, value * len(_BARS) // (top + 1))] for value in shown)
+    return "".join(_BARS[value * (len(_BARS) - 1) // top] for value in shown)
 
 
 def table(rows: Sequence[Sequence[str]], width: int, right: Sequence[int] = ()) -> list[str]:
