@@ -439,8 +439,9 @@ def test_kernel_thread_and_thread(cli: Cli, target: Target) -> None:
         assert (done.returncode, "kernel thread" in done.stderr) == (3, True)
 
 
-#: Root without any of its powers: reads its own files, and may look at nobody else's processes.
-POWERLESS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+#: Root without any of its powers: reads its own files, and may look at nobody else's processes. Its
+#: group goes, too: hidepid hides nothing from group 0.
+POWERLESS = ["setpriv", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
 
 
 @contextmanager
