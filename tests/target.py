@@ -101,6 +101,8 @@ def main() -> None:
     {"idle": idle, "many": many, "child": child}[name](peers, number)
     print("ready", flush=True)
     sys.stdin.read()
+    for one in peers.kept:  # a reset leaves no TIME_WAIT behind, which the next look would have to pass
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
 if __name__ == "__main__":

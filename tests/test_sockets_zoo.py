@@ -165,6 +165,8 @@ def test_filters(zoo: dict[str, Any], backend: str) -> None:
     assert {row.state for row in seen.rows} == {"CLOSE_WAIT"}
     assert not seen.closed
     assert seen.processes[0].fds == look(zoo, backend).processes[0].fds
+    seen = Eye(zoo["pid"], backend, states=("LISTEN",)).look()
+    assert [row.state for row in seen.rows] == ["LISTEN"] * 3
     seen = Eye(zoo["pid"], backend, states=("CLOSE",)).look()
     assert not seen.rows
     assert [fd for _, fd in seen.closed or ()] == zoo["closed"]

@@ -7,6 +7,7 @@ the look, and a look is what one does when a machine is in trouble.
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -257,6 +258,8 @@ def _watch(eye: Eye, asked: argparse.Namespace, wanted: list[Condition], states:
     watch = Watch(eye, asked.interval or 1.0, asked.duration, asked.count)
     watched = watch.watched(states, tuple(asked.remote))
     timeline = Timeline(watched)
+    gc.collect()
+    gc.freeze()  # what is there now stays: the collector need not pass it at every sample
     with ExitStack() as stack:
         capture = WatchCapture(stack.enter_context(create(asked.save, asked.force)), watched) if asked.save else None
         view = None

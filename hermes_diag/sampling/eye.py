@@ -13,7 +13,7 @@ from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
 
-from hermes_diag.endpoints import Address
+from hermes_diag.endpoints import STATES, Address
 from hermes_diag.errors import CannotMeasure
 from hermes_diag.looks import Look, Missing, Process
 from hermes_diag.sampling import process
@@ -26,11 +26,13 @@ BACKENDS = {"sock_diag": "sock_diag", "psutil": "psutil_table", "proc_net": "pro
 #: States that a socket passes through after its owner has let go of it.
 _LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"})
 
+_BUT_TIME_WAIT = tuple(state for state in STATES if state not in ("TIME_WAIT", "CLOSE"))
+
 #: Remotes of the past that are remembered, so that what outlives its descriptor is still attributed.
 _REMEMBERED = 4096
 
 #: Seconds after which a cheap look reads the list of descriptors whatever the socket table says.
-_FULL_READ = 1.0
+_FULL_READ = 5.0
 
 
 def pick(pid: int, name: str = "auto") -> tuple[ModuleType, str]:
@@ -89,6 +91,8 @@ class Eye:
         self._held: dict[int, bool] = {}  # inodes of sockets towards our remotes that are not ours
         self._closed: set[int] = set()  # inodes of sockets known to be in no table
         self._listed = 0.0
+        self._waiting: list[SocketRow] = []
+        self._rows: dict[bytes, SocketRow] = {}  # those of the last cheap look
         self._unreadable = 0
 
     def is_same(self) -> bool:
@@ -103,15 +107,16 @@ class Eye:
         """
         at = time.time()
         missing: list[Missing] = []
-        table = self._table(info)
+        whole = info or self._is_time()
+        table = self._table(info, whole)
         pids = [self.pid, *(process.descendants(self.pid, self._portable) if self.children else ())]
         inodes = {row[5] for row in table if row[5]} if self._backend.KNOWS_INODES else set()
-        whole = info or self._is_time()
         seen = [one for pid in pids if (one := self._process(pid, inodes, info, whole, missing)) is not None]
         self._descriptors = {pid: self._descriptors[pid] for pid in pids if pid in self._descriptors}
         mine, others = self._divide(table, info)
         listening = frozenset(row.local[1] for row in mine if row.state == "LISTEN")
         unowned = self._unowned(mine, others, listening)
+        self._waiting = [row for row in unowned if row.state == "TIME_WAIT"]
         closed = self._closed_fds(table)
         if closed is None:
             missing.append(Missing("sockets in state CLOSE", "they are in no table", "look on Linux"))
@@ -132,14 +137,22 @@ class Eye:
 
     # --- the parts of a look ---------------------------------------------------------------------
 
-    def _table(self, info: bool) -> list[SocketRow]:
-        states = self._states
+    def _table(self, info: bool, whole: bool) -> list[SocketRow]:
+        """All rows that are needed. Sockets in TIME_WAIT, of which a busy host has more than of all
+        others, stay in it for a minute: between two whole looks those of the last one are as good."""
+        if whole or self._states:
+            return self._ask(self._states, info)
+        return self._ask(_BUT_TIME_WAIT, info) + self._waiting
+
+    def _ask(self, states: tuple[str, ...], info: bool) -> list[SocketRow]:
         if "CLOSE" in states:
             states = ()  # a socket in CLOSE is one that is in no table: all of it is needed
         elif states:
             states = (*states, "LISTEN")  # to tell clients from remotes
         try:
-            rows: list[SocketRow] = self._backend.table(states, info=info, pid=self.pid)
+            rows: list[SocketRow] = self._backend.table(
+                states, info=info, pid=self.pid, known=None if info else self._rows
+            )
         except (FileNotFoundError, ProcessLookupError):
             raise process.Ended(f"process {self.pid} has ended") from None
         except OSError as exc:

@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from hermes_diag.sampling.backends.sock_diag import KEEPALIVE, NAMES, TIMERS, socket_inodes
 from hermes_diag.tcp import SocketRow
@@ -36,11 +37,15 @@ def available() -> str:
 
 
 def table(
-    states: Collection[str] = (), port: int | None = None, info: bool = False, pid: int | None = None
+    states: Collection[str] = (),
+    port: int | None = None,
+    info: bool = False,
+    pid: int | None = None,
+    known: Any = None,
 ) -> list[SocketRow]:
     """TCP sockets of the network namespace of `pid` (none: ours), without owners.
 
-    states: only in these; none means all. port: only towards this remote port. info: of no use here.
+    states: only in these; none means all. port: only towards this remote port. info, known: of no use here.
     Raises OSError when the files cannot be read.
     """
     rows: list[SocketRow] = []

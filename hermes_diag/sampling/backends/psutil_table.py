@@ -26,11 +26,15 @@ def available() -> str:
 
 
 def table(
-    states: Collection[str] = (), port: int | None = None, info: bool = False, pid: int | None = None
+    states: Collection[str] = (),
+    port: int | None = None,
+    info: bool = False,
+    pid: int | None = None,
+    known: Any = None,
 ) -> list[SocketRow]:
     """TCP sockets of this network namespace, each with the pid and fd of whoever has it.
 
-    states: only in these; none means all. port: only towards this remote port. info: of no use here.
+    states: only in these; none means all. port: only towards this remote port. info, known: of no use here.
     pid: whose sockets to show where the system does not show all. Raises OSError when it refuses.
     """
     rows: list[tuple[Any, int | None]]

@@ -29,15 +29,19 @@ _INFO, _SKMEMINFO = 2, 7  # attributes; asked for as bits one lower
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port id
 _REQUEST = struct.Struct("=BBBxI48x")  # inet_diag_req_v2: family, protocol, extensions, states, id
-# nlmsghdr (length, type) and inet_diag_msg: state, timer, retransmits, ports, addresses, expires,
-# queues, uid, inode. Interface and cookie are skipped.
-_MESSAGE = struct.Struct("=IH10xxBBB2s2s16s16s12xIIIII")
+_LENGTH_AND_KIND = struct.Struct("=IH")
+# inet_diag_msg: state, timer, retransmits, ports, addresses, expires, queues, uid, inode. Interface and
+# cookie are skipped.
+_MESSAGE = struct.Struct("=xBBB2s2s16s16s12xIIIII")
 _ATTRIBUTE = struct.Struct("=HH")
 # tcp_info, from the byte at which tcpi_last_data_recv stands: it, tcpi_last_ack_recv; and tcpi_rtt.
 _SILENCE, _RTT = (struct.Struct("=II"), 52), (struct.Struct("=I"), 68)
 _MEMORY = struct.Struct("=6I")  # receive alloc, its limit, send alloc, its limit, forward, queued
 _BUFFER = 1 << 16  # the kernel fills at most 32 KiB at a time
 _PATIENCE = 5.0  # seconds; the kernel answers at once or not at all
+
+#: Rows by the bytes they were made of.
+Rows = dict[bytes, SocketRow]
 
 #: Kernel state numbers by the names psutil uses.
 STATES = {
@@ -71,26 +75,35 @@ def available() -> str:
     try:
         # A socket may be had where the kernel has no tcp_diag to answer, so a question is put.
         with _socket() as netlink:
-            _dump(netlink, socket.AF_INET, _mask(("LISTEN",)), 1, False)
+            _dump(netlink, socket.AF_INET, _mask(("LISTEN",)), 1)
             return ""
     except OSError as exc:
         return f"the kernel refuses sock_diag: {exc.strerror or exc}"
 
 
 def table(
-    states: Collection[str] = (), port: int | None = None, info: bool = False, pid: int | None = None
+    states: Collection[str] = (),
+    port: int | None = None,
+    info: bool = False,
+    pid: int | None = None,
+    known: Rows | None = None,
 ) -> list[SocketRow]:
     """TCP sockets of this network namespace, without owners.
 
     states: only in these; none means all. port: only towards this remote port. info: with ages, round
-    trips and memory. pid: of no use here, see proc_net. Raises OSError when the kernel refuses.
+    trips and memory. pid: of no use here, see proc_net. known: the rows of the last call, brought up to
+    date; a row that has not changed is not made anew, so that its expires_ms is that of the first call.
+    Raises OSError when the kernel refuses.
     """
     mask = _mask(states)
+    fresh: Rows = {}
     with _socket() as netlink:
-        return [
-            *_dump(netlink, socket.AF_INET, mask, port, info),
-            *_dump(netlink, socket.AF_INET6, mask, port, info),
-        ]
+        rows = _dump(netlink, socket.AF_INET, mask, port, info, known, fresh)
+        rows += _dump(netlink, socket.AF_INET6, mask, port, info, known, fresh)
+    if known is not None:
+        known.clear()
+        known.update(fresh)
+    return rows
 
 
 def look(pids: Collection[int], remote: tuple[str, int] | None = None, states: Collection[str] = ()) -> list[SocketRow]:
@@ -130,52 +143,72 @@ def _socket() -> socket.socket:
 
 
 def _mask(states: Collection[str]) -> int:
-    mask = sum(1 << STATES[state] for state in states) if states else 0xFFF << 1
+    mask = sum(1 << STATES[state] for state in set(states)) if states else 0xFFF << 1
     return mask | 1 << STATES["SYN_RECV_NEW"] if mask & 1 << STATES["SYN_RECV"] else mask
 
 
-def _dump(netlink: socket.socket, family: int, mask: int, port: int | None, info: bool) -> list[SocketRow]:
+def _dump(
+    netlink: socket.socket,
+    family: int,
+    mask: int,
+    port: int | None = None,
+    info: bool = False,
+    known: Rows | None = None,
+    fresh: Rows | None = None,
+) -> list[SocketRow]:
     """Ask, and read the answer to its end. A tight loop: it runs once for each socket of the host."""
     netlink.send(_question(family, mask, port, info))
     rows: list[SocketRow] = []
-    buffer = bytearray(_BUFFER)
+    head = _LENGTH_AND_KIND.unpack_from
     unpack, new, names, timers = _MESSAGE.unpack_from, tuple.__new__, NAMES, TIMERS
     ips = _Addresses(family)
     while True:
-        size = netlink.recv_into(buffer)
-        offset = 0
+        buffer = netlink.recv(_BUFFER)
+        size, offset = len(buffer), 0
         while offset < size:
-            # The last messages are shorter than this reads, but the buffer goes on behind them.
-            length, kind, state, timer, retrans, sport, dport, src, dst, expires, recv_q, send_q, uid, inode = unpack(
-                buffer, offset
-            )
+            length, kind = head(buffer, offset)
             if kind == _NLMSG_DONE:
                 return rows
             if kind == _NLMSG_ERROR:
                 (error,) = struct.unpack_from("=i", buffer, offset + _HEADER.size)
                 raise OSError(-error, os.strerror(-error))
-            extra = _extras(buffer, offset + _MESSAGE.size, offset + length, state) if info else _NO_EXTRAS
-            rows.append(
-                new(
-                    SocketRow,
-                    (
-                        names[state],
-                        (ips[src], sport[0] << 8 | sport[1]),
-                        (ips[dst], dport[0] << 8 | dport[1]),
-                        None,
-                        None,
-                        inode or None,
-                        recv_q,
-                        send_q,
-                        KEEPALIVE.get(timer),
-                        retrans,
-                        timers.get(timer),
-                        expires,
-                        uid,
-                        *extra,
-                    ),
-                )
+            if known is not None and fresh is not None:
+                # All that makes a row (and the socket's cookie, which is never given twice), bar expires.
+                key = buffer[offset + 16 : offset + 68] + buffer[offset + 72 : offset + 80]
+                row = known.get(key)
+                if row is not None:
+                    fresh[key] = row
+                    rows.append(row)
+                    offset += (length + 3) & ~3
+                    continue
+            state, timer, retrans, sport, dport, src, dst, expires, recv_q, send_q, uid, inode = unpack(
+                buffer, offset + _HEADER.size
             )
+            extra = (
+                _extras(buffer, offset + _HEADER.size + _MESSAGE.size, offset + length, state) if info else _NO_EXTRAS
+            )
+            row = new(
+                SocketRow,
+                (
+                    names[state],
+                    (ips[src], sport[0] << 8 | sport[1]),
+                    (ips[dst], dport[0] << 8 | dport[1]),
+                    None,
+                    None,
+                    inode or None,
+                    recv_q,
+                    send_q,
+                    KEEPALIVE.get(timer),
+                    retrans,
+                    timers.get(timer),
+                    expires,
+                    uid,
+                    *extra,
+                ),
+            )
+            if fresh is not None and known is not None:
+                fresh[key] = row
+            rows.append(row)
             offset += (length + 3) & ~3
 
 
@@ -193,7 +226,7 @@ class _Addresses(dict[bytes, str]):
 _NO_EXTRAS: tuple[int | float | None, ...] = (None, None, None, None)
 
 
-def _extras(buffer: bytearray, offset: int, end: int, state: int) -> tuple[int | float | None, ...]:
+def _extras(buffer: bytes, offset: int, end: int, state: int) -> tuple[int | float | None, ...]:
     """(silent_ms, acked_ms, rtt_ms, memory) from the attributes of a message."""
     silent = acked = rtt = memory = None
     while offset + _ATTRIBUTE.size <= end:
