@@ -5,6 +5,7 @@ The same code judges a watch that has just ended and one that is read from a cap
 
 from __future__ import annotations
 
+import copy
 from collections import Counter, deque
 from collections.abc import Sequence
 
@@ -31,6 +32,7 @@ class Timeline:
     def __init__(self, watched: Watched) -> None:
         self.watched = watched
         self.series: dict[str, slope.Series] = {name: slope.Series() for name in JUDGED}
+        self._times = slope.Series()  # all 0: what a state that was not seen yet has been
         self.recent: dict[str, deque[int]] = {}
         self.born: Counter[str] = Counter()
         self.died: Counter[str] = Counter()
@@ -47,12 +49,10 @@ class Timeline:
         self.first, self.last = self.first or tick, tick
         self.worst_late = max(self.worst_late, tick.late)
         for name, value in self._numbers(tick).items():
-            series = self.series.get(name)
-            if series is None:  # a state that is new: it was 0 until now
-                series = self.series[name] = slope.Series()
-                if self.samples > 1:
-                    series.add(self.first.at, 0)
-            series.add(tick.at, value)
+            if name not in self.series:  # a state that is new: it was 0 until now
+                self.series[name] = self._zeros()
+            self.series[name].add(tick.at, value)
+        self._times.add(tick.at, 0)
         for name in (*tick.states, *self.recent):
             self.recent.setdefault(name, deque([0] * min(self.samples - 1, RECENT), RECENT))
         for name, values in self.recent.items():
@@ -66,6 +66,10 @@ class Timeline:
                 found = conditions.at_tick(condition, tick)
                 if found.held or not (old := self.held.get(condition.text)) or not old.held:
                     self.held[condition.text] = found
+
+    def _zeros(self) -> slope.Series:
+        """As many samples as there were, all 0."""
+        return copy.deepcopy(self._times)
 
     def _numbers(self, tick: Tick) -> dict[str, int]:
         numbers: dict[str, int | None] = {

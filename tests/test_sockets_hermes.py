@@ -49,11 +49,14 @@ def test_a_gateway_at_work(cli: Cli, tmp_path: Path) -> None:
             assert f"process {pid}" in look.stdout
             assert "another network namespace" in look.stdout
             assert "SQLite" in look.stdout
+            options = ["--gateway", "--watch", "--interval", "100ms", "--json", "--save", str(saved)]
             watch = subprocess.Popen(
-                [sys.executable, "-m", "hermes_diag", "sockets", "--gateway", "--watch", "--interval", "100ms", "--json",
-                 "--save", saved],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "HERMES_HOME": str(home)},
-            )  # fmt: skip
+                [sys.executable, "-m", "hermes_diag", "sockets", *options],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "HERMES_HOME": str(home)},
+            )
             assert watch.stdout is not None
             watch.stdout.readline()
             for _ in range(TURNS):
