@@ -32,21 +32,30 @@ class Descriptors:
         self._sqlite: dict[str, str] = {}  # name of the fd -> base name
         self._known: set[int] = set()  # inodes in the table at the last refresh
         self._strangers: set[int] = set()  # inodes in the table that are not this process's
+        self._doubtful: set[int] = set()  # strangers that were not searched for everywhere
 
     @property
     def count(self) -> int:
         return len(self._kinds)
 
-    def refresh(self, table: Set[int], whole: bool = True) -> None:
+    def refresh(self, table: Set[int], whole: bool = True, narrowed: bool = False) -> None:
         """Bring up to date. table: inodes of the TCP sockets that the kernel has just shown.
 
-        whole: False looks for news of TCP sockets only and may miss a change among other descriptors
-        as long as their number is the same. Raises OSError when the process is gone or not ours.
+        whole: False looks for news of TCP sockets only, and may miss until the next whole look that one
+        descriptor was closed and another opened in its stead. narrowed: the table was asked for some states only.
+        Raises OSError when the process is gone or not ours.
         """
+        if whole:
+            self._strangers -= self._doubtful
+            self._doubtful.clear()
         unclaimed = table - self.inodes.keys() - self._strangers
         gone = self._known - table
         self._strangers &= table
-        if not (whole or unclaimed or gone) and self._as_many_as_before():
+        if not (whole or gone) and self._as_many_as_before():
+            # A socket that nobody is known to have is somebody else's: one of ours would be one fd more.
+            # Unless another was closed for it, which the next whole look finds.
+            self._doubtful |= unclaimed
+            self._strangers |= unclaimed
             return
         names = os.listdir(self._folder)
         if len(names) != len(self._kinds) or self._kinds.keys() != set(names):
@@ -54,9 +63,11 @@ class Descriptors:
         self._forget([name for inode in gone if (name := str(self.inodes.get(inode, ""))) in self._kinds])
         self._read(name for name in names if name not in self._kinds)
         unclaimed -= self.inodes.keys()
-        if unclaimed:
-            self._read([name for name, kind in self._kinds.items() if name not in self._socket_of or not kind])
-            self._strangers |= unclaimed - self.inodes.keys()
+        if unclaimed and narrowed and not whole:  # any fd might hold it, and to read all takes long
+            self._doubtful |= unclaimed
+        elif unclaimed:
+            self._read([name for name in self._kinds if self._socket_of.get(name) not in table])
+        self._strangers |= unclaimed - self.inodes.keys()
         self._known = table & self.inodes.keys()
 
     def kinds(self) -> dict[str, int]:

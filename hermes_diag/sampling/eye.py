@@ -170,7 +170,7 @@ class Eye:
             known = self._descriptors.get(pid)
             if known is None or known.started != seen.started:  # the PID of a child may come again
                 known = self._descriptors[pid] = Descriptors(pid, seen.started)
-            known.refresh(inodes, whole)
+            known.refresh(inodes, whole, narrowed=bool(self._states) and "CLOSE" not in self._states)
         except PermissionError:
             if pid == self.pid:
                 raise process.not_allowed(pid) from None
