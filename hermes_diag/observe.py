@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from hermes_diag import endpoints
@@ -118,8 +119,10 @@ class Tracker:
 
 
 def once(look: Look) -> Tick:
-    """A single look as a sample, for conditions on levels and ages."""
-    return Tracker().tick(look, 0.0, 0.0)
+    """A single look as a sample, for conditions on levels and ages: only ages that the kernel tells."""
+    tick = Tracker().tick(look, 0.0, 0.0)
+    told = {row.state for row in look.rows if row.state == CLOSE_WAIT and row.acked_ms is not None}
+    return replace(tick, oldest={state: age for state, age in tick.oldest.items() if state in told})
 
 
 def _known_age(row: SocketRow) -> float:

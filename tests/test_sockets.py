@@ -350,6 +350,14 @@ def test_conditions_of_a_look(cli: Cli, target: Target, condition: str, code: in
     assert f"--fail-on '{condition}' {'holds' if code else 'does not hold'}" in done.stdout
 
 
+def test_an_age_that_nobody_tells(cli: Cli, target: Target) -> None:
+    """psutil knows no ages: a look that cannot tell says so and is not clean."""
+    pid = target("idle", 2)
+    done = cli("sockets", "--pid", pid, "--fail-on", "close_wait.age > 10m", "--backend", "psutil")
+    assert done.returncode == 3
+    assert "cannot be told" in done.stdout
+
+
 def test_a_condition_ends_a_watch(cli: Cli, target: Target) -> None:
     """A level or an age that holds ends the watch at once."""
     done = cli("sockets", "--pid", target("idle", 2), "--watch", "--fail-on", "close_wait.age > 500ms", "--json",

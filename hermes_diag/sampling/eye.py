@@ -105,10 +105,10 @@ class Eye:
         info: with ages, kinds and fds of sockets. Without it a look is what a watch needs: counts, and
         the rows without their fds. Raises process.Ended or NotAllowed when it can look no more.
         """
-        at = time.time()
         missing: list[Missing] = []
         whole = info or self._is_time()
         table = self._table(info, whole)
+        at = time.time()
         pids = [self.pid, *(process.descendants(self.pid, self._portable) if self.children else ())]
         inodes = {row[5] for row in table if row[5]} if self._backend.KNOWS_INODES else set()
         seen = [one for pid in pids if (one := self._process(pid, inodes, info, whole, missing)) is not None]
