@@ -19,10 +19,11 @@ from pathlib import Path
 
 import psutil
 
-from hermes_diag.sampling.eye import Eye
+from hermes_diag.sampling.eye import _FULL_READ, Eye
 
 TARGET = Path(__file__).parent.parent / "tests" / "target.py"
 DIAG = [str(Path(sys.executable).with_name("hermes-diag"))]
+WATCH = [*DIAG, "sockets", "--watch", "--json"]
 
 
 @contextlib.contextmanager
@@ -48,10 +49,11 @@ def run(*command: str) -> None:
 
 
 def side_by_side(rounds: int, **works: Callable[[], object]) -> dict[str, float]:
-    """The median wall of each, in seconds."""
+    """The median wall of each, in seconds. Each is measured warm: right after a run that is not."""
     walls: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
+            work()
             walls[name].append(wall(work))
     medians = {name: statistics.median(found) for name, found in walls.items()}
     for name, median in medians.items():
@@ -79,6 +81,7 @@ def looks(count: int, rounds: int) -> Iterator[bool]:
         if shutil.which("ss"):
             works["ss -tnp"] = lambda: run("ss", "-tnp")
         found = side_by_side(rounds, **works)
+        print(f"  (a whole look, every {_FULL_READ:g} s of a watch: {wall(eye.look) * 1000:.1f} ms)")
     least = min(found["psutil, that process"], found["psutil, whole system"])
     yield ratio("sample / psutil", found["sample by sock_diag"], least, 0.25)
     yield ratio("CLOSE_WAIT only / psutil", found["CLOSE_WAIT only"], least, 0.1)
@@ -95,8 +98,6 @@ def cold(rounds: int, hermes: str | None) -> Iterator[bool]:
         }
         if hermes:
             works["hermes --help"] = lambda: run(hermes, "--help")
-        for work in works.values():
-            work()  # warm the file cache
         found = side_by_side(rounds * 3, **works)
     yield ratio("command / python -c pass", found["hermes-diag sockets"], found["python -c pass"], 12)
     if hermes:
@@ -105,32 +106,24 @@ def cold(rounds: int, hermes: str | None) -> Iterator[bool]:
 
 def watch(seconds: int) -> Iterator[bool]:
     with target(1000) as pid:
-        print(f"a watch at 10 Hz on 1,000 sockets, {seconds} s, --json")
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        begun = time.perf_counter()
-        run(
-            *DIAG, "sockets", "--pid", str(pid), "--watch", "--interval", "100ms", "--duration", f"{seconds}s", "--json"
-        )
-        took = time.perf_counter() - begun
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    yield ratio("cpu / wall", after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, took, 0.05)
+        print(f"a watch at 10 Hz on 1,000 sockets, {seconds} s after its first sample, --json")
+        command = [*WATCH, "--pid", str(pid), "--interval", "100ms", "--count", str(seconds * 10 + 1)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            me, begun = psutil.Process(process.pid), time.perf_counter()
+            before = after = me.cpu_times()
+            for number, _ in enumerate(process.stdout, start=1):
+                if number == seconds * 10:
+                    after, took = me.cpu_times(), time.perf_counter() - begun
+    print(f"  load of the machine: {psutil.getloadavg()[0]:.1f} on {psutil.cpu_count()} cores")
+    yield ratio("cpu / wall", after.user + after.system - before.user - before.system, took, 0.05)
 
 
 def memory(samples: int) -> Iterator[bool]:
     with target(1000) as pid:
         print(f"{samples:,} samples of 1,000 sockets as fast as they come")
-        command = [
-            *DIAG,
-            "sockets",
-            "--pid",
-            str(pid),
-            "--watch",
-            "--interval",
-            "10ms",
-            "--count",
-            str(samples),
-            "--json",
-        ]
+        command = [*WATCH, "--pid", str(pid), "--interval", "10ms", "--count", str(samples)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             sizes = []
