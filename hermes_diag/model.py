@@ -6,13 +6,13 @@ Times are seconds unless a name ends in `_ms`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hermes_diag.gateway.contract import ClientBuilt, Hello, Measured, TurnDone
-
-#: The states of a TCP socket as psutil and Linux name them.
-ESTABLISHED, CLOSE_WAIT = "ESTABLISHED", "CLOSE_WAIT"
+from hermes_diag.tcp import CLOSE_WAIT as CLOSE_WAIT
+from hermes_diag.tcp import ESTABLISHED as ESTABLISHED
+from hermes_diag.tcp import SocketRow as SocketRow
 
 #: States of which counts vary from run to run on the same cell: they depend on when the kernel gets
 #: round to it (TIME_WAIT may be recycled early), never on the client under test.
@@ -63,25 +63,6 @@ class Plan:
 
     cells: tuple[Cell, ...]
     payload: PayloadInfo
-
-
-@dataclass(frozen=True)
-class SocketRow:
-    """One TCP socket as a backend saw it. Addresses are (ip, port); unknown is None."""
-
-    state: str
-    local: tuple[str, int]
-    remote: tuple[str, int]
-    pid: int | None = None
-    fd: int | None = None
-    inode: int | None = None
-    recv_q: int | None = None  # bytes
-    send_q: int | None = None  # bytes
-    keepalive: bool | None = None  # the keepalive timer is running
-    retransmits: int | None = None
-
-    def owned_by(self, pid: int, fd: int | None) -> SocketRow:
-        return replace(self, pid=pid, fd=fd)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -39,9 +40,10 @@ def cli(tmp_path: Path) -> Cli:
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """No test leaves a child process or an open TCP socket of its own."""
-    yield
     me = psutil.Process()
-    left = [child for child in me.children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    shared = set(me.children(recursive=True))  # of a fixture that serves a whole module
+    yield
+    left = [child for child in set(me.children(recursive=True)) - shared if child.status() != psutil.STATUS_ZOMBIE]
     _, alive = psutil.wait_procs(left, timeout=2)
     assert not alive, f"processes left: {alive}"
     # xdist talks to its workers over pipes, so that any TCP socket is a test's own.
@@ -53,3 +55,24 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("HERMES_DIAG_NO_SKIP") and reporter and reporter.stats.get("skipped") and not exitstatus:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def target() -> Iterator[Callable[..., int]]:
+    """Starts a process of tests/target.py and gives its PID once it has done what it was asked."""
+    with ExitStack() as stack:
+
+        def start(*arguments: object) -> int:
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, str(ROOT / "tests" / "target.py"), *map(str, arguments)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                )
+            )
+            stack.callback(process.communicate)
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            return process.pid
+
+        yield start

@@ -9,8 +9,8 @@ import pytest
 import typer
 from conftest import ROOT
 
-from hermes_diag import plan
-from hermes_diag.cli import app
+from hermes_diag import conditions, plan
+from hermes_diag.cli import app, sockets
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^(?:\$ )?hermes-diag ([^#\n]*)", README, re.MULTILINE)
@@ -29,3 +29,20 @@ def test_the_matrix_is_of_the_default_plan() -> None:
     """Sessions times turns of each workload stand in the README's table of results."""
     for sessions, turns, _ in (plan.DEFAULTS[workload] for workload in plan.WORKLOADS):
         assert f"{sessions * turns}/{sessions * turns} ok" in README
+
+
+SOCKETS = (ROOT / "docs" / "sockets.md").read_text()
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    (?:\$ )?hermes-diag sockets ([^#\n]*)", SOCKETS, re.MULTILINE))
+def test_sockets_commands_exist(line: str) -> None:
+    """Every command line of docs/sockets.md parses, and so does each of its conditions."""
+    asked = sockets.parser().parse_args(shlex.split(line))
+    for one in asked.fail_on:
+        conditions.parse(one)
+
+
+def test_examples_of_the_help_exist() -> None:
+    """So do those of --help."""
+    for line in re.findall(r"^  hermes-diag sockets (.*)$", sockets.EPILOG, re.MULTILINE):
+        sockets.parser().parse_args(shlex.split(line))

@@ -6,40 +6,9 @@ import contextlib
 import io
 import os
 import sys
-from typing import Annotated
+from typing import Any
 
-import typer
-
-from hermes_diag import __version__
-from hermes_diag.cli import report, repro
 from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError
-
-app = typer.Typer(
-    name="hermes-diag",
-    help="Reproduce, observe and guard against HTTP client lifecycle failures in long-running OpenAI programs.",
-    epilog="Exit codes: 0 clean or as expected, 1 a problem was found, 2 wrong usage, 3 could not measure.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help wraps at any width, and starts faster
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("repro", epilog=repro.EXAMPLES)(repro.command)
-app.command("report", epilog=report.EXAMPLES)(report.command)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        print(f"hermes-diag {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _top(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
-    ] = False,
-) -> None:
-    """Reproduce, observe and guard against HTTP client lifecycle failures in long-running OpenAI programs."""
 
 
 def main() -> None:
@@ -68,6 +37,12 @@ def main() -> None:
 
 def _run() -> int:
     try:
+        if sys.argv[1:2] == ["sockets"]:  # it answers before typer would be imported
+            from hermes_diag.cli import sockets
+
+            return sockets.main(sys.argv[2:])
+        from hermes_diag.cli.commands import app
+
         app()
     except SystemExit as exc:  # how typer hands over an exit code, and how click ends a usage error
         return exc.code if isinstance(exc.code, int) else OK
@@ -110,3 +85,11 @@ def _place(exc: Exception) -> str:
 def _say(message: str, hint: str = "") -> None:
     with contextlib.suppress(OSError):  # without a stderr the exit code has to do
         sys.stderr.write(f"hermes-diag: {message}\n" + (f"  {hint}\n" if hint else ""))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":  # imported only by who asks for it: typer is slow to import
+        from hermes_diag.cli.commands import app
+
+        return app
+    raise AttributeError(name)

@@ -1,4 +1,4 @@
-"""`hermes-diag report`: print a saved run again."""
+"""`hermes-diag report`: print a saved run or watch again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ EXAMPLES = """\b
 Examples:
   hermes-diag report run.jsonl
   hermes-diag report run.jsonl --json
+  hermes-diag report night.jsonl   (of hermes-diag sockets --watch --save)
 """
 
 
@@ -19,9 +20,14 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="One row per turn.")] = False,
 ) -> None:
-    """Judge the evidence of an earlier run again and print it; runs nothing."""
+    """Judge the evidence of an earlier run or watch again and print it; runs nothing."""
     from hermes_diag import capture as captures
-    from hermes_diag import judge
+    from hermes_diag import judge, watch_capture
+
+    if watch_capture.is_watch(capture):
+        from hermes_diag.cli.sockets import show_capture
+
+        raise typer.Exit(show_capture(capture, json))
     from hermes_diag.cli import output
 
     plan, evidence = captures.read(capture)

@@ -7,17 +7,53 @@ owner cannot be seen there. Its cost follows the number of sockets on the host.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Collection
 from typing import Any
 
 import psutil
 
-from hermes_diag.model import SocketRow
+from hermes_diag.tcp import SocketRow
+
+KNOWS_INODES = False
+
+_NOWHERE = {socket.AF_INET: ("0.0.0.0", 0), socket.AF_INET6: ("::", 0)}
 
 
 def available() -> str:
     """Empty when this backend works here, else why it does not."""
     return ""
+
+
+def table(
+    states: Collection[str] = (),
+    port: int | None = None,
+    info: bool = False,
+    pid: int | None = None,
+    known: Any = None,
+) -> list[SocketRow]:
+    """TCP sockets of this network namespace, each with the pid and fd of whoever has it.
+
+    states: only in these; none means all. port: only towards this remote port. info, known: of no use here.
+    pid: whose sockets to show where the system does not show all. Raises OSError when it refuses.
+    """
+    rows: list[tuple[Any, int | None]]
+    try:
+        rows = [(row, row.pid) for row in psutil.net_connections("tcp")]
+    except psutil.AccessDenied as exc:  # macOS without root: at least the process asked about
+        if pid is None:
+            raise PermissionError(1, "the system shows its socket table to root only") from exc
+        try:
+            rows = [(row, pid) for row in psutil.Process(pid).net_connections("tcp")]
+        except psutil.Error as error:
+            raise PermissionError(1, f"not allowed to see the sockets of process {pid}") from error
+    found = []
+    for row, owner in rows:
+        there = (row.raddr.ip, row.raddr.port) if row.raddr else _NOWHERE[row.family]
+        if (not states or row.status in states) and port in (None, there[1]):
+            fd = row.fd if row.fd != -1 else None
+            found.append(SocketRow(row.status, (row.laddr.ip, row.laddr.port), there, owner, fd))
+    return found
 
 
 def look(pids: Collection[int], remote: tuple[str, int] | None = None, states: Collection[str] = ()) -> list[SocketRow]:
@@ -26,22 +62,9 @@ def look(pids: Collection[int], remote: tuple[str, int] | None = None, states: C
     remote: only towards this (address, port). states: only in these; none means all.
     Raises OSError when the system refuses.
     """
-    try:
-        rows: list[tuple[Any, int | None]] = [(row, row.pid) for row in psutil.net_connections("tcp")]
-    except psutil.AccessDenied:  # macOS without root: at least the processes asked about
-        rows = [(row, pid) for pid in pids for row in psutil.Process(pid).net_connections("tcp")]
-    found = []
-    for row, pid in rows:
-        there = (row.raddr.ip, row.raddr.port) if row.raddr else ("", 0)
-        if (remote is None or there == remote) and (not states or row.status in states):
-            mine = pid in pids
-            found.append(
-                SocketRow(
-                    state=row.status,
-                    local=(row.laddr.ip, row.laddr.port),
-                    remote=there,
-                    pid=pid if mine else None,
-                    fd=row.fd if mine and row.fd != -1 else None,
-                )
-            )
-    return found
+    rows = table(states, remote[1] if remote else None, pid=next(iter(pids), None))
+    return [
+        row if row.pid in pids else row._replace(pid=None, fd=None)
+        for row in rows
+        if remote is None or row.remote == remote
+    ]

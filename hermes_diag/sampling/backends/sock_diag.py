@@ -13,20 +13,35 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
-from hermes_diag.model import SocketRow
+from hermes_diag.tcp import SocketRow
+
+#: Rows carry inodes, queues and timers; with `info` also ages and round trips.
+KNOWS_INODES = True
 
 _NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY = 4, 20
 _NLM_F_REQUEST, _NLM_F_DUMP = 1, 0x300
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _REQ_BYTECODE = 1
 _BC_D_GE, _BC_D_LE = 4, 5
+_INFO, _SKMEMINFO = 2, 7  # attributes; asked for as bits one lower
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port id
 _REQUEST = struct.Struct("=BBBxI48x")  # inet_diag_req_v2: family, protocol, extensions, states, id
-_MESSAGE = struct.Struct("=BBBB2s2s16s16s12xIIIII")  # inet_diag_msg
-_PORT = struct.Struct("!H")
+_LENGTH_AND_KIND = struct.Struct("=IH")
+# inet_diag_msg: state, timer, retransmits, ports, addresses, expires, queues, uid, inode. Interface and
+# cookie are skipped.
+_MESSAGE = struct.Struct("=xBBB2s2s16s16s12xIIIII")
+_ATTRIBUTE = struct.Struct("=HH")
+# tcp_info, from the byte at which tcpi_last_data_recv stands: it, tcpi_last_ack_recv; and tcpi_rtt.
+_SILENCE, _RTT = (struct.Struct("=II"), 52), (struct.Struct("=I"), 68)
+_MEMORY = struct.Struct("=6I")  # receive alloc, its limit, send alloc, its limit, forward, queued
+_BUFFER = 1 << 16  # the kernel fills at most 32 KiB at a time
+_PATIENCE = 5.0  # seconds; the kernel answers at once or not at all
+
+#: Rows by the bytes they were made of.
+Rows = dict[bytes, SocketRow]
 
 #: Kernel state numbers by the names psutil uses.
 STATES = {
@@ -43,7 +58,14 @@ STATES = {
     "CLOSING": 11,
     "SYN_RECV_NEW": 12,
 }
-_NAMES = {number: name for name, number in STATES.items()} | {12: "SYN_RECV"}
+NAMES = {number: name for name, number in STATES.items()} | {12: "SYN_RECV"}
+
+#: Timers by the names that `ss -o` uses, and what each says about SO_KEEPALIVE: one timer hides another.
+TIMERS = {0: "", 1: "on", 2: "keepalive", 3: "timewait", 4: "persist"}
+KEEPALIVE = {0: False, 2: True}
+
+#: In these states the times of tcp_info mean something.
+_SYNCHRONISED = frozenset({1, 4, 5, 8, 9, 11})
 
 
 def available() -> str:
@@ -51,10 +73,37 @@ def available() -> str:
     if not sys.platform.startswith("linux"):
         return "sock_diag is Linux only"
     try:
-        with _socket():
+        # A socket may be had where the kernel has no tcp_diag to answer, so a question is put.
+        with _socket() as netlink:
+            _dump(netlink, socket.AF_INET, _mask(("LISTEN",)), 1)
             return ""
     except OSError as exc:
-        return f"the kernel refuses a sock_diag socket: {exc.strerror}"
+        return f"the kernel refuses sock_diag: {exc.strerror or exc}"
+
+
+def table(
+    states: Collection[str] = (),
+    port: int | None = None,
+    info: bool = False,
+    pid: int | None = None,
+    known: Rows | None = None,
+) -> list[SocketRow]:
+    """TCP sockets of this network namespace, without owners.
+
+    states: only in these; none means all. port: only towards this remote port. info: with ages, round
+    trips and memory. pid: of no use here, see proc_net. known: the rows of the last call, brought up to
+    date; a row that has not changed is not made anew, so that its expires_ms is that of the first call.
+    Raises OSError when the kernel refuses.
+    """
+    mask = _mask(states)
+    fresh: Rows = {}
+    with _socket() as netlink:
+        rows = _dump(netlink, socket.AF_INET, mask, port, info, known, fresh)
+        rows += _dump(netlink, socket.AF_INET6, mask, port, info, known, fresh)
+    if known is not None:
+        known.clear()
+        known.update(fresh)
+    return rows
 
 
 def look(pids: Collection[int], remote: tuple[str, int] | None = None, states: Collection[str] = ()) -> list[SocketRow]:
@@ -65,12 +114,11 @@ def look(pids: Collection[int], remote: tuple[str, int] | None = None, states: C
     """
     owners = {inode: (pid, fd) for pid in pids for fd, inode in socket_inodes(pid).items()}
     rows = []
-    for family in (socket.AF_INET, socket.AF_INET6):
-        for row in _dump(family, remote, states):
-            if remote is not None and row.remote != remote:
-                continue
-            pid, fd = owners.get(row.inode or 0, (None, None))
-            rows.append(row if pid is None else row.owned_by(pid, fd))
+    for row in table(states, remote[1] if remote else None):
+        if remote is not None and row.remote != remote:
+            continue
+        pid, fd = owners.get(row.inode or 0, (None, None))
+        rows.append(row if pid is None else row.owned_by(pid, fd))
     return rows
 
 
@@ -89,51 +137,118 @@ def socket_inodes(pid: int) -> dict[int, int]:
 
 
 def _socket() -> socket.socket:
-    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
+    netlink.settimeout(_PATIENCE)
+    return netlink
 
 
-def _dump(family: int, remote: tuple[str, int] | None, states: Collection[str]) -> Iterator[SocketRow]:
-    with _socket() as netlink:
-        netlink.send(_question(family, remote, states))
-        while True:
-            data = netlink.recv(1 << 18)
-            offset = 0
-            while offset < len(data):
-                length, kind, *_ = _HEADER.unpack_from(data, offset)
-                if kind == _NLMSG_DONE:
-                    return
-                if kind == _NLMSG_ERROR:
-                    (error,) = struct.unpack_from("=i", data, offset + _HEADER.size)
-                    raise OSError(-error, os.strerror(-error))
-                yield _row(family, data, offset + _HEADER.size)
-                offset += (length + 3) & ~3
+def _mask(states: Collection[str]) -> int:
+    mask = sum(1 << STATES[state] for state in set(states)) if states else 0xFFF << 1
+    return mask | 1 << STATES["SYN_RECV_NEW"] if mask & 1 << STATES["SYN_RECV"] else mask
 
 
-def _question(family: int, remote: tuple[str, int] | None, states: Collection[str]) -> bytes:
-    mask = sum(1 << STATES[state] for state in states) if states else 0xFFF << 1
-    body = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, mask)
-    if remote is not None:
+def _dump(
+    netlink: socket.socket,
+    family: int,
+    mask: int,
+    port: int | None = None,
+    info: bool = False,
+    known: Rows | None = None,
+    fresh: Rows | None = None,
+) -> list[SocketRow]:
+    """Ask, and read the answer to its end. A tight loop: it runs once for each socket of the host."""
+    netlink.send(_question(family, mask, port, info))
+    rows: list[SocketRow] = []
+    head = _LENGTH_AND_KIND.unpack_from
+    unpack, new, names, timers = _MESSAGE.unpack_from, tuple.__new__, NAMES, TIMERS
+    ips = _Addresses(family)
+    while True:
+        buffer = netlink.recv(_BUFFER)
+        size, offset = len(buffer), 0
+        while offset < size:
+            length, kind = head(buffer, offset)
+            if kind == _NLMSG_DONE:
+                return rows
+            if kind == _NLMSG_ERROR:
+                (error,) = struct.unpack_from("=i", buffer, offset + _HEADER.size)
+                raise OSError(-error, os.strerror(-error))
+            if known is not None and fresh is not None:
+                # All that makes a row (and the socket's cookie, which is never given twice), bar expires.
+                key = buffer[offset + 16 : offset + 68] + buffer[offset + 72 : offset + 80]
+                row = known.get(key)
+                if row is not None:
+                    fresh[key] = row
+                    rows.append(row)
+                    offset += (length + 3) & ~3
+                    continue
+            state, timer, retrans, sport, dport, src, dst, expires, recv_q, send_q, uid, inode = unpack(
+                buffer, offset + _HEADER.size
+            )
+            extra = (
+                _extras(buffer, offset + _HEADER.size + _MESSAGE.size, offset + length, state) if info else _NO_EXTRAS
+            )
+            row = new(
+                SocketRow,
+                (
+                    names[state],
+                    (ips[src], sport[0] << 8 | sport[1]),
+                    (ips[dst], dport[0] << 8 | dport[1]),
+                    None,
+                    None,
+                    inode or None,
+                    recv_q,
+                    send_q,
+                    KEEPALIVE.get(timer),
+                    retrans,
+                    timers.get(timer),
+                    expires,
+                    uid,
+                    *extra,
+                ),
+            )
+            if fresh is not None and known is not None:
+                fresh[key] = row
+            rows.append(row)
+            offset += (length + 3) & ~3
+
+
+class _Addresses(dict[bytes, str]):
+    """Addresses as text, each made once."""
+
+    def __init__(self, family: int) -> None:
+        self._family, self._size = family, 4 if family == socket.AF_INET else 16
+
+    def __missing__(self, raw: bytes) -> str:
+        text = self[raw] = socket.inet_ntop(self._family, raw[: self._size])
+        return text
+
+
+_NO_EXTRAS: tuple[int | float | None, ...] = (None, None, None, None)
+
+
+def _extras(buffer: bytes, offset: int, end: int, state: int) -> tuple[int | float | None, ...]:
+    """(silent_ms, acked_ms, rtt_ms, memory) from the attributes of a message."""
+    silent = acked = rtt = memory = None
+    while offset + _ATTRIBUTE.size <= end:
+        length, kind = _ATTRIBUTE.unpack_from(buffer, offset)
+        value = offset + _ATTRIBUTE.size
+        if kind == _INFO and state in _SYNCHRONISED and length >= 4 + _RTT[1] + 4:
+            silent, acked = _SILENCE[0].unpack_from(buffer, value + _SILENCE[1])
+            rtt = _RTT[0].unpack_from(buffer, value + _RTT[1])[0] / 1000
+        elif kind == _SKMEMINFO and length >= 4 + _MEMORY.size:
+            received, _, _, _, _, queued = _MEMORY.unpack_from(buffer, value)
+            memory = received + queued
+        offset += max(4, (length + 3) & ~3)
+    return silent, acked, rtt, memory
+
+
+def _question(family: int, mask: int, port: int | None, info: bool) -> bytes:
+    extensions = (1 << _INFO - 1 | 1 << _SKMEMINFO - 1) if info else 0
+    body = _REQUEST.pack(family, socket.IPPROTO_TCP, extensions, mask)
+    if port is not None:
         # A tiny program for the kernel's filter: port >= p and port <= p. An op says how far to jump
         # on yes and on no; a jump four past the end rejects the socket.
-        port = remote[1]
         program = struct.pack("=BBHBBHBBHBBH", _BC_D_GE, 8, 20, 0, 0, port, _BC_D_LE, 8, 12, 0, 0, port)
         body += struct.pack("=HH", 4 + len(program), _REQ_BYTECODE) + program
     flags = _NLM_F_REQUEST | _NLM_F_DUMP
     return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, flags, 1, 0) + body
-
-
-def _row(family: int, data: bytes, offset: int) -> SocketRow:
-    _, state, timer, retransmits, sport, dport, src, dst, _, recv_q, send_q, _, inode = _MESSAGE.unpack_from(
-        data, offset
-    )
-    size = 4 if family == socket.AF_INET else 16
-    return SocketRow(
-        state=_NAMES[state],
-        local=(socket.inet_ntop(family, src[:size]), _PORT.unpack(sport)[0]),
-        remote=(socket.inet_ntop(family, dst[:size]), _PORT.unpack(dport)[0]),
-        inode=inode or None,
-        recv_q=recv_q,
-        send_q=send_q,
-        keepalive=timer == 2,
-        retransmits=retransmits,
-    )

@@ -1,0 +1,131 @@
+"""The little grammar of `--fail-on`, and whether a condition holds. Pure.
+
+    condition  METRIC OP NUMBER[UNIT]
+    METRIC     fds | threads | rss               a level, of each sample
+               STATE.age                         how long the oldest socket is in that state, at least
+               STATE.growth | fds.growth | threads.growth     a slope, of a whole watch
+    OP         > | >= | < | <=
+    UNIT       fds: none or % of the soft limit; rss: K M G; age: s m h d; growth: /s /min /h /d
+
+A number of sockets is not a metric: a healthy idle pool holds CLOSE_WAIT sockets, and a watchdog that
+acted on their count killed a healthy gateway every three minutes. What tells is growth, or age.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hermes_diag import slope, units
+from hermes_diag.endpoints import STATES
+from hermes_diag.errors import UsageError
+from hermes_diag.looks import Course, Held, Tick
+
+LEVEL, AGE, GROWTH = "level", "age", "growth"
+
+_SHAPE = re.compile(r"\s*([A-Za-z_0-9-]+)(?:\.([A-Za-z]+))?\s*(>=|<=|>|<)\s*([0-9.]+)\s*([A-Za-z%/]*)\s*")
+_OPS: Mapping[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+_EXAMPLES = "write for example 'close_wait.growth > 5/h', 'fds > 80%' or 'close_wait.age > 10m'"
+_PER = {"/s": 3600.0, "/m": 60.0, "/min": 60.0, "/h": 1.0, "/d": 1 / 24}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition. `limit` is in fds, a part of 1, threads, bytes, seconds or per hour."""
+
+    text: str
+    kind: str
+    metric: str  # "fds", "threads", "rss" or a state
+    op: str
+    limit: float
+    share: bool = False  # of the soft limit
+
+    def is_true_of(self, value: float) -> bool:
+        return _OPS[self.op](value, self.limit)
+
+
+def parse(text: str) -> Condition:
+    """A condition as users write it. Raises UsageError."""
+    match = _SHAPE.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--fail-on {text!r}: no condition", _EXAMPLES)
+    name, aspect, op, number, unit = match.groups(default="")
+    try:
+        limit = float(number)
+    except ValueError:
+        raise UsageError(f"--fail-on {text!r}: {number!r} is no number", _EXAMPLES) from None
+    state = name.upper().replace("-", "_")
+    state = state if state in STATES else ""
+    plain = " ".join(text.split())
+    if aspect == "growth" and (state or name in ("fds", "threads")):
+        if unit not in _PER:
+            raise UsageError(f"--fail-on {text!r}: growth per what?", "add /h, /min, /s or /d")
+        return Condition(plain, GROWTH, state or name, op, limit * _PER[unit])
+    if aspect == "age" and state:
+        if unit not in units.SECONDS:
+            raise UsageError(f"--fail-on {text!r}: an age has a unit", "add s, m, h or d")
+        return Condition(plain, AGE, state, op, limit * units.SECONDS[unit])
+    if aspect:
+        raise UsageError(
+            f"--fail-on {text!r}: {name}.{aspect} is nothing that is measured",
+            "fds, threads and states have .growth, states have .age",
+        )
+    if state:
+        raise UsageError(
+            f"--fail-on {text!r}: a count alone accuses the innocent, an idle pool holds CLOSE_WAIT sockets too",
+            f"use {name}.growth or {name}.age",
+        )
+    return _level(text, plain, name, op, limit, unit)
+
+
+def _level(text: str, plain: str, name: str, op: str, limit: float, unit: str) -> Condition:
+    if name == "fds" and unit == "%":
+        return Condition(plain, LEVEL, "fds", op, limit / 100, share=True)
+    if name == "rss" and unit.upper() in units.BYTES:
+        return Condition(plain, LEVEL, "rss", op, limit * units.BYTES[unit.upper()])
+    if name not in ("fds", "threads", "rss"):
+        raise UsageError(f"--fail-on {text!r}: {name!r} is nothing that is measured", _EXAMPLES)
+    if unit:
+        raise UsageError(f"--fail-on {text!r}: {unit!r} is no unit of {name}", _EXAMPLES)
+    return Condition(plain, LEVEL, name, op, limit)
+
+
+def at_tick(condition: Condition, tick: Tick) -> Held:
+    """A level or an age, judged by one sample."""
+    if condition.kind == AGE:
+        count = tick.states.get(condition.metric, 0)
+        seconds = tick.oldest.get(condition.metric, None if count else 0.0)
+        if seconds is None:
+            return Held(condition.text, None, "ages cannot be seen in one look here; add --watch")
+        what = f"the oldest of {count} is in {condition.metric} for at least {units.duration(seconds)}"
+        return Held(condition.text, condition.is_true_of(seconds), what if count else f"no {condition.metric}")
+    value: float | None = getattr(tick, "used" if condition.share else condition.metric)
+    if value is None:
+        what = "no soft limit is known" if condition.share else f"{condition.metric} cannot be seen"
+        return Held(condition.text, None, what)
+    return Held(condition.text, condition.is_true_of(value), _level_words(condition, value, tick))
+
+
+def _level_words(condition: Condition, value: float, tick: Tick) -> str:
+    if condition.share:
+        return f"{value:.0%} of the soft limit of {tick.limit:,}"
+    return units.size(value) if condition.metric == "rss" else f"{value:,.0f} {condition.metric}"
+
+
+def at_end(condition: Condition, courses: Mapping[str, Course]) -> Held:
+    """Growth, judged by a whole watch: only a number that is growing has a rate, another has 0."""
+    course = courses.get(condition.metric)
+    if course is None:
+        return Held(condition.text, condition.is_true_of(0.0), f"no {condition.metric} was seen")
+    found = f"{course.name} {course.word}: {course.text}"
+    if course.word in (slope.TOO_SHORT, slope.UNKNOWN):
+        return Held(condition.text, None, found)
+    rate = course.per_hour if course.word == slope.GROWING and course.per_hour is not None else 0.0
+    return Held(condition.text, condition.is_true_of(rate), found)

@@ -1,0 +1,116 @@
+"""Addresses for people, and the filters `--remote` and `--state`. Pure: nothing is looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from hermes_diag.errors import UsageError
+from hermes_diag.tcp import SocketRow
+
+Address = tuple[str, int]
+
+STATES = (
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "CLOSING",
+)
+
+
+def plain(ip: str) -> str:
+    """An IPv4-mapped address as the IPv4 address it stands for: to a leak they are the same remote."""
+    return ip[7:] if ip.startswith("::ffff:") and "." in ip else ip
+
+
+def text(address: Address) -> str:
+    """`127.0.0.1:80`, `[::1]:80`."""
+    ip = plain(address[0])
+    return f"[{ip}]:{address[1]}" if ":" in ip else f"{ip}:{address[1]}"
+
+
+def of(row: SocketRow, listening: Collection[int]) -> str:
+    """Whom a socket belongs with: the remote endpoint, or, of a port that the process serves, its
+    clients together (each has a port of its own, so that one by one they would say nothing)."""
+    if row.state == "LISTEN":
+        return f"listening on {text(row.local)}"
+    return f"clients of :{row.local[1]}" if row.local[1] in listening else text(row.remote)
+
+
+def states(wanted: Iterable[str]) -> tuple[str, ...]:
+    """State names as users write them (close-wait, CLOSE_WAIT, closewait). Raises UsageError."""
+    by_letters = {name.replace("_", ""): name for name in STATES} | {"CLOSED": "CLOSE"}
+    found = []
+    for one in wanted:
+        name = by_letters.get(one.upper().replace("-", "").replace("_", ""))
+        if name is None:
+            raise UsageError(f"--state {one}: there is no such TCP state", f"one of {', '.join(STATES)}")
+        found.append(name)
+    return tuple(dict.fromkeys(found))
+
+
+def remotes(wanted: Iterable[str], resolve: Callable[[str], list[str]] | None = None) -> Callable[[SocketRow], bool]:
+    """A test whether a socket goes to one of HOST[:PORT] or CIDR; nothing wanted: all do.
+
+    resolve: turns a host name into addresses; without it names are refused. Raises UsageError.
+    """
+    tests = [test for one in wanted for test in _tests(one, resolve)]
+    if not tests:
+        return lambda row: True
+    return lambda row: any(test(row.remote) for test in tests)
+
+
+def _tests(wanted: str, resolve: Callable[[str], list[str]] | None) -> list[Callable[[Address], bool]]:
+    import ipaddress  # only who filters pays for it
+
+    host, port = _split(wanted)
+    try:
+        networks = [ipaddress.ip_network(host, strict=False)]
+    except ValueError:
+        if "/" in host:
+            raise UsageError(f"--remote {wanted}: no network", "write it as 10.0.0.0/8 or 2001:db8::/32") from None
+        if resolve is None:
+            raise UsageError(
+                f"--remote {wanted}: {host!r} is a name, and a look sends no packet to look it up",
+                "give an address or a network, or add --resolve to look names up",
+            ) from None
+        networks = [ipaddress.ip_network(address) for address in resolve(host)]
+
+    def test_for(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Callable[[Address], bool]:
+        cache: dict[str, bool] = {}
+
+        def test(remote: Address) -> bool:
+            ip = plain(remote[0])
+            if ip not in cache:
+                if len(cache) > 4096:
+                    cache.clear()
+                cache[ip] = ipaddress.ip_address(ip.partition("%")[0]) in network if ip else False
+            return cache[ip] and port in (None, remote[1])
+
+        return test
+
+    return [test_for(network) for network in networks]
+
+
+def _split(wanted: str) -> tuple[str, int | None]:
+    """HOST and PORT; an IPv6 address with a port is written [ADDRESS]:PORT."""
+    if wanted.startswith("["):
+        host, _, rest = wanted[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif wanted.count(":") == 1:
+        host, _, port = wanted.partition(":")
+    else:
+        host, port = wanted, ""
+    if not host:
+        raise UsageError(f"--remote {wanted!r}: no address", "write HOST, HOST:PORT, [IPv6]:PORT or a network")
+    if not port:
+        return host, None
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"--remote {wanted}: {port!r} is no port", "a port is a number from 1 to 65535")
+    return host, int(port)

@@ -1,0 +1,164 @@
+"""Where Hermes keeps things: its home, its profiles, the PID of a running gateway.
+
+Only reads. `gateway.lock` is never touched: whoever takes it in order to probe stops a gateway from
+starting; `gateway_state.json` is not asked, it still says "running" after a SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from hermes_diag.errors import CannotMeasure, UsageError
+
+PID_FILE = "gateway.pid"
+#: A pid file is a line; what is longer is none.
+_LARGEST = 1 << 16
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A running gateway. profile: "" is the home itself. checked: that the PID was not reused."""
+
+    pid: int
+    profile: str
+    checked: bool
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a pid file says. start: in the unit of Hermes; None in files of old releases."""
+
+    pid: int
+    start: int | None
+
+
+def home(environ: Mapping[str, str] = os.environ) -> Path:
+    """HERMES_HOME, or ~/.hermes."""
+    return Path(environ.get("HERMES_HOME", "").strip() or Path.home() / ".hermes").expanduser()
+
+
+def gateways(root: Path, profile: str | None = None) -> list[Gateway]:
+    """The running gateways of a home, of all its profiles or of one.
+
+    Raises UsageError for a profile that is not there, CannotMeasure when none is running.
+    """
+    if not root.is_dir():
+        raise UsageError(f"there is no Hermes home at {root}", "set HERMES_HOME to it, or give --pid")
+    files = _pid_files(root, profile)
+    running, why = [], []
+    for name, path in files.items():
+        try:
+            running.append(_running(name, path))
+        except CannotMeasure as exc:
+            why.append(exc)
+    if running:
+        return running
+    if why:
+        raise why[0]
+    place = f"profile {profile!r} of {root}" if profile else str(root)
+    raise CannotMeasure(f"no gateway is running: {place} has no {PID_FILE}", "start it, or give --pid")
+
+
+def choose(found: list[Gateway]) -> Gateway:
+    """The only gateway. Raises UsageError with the list when there are several."""
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(f"{one.pid} ({named(one)})" for one in found)
+    example = next((f"--profile {one.profile}" for one in found if one.profile), "--profile NAME")
+    raise UsageError(
+        f"{len(found)} gateways are running: {listed}", f"say which one: {example}, or --pid {found[0].pid}"
+    )
+
+
+def named(gateway: Gateway) -> str:
+    """A gateway's place for people."""
+    return f"profile {gateway.profile}" if gateway.profile else "no profile"
+
+
+def recorded(text: str) -> Recorded | None:
+    """The content of a pid file: an object with pid and start_time, or a bare number. None: neither."""
+    import json
+
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    pid, start = (value.get("pid"), value.get("start_time")) if isinstance(value, dict) else (value, None)
+    if not _is_number(pid) or pid <= 0 or not (start is None or _is_number(start)):
+        return None
+    return Recorded(pid, start)
+
+
+def _is_number(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _pid_files(root: Path, profile: str | None) -> dict[str, Path]:
+    """Profile name -> pid file, of those that are there."""
+    profiles = root / "profiles"
+    if profile is not None:
+        if profile in ("", ".", "..") or "/" in profile or not (profiles / profile).is_dir():
+            known = ", ".join(sorted(one.name for one in profiles.iterdir())) if profiles.is_dir() else ""
+            raise UsageError(
+                f"{root} has no profile {profile!r}", f"it has {known}" if known else "leave out --profile"
+            )
+        places = {profile: profiles / profile}
+    else:
+        places = {"": root}
+        if profiles.is_dir():
+            places |= {one.name: one for one in sorted(profiles.iterdir()) if one.is_dir()}
+    return {name: place / PID_FILE for name, place in places.items() if (place / PID_FILE).exists()}
+
+
+def _running(profile: str, path: Path) -> Gateway:
+    """The gateway that a pid file names. Raises CannotMeasure when it is not running."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read(_LARGEST)
+        written = path.stat().st_mtime
+    except OSError as exc:
+        raise CannotMeasure(
+            f"cannot read {path}: {exc.strerror}", "run as the user of the gateway, or give --pid"
+        ) from None
+    found = recorded(text)
+    if found is None:
+        raise CannotMeasure(
+            f"{path} is no pid file: it holds no process number", "give --pid; Hermes writes it anew when it starts"
+        )
+    start = _starts(found.pid)
+    if start is None:
+        raise CannotMeasure(
+            f"{path} is stale: process {found.pid} has ended", "start the gateway, or give --pid if it runs elsewhere"
+        )
+    marks, began = start
+    if found.start is not None and found.start not in marks:
+        raise CannotMeasure(
+            f"{path} is stale: PID {found.pid} now belongs to another process, which started at another time",
+            "start the gateway, or give --pid if it runs elsewhere",
+        )
+    if found.start is None and began > written + 2:  # a clock that was set may differ a little
+        raise CannotMeasure(
+            f"{path} is stale: process {found.pid} is younger than the file", "start the gateway, or give --pid"
+        )
+    return Gateway(found.pid, profile, found.start is not None)
+
+
+def _starts(pid: int) -> tuple[set[int], float] | None:
+    """How Hermes may have written down the start of a living process, and it in seconds since the epoch."""
+    from hermes_diag.sampling import process
+
+    try:
+        facts = process.facts(pid)
+        if not process.LINUX:
+            return {round(facts.started * 100)}, facts.started
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().split()
+        # Hermes counts fields from the front, which a blank in the process's name shifts.
+        naive = {int(fields[21])} if fields[21].isdigit() else set()
+        return {int(process.identity(pid)), *naive}, facts.started
+    except (process.Ended, process.NotAllowed, OSError):
+        return None

@@ -1,0 +1,142 @@
+"""What was seen of a live process: one look, and the samples of a watch. Frozen, no logic.
+
+No type here has a field for command lines, environments or data in transit: what cannot be stored
+cannot leak. Times are seconds unless a name ends in `_ms`; None is "could not be seen".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hermes_diag.tcp import SocketRow
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process as its system describes it."""
+
+    pid: int
+    name: str  # the short name that the kernel keeps, never the command line
+    started: float  # seconds since the epoch
+    threads: int | None
+    rss: int | None  # bytes
+    fds: int | None
+    soft_limit: int | None  # of open fds; None: unknown, or without limit
+    kinds: dict[str, int] | None = None  # fds by kind: "TCP", "unix", "pipe", "file", "SQLite", ...
+    sqlite: dict[str, int] | None = None  # fds by the base name of the SQLite file
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that could not be seen, why, and what would show it."""
+
+    what: str
+    why: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a process, or at a process and its descendants."""
+
+    at: float  # seconds since the epoch
+    processes: tuple[Process, ...]  # the one asked for comes first
+    rows: tuple[SocketRow, ...]  # its sockets
+    unowned: tuple[SocketRow, ...]  # towards the same remotes, and nobody holds a descriptor of them
+    closed: tuple[tuple[int, int], ...] | None  # (pid, fd) of TCP sockets that exist only as an fd
+    listening: frozenset[int]  # local ports on which the process accepts
+    missing: tuple[Missing, ...]
+    backend: str
+    why: str  # why this backend
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a watch was of: the first line of its capture."""
+
+    pid: int
+    name: str
+    started: float  # of the process, seconds since the epoch
+    begun: float  # of the watch, seconds since the epoch
+    interval: float
+    backend: str
+    why: str
+    children: bool = False
+    states: tuple[str, ...] = ()  # the filters
+    remotes: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One sample of a watch."""
+
+    at: float  # since the watch began
+    late: float  # how much later than due the sample was taken
+    states: dict[str, int]  # sockets that the process holds
+    unowned: dict[str, int]  # sockets towards the same remotes that nobody holds
+    closed: int | None  # TCP sockets that exist only as an fd
+    processes: int
+    fds: int | None
+    limit: int | None  # the soft limit of the process that is nearest to its own
+    used: float | None  # fds of that process as a part of its limit, 0 to 1
+    threads: int | None
+    rss: int | None
+    remotes: dict[str, dict[str, int]] = field(default_factory=dict)  # endpoint -> state -> count
+    born: dict[str, int] = field(default_factory=dict)  # endpoint -> sockets new since the last sample
+    died: dict[str, int] = field(default_factory=dict)
+    oldest: dict[str, float] = field(default_factory=dict)  # state -> seconds that one is in it at least
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Why a watch ended: "done", "interrupted", "exited", "replaced", "lost" or "condition"."""
+
+    how: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How one number went during a watch. Words: steady, growing, bursty, too short, unknown."""
+
+    name: str
+    word: str
+    text: str  # the word explained, with its numbers
+    first: int = 0
+    last: int = 0
+    low: int = 0
+    high: int = 0
+    per_hour: float | None = None
+    per_hour_low: float | None = None  # of the interval that holds the true rate 19 times in 20
+    per_hour_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """A --fail-on condition and what was found: held is None when it could not be told."""
+
+    condition: str
+    held: bool | None
+    found: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A whole watch, judged."""
+
+    watched: Watched
+    samples: int
+    seconds: float
+    worst_late: float
+    ended: Ended
+    courses: tuple[Course, ...]  # CLOSE_WAIT, fds, threads, then other states that were seen
+    until_limit: float | None  # seconds until the soft fd limit at the rate found
+    limit: int | None
+    born: dict[str, int]
+    died: dict[str, int]
+    oldest: dict[str, float]  # state -> the longest that one socket was in it at least
+    last: Tick | None
+    verdict: str
+    conditions: tuple[Held, ...]
+    exit_code: int

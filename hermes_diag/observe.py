@@ -1,0 +1,181 @@
+"""Watches a live process: looks at absolute times, and tells what was born, what died and how old the
+rest is at least."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from hermes_diag import endpoints
+from hermes_diag.looks import Ended, Look, Tick, Watched
+from hermes_diag.sampling import process
+from hermes_diag.sampling.eye import Eye
+from hermes_diag.tcp import CLOSE_WAIT, SocketRow
+
+#: Endpoints of which a sample tells the sockets; the rest, the least frequent ones, is left out.
+ENDPOINTS = 50
+
+
+class Watch:
+    """A watch of one process. Iterate over it for its samples; `ended` says why there are no more.
+
+    interval: seconds from sample to sample. duration, count: when to stop; None is never.
+    """
+
+    def __init__(
+        self,
+        eye: Eye,
+        interval: float,
+        duration: float | None = None,
+        count: int | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._eye = eye
+        self._interval = interval
+        self._duration = duration
+        self._count = count
+        self._sleep = sleep
+        self._tracker = Tracker()
+        self.ended = Ended("interrupted")  # until it is known better
+        self.look = eye.look()  # the latest
+
+    def watched(self, states: tuple[str, ...] = (), remotes: tuple[str, ...] = ()) -> Watched:
+        """What this is a watch of."""
+        look = self.look
+        return Watched(
+            pid=self._eye.pid,
+            name=look.processes[0].name,
+            started=look.processes[0].started,
+            begun=look.at,
+            interval=self._interval,
+            backend=look.backend,
+            why=look.why,
+            children=self._eye.children,
+            states=states,
+            remotes=remotes,
+            missing=look.missing,
+        )
+
+    def __iter__(self) -> Iterator[Tick]:
+        begun = due = time.monotonic()
+        yield self._tracker.tick(self.look, 0.0, 0.0)
+        taken = 1
+        while taken != self._count:
+            # The next time is a whole number of intervals after the first; those missed are left out.
+            due += self._interval * max(1, -(-(time.monotonic() - due) // self._interval))
+            if self._duration is not None and due - begun > self._duration + 1e-9:
+                break
+            self._sleep(max(0.0, due - time.monotonic()))
+            at = time.monotonic()
+            try:
+                self.look = self._eye.look(info=False)
+                same = self._eye.is_same()
+            except process.Ended as exc:
+                self.ended = Ended("exited", exc.message)
+                return
+            except process.NotAllowed as exc:
+                self.ended = Ended("lost", exc.message)
+                return
+            if not same:
+                why = f"process {self._eye.pid} has ended, and its PID now belongs to another process"
+                self.ended = Ended("replaced", why)
+                return
+            taken += 1
+            yield self._tracker.tick(self.look, at - begun, max(0.0, at - due))
+        self.ended = Ended("done")
+
+
+class Tracker:
+    """Compares each look with the one before. Remembers only sockets that are alive."""
+
+    def __init__(self) -> None:
+        self._since: dict[Any, tuple[str, float, str]] = {}  # socket -> state, since, endpoint
+        self._known = False
+
+    def tick(self, look: Look, at: float, late: float) -> Tick:
+        """One look as a sample of a watch. at: seconds since the watch began."""
+        listening = look.listening
+        since: dict[Any, tuple[str, float, str]] = {}
+        born: Counter[str] = Counter()
+        for row in look.rows:
+            key = row[5] or row[1:5]
+            old = self._since.pop(key, None)
+            if old is not None and old[0] == row[0]:
+                since[key] = old
+                continue
+            name = old[2] if old else endpoints.of(row, listening)
+            since[key] = (row[0], at - _known_age(row), name)
+            if old is None:
+                born[name] += 1
+        died = Counter(name for _, _, name in self._since.values())
+        if not self._known:
+            born.clear()  # nobody saw the first ones come
+            self._known = True
+        self._since = since
+        return _tick(look, at, late, since, born, died)
+
+
+def once(look: Look) -> Tick:
+    """A single look as a sample, for conditions on levels and ages: only ages that the kernel tells."""
+    tick = Tracker().tick(look, 0.0, 0.0)
+    told = {row.state for row in look.rows if row.state == CLOSE_WAIT and row.acked_ms is not None}
+    return replace(tick, oldest={state: age for state, age in tick.oldest.items() if state in told})
+
+
+def _known_age(row: SocketRow) -> float:
+    """Seconds that a socket is in its state at least, when it is seen for the first time.
+
+    A FIN comes with an acknowledgement, so that the last one that came is as young as the FIN or
+    younger. Nothing else is known of other states.
+    """
+    return row.acked_ms / 1000 if row.state == CLOSE_WAIT and row.acked_ms is not None else 0.0
+
+
+def _tick(
+    look: Look,
+    at: float,
+    late: float,
+    since: dict[Any, tuple[str, float, str]],
+    born: Counter[str],
+    died: Counter[str],
+) -> Tick:
+    counted = Counter([(state, name) for state, _, name in since.values()])
+    states: Counter[str] = Counter()
+    remotes: dict[str, dict[str, int]] = {}
+    for (state, name), count in counted.most_common():
+        states[state] += count
+        if name in remotes or len(remotes) < ENDPOINTS:
+            remotes.setdefault(name, {})[state] = count
+    oldest: dict[str, float] = {}
+    for state, begun, _ in since.values():
+        if begun < oldest.get(state, at + 1):
+            oldest[state] = begun
+    parts = [
+        (one.fds / one.soft_limit, one.soft_limit) for one in look.processes if one.fds is not None and one.soft_limit
+    ]
+    used, limit = max(parts, default=(None, None))
+    return Tick(
+        at=round(at, 6),
+        late=round(late, 6),
+        states=dict(states),
+        unowned=dict(Counter(row.state for row in look.unowned)),
+        closed=None if look.closed is None else len(look.closed),
+        processes=len(look.processes),
+        fds=_sum(one.fds for one in look.processes),
+        limit=limit,
+        used=used,
+        threads=_sum(one.threads for one in look.processes),
+        rss=_sum(one.rss for one in look.processes),
+        remotes=remotes,
+        born=dict(born),
+        died=dict(died),
+        oldest={state: round(at - begun, 3) for state, begun in oldest.items()},
+    )
+
+
+def _sum(numbers: Iterator[int | None]) -> int | None:
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None

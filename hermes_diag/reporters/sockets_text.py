@@ -1,0 +1,258 @@
+"""A look and the summary of a watch for people, as lines of text that fit so many columns.
+
+Made by hand and not with rich: a look must be there at once, and rich takes longer to import than the
+look takes. Styles are marks that `painted` turns into colours or into nothing.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from hermes_diag import endpoints, explain, units
+from hermes_diag.looks import Held, Look, Process, Summary, Tick
+from hermes_diag.tcp import CLOSE_WAIT, ESTABLISHED, SocketRow
+
+#: Sockets, and rows of a table, that are shown unless -v asks for all.
+FEW, ROWS = 5, 12
+#: Columns below which a table becomes a list.
+WIDE = 60
+
+BOLD, RED, YELLOW, GREEN, END = "\1", "\2", "\3", "\4", "\5"
+_COLOURS = {BOLD: "\x1b[1m", RED: "\x1b[31m", YELLOW: "\x1b[33m", GREEN: "\x1b[32m", END: "\x1b[0m"}
+_NOTHING = dict.fromkeys(map(ord, _COLOURS))
+_STATE_MARKS = {CLOSE_WAIT: YELLOW, "CLOSE": YELLOW}
+_WORD_MARKS = {"growing": RED, "steady": GREEN, "bursty": GREEN}
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def painted(lines: Iterable[str], colour: bool) -> str:
+    """Lines as one text, with terminal colours or without any."""
+    text = "\n".join(lines)
+    return text.translate({ord(mark): code for mark, code in _COLOURS.items()} if colour else _NOTHING)
+
+
+def look(
+    seen: Look, width: int, group: str = "remote", verbose: bool = False, names: dict[str, str] | None = None
+) -> list[str]:
+    """One look. names: reverse names by address, when they were asked for."""
+    names = names or {}
+    lines = [line for one in seen.processes for line in _process(one, seen.at, width)]
+    lines += _wrap(f"seen by {seen.backend} ({seen.why})", width)
+    lines += ["", _heading("States"), *_states(seen, width)]
+    if group != "state":
+        title = "Remote endpoints" if group == "remote" else "Remote ports"
+        lines += ["", _heading(title), *_groups(seen, width, group, verbose, names)]
+    worst = sorted((row for row in seen.rows if explain.badness(row)[0] > 0), key=explain.badness, reverse=True)
+    if worst:
+        shown = worst if verbose else worst[:FEW]
+        lines += ["", _heading("Sockets to look at"), *_sockets(shown, width, names)]
+        if len(worst) > len(shown):
+            lines += _wrap(f"and {len(worst) - len(shown):,} more (-v)", width, 2)
+    lines += _lost(seen, width)
+    for one in seen.missing:
+        lines += _wrap(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
+    return lines
+
+
+def conditions(held: Sequence[Held], width: int) -> list[str]:
+    """Each --fail-on condition and what was found."""
+    words = {True: f"{RED}holds{END}", False: f"{GREEN}does not hold{END}", None: f"{YELLOW}cannot be told{END}"}
+    return [
+        line for one in held for line in _wrap(f"--fail-on '{one.condition}' {words[one.held]}: {one.found}", width)
+    ]
+
+
+def sample(tick: Tick, begun: float) -> str:
+    """One sample of a watch as one line, for pipes and logs."""
+    parts = [time.strftime("%H:%M:%S", time.localtime(begun + tick.at))]
+    parts += [f"{state} {count}" for state, count in sorted(tick.states.items())] or ["no sockets"]
+    parts += [f"{state} {count} without owner" for state, count in tick.unowned.items() if state == ESTABLISHED]
+    if tick.closed:
+        parts.append(f"CLOSE {tick.closed}")
+    if tick.fds is not None:
+        parts.append(f"fds {tick.fds}" + (f" ({tick.used:.0%})" if tick.used is not None else ""))
+    if tick.threads is not None:
+        parts.append(f"threads {tick.threads}")
+    born, died = sum(tick.born.values()), sum(tick.died.values())
+    if born or died:
+        parts.append(f"+{born} -{died}")
+    if seconds := tick.oldest.get(CLOSE_WAIT):
+        parts.append(f"oldest CLOSE_WAIT {units.duration(seconds)}")
+    if tick.late > 0.1:
+        parts.append(f"late by {units.duration(tick.late)}")
+    return "  ".join(parts)
+
+
+def summary(found: Summary, width: int) -> list[str]:
+    """A whole watch, judged."""
+    watched = found.watched
+    lines = _wrap(
+        f"{BOLD}process {watched.pid}{END} ({watched.name}), {found.samples:,} samples in "
+        f"{units.duration(found.seconds)}, seen by {watched.backend} ({watched.why})",
+        width,
+    )
+    if found.worst_late > watched.interval / 2:
+        lines += _wrap(f"the latest sample was {units.duration(found.worst_late)} late", width)
+    if found.ended.detail:
+        lines += _wrap(f"{BOLD}ended:{END} {found.ended.detail}", width)
+    lines += ["", _heading("How the numbers went")]
+    for course in found.courses:
+        mark = _WORD_MARKS.get(course.word, YELLOW)
+        lines += _wrap(f"{course.name} {mark}{course.word}{END} {course.text}", width, 2)
+    if seconds := found.oldest.get(CLOSE_WAIT):
+        lines += _wrap(f"the oldest CLOSE_WAIT socket was in it for at least {units.duration(seconds)}", width, 2)
+    if found.born or found.died:
+        lines += ["", _heading("Births and deaths"), *_births(found, width)]
+    for one in watched.missing:
+        lines += _wrap(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
+    mark = {0: GREEN, 1: RED}.get(found.exit_code, YELLOW)
+    lines += ["", _heading("Verdict"), *_wrap(f"{mark}{found.verdict}{END}", width)]
+    return lines + conditions(found.conditions, width)
+
+
+def sparkline(values: Sequence[int], width: int) -> str:
+    """The last values as bars, from 0 up to the largest of them."""
+    shown = list(values)[-width:]
+    top = max(shown, default=0) or 1
+    return "".join(_BARS[value * (len(_BARS) - 1) // top] for value in shown)
+
+
+def table(rows: Sequence[Sequence[str]], width: int, right: Sequence[int] = ()) -> list[str]:
+    """Rows in columns, or where they do not fit one below the other."""
+    if not rows:
+        return ["  none"]
+    sizes = [max(_length(row[i]) for row in rows) for i in range(len(rows[0]))]
+    if width < WIDE or sum(sizes) + 2 * len(sizes) > width:
+        return [line for row in rows for line in _wrap(" ".join(filter(None, row)), width, 2)]
+    return ["  " + "  ".join(_pad(cell, sizes[i], i in right) for i, cell in enumerate(row)).rstrip() for row in rows]
+
+
+# --- the parts of a look -------------------------------------------------------------------------
+
+
+def _process(one: Process, at: float, width: int) -> Iterator[str]:
+    parts = [f"{BOLD}process {one.pid}{END} ({one.name})", f"up {units.duration(max(0.0, at - one.started))}"]
+    if one.threads is not None:
+        parts.append(f"{one.threads} thread{'s' if one.threads != 1 else ''}")
+    if one.rss is not None:
+        parts.append(f"{units.size(one.rss)} resident")
+    yield from _wrap(", ".join(parts), width)
+    if one.fds is None:
+        return
+    limit = "no soft limit known"
+    if one.soft_limit is not None:
+        share = one.fds / one.soft_limit if one.soft_limit else 1.0
+        mark = RED if share > 0.8 else ""
+        limit = f"{mark}{share:.0%}{END if mark else ''} of the soft limit of {one.soft_limit:,}"
+    kinds = ", ".join(f"{kind} {count:,}{_sqlite(one, kind)}" for kind, count in (one.kinds or {}).items())
+    yield from _wrap(f"{one.fds:,} fds, {limit}" + (f": {kinds}" if kinds else ""), width)
+
+
+def _sqlite(one: Process, kind: str) -> str:
+    files = list((one.sqlite or {}).items()) if kind == "SQLite" else []
+    named = ", ".join(f"{name} {count}" for name, count in files[:3])
+    return f" ({named}{', ...' if len(files) > 3 else ''})" if files else ""
+
+
+def _states(seen: Look, width: int) -> list[str]:
+    rows = [[_state(state), f"{count:,}", ""] for state, count in Counter(row.state for row in seen.rows).most_common()]
+    if seen.closed:
+        fds = ", ".join(f"fd {fd}" for _, fd in seen.closed[:FEW]) + (", ..." if len(seen.closed) > FEW else "")
+        rows.append([_state("CLOSE"), f"{len(seen.closed):,}", f"only an fd is left, reset or never connected: {fds}"])
+    for state, count in Counter(row.state for row in seen.unowned).most_common():
+        rows.append([_state(state), f"{count:,}", "to the same endpoints, nobody holds an fd"])
+    if not rows:
+        return ["  no TCP sockets"]
+    return table(rows, width, right=(1,))
+
+
+def _state(state: str) -> str:
+    mark = _STATE_MARKS.get(state)
+    return f"{mark}{state}{END}" if mark else state
+
+
+def _groups(seen: Look, width: int, group: str, verbose: bool, names: dict[str, str]) -> list[str]:
+    """Endpoints (or remote ports) and states, the largest first; what has no owner is counted apart."""
+    owned: dict[tuple[str, str], list[SocketRow]] = {}
+    for row in seen.rows:
+        owned.setdefault((_group(row, group, seen.listening), row.state), []).append(row)
+    lost = Counter((_group(row, group, seen.listening), row.state) for row in seen.unowned)
+    keys = sorted({*owned, *lost}, key=lambda key: (-len(owned.get(key, ())) - lost[key], key))
+    shown = keys if verbose else keys[:ROWS]
+    rows = []
+    for key in shown:
+        has = owned.get(key, [])
+        extra = [f"{lost[key]} without owner"] if lost[key] else []
+        ages = [row.acked_ms for row in has if row.acked_ms is not None] if key[1] == CLOSE_WAIT else []
+        if ages:
+            extra.append(f"for {units.duration(min(ages) / 1000)} to {units.duration(max(ages) / 1000)} at least")
+        unread = [row.recv_q or 0 for row in has if row.state != "LISTEN"]
+        if sum(unread) > len(unread):
+            extra.append(f"{units.size(sum(unread))} unread")
+        name = names.get(has[0].remote[0]) if has and group == "remote" else None
+        rows.append([key[0] + (f" ({name})" if name else ""), _state(key[1]), f"{len(has):,}", ", ".join(extra)])
+    lines = table(rows, width, right=(2,))
+    if len(keys) > len(shown):
+        lines += _wrap(f"and {len(keys) - len(shown):,} more rows (-v)", width, 2)
+    return lines
+
+
+def _group(row: SocketRow, group: str, listening: frozenset[int]) -> str:
+    if group == "port" and row.state != "LISTEN" and row.local[1] not in listening:
+        return f"port {row.remote[1]}"
+    return endpoints.of(row, listening)
+
+
+def _sockets(rows: Sequence[SocketRow], width: int, names: dict[str, str]) -> Iterator[str]:
+    for row in rows:
+        owner = f"fd {row.fd}" if row.fd is not None else f"inode {row.inode}" if row.inode else "socket"
+        peer = endpoints.text(row.local if row.state == "LISTEN" else row.remote)
+        name = names.get(row.remote[0])
+        yield from _wrap(f"{BOLD}{owner}{END} {_state(row.state)} {peer}" + (f" ({name})" if name else ""), width, 2)
+        if said := explain.socket(row):
+            yield from _wrap("; ".join(said), width, 6, 6)
+
+
+def _lost(seen: Look, width: int) -> list[str]:
+    lost = [row for row in seen.unowned if row.state == ESTABLISHED]
+    if not lost:
+        return []
+    where = ", ".join(dict.fromkeys(endpoints.text(row.remote) for row in lost[:FEW]))
+    return _wrap(
+        f"{YELLOW}{len(lost)} ESTABLISHED without an owner{END} ({where}): the descriptor was closed while a thread "
+        "still reads from the socket; the kernel keeps it open, and no count by fd shows it",
+        width,
+    )
+
+
+def _births(found: Summary, width: int) -> list[str]:
+    names = sorted({*found.born, *found.died}, key=lambda name: -found.born.get(name, 0) - found.died.get(name, 0))
+    rows = [[name, f"+{found.born.get(name, 0):,}", f"-{found.died.get(name, 0):,}"] for name in names[:ROWS]]
+    more = _wrap(f"and {len(names) - ROWS:,} more endpoints", width, 2) if len(names) > ROWS else []
+    return table(rows, width, right=(1, 2)) + more
+
+
+def _heading(text: str) -> str:
+    return f"{BOLD}{text}{END}"
+
+
+def _wrap(text: str, width: int, indent: int = 0, hanging: int | None = None) -> list[str]:
+    lead = " " * indent
+    if _length(text) + indent <= width:
+        return [lead + text]
+    # Marks have no width, but textwrap counts them: some lines are a column or two short for it.
+    follow = " " * (indent + 2 if hanging is None else hanging)
+    return textwrap.wrap(text, max(20, width), initial_indent=lead, subsequent_indent=follow, break_on_hyphens=False)
+
+
+def _length(text: str) -> int:
+    return len(text.translate(_NOTHING))
+
+
+def _pad(text: str, size: int, right: bool) -> str:
+    blanks = " " * (size - _length(text))
+    return blanks + text if right else text + blanks

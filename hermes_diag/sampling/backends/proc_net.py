@@ -1,0 +1,102 @@
+"""Socket tables from the Linux files /proc/PID/net/tcp and tcp6: the way into another network namespace.
+
+The files show the namespace of the process whose folder they are in; nothing is entered and no
+privilege is needed beyond reading them. Source: proc(5), net/ipv4/tcp_ipv4.c.
+
+Limits: Linux; knows no ages, round trips or memory; a listener's backlog limit is not shown. Its cost
+follows the number of sockets in the namespace.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from hermes_diag.sampling.backends.sock_diag import KEEPALIVE, NAMES, TIMERS, socket_inodes
+from hermes_diag.tcp import SocketRow
+
+KNOWS_INODES = True
+
+_FILES = (("tcp", socket.AF_INET, 4), ("tcp6", socket.AF_INET6, 16))
+_TICK_MS = 1000 // os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 10
+
+
+def available() -> str:
+    """Empty when this backend works here, else why it does not."""
+    if not sys.platform.startswith("linux"):
+        return "/proc/net/tcp is Linux only"
+    try:
+        with open("/proc/self/net/tcp", "rb"):
+            return ""
+    except OSError as exc:
+        return f"/proc/self/net/tcp: {exc.strerror}"
+
+
+def table(
+    states: Collection[str] = (),
+    port: int | None = None,
+    info: bool = False,
+    pid: int | None = None,
+    known: Any = None,
+) -> list[SocketRow]:
+    """TCP sockets of the network namespace of `pid` (none: ours), without owners.
+
+    states: only in these; none means all. port: only towards this remote port. info, known: of no use here.
+    Raises OSError when the files cannot be read.
+    """
+    rows: list[SocketRow] = []
+    for name, family, size in _FILES:
+        try:
+            with open(f"/proc/{pid or 'self'}/net/{name}", "rb") as file:
+                lines = file.read().splitlines()[1:]
+        except FileNotFoundError:
+            if name == "tcp":  # no tcp6: a kernel without IPv6
+                raise
+            continue
+        rows.extend(_rows(lines, family, size))
+    return [row for row in rows if (not states or row.state in states) and port in (None, row.remote[1])]
+
+
+def look(pids: Collection[int], remote: tuple[str, int] | None = None, states: Collection[str] = ()) -> list[SocketRow]:
+    """TCP sockets of the network namespace of the first of `pids`, those of `pids` with pid and fd.
+
+    remote: only towards this (address, port). states: only in these; none means all. Raises OSError.
+    """
+    owners = {inode: (pid, fd) for pid in pids for fd, inode in socket_inodes(pid).items()}
+    rows = []
+    for row in table(states, remote[1] if remote else None, pid=next(iter(pids), None)):
+        if remote is None or row.remote == remote:
+            pid, fd = owners.get(row.inode or 0, (None, None))
+            rows.append(row if pid is None else row.owned_by(pid, fd))
+    return rows
+
+
+def _rows(lines: list[bytes], family: int, size: int) -> Iterator[SocketRow]:
+    for line in lines:
+        _, local, remote, state, queues, timer, retransmits, uid, _, inode = line.split(None, 10)[:10]
+        send_q, _, recv_q = queues.partition(b":")
+        kind, _, when = timer.partition(b":")
+        yield SocketRow(
+            state=NAMES[int(state, 16)],
+            local=_endpoint(local, family, size),
+            remote=_endpoint(remote, family, size),
+            inode=int(inode) or None,
+            recv_q=int(recv_q, 16),
+            send_q=int(send_q, 16),
+            keepalive=KEEPALIVE.get(int(kind, 16)),
+            retransmits=int(retransmits, 16),
+            timer=TIMERS.get(int(kind, 16)),
+            expires_ms=int(when, 16) * _TICK_MS,
+            uid=int(uid),
+        )
+
+
+def _endpoint(text: bytes, family: int, size: int) -> tuple[str, int]:
+    """`0100007F:1F90` as ("127.0.0.1", 8080): words in the byte order of this machine."""
+    address, _, port = text.partition(b":")
+    words = struct.unpack(f">{size // 4}I", bytes.fromhex(address.decode()))
+    return socket.inet_ntop(family, struct.pack(f"={size // 4}I", *words)), int(port, 16)

@@ -1,0 +1,274 @@
+"""What the system says of a process: identity, threads, memory, limits, descendants.
+
+On Linux /proc is read, elsewhere (or when forced) psutil is asked; both give the same numbers. Nothing
+is attached to, signalled or written to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from dataclasses import dataclass
+from functools import cache
+
+from hermes_diag.errors import CannotMeasure, UsageError
+from hermes_diag.looks import Process
+
+LINUX = sys.platform.startswith("linux")
+
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD
+_ENDED = "ZX"
+
+
+class Ended(CannotMeasure):
+    """The process is no more."""
+
+
+class NotAllowed(CannotMeasure):
+    """The process belongs to someone else."""
+
+
+@dataclass(frozen=True)
+class Stat:
+    """The fields used of /proc/PID/stat. `ticks`: start, in clock ticks since boot."""
+
+    name: str
+    state: str
+    parent: int
+    flags: int
+    threads: int
+    ticks: int
+    rss: int  # bytes
+
+
+def stat(pid: int) -> Stat:
+    """Read /proc/PID/stat. Raises Ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            line = file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        raise Ended(f"process {pid} has ended") from None
+    # The name is in parentheses and may itself hold blanks and parentheses.
+    name, rest = line[line.index(b"(") + 1 : line.rindex(b")")], line[line.rindex(b")") + 2 :].split()
+    return Stat(
+        name=name.decode("utf-8", "replace"),
+        state=rest[0].decode(),
+        parent=int(rest[1]),
+        flags=int(rest[6]),
+        threads=int(rest[17]),
+        ticks=int(rest[19]),
+        rss=int(rest[21]) * os.sysconf("SC_PAGE_SIZE"),
+    )
+
+
+def check(pid: int, portable: bool = not LINUX) -> None:
+    """Refuse what can have no sockets that we may see. Raises UsageError, Ended or NotAllowed."""
+    if pid <= 0:
+        raise UsageError(f"{pid} is no process", "give the PID of one process, a number above 0")
+    if portable:
+        _check_portable(pid)
+        return
+    if not os.path.exists("/proc/self/stat"):
+        raise CannotMeasure("/proc is not mounted here", "mount -t proc proc /proc, or use --backend psutil elsewhere")
+    try:
+        seen = stat(pid)
+    except Ended:
+        raise _absent(pid) from None
+    if seen.flags & _KERNEL_THREAD:
+        raise CannotMeasure(
+            f"process {pid} ({seen.name}) is a kernel thread: it has no descriptors",
+            "give the PID of the program itself",
+        )
+    if seen.state in _ENDED:
+        raise Ended(
+            f"process {pid} ({seen.name}) is a zombie: it has ended and its sockets with it",
+            f"only its parent, process {seen.parent}, can still clear it away",
+        )
+    leader = _thread_leader(pid)
+    if leader != pid:
+        raise UsageError(f"{pid} is a thread of process {leader}", f"use --pid {leader}")
+    try:
+        os.listdir(f"/proc/{pid}/fd")
+    except PermissionError:
+        raise not_allowed(pid) from None
+    except FileNotFoundError:
+        raise Ended(f"process {pid} has ended") from None
+
+
+def not_allowed(pid: int) -> NotAllowed:
+    """The refusal with its cure: as whom to run."""
+    return NotAllowed(
+        f"not allowed to see the descriptors of process {pid}, which runs as {_user(pid)}; this is {_me()}",
+        f"sudo hermes-diag sockets --pid {pid}, or run as that user; in a container it takes CAP_SYS_PTRACE",
+    )
+
+
+def facts(pid: int, portable: bool = not LINUX) -> Process:
+    """Everything but the kinds of descriptors. Raises Ended or NotAllowed."""
+    if portable:
+        return _facts_portable(pid)
+    seen = stat(pid)
+    if seen.state in _ENDED:
+        raise Ended(f"process {pid} has ended")
+    return Process(
+        pid=pid,
+        name=seen.name,
+        started=_boot() + seen.ticks / os.sysconf("SC_CLK_TCK"),
+        threads=seen.threads,
+        rss=seen.rss,
+        fds=None,
+        soft_limit=_soft_limit(pid),
+    )
+
+
+def identity(pid: int, portable: bool = not LINUX) -> float:
+    """A number that tells this process from a later one with the same PID. Raises Ended."""
+    if not portable:
+        seen = stat(pid)
+        if seen.state in _ENDED:
+            raise Ended(f"process {pid} has ended")
+        return seen.ticks
+    import psutil
+
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        raise Ended(f"process {pid} has ended") from None
+
+
+def descendants(pid: int, portable: bool = not LINUX) -> list[int]:
+    """PIDs of all children and their children, in the order of their PIDs."""
+    if portable:
+        import psutil
+
+        try:
+            return sorted(child.pid for child in psutil.Process(pid).children(recursive=True))
+        except psutil.Error:
+            return []
+    parents: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(Ended, OSError):
+                seen = stat(int(name))
+                if seen.state not in _ENDED:
+                    parents.setdefault(seen.parent, []).append(int(name))
+    found, todo = [], [pid]
+    while todo:
+        children = parents.get(todo.pop(), [])
+        found += children
+        todo += children
+    return sorted(found)
+
+
+def other_namespace(pid: int) -> bool:
+    """Whether the process lives in another network namespace than we do (Linux; elsewhere False)."""
+    if not LINUX:
+        return False
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
+    except OSError:
+        return False
+
+
+def _absent(pid: int) -> CannotMeasure:
+    """Why /proc has no folder of that PID: there is no such process, or /proc hides it."""
+    try:
+        os.getpgid(pid)  # asks, and sends nothing
+    except ProcessLookupError:
+        return Ended(f"there is no process {pid}", "pgrep -f hermes lists candidates; --gateway finds a Hermes gateway")
+    except PermissionError:
+        pass
+    return NotAllowed(
+        f"process {pid} exists, but /proc hides it (mounted with hidepid)",
+        f"run as its user, or with sudo: sudo hermes-diag sockets --pid {pid}",
+    )
+
+
+def _thread_leader(pid: int) -> int:
+    with open(f"/proc/{pid}/status", "rb") as file:
+        for line in file:
+            if line.startswith(b"Tgid:"):
+                return int(line[5:])
+    return pid
+
+
+def _soft_limit(pid: int) -> int | None:
+    try:
+        with open(f"/proc/{pid}/limits", "rb") as file:
+            for line in file:
+                if line.startswith(b"Max open files"):
+                    soft = line.split()[3]
+                    return None if soft == b"unlimited" else int(soft)
+    except OSError:
+        pass
+    return None
+
+
+@cache
+def _boot() -> float:
+    """When the clock of start times began, seconds since the epoch."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _user(pid: int) -> str:
+    try:
+        return _name(os.stat(f"/proc/{pid}").st_uid)
+    except OSError:
+        return "another user"
+
+
+def _me() -> str:
+    return _name(os.geteuid()) if hasattr(os, "geteuid") else "you"
+
+
+def _name(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def _check_portable(pid: int) -> None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            raise psutil.ZombieProcess(pid)
+        process.num_fds()
+    except psutil.ZombieProcess:
+        raise Ended(
+            f"process {pid} is a zombie: it has ended and its sockets with it", "only its parent can clear it away"
+        ) from None
+    except psutil.NoSuchProcess:
+        raise Ended(f"there is no process {pid}", "--gateway finds a running Hermes gateway") from None
+    except psutil.AccessDenied:
+        raise not_allowed(pid) from None
+
+
+def _facts_portable(pid: int) -> Process:
+    import psutil
+
+    process = psutil.Process(pid) if psutil.pid_exists(pid) else None
+    if process is None:
+        raise Ended(f"process {pid} has ended")
+    try:
+        with process.oneshot():
+            soft = process.rlimit(psutil.RLIMIT_NOFILE)[0] if hasattr(process, "rlimit") else None
+            return Process(
+                pid=pid,
+                name=process.name(),
+                started=process.create_time(),
+                threads=process.num_threads(),
+                rss=process.memory_info().rss,
+                fds=process.num_fds(),
+                soft_limit=soft if soft is not None and 0 <= soft < 1 << 62 else None,
+            )
+    except psutil.AccessDenied:
+        raise not_allowed(pid) from None
+    except psutil.Error:
+        raise Ended(f"process {pid} has ended") from None

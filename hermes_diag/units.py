@@ -1,0 +1,51 @@
+"""Durations, sizes and rates between people and numbers. Pure."""
+
+from __future__ import annotations
+
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+BYTES = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+
+
+def split(text: str) -> tuple[float, str]:
+    """`10m` as (10.0, "m"). Raises ValueError."""
+    digits = len(text) - len(text.lstrip("0123456789."))
+    return float(text[:digits]), text[digits:].strip()
+
+
+def seconds(text: str) -> float:
+    """`500ms`, `2s`, `10m`, `1.5h`, `7d`, or a bare number of seconds. Raises ValueError."""
+    number, unit = split(text.strip())
+    if unit and unit not in SECONDS:
+        raise ValueError(text)
+    return number * SECONDS[unit or "s"]
+
+
+def duration(seconds_: float) -> str:
+    """So long in one or two words: `0.4 s`, `12 s`, `4 min`, `3 h 20 min`, `5 d 2 h`."""
+    if seconds_ < 10:
+        return f"{seconds_:.1f} s".replace(".0 s", " s")
+    whole = round(seconds_)
+    if whole < 120:
+        return f"{whole} s"
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if minutes < 120:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{hours} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+    return f"{days} d" + (f" {hours % 24} h" if hours % 24 else "")
+
+
+def size(bytes_: float) -> str:
+    """So many bytes in one word: `512 B`, `4.0 KiB`, `120 MiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if bytes_ < 1024 or unit == "GiB":
+            return f"{bytes_:.0f} {unit}" if unit == "B" or bytes_ >= 100 else f"{bytes_:.1f} {unit}"
+        bytes_ /= 1024
+    raise AssertionError
+
+
+def rate(per_hour: float) -> str:
+    """A rate by the hour, or by the day when that is a rounder number: `3,600/h`, `0.5/h`, `2/d`."""
+    if per_hour and abs(per_hour) < 1:
+        return f"{per_hour * 24:.3g}/d"
+    return f"{per_hour:,.0f}/h" if abs(per_hour) >= 100 else f"{per_hour:.3g}/h"

@@ -1,0 +1,90 @@
+"""A watch to and from JSON Lines, written as it happens, so that a killed watch can still be read.
+
+Line one is `{"record": "watch", "schema": 1, ...what is watched...}`, each further line one sample,
+`{"record": "sample", ...}`; the last says why the watch ended, if it could.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from hermes_diag.errors import UsageError
+from hermes_diag.looks import Ended, Tick, Watched
+from hermes_diag.timeline import Timeline
+
+SCHEMA = 1
+KIND = "watch"
+
+_KINDS: dict[str, type] = {"sample": Tick, "ended": Ended}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+class WatchCapture:
+    """A capture being written; each line is flushed."""
+
+    def __init__(self, file: IO[bytes], watched: Watched) -> None:
+        self._file = file
+        self._put({"record": KIND, "schema": SCHEMA, "watched": watched})
+
+    def write(self, record: Tick | Ended) -> None:
+        """Append one record. Raises UsageError when the disk is full or the file is gone."""
+        self._put({"record": _NAMES[type(record)], **msgspec.to_builtins(record)})
+
+    def _put(self, line: dict[str, Any]) -> None:
+        try:
+            self._file.write(msgspec.json.encode(line) + b"\n")
+            self._file.flush()
+        except OSError as exc:
+            raise UsageError(f"cannot write the capture: {exc.strerror}", "--save to another disk") from None
+
+
+def is_watch(path: Path) -> bool:
+    """Whether the first line of a file says that it is the capture of a watch."""
+    try:
+        with open(path, "rb") as file:
+            head = msgspec.json.decode(file.readline(1 << 20))
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return False  # whoever reads captures of runs has better words for it
+    return isinstance(head, dict) and head.get("record") == KIND
+
+
+def read(path: Path) -> tuple[Timeline, Ended]:
+    """A capture as (its samples gathered, why it ended). Half a last line is left out. Raises UsageError."""
+    try:
+        with open(path, "rb") as file:
+            timeline, ended = _begin(path, file.readline()), Ended("cut", "the capture ends before the watch did")
+            for number, line in enumerate(file, start=2):
+                if line.endswith(b"\n"):
+                    record = _record(path, number, line)
+                    if isinstance(record, Ended):
+                        ended = record
+                    else:
+                        timeline.add(record)
+    except OSError as exc:
+        raise UsageError(f"cannot read {path}: {exc.strerror}", "name a file written by --save") from None
+    return timeline, ended
+
+
+def _begin(path: Path, line: bytes) -> Timeline:
+    head = msgspec.json.decode(line)
+    if head.get("schema") != SCHEMA:
+        raise UsageError(
+            f"{path} has schema {head.get('schema')}, this hermes-diag reads {SCHEMA}",
+            "use the release that wrote it, or watch again",
+        )
+    try:
+        return Timeline(msgspec.convert(head.get("watched"), Watched))
+    except msgspec.ValidationError as exc:
+        raise UsageError(f"{path} line 1: {exc}", "the file was changed after it was written") from None
+
+
+def _record(path: Path, number: int, line: bytes) -> Any:
+    try:
+        fields = msgspec.json.decode(line)
+        return msgspec.convert(fields, _KINDS[fields.pop("record")])
+    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as exc:
+        reason = str(exc) if isinstance(exc, msgspec.ValidationError) else "not a record"
+        raise UsageError(f"{path} line {number}: {reason}", "the file was changed after it was written") from None

@@ -1,0 +1,109 @@
+"""Processes to look at: each does one thing with its sockets, says "ready" and leaves at the end of stdin.
+
+python tests/target.py leak SECONDS | burst SECONDS | idle COUNT | many COUNT | child COUNT
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import subprocess
+import sys
+import time
+
+BACKLOG = 512
+
+
+class Peers:
+    """Both ends of connections on loopback."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+        self.kept: list[socket.socket] = []
+
+    def connected(self) -> tuple[socket.socket, socket.socket]:
+        client = socket.create_connection(self.listener.getsockname())
+        return client, self.listener.accept()[0]
+
+    def close_wait(self) -> socket.socket:
+        """One more socket in CLOSE_WAIT, which is kept."""
+        client, server = self.connected()
+        server.close()
+        client.recv(1)
+        self.kept.append(client)
+        return client
+
+
+def told_to_leave(timeout: float) -> bool:
+    return bool(select.select([sys.stdin], [], [], max(0.0, timeout))[0])
+
+
+def leak(peers: Peers, seconds: float) -> None:
+    """One more CLOSE_WAIT every so many seconds, at absolute times."""
+    due = time.monotonic()
+    while True:
+        due += seconds
+        if told_to_leave(due - time.monotonic()):
+            return
+        peers.close_wait()
+
+
+def burst(peers: Peers, seconds: float) -> None:
+    """Every so many seconds a handful of sockets that are closed again half-way to the next."""
+    due = time.monotonic()
+    while True:
+        for _ in range(7):
+            peers.close_wait()
+        due += seconds / 2
+        if told_to_leave(due - time.monotonic()):
+            return
+        while peers.kept:
+            peers.kept.pop().close()
+        due += seconds / 2
+        if told_to_leave(due - time.monotonic()):
+            return
+
+
+def idle(peers: Peers, count: float) -> None:
+    """So many idle CLOSE_WAIT sockets, as an idle pool holds them."""
+    for _ in range(int(count)):
+        peers.close_wait()
+
+
+def many(peers: Peers, count: float) -> None:
+    """So many TCP sockets, an eighth of them in CLOSE_WAIT."""
+    for i in range(int(count) // 2):
+        client, server = peers.connected()
+        if i % 4 == 0:
+            server.shutdown(socket.SHUT_WR)
+        peers.kept += client, server
+
+
+def child(peers: Peers, count: float) -> None:
+    """A child with so many idle sockets; none here."""
+    with subprocess.Popen(
+        [sys.executable, __file__, "idle", str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        print("ready", flush=True)
+        sys.stdin.read()
+        process.communicate()
+
+
+def main() -> None:
+    name, number = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
+    peers = Peers()
+    if name in ("leak", "burst"):
+        print("ready", flush=True)
+        (leak if name == "leak" else burst)(peers, number)
+        return
+    {"idle": idle, "many": many, "child": child}[name](peers, number)
+    print("ready", flush=True)
+    sys.stdin.read()
+    for one in peers.kept:  # a reset leaves no TIME_WAIT behind, which the next look would have to pass
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+if __name__ == "__main__":
+    main()

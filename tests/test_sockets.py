@@ -1,0 +1,588 @@
+"""`hermes-diag sockets` as an operator runs it: looks, watches, verdicts, conditions, refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from conftest import Cli
+
+LINUX = sys.platform.startswith("linux")
+ROOT_USER = hasattr(os, "geteuid") and os.geteuid() == 0
+linux = pytest.mark.skipif(not LINUX, reason="needs Linux")
+as_root = pytest.mark.skipif(not (LINUX and ROOT_USER), reason="needs root on Linux")
+
+Target = Callable[..., int]
+COMMAND = [sys.executable, "-m", "hermes_diag", "sockets"]
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+# --- one look ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["auto", "psutil"])
+def test_one_look(cli: Cli, target: Target, backend: str) -> None:
+    """States, endpoints, fds against the limit, and no verdict: one count says nothing."""
+    done = cli("sockets", "--pid", target("idle", 3), "--backend", backend)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"CLOSE_WAIT\s+3", done.stdout)
+    assert re.search(r"127\.0\.0\.1:\d+\s+CLOSE_WAIT\s+3", done.stdout)
+    assert re.search(r"\d+ fds, 0% of the soft limit of", done.stdout)
+    assert "thread" in done.stdout
+    assert "leak" not in done.stdout
+    assert not done.stderr
+    if backend == "psutil":
+        assert "Not seen: queues, timers, ages, round trips" in done.stdout
+        assert "leave --backend to auto" in done.stdout
+
+
+def test_json_is_one_document(cli: Cli, target: Target) -> None:
+    """--json prints a document with every socket and nothing else."""
+    pid = target("idle", 2)
+    document = json.loads(cli("sockets", "--pid", pid, "--json").stdout)
+    assert document["states"]["CLOSE_WAIT"] == 2
+    assert document["processes"][0]["pid"] == pid
+    assert document["exit_code"] == 0
+    assert [one["state"] for one in document["sockets"][:2]] == ["CLOSE_WAIT"] * 2
+
+
+def test_narrowed(cli: Cli, target: Target) -> None:
+    """--state, --remote by address, port and network, --group-by."""
+    pid = target("idle", 2)
+
+    def states(*arguments: object) -> dict[str, int]:
+        found: dict[str, int] = json.loads(cli("sockets", "--pid", pid, "--json", *arguments).stdout)["states"]
+        return found
+
+    assert states("--state", "close-wait") == {"CLOSE_WAIT": 2}
+    assert states("--remote", "127.0.0.0/8") == {"CLOSE_WAIT": 2}
+    assert states("--remote", "127.0.0.1:1") == {}
+    assert states("--remote", "10.0.0.0/8", "--remote", "[::1]:5") == {}
+    assert states("--remote", "localhost", "--resolve") == {"CLOSE_WAIT": 2}
+    assert re.search(r"port \d+\s+CLOSE_WAIT\s+2", cli("sockets", "--pid", pid, "--group-by", "port").stdout)
+    assert "Remote" not in cli("sockets", "--pid", pid, "--group-by", "state").stdout
+
+
+def test_children(cli: Cli, target: Target) -> None:
+    """--children adds the sockets and descriptors of the process tree."""
+    pid = target("child", 3)
+    alone = json.loads(cli("sockets", "--pid", pid, "--json").stdout)
+    tree = json.loads(cli("sockets", "--pid", pid, "--json", "--children").stdout)
+    assert "CLOSE_WAIT" not in alone["states"]
+    assert tree["states"]["CLOSE_WAIT"] == 3
+    assert len(tree["processes"]) == 2
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_lines_fit(cli: Cli, target: Target, columns: str) -> None:
+    """Nothing is wider than the terminal, and a pipe gets no escape codes."""
+    done = cli("sockets", "--pid", target("idle", 3), COLUMNS=columns)
+    assert max(map(len, done.stdout.splitlines())) <= int(columns)
+    assert "\x1b" not in done.stdout
+
+
+def test_head(target: Target) -> None:
+    """A reader that leaves early gets no traceback, neither from a look nor from a watch."""
+    pid = target("idle", 3)
+    for extra in ("", "-v", "--json", "--watch --interval 10ms --count 1000"):
+        line = f"{' '.join(COMMAND)} --pid {pid} {extra} | head -1"
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, timeout=50)
+        assert not done.stderr
+        assert len(done.stdout.splitlines()) == 1
+
+
+def test_secrets_stay(cli: Cli, tmp_path: Path) -> None:
+    """Neither the command line nor the environment of the process is in any output."""
+    secret = "sk-planted-s0ckets"
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, secret],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TOKEN": secret},
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        saved = tmp_path / "w.jsonl"
+        for extra in (["-v"], ["--json"], ["--watch", "--count", "2", "--interval", "10ms", "--save", saved]):
+            done = cli("sockets", "--pid", process.pid, *extra)
+            assert secret not in done.stdout + done.stderr
+        assert secret not in saved.read_text()
+        process.communicate()
+
+
+def test_a_look_touches_nothing(target: Target) -> None:
+    """A look opens no network socket, connects to nothing and sends no signal."""
+    pid = target("idle", 1)
+    code = (
+        "import sys\n"
+        "def hook(event, args):\n"
+        "    if event == 'socket.__new__': assert args[1] in (16, -1), args\n"  # AF_NETLINK
+        "    assert event not in ('socket.connect', 'socket.sendto', 'os.kill', 'socket.gethostbyaddr',\n"
+        "                         'socket.getaddrinfo', 'subprocess.Popen', 'os.fork'), event\n"
+        "    if event == 'open': assert not (args[2] or 0) & 3 or args[0] == '/dev/null', args\n"
+        "sys.dont_write_bytecode = True\n"
+        "sys.addaudithook(hook)\n"
+        "from hermes_diag.cli import main\n"
+        f"sys.argv[1:] = ['sockets', '--pid', '{pid}']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# --- watches -------------------------------------------------------------------------------------
+
+
+def test_a_leak_is_found_with_its_rate(cli: Cli, target: Target) -> None:
+    """One CLOSE_WAIT a second: within 10 % in 60 samples, with remote, births and time to the limit."""
+    done = cli("sockets", "--pid", target("leak", 1), "--watch", "--interval", "333ms", "--count", 60, "--json")
+    assert done.returncode == 1, done.stderr
+    *samples, summary = lines(done.stdout)
+    assert len(samples) == summary["samples"] == 60
+    courses = {one["name"]: one for one in summary["courses"]}
+    for name in ("CLOSE_WAIT", "fds"):
+        assert courses[name]["word"] == "growing"
+        assert courses[name]["per_hour"] == pytest.approx(3600, rel=0.1)
+        assert courses[name]["per_hour_low"] <= 3600 * 1.02
+        assert courses[name]["per_hour_high"] >= 3600 * 0.98
+    assert courses["threads"]["word"] == "steady"
+    limit = samples[-1]["limit"]
+    assert summary["until_limit"] == pytest.approx((limit - samples[-1]["fds"]), rel=0.12)
+    (remote,) = summary["born"]
+    assert summary["born"][remote] == pytest.approx(19, abs=2)
+    assert remote in summary["verdict"]
+    assert samples[-1]["oldest"]["CLOSE_WAIT"] == pytest.approx(19, abs=2)
+
+
+def test_a_burst_is_no_leak(cli: Cli, target: Target) -> None:
+    """Sockets that come and go, however many, are bursty and the exit code is 0."""
+    done = cli(
+        "sockets", "--pid", target("burst", 0.5), "--watch", "--interval", "50ms", "--count", 80, "--json",
+        "--fail-on", "close_wait.growth > 5/h",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    summary = lines(done.stdout)[-1]
+    courses = {one["name"]: one for one in summary["courses"]}
+    assert courses["CLOSE_WAIT"]["word"] == courses["fds"]["word"] == "bursty"
+    assert courses["CLOSE_WAIT"]["high"] == 7
+    assert sum(summary["died"].values()) >= 7
+    assert summary["verdict"].startswith("bursty but returning to base")
+
+
+def test_an_idle_pool_is_named(cli: Cli, target: Target) -> None:
+    """CLOSE_WAIT sockets that stay constant are idle pooled connections, and no problem."""
+    done = cli("sockets", "--pid", target("idle", 3), "--watch", "--interval", "20ms", "--count", 12)
+    assert done.returncode == 0, done.stderr
+    assert "steady; the 3 in CLOSE_WAIT are idle pooled connections" in " ".join(done.stdout.split())
+
+
+def test_too_short_is_no_verdict(cli: Cli, target: Target) -> None:
+    """A few samples say so: exit code 3, never clean."""
+    done = cli("sockets", "--pid", target("idle", 3), "--watch", "--interval", "20ms", "--count", 3)
+    assert done.returncode == 3
+    assert "too short to tell" in done.stdout
+
+
+def test_a_watch_knows_ages(cli: Cli, target: Target) -> None:
+    """What was in CLOSE_WAIT before the watch began has an age at least, and it grows."""
+    pid = target("idle", 1)
+    begun = time.monotonic()
+    first, *_, last, _ = lines(
+        cli("sockets", "--pid", pid, "--watch", "--interval", "200ms", "--count", 4, "--json").stdout
+    )
+    elapsed = time.monotonic() - begun
+    ages = [one["oldest"]["CLOSE_WAIT"] for one in (first, last)]
+    assert ages[1] - ages[0] == pytest.approx(0.6, abs=0.3)
+    assert ages[1] <= elapsed + 1
+
+
+@contextmanager
+def watching(*arguments: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    command = [*COMMAND, *map(str, arguments)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_ctrl_c_prints_what_was_learnt(target: Target, tmp_path: Path) -> None:
+    """130, the summary so far, and a capture that can be read."""
+    saved = tmp_path / "w.jsonl"
+    with watching("--pid", target("idle", 2), "--watch", "--interval", "20ms", "--save", saved) as process:
+        assert process.stdout is not None
+        for _ in range(15):
+            process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted: this is what was seen until then" in out
+    assert "CLOSE_WAIT steady at 2" in out
+    assert err == f"samples written to {saved}\n"
+    assert json.loads(saved.read_text().splitlines()[-1])["how"] == "interrupted"
+
+
+def test_a_target_that_exits_ends_the_watch(tmp_path: Path) -> None:
+    """With a summary that says so, and the capture too."""
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as victim:
+        assert victim.stdout is not None
+        victim.stdout.readline()
+        with watching("--pid", victim.pid, "--watch", "--interval", "20ms", "--json") as process:
+            assert process.stdout is not None
+            for _ in range(12):
+                process.stdout.readline()
+            victim.communicate()
+            out, err = process.communicate(timeout=20)
+    summary = lines(out)[-1]
+    assert summary["ended"]["how"] == "exited"
+    assert f"process {victim.pid} has ended" in summary["ended"]["detail"]
+    assert process.returncode == 0, err
+
+
+def test_saved_and_reported(cli: Cli, target: Target, tmp_path: Path) -> None:
+    """`report` says of a saved watch what the watch said, also when the capture was cut off."""
+    saved = tmp_path / "w.jsonl"
+    arguments = ("--watch", "--interval", "20ms", "--count", 15, "--save", saved)
+    done = cli("sockets", "--pid", target("idle", 2), *arguments)
+    again = cli("report", saved)
+    assert again.returncode == done.returncode == 0, again.stderr
+    assert again.stdout.strip() in done.stdout
+    assert json.loads(cli("report", saved, "--json").stdout)["samples"] == 15
+    whole = saved.read_bytes()
+    saved.write_bytes(whole[: len(whole) * 2 // 3])
+    cut = cli("report", saved)
+    assert cut.returncode in (0, 3)
+    assert "the capture ends before the watch did" in cut.stdout
+    refused = cli("sockets", "--pid", os.getpid(), *arguments)
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b'{"record": "watch", "schema": 99}\n', "schema 99"),
+        (b'{"record": "watch", "schema": 1, "watched": {"pid": "x"}}\n', "line 1"),
+    ],
+)
+def test_captures_of_others(cli: Cli, tmp_path: Path, line: bytes, says: str) -> None:
+    """A capture of another release, or one that was edited, is refused in words."""
+    path = tmp_path / "w.jsonl"
+    path.write_bytes(line)
+    done = cli("report", path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@linux
+def test_live_view(target: Target) -> None:
+    """On a terminal a table with sparklines is redrawn in place and the summary remains."""
+    pid = target("idle", 3)
+    parent, child = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "--pid", str(pid), "--watch", "--interval", "100ms", "--count", "15"],
+        stdout=child,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "30"},
+    ) as process:
+        os.close(child)
+        out = b""
+        while True:
+            try:
+                data = os.read(parent, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not data:
+                break
+            out += data
+        assert process.stderr is not None
+        assert not process.stderr.read()
+        process.wait()
+    os.close(parent)
+    text = out.decode()
+    assert process.returncode == 0
+    assert "█" in text
+    assert "Ctrl-C: summary" in text
+    assert "idle pooled connections" in " ".join(text.split())
+
+
+# --- conditions ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ("fds > 1%", 0),
+        ("fds > 2", 1),
+        ("threads >= 1", 1),
+        ("rss > 100G", 0),
+        ("close_wait.age > 10m", 0),
+        ("close_wait.age >= 0s", 1),
+        ("fin_wait1.age > 1s", 0),
+    ],
+)
+@linux
+def test_conditions_of_a_look(cli: Cli, target: Target, condition: str, code: int) -> None:
+    """Exit 1 with the condition that held, 0 when none does."""
+    done = cli("sockets", "--pid", target("idle", 2), "--fail-on", condition)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert f"--fail-on '{condition}' {'holds' if code else 'does not hold'}" in done.stdout
+
+
+def test_an_age_that_nobody_tells(cli: Cli, target: Target) -> None:
+    """psutil knows no ages: a look that cannot tell says so and is not clean."""
+    pid = target("idle", 2)
+    done = cli("sockets", "--pid", pid, "--fail-on", "close_wait.age > 10m", "--backend", "psutil")
+    assert done.returncode == 3
+    assert "cannot be told" in done.stdout
+
+
+def test_a_condition_ends_a_watch(cli: Cli, target: Target) -> None:
+    """A level or an age that holds ends the watch at once."""
+    done = cli("sockets", "--pid", target("idle", 2), "--watch", "--fail-on", "close_wait.age > 500ms", "--json",
+               "--interval", "50ms")  # fmt: skip
+    assert done.returncode == 1
+    summary = lines(done.stdout)[-1]
+    assert summary["ended"]["how"] == "condition"
+    assert summary["conditions"][0]["held"] is True
+
+
+def test_growth_holds(cli: Cli, target: Target) -> None:
+    """Growth is judged at the end of the watch; with conditions only they count."""
+    pid = target("leak", 0.1)
+    arguments = ("sockets", "--pid", pid, "--watch", "--interval", "100ms", "--count", 40)
+    done = cli(*arguments, "--fail-on", "close_wait.growth > 5/h", "--fail-on", "fds > 80%")
+    assert done.returncode == 1, done.stdout
+    assert "'close_wait.growth > 5/h' holds" in done.stdout
+    assert "'fds > 80%' does not hold" in " ".join(done.stdout.split())
+    assert cli(*arguments[:-1], 5, "--fail-on", "close_wait.growth > 5/h").returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--fail-on", "close_wait > 3"], "accuses the innocent"),
+        (["--fail-on", "close_wait.growth > 5/h"], "one look shows no growth"),
+        (["--watch", "--fail-on", "close_wait.growth > 5/h"], "judged at the end"),
+        (["--fail-on", "fds >"], "no condition"),
+        (["--fail-on", "fds > 5x"], "no unit"),
+        (["--fail-on", "pigs > 5"], "nothing that is measured"),
+        (["--fail-on", "close_wait.age > 5"], "unit"),
+        (["--watch", "--count", "9", "--fail-on", "close_wait.growth > 5"], "per what"),
+        (["--state", "listen", "--fail-on", "close_wait.age > 5s"], "leaves CLOSE_WAIT out"),
+        (["--state", "nope"], "no such TCP state"),
+        (["--remote", "example.org"], "sends no packet"),
+        (["--remote", "10.0.0.0/99"], "no network"),
+        (["--remote", "1.2.3.4:99999"], "no port"),
+        (["--interval", "1s"], "needs --watch"),
+        (["--watch", "--interval", "0"], "no time"),
+        (["--watch", "--count", "0"], "no number"),
+        (["--force"], "needs --save"),
+        (["--gateway"], "two answers"),
+        (["--profile", "x"], "needs --gateway"),
+        (["--backend", "magic"], "invalid choice"),
+        (["--nonsense"], "unrecognized"),
+    ],
+)
+def test_wrong_usage(cli: Cli, arguments: list[str], says: str) -> None:
+    """One line that says what, one that says what to do; exit code 2."""
+    done = cli("sockets", "--pid", os.getpid(), *arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+    assert not done.stdout
+
+
+# --- what cannot be looked at --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("pid", "code"), [("0", 2), ("-5", 2), ("x", 2), ("999999999", 3)])
+@pytest.mark.parametrize("backend", ["auto", "psutil"])
+def test_no_process(cli: Cli, pid: str, code: int, backend: str) -> None:
+    """A number that is no process, or of none that lives."""
+    done = cli("sockets", "--pid", pid, "--backend", backend)
+    assert done.returncode == code
+    assert pid in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("backend", ["auto", "psutil"])
+def test_zombie(cli: Cli, backend: str) -> None:
+    """A process that has ended and was not collected has no sockets any more."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        done = cli("sockets", "--pid", process.pid, "--backend", backend)
+    assert done.returncode == 3
+    assert "zombie" in done.stderr
+
+
+@linux
+def test_kernel_thread_and_thread(cli: Cli, target: Target) -> None:
+    """A kernel thread has no descriptors; a thread is told its process."""
+    kernel = next((one.pid for one in psutil.process_iter() if one.ppid() == 2), None)
+    if kernel is not None:  # a container does not show them
+        done = cli("sockets", "--pid", kernel)
+        assert (done.returncode, "kernel thread" in done.stderr) == (3, True)
+
+
+#: Root without any of its powers: reads its own files, and may look at nobody else's processes. Its
+#: group goes, too: hidepid hides nothing from group 0.
+POWERLESS = ["setpriv", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
+
+
+@contextmanager
+def stranger() -> Iterator[int]:
+    """The PID of a process of another user."""
+    with subprocess.Popen(["sleep", "100"], user=65534) as process:
+        try:
+            yield process.pid
+        finally:
+            process.kill()
+
+
+@linux
+@pytest.mark.parametrize("backend", ["auto", "psutil"])
+def test_not_allowed(backend: str) -> None:
+    """Another user's process: who it is, and what would allow it."""
+    if ROOT_USER:
+        with stranger() as pid:
+            command = [*POWERLESS, *COMMAND, "--pid", str(pid), "--backend", backend]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+    else:
+        command = [*COMMAND, "--pid", "1", "--backend", backend]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "not allowed" in done.stderr
+    assert f"which runs as {'nobody' if ROOT_USER else 'root'}" in done.stderr
+    assert "sudo hermes-diag sockets --pid" in done.stderr
+
+
+@as_root
+def test_proc_hidden() -> None:
+    """Under hidepid a process that exists is not called missing."""
+    with stranger() as pid:
+        inner = f"mount -t proc -o hidepid=2 proc /proc && exec {' '.join([*POWERLESS, *COMMAND])} --pid {pid}"
+        done = subprocess.run(["unshare", "-m", "sh", "-c", inner], capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "/proc hides it" in done.stderr
+
+
+@linux
+def test_few_descriptors_of_our_own(target: Target) -> None:
+    """A limit of 64 fds on ourselves is enough, for a look and for a watch."""
+    pid = target("many", 200)
+    for extra in ("", "--watch --count 3 --interval 20ms"):
+        line = f"ulimit -n 64 && exec {' '.join(COMMAND)} --pid {pid} {extra}"
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+        assert done.returncode in (0, 3), done.stderr
+        assert "CLOSE_WAIT" in done.stdout
+        assert not done.stderr
+
+
+@as_root
+def test_other_namespace(cli: Cli) -> None:
+    """A process in another network namespace is noticed and read through its /proc files."""
+    inner = f"ip link set lo up && exec {sys.executable} {Path(__file__).with_name('target.py')} idle 3"
+    with subprocess.Popen(
+        ["unshare", "-n", "sh", "-c", inner], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        done = cli("sockets", "--pid", process.pid)
+        refused = cli("sockets", "--pid", process.pid, "--backend", "sock_diag")
+        process.communicate()
+    assert done.returncode == 0, done.stderr
+    assert "seen by proc_net (the process lives in another network namespace)" in done.stdout
+    assert re.search(r"CLOSE_WAIT\s+3", done.stdout)
+    assert refused.returncode == 3
+    assert "another network namespace" in refused.stderr
+
+
+@linux
+def test_netlink_refused(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the kernel refuses netlink auto takes psutil and says why; forced it is an error."""
+    from hermes_diag.errors import CannotMeasure
+    from hermes_diag.sampling.backends import sock_diag
+    from hermes_diag.sampling.eye import Eye
+
+    def refuse() -> socket.socket:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(sock_diag, "_socket", refuse)
+    pid = target("idle", 2)
+    look = Eye(pid).look()
+    assert look.backend == "psutil"
+    assert "refuses sock_diag" in look.why
+    assert sum(row.state == "CLOSE_WAIT" for row in look.rows) == 2
+    with pytest.raises(CannotMeasure, match="refuses sock_diag"):
+        Eye(pid, "sock_diag")
+
+
+@pytest.mark.parametrize("portable", [False, True])
+def test_portable_path(target: Target, portable: bool) -> None:
+    """psutil tells the same of a process as /proc does."""
+    from hermes_diag.sampling import process
+    from hermes_diag.sampling.eye import Eye
+
+    if not portable and not LINUX:
+        pytest.skip("needs Linux")
+    pid = target("child", 2)
+    seen = Eye(pid, "psutil", children=True, portable=portable).look()
+    assert len(seen.processes) == 2
+    first, me = seen.processes[0], psutil.Process(pid)
+    assert (first.pid, first.name, first.threads) == (pid, me.name(), 1)
+    assert first.started == pytest.approx(me.create_time(), abs=1.5)
+    assert first.fds == me.num_fds()
+    assert sum(row.state == "CLOSE_WAIT" for row in seen.rows) == 2
+    with pytest.raises(process.Ended):
+        Eye(999999999, portable=portable)
+
+
+def test_pid_reuse_ends_a_watch(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process with the same PID is not the one that was watched."""
+    from hermes_diag.observe import Watch
+    from hermes_diag.sampling.eye import Eye
+
+    eye = Eye(target("idle", 1))
+    watch = Watch(eye, 0.01, count=50)
+    samples = iter(watch)
+    next(samples)
+    monkeypatch.setattr(eye, "_identity", -1.0)
+    assert list(samples) == []
+    assert watch.ended.how == "replaced"
+    assert "another process" in watch.ended.detail
+
+
+def test_our_own_descriptors_do_not_grow(target: Target) -> None:
+    """A hundred samples leave no descriptor open here."""
+    from hermes_diag.sampling.eye import Eye
+
+    eye = Eye(target("idle", 2))
+    eye.look()
+    me = psutil.Process()
+    before = me.num_fds()
+    for _ in range(100):
+        eye.look(info=False)
+    assert me.num_fds() == before

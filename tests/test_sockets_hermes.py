@@ -1,0 +1,77 @@
+"""A real `hermes gateway run`, doing turns against our provider in a network namespace of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Cli
+
+HERMES = os.environ.get("HERMES_DIAG_HERMES_PYTHON", "")
+
+pytestmark = [
+    pytest.mark.skipif(not HERMES, reason="HERMES_DIAG_HERMES_PYTHON names no Python with hermes-agent and aiohttp"),
+    pytest.mark.skipif(
+        not (sys.platform.startswith("linux") and os.geteuid() == 0 and shutil.which("unshare")),
+        reason="a network namespace needs root on Linux",
+    ),
+    pytest.mark.timeout(240),
+]
+
+TURNS = 12
+
+
+def test_a_gateway_at_work(cli: Cli, tmp_path: Path) -> None:
+    """Found by its pid file, read through its namespace, watched over its turns: nothing leaks."""
+    home, saved = tmp_path / "home", tmp_path / "w.jsonl"
+    command = ["unshare", "-n", sys.executable, str(ROOT / "tests" / "hermes_gateway.py"), HERMES, str(home)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as gateway:
+        assert gateway.stdin is not None
+        assert gateway.stdout is not None
+        try:
+            first = gateway.stdout.readline()
+            assert first, "the gateway did not start"
+            pid = json.loads(first)["pid"]
+
+            def turn() -> None:
+                gateway.stdin.write("\n")
+                gateway.stdin.flush()
+                assert json.loads(gateway.stdout.readline())["status"] == 200
+
+            turn()  # warm up: the first one opens files that stay open
+            look = cli("sockets", "--gateway", HERMES_HOME=str(home))
+            assert look.returncode == 0, look.stderr
+            assert f"process {pid}" in look.stdout
+            assert "another network namespace" in look.stdout
+            assert "SQLite" in look.stdout
+            options = ["--gateway", "--watch", "--interval", "100ms", "--json", "--save", str(saved)]
+            watch = subprocess.Popen(
+                [sys.executable, "-m", "hermes_diag", "sockets", *options],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "HERMES_HOME": str(home)},
+            )
+            assert watch.stdout is not None
+            watch.stdout.readline()
+            for _ in range(TURNS):
+                turn()
+            for _ in range(12):
+                watch.stdout.readline()
+        finally:
+            gateway.communicate()
+        out, err = watch.communicate(timeout=60)
+    summary = json.loads(out.splitlines()[-1])
+    assert summary["ended"]["how"] == "exited", err
+    courses = {one["name"]: one for one in summary["courses"]}
+    assert courses["CLOSE_WAIT"]["word"] != "growing"
+    assert courses["CLOSE_WAIT"]["high"] <= 4
+    text = saved.read_text() + look.stdout + out
+    assert "kkkkkkkk" not in text  # the key of the API server
+    assert '"hi"' not in text
+    assert cli("report", saved).returncode == watch.returncode
