@@ -130,6 +130,25 @@ class Connection:
 
 
 @dataclass(frozen=True)
+class Happened:
+    """Something happened on a connection of the provider. `at` in seconds since the epoch; counts are so
+    far. Our own names and numbers only: nothing of what was sent."""
+
+    at: float
+    connection: int
+    what: str  # opened, request, first byte, answered, broken off, half-closed, closed
+    requests: int
+    bytes_in: int
+    bytes_out: int
+    path: str = ""
+    status: int = 0
+    events: int = 0
+    fault: str = ""
+    closed_first: str = ""
+    how: str = ""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How a cell ended: "done", "died", "hung" or "cut" (interrupted before its end)."""
 
