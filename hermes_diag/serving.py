@@ -85,12 +85,17 @@ async def _until_told() -> int:
     told: asyncio.Future[int] = loop.create_future()
     numbers = (signal.SIGINT, signal.SIGTERM)
     for number in numbers:
-        loop.add_signal_handler(number, lambda number=number: told.done() or told.set_result(number))
+        loop.add_signal_handler(number, _resolve, told, number)
     try:
         return await told
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+def _resolve(told: asyncio.Future[int], number: int) -> None:
+    if not told.done():
+        told.set_result(number)
 
 
 class Printer:

@@ -18,6 +18,12 @@ CREATED_AT = 1_700_000_000  # fixed, so that the same request gets the same byte
 MESSAGE, REFUSAL, REASONING, CALL = "message", "refusal", "reasoning", "call"
 
 
+#: Releases of the SDK from which on the fields of a stream differ: 2.45 wants `cache_write_tokens` in the
+#: usage, 3.0 no longer knows `name` beside the arguments of a finished function call.
+DIALECTS = ((3, 0), (2, 45), (0, 0))
+NEWEST = DIALECTS[0]
+
+
 @dataclass(frozen=True)
 class Item:
     """One output item; of a call, `words` are its arguments as JSON. `words` arrive one delta each."""
@@ -49,14 +55,15 @@ class Reply:
     usage: Usage = Usage()
     echo: bool = False
     transcript: tuple[bytes, ...] = ()
-    generation: int = 3  # of the SDK that will read it: field names differ
+    sdk: tuple[int, int] = NEWEST  # that will read it: the fields it knows differ
     usage_chunk: bool = False  # chat: the client asked for the tokens of a stream
 
     def for_request(self, body: dict[str, Any], headers: dict[str, str] | None = None) -> Reply:
         """This reply as that request gets it."""
         reply = self
-        if generation((headers or {}).get("x-stainless-package-version", "")) != reply.generation:
-            reply = replace(reply, generation=2)
+        sdk = dialect((headers or {}).get("x-stainless-package-version", ""))
+        if sdk != NEWEST:
+            reply = replace(reply, sdk=sdk)
         options = body.get("stream_options")
         if isinstance(options, dict) and options.get("include_usage") is True:
             reply = replace(reply, usage_chunk=True)
@@ -69,9 +76,14 @@ class Reply:
 DEFAULT = Reply()
 
 
-def generation(version: str) -> int:
-    """The generation of an SDK by its version; without a version, the newest."""
-    return 2 if version.startswith(("1.", "2.")) else 3
+def dialect(version: str) -> tuple[int, int]:
+    """The oldest release of the SDK that knows the same fields; without a version, of the newest."""
+    major, _, rest = version.partition(".")
+    minor = rest.partition(".")[0]
+    if not (major.isdecimal() and minor.isdecimal()):
+        return NEWEST
+    number = int(major[:4]), int(minor[:6])
+    return next((release for release in DIALECTS if number >= release), DIALECTS[-1])
 
 
 def split_words(text: str) -> tuple[str, ...]:
@@ -184,7 +196,6 @@ def _response(model: str, status: str, reply: Reply) -> dict[str, Any]:
         "parallel_tool_calls": True,
         "previous_response_id": None,
         "reasoning": {"effort": None, "summary": None},
-        "store": False,
         "temperature": 1.0,
         "text": {"format": {"type": "text"}},
         "tool_choice": "auto",
@@ -199,7 +210,7 @@ def _response(model: str, status: str, reply: Reply) -> dict[str, Any]:
 def _usage(reply: Reply) -> dict[str, Any]:
     usage = reply.usage
     details = {"cached_tokens": usage.cached}
-    if reply.generation > 2:
+    if reply.sdk >= (2, 45):
         details["cache_write_tokens"] = 0
     return {
         "input_tokens": usage.input,
@@ -243,17 +254,17 @@ def _responses_events(model: str, reply: Reply) -> list[dict[str, Any]]:
     for number, item in enumerate(reply.items):
         started, ended = _item(item, number, "in_progress"), _item(item, number, "completed")
         events.append({"type": "response.output_item.added", "output_index": number, "item": started})
-        events += _inner_events(item, {"item_id": started["id"], "output_index": number}, reply.generation)
+        events += _inner_events(item, {"item_id": started["id"], "output_index": number}, reply.sdk)
         events.append({"type": "response.output_item.done", "output_index": number, "item": ended})
     events.append({"type": "response.completed", "response": _response(model, "completed", reply)})
     return [{**event, "sequence_number": number} for number, event in enumerate(events)]
 
 
-def _inner_events(item: Item, where: dict[str, Any], sdk: int) -> list[dict[str, Any]]:
+def _inner_events(item: Item, where: dict[str, Any], sdk: tuple[int, int]) -> list[dict[str, Any]]:
     """The events between the start and the end of an item."""
     if item.kind == CALL:
         kind = "response.function_call_arguments"
-        named = {"name": item.name} if sdk == 2 else {}
+        named = {"name": item.name} if sdk < (3, 0) else {}
         return [
             *({"type": f"{kind}.delta", **where, "delta": word} for word in item.words),
             {"type": f"{kind}.done", **where, "arguments": item.text, **named},

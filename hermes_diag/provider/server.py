@@ -68,6 +68,7 @@ class Provider:
         self._counts: Counter[str] = Counter()
         self._listener = Listener(lambda: Connection(self), host, port)
         self._filling: asyncio.Task[None] | None = None
+        self._limit: int | None = None
         self.set_faults(faults)
 
     async def start(self) -> None:

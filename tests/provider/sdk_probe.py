@@ -27,6 +27,7 @@ def say(what):
 
 
 def answer(order):
+    os.environ.pop("SSL_CERT_FILE", None)
     if order.get("ca"):
         os.environ["SSL_CERT_FILE"] = order["ca"]
     with openai.OpenAI(api_key="none", base_url=order["base_url"], max_retries=0, timeout=order["timeout"]) as client:
