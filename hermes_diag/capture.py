@@ -75,7 +75,7 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
 def create(path: Path, force: bool = False) -> IO[bytes]:
     """Open a new capture file; an existing one only with `force`. Raises UsageError."""
     try:
-        return open(path, "wb" if force else "xb")
+        return open(path, "wb" if force else "xb", buffering=0)
     except FileExistsError:
         raise UsageError(f"{path} exists", "name another file, or add --force") from None
     except OSError as exc:
@@ -83,9 +83,13 @@ def create(path: Path, force: bool = False) -> IO[bytes]:
 
 
 class Capture:
-    """A capture file being written; each line is flushed."""
+    """A capture file being written, unbuffered: each line is there at once.
+
+    When the disk gives out, writing ends and `failure` says why; the run itself goes on.
+    """
 
     def __init__(self, file: IO[bytes], plan: Plan) -> None:
+        self.failure = ""
         self._file = file
         self._put({"record": "capture", "schema": SCHEMA, "plan": plan})
 
@@ -94,8 +98,12 @@ class Capture:
         self._put({"record": _NAMES[type(record)], "cell": cell.name, **own})
 
     def _put(self, line: dict[str, Any]) -> None:
-        self._file.write(msgspec.json.encode(line) + b"\n")
-        self._file.flush()
+        if self.failure:
+            return
+        try:
+            self._file.write(msgspec.json.encode(line) + b"\n")
+        except OSError as exc:
+            self.failure = exc.strerror or type(exc).__name__
 
 
 def read(path: Path) -> tuple[Plan, list[Evidence]]:

@@ -22,19 +22,18 @@ def weigh(evidence: Sequence[Evidence]) -> tuple[Claim, ...]:
     control = [one for one in done if one.cell.workload == FRESH]
     measured = {m.name: m.value for one in done if one.cell.workload == MEASURE for m in one.measured}
 
-    def claim(text: str, weigh_one: Callable[[], Found | None]) -> Claim:
-        found = weigh_one()
-        return Claim(text, *found) if found else Claim(text, NOT_TESTED, "", "no cell of this plan tests it")
+    def claim(code: str, text: str, found: Found | None) -> Claim:
+        return Claim(code, text, *(found or (NOT_TESTED, "", "no cell of this plan tests it")))
 
     return (
-        claim("the factory mutates the caller's client_kwargs", lambda: _mutated(buggy, fixed)),
-        claim("request clients share one transport", lambda: _shared(buggy, fixed)),
-        claim("APIConnectionError on tiny prompts", lambda: _connection_errors(buggy, fixed)),
-        claim("APITimeoutError on tiny prompts", lambda: _timeout_errors(buggy, fixed)),
-        claim("CLOSE_WAIT sockets linger until restart", lambda: _close_wait(buggy)),
-        claim("a fresh shell works", lambda: _fresh(control)),
-        claim("the injected client cuts the SDK's timeout to 5 s", lambda: _timeout(measured)),
-        claim("the injected client shrinks the connection limits", lambda: _limits(measured)),
+        claim("kwargs-mutated", "the factory mutates the caller's client_kwargs", _mutated(buggy, fixed)),
+        claim("transport-shared", "request clients share one transport", _shared(buggy, fixed)),
+        claim("connection-errors", "APIConnectionError on tiny prompts", _connection_errors(buggy, fixed)),
+        claim("timeout-errors", "APITimeoutError on tiny prompts", _timeout_errors(buggy, fixed)),
+        claim("close-wait", "CLOSE_WAIT sockets linger until restart", _close_wait(buggy)),
+        claim("fresh-shell", "a fresh shell works", _fresh(control)),
+        claim("timeout-of-5s", "the injected client cuts the SDK's timeout to 5 s", _timeout(measured)),
+        claim("limits-shrunk", "the injected client shrinks the connection limits", _limits(measured)),
     )
 
 
@@ -108,11 +107,12 @@ def _timeout_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | Non
     if not hit:
         return NOT_REPRODUCED, _names(interrupted), "the pool did not run dry: it takes more than 100 such turns"
     first = min(turn.turn for one in hit for turn in causes.by_cause(one.turns, causes.POOL_TIMEOUT))
+    attempts = sum(len(one.turns) for one in hit)
     return (
         REPRODUCED,
         "only when interrupted streams are abandoned: " + _names(hit),
-        f"{count} attempts, surfacing as {', '.join(sorted(surfaces))} <- PoolTimeout, first at turn {first}; "
-        f"after the request timeout of {hit[0].cell.timeout:g} s here, 600 s by default",
+        f"{count} of {attempts} attempts, surfacing as {', '.join(sorted(surfaces))} <- PoolTimeout, first at turn "
+        f"{first}; after the request timeout of {hit[0].cell.timeout:g} s here, 600 s by default",
     )
 
 
@@ -129,7 +129,7 @@ def _close_wait(buggy: list[Evidence]) -> Found | None:
         return NOT_REPRODUCED, _names(buggy), "CLOSE_WAIT 0 in every idle gap"
     text = []
     if growing:
-        text.append(f"grows without end in {_names(growing)}")
+        text.append(f"grows with every turn in {_names(growing)}")
     if left:
         text.append(f"constant (idle pool, reaped on next use) in {_names(left)}")
     if none:

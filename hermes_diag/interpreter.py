@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,12 @@ class Interpreter:
                 self._python,
                 "-B",
                 str(GATEWAY),
+                f"--host={os.getpid()}",
                 *options,
                 *(["--spawn"] if self._spawn else []),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
+                stderr=self._pipes[0].theirs[1],
                 pass_fds=theirs,
                 env=worker_environment(os.environ),
                 start_new_session=True,  # Ctrl-C on the terminal is the host's; and one kill ends all
@@ -103,11 +106,10 @@ class _Pipes:
 class Lane:
     """One row of jobs in a worker process, run one after the other."""
 
-    def __init__(
-        self, python: str, spawn: bool, events: asyncio.StreamReader, commands: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, python: str, spawn: bool, events: asyncio.StreamReader, commands: asyncio.StreamWriter) -> None:
         self.python = python
         self.spawn = spawn  # the process ends with its first job
+        self.gone = False
         self._events = events
         self._commands = commands
         self._errors = asyncio.StreamReader()
@@ -173,6 +175,7 @@ class Lane:
         """The next event, checked against the contract. Raises Gone at the end of the stream."""
         line = await self._events.readline()
         if not line.endswith(b"\n"):
+            self.gone = True
             raise Gone
         try:
             fields = msgspec.json.decode(line)
@@ -208,15 +211,22 @@ class Lane:
             self._stderr.append(line.decode("utf-8", "replace"))
 
 
-def frames(lines: Any) -> tuple[str, ...]:
-    """Of a faulthandler dump only `file:line function` and thread heads: other text may quote data."""
-    kept = []
+def frames(lines: Iterable[str]) -> tuple[str, ...]:
+    """Of a faulthandler dump only `file:line function` and thread heads: other text may quote data.
+
+    The thread in which the worker listens to its host always waits, and is left out.
+    """
+    threads: list[list[str]] = []
     for line in lines:
-        if match := _FRAME.match(line):
-            kept.append(f"{short_path(match['file'])}:{match['line']} {match['name']}")
-        elif _THREAD.match(line):
-            kept.append("thread")
-    return tuple(kept)
+        if _THREAD.match(line):
+            threads.append(["thread"])
+        elif (match := _FRAME.match(line)) and threads:
+            threads[-1].append(f"{short_path(match['file'])}:{match['line']} {match['name']}")
+    return tuple(frame for thread in threads if not any(map(_listens, thread)) for frame in thread)
+
+
+def _listens(frame: str) -> bool:
+    return frame.startswith("gateway/link.py") and frame.endswith(" _listen")
 
 
 def short_path(path: str) -> str:

@@ -55,4 +55,6 @@ def _verdict(cells: Sequence[CellReport]) -> tuple[str, int]:
     if broken:
         named = ", ".join(f"{one.cell.name} {one.word} (expected: {one.expected})" for one in broken)
         return f"not as the bug report predicts: {named}", PROBLEM
-    return "as the bug report predicts", OK
+    short = [one.cell.name for one in cells if one.word == "too short"]
+    note = f"; too few idle gaps to tell growth in {', '.join(short)}" if short else ""
+    return f"as the bug report predicts{note}", OK

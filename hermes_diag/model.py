@@ -218,8 +218,9 @@ class CellReport:
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim of the bug report. Status: reproduced, not reproduced, could not tell, not tested."""
+    """One claim of the bug report. Status: reproduced, partly, not reproduced or not tested."""
 
+    code: str
     claim: str
     status: str
     conditions: str

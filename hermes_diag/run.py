@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import resource
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from hermes_diag.capture import Capture, Recorder
+from hermes_diag.errors import CannotMeasure
 from hermes_diag.interpreter import Interpreter, Lane
 from hermes_diag.model import FRESH, Cell, Evidence, Plan
 from hermes_diag.plan import cost
@@ -28,17 +31,26 @@ class Run:
         capture: Capture | None = None,
         progress: Callable[[Cell, Any], None] = lambda cell, record: None,
         backend: str = "auto",
+        start: str = "auto",
     ) -> None:
         self._plan = plan
         self._payload = payload
         self._python = python
         self._progress = progress
         self._backend = backend
+        # Elsewhere frameworks of the system may not survive a fork (multiprocessing spawns there too).
+        self._forks = start == "fork" or (start == "auto" and sys.platform.startswith("linux"))
         self._recorders = {cell: Recorder(cell, capture) for cell in plan.cells}
         self._waiting = sorted(plan.cells, key=cost)
 
     async def run(self) -> None:
-        """Run every cell. Raises CannotMeasure when there is no SDK or no port."""
+        """Run every cell. Raises CannotMeasure when there is no SDK, no port or too low an fd limit."""
+        _raise_fd_limit(max(map(_descriptors, self._plan.cells)))
+        if not self._forks:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(LANES):
+                    group.create_task(self._work_in_new_shells())
+            return
         api = self._plan.payload.api
         warm = api, b"".join(replies.stream(api, "gpt-5"))
         async with Interpreter(self._python, LANES, warm=warm) as worker, asyncio.TaskGroup() as group:
@@ -52,8 +64,12 @@ class Run:
             self._waiting.remove(cell)
             await self._session(cell).in_new_shells(self._python)
         stack = await lane.hello()
-        while self._waiting:
+        while self._waiting and not lane.gone:
             await self._session(self._waiting.pop()).on_lane(lane, stack)
+
+    async def _work_in_new_shells(self) -> None:
+        while self._waiting:
+            await self._session(self._waiting.pop()).in_new_shells(self._python)
 
     def _session(self, cell: Cell) -> Session:
         api, recorder = self._plan.payload.api, self._recorders[cell]
@@ -62,6 +78,30 @@ class Run:
     def evidence(self) -> list[Evidence]:
         """What has been seen so far of every cell of the plan, in its order."""
         return [recorder.evidence() for recorder in self._recorders.values()]
+
+
+def _descriptors(cell: Cell) -> int:
+    """File descriptors that a cell may need at most, on either side: where nobody closes one for each
+    attempt, else one for each session; and some for Python."""
+    attempts = cell.turns * (cell.retries + 1) if cell.release == "abandon" else 1
+    return cell.sessions * attempts + 64
+
+
+def _raise_fd_limit(need: int) -> None:
+    """A leak of 100 sockets must not end as "too many open files": raise the soft limit if allowed.
+
+    The worker inherits it. Raises CannotMeasure when the hard limit is in the way.
+    """
+    need = LANES * need  # the provider's side of all lanes is in this process
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < need:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (need, hard))
+        except (ValueError, OSError):
+            raise CannotMeasure(
+                f"this plan needs {need} file descriptors, the limit is {soft} (hard limit {hard})",
+                f"run `ulimit -n {need}` first, or ask for fewer --sessions or --turns",
+            ) from None
 
 
 def finish(run_: Run) -> bool:

@@ -59,11 +59,12 @@ class Session:
         await self._observed(self._job(lane))
 
     async def in_new_shells(self, python: str) -> None:
-        """Run the control: each turn in an interpreter of its own, started for it."""
+        """Run the cell in an interpreter of its own; the control has a new one for each turn."""
         await self._observed(self._shells(python))
 
     async def _shells(self, python: str) -> None:
-        for turn in range(self._cell.sessions * self._cell.turns):
+        shells = self._cell.sessions * self._cell.turns if self._cell.workload == FRESH else 1
+        for turn in range(shells):
             async with Interpreter(python, spawn=True) as shell:
                 stack = await shell.lanes[0].hello()
                 if turn == 0:
@@ -101,6 +102,10 @@ class Session:
             await self._follow(lane)
         except Gone:
             raise Died("its interpreter was killed or ended by itself") from None
+        except CannotMeasure as exc:
+            raise Died(exc.message) from None
+        except (psutil.Error, OSError) as exc:
+            raise Died(f"it could not be looked at: {type(exc).__name__}") from None
         finally:
             self._pid = 0
 

@@ -18,6 +18,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 clean or as expected, 1 a problem was found, 2 wrong usage, 3 could not measure.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help wraps at any width, and starts faster
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("repro", epilog=repro.EXAMPLES)(repro.command)

@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-EXAMPLES = """Examples:
-
-hermes-diag faults
-
-hermes-diag faults idle-close
-
-hermes-diag faults --json | jq '.faults[].name'"""
+EXAMPLES = """\b
+Examples:
+  hermes-diag faults
+  hermes-diag faults idle-close
+  hermes-diag faults --json | jq '.faults[].name'
+"""
 
 
 def command(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -19,8 +18,11 @@ def progress_console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def show(report: Report, as_json: bool, verbose: bool, interrupted: bool = False, saved: Path | None = None) -> None:
-    """Print the report and leave with its exit code (130 when the run was interrupted)."""
+def show(report: Report, as_json: bool, verbose: bool, interrupted: bool = False, saved: str = "") -> None:
+    """Print the report and leave with its exit code (130 when the run was interrupted).
+
+    saved: what to say about the capture, on stderr.
+    """
     try:
         if as_json:
             print(json_document.render(report))
@@ -31,7 +33,7 @@ def show(report: Report, as_json: bool, verbose: bool, interrupted: bool = False
     except BrokenPipeError:  # `| head`: the reader has seen enough, the verdict stands
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if saved:
-        sys.stderr.write(f"evidence written to {saved}\n")
+        sys.stderr.write(f"{saved}\n")
     if interrupted:
         sys.stderr.write("interrupted: the table shows what was measured until then\n")
     raise typer.Exit(INTERRUPTED if interrupted else report.exit_code)

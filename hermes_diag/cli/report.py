@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-EXAMPLES = """Examples:
-
-hermes-diag report run.jsonl
-
-hermes-diag report run.jsonl --json"""
+EXAMPLES = """\b
+Examples:
+  hermes-diag report run.jsonl
+  hermes-diag report run.jsonl --json
+"""
 
 
 def command(

@@ -6,21 +6,20 @@ import sys
 from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-EXAMPLES = """Examples:
-
-hermes-diag repro
-
-hermes-diag repro --strategy buggy --release close --workload steady --retries 3 -v
-
-hermes-diag repro request_dump_20261101_080000_000000.json --save run.jsonl
-
-hermes-diag repro --json | jq .verdict"""
+EXAMPLES = """\b
+Examples:
+  hermes-diag repro
+  hermes-diag repro --strategy buggy --release close --workload steady --retries 3 -v
+  hermes-diag repro request_dump_20261101_080000_000000.json --save run.jsonl
+  hermes-diag repro --json | jq .verdict
+"""
 
 
+# typer takes a Literal for one value, but for a repeatable option only an Enum.
 class Strategy(str, Enum):
     buggy = "buggy"
     fixed = "fixed"
@@ -35,17 +34,6 @@ class Workload(str, Enum):
     steady = "steady"
     interrupted = "interrupted"
     overlapping = "overlapping"
-
-
-class Scope(str, Enum):
-    session = "session"
-    gateway = "gateway"
-
-
-class Backend(str, Enum):
-    auto = "auto"
-    psutil = "psutil"
-    sock_diag = "sock_diag"
 
 
 def _idle_close(text: str) -> float:
@@ -64,7 +52,7 @@ def command(
     payload: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[PAYLOAD]",
+            metavar="PAYLOAD",
             show_default=False,
             help="JSON file with a Responses or Chat Completions body, or a Hermes request dump. "
             "Without one a tiny built-in prompt.",
@@ -87,7 +75,7 @@ def command(
         int | None, typer.Option(min=1, max=5000, show_default="6 to 101, by workload", help="Turns per session.")
     ] = None,
     scope: Annotated[
-        Scope | None,
+        Literal["session", "gateway"] | None,
         typer.Option(show_default="session; gateway when overlapping", help="Who shares one client_kwargs dict."),
     ] = None,
     retries: Annotated[
@@ -108,7 +96,19 @@ def command(
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the order in which sessions are served.")] = 0,
     max_payload: Annotated[int, typer.Option(min=1, metavar="BYTES", help="Largest payload taken.")] = 32 * 2**20,
-    backend: Annotated[Backend, typer.Option(help="Where socket tables come from.")] = Backend.auto,
+    python: Annotated[
+        str, typer.Option(metavar="PATH", show_default="this one", help="Interpreter whose SDK is put to the test.")
+    ] = sys.executable,
+    backend: Annotated[
+        Literal["auto", "sock_diag", "psutil"], typer.Option(help="Where socket tables come from.")
+    ] = "auto",
+    start: Annotated[
+        Literal["auto", "fork", "spawn"],
+        typer.Option(
+            help="How each cell gets its process: forked from one interpreter (auto on Linux), "
+            "or an interpreter of its own (auto elsewhere; slower)."
+        ),
+    ] = "auto",
     save: Annotated[
         Path | None,
         typer.Option(metavar="FILE", show_default=False, help="Write the evidence as JSON Lines, as it happens."),
@@ -130,9 +130,7 @@ def command(
     from hermes_diag.reporters.live import Progress
 
     body = payloads.load(payload, max_payload)
-    sizes = plan.Sizes(
-        sessions, turns, scope and scope.value, retries, timeout, None if idle_close < 0 else idle_close, seed
-    )
+    sizes = plan.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
     plan_ = plan.make(
         body.info,
         tuple(dict.fromkeys(one.value for one in strategy or ())),
@@ -143,6 +141,9 @@ def command(
     with ExitStack() as stack:
         capture = Capture(stack.enter_context(create(save, force)), plan_) if save else None
         progress = stack.enter_context(Progress(plan_, output.progress_console()))
-        run_ = run.Run(plan_, body.wire, sys.executable, capture, progress, backend.value)
+        run_ = run.Run(plan_, body.wire, python, capture, progress, backend, start)
         interrupted = not run.finish(run_)
-    output.show(judge.report(plan_, run_.evidence()), json, verbose, interrupted, save)
+    saved = f"evidence written to {save}" if save else ""
+    if capture and capture.failure:
+        saved = f"evidence could not be written to {save}: {capture.failure}"
+    output.show(judge.report(plan_, run_.evidence()), json, verbose, interrupted, saved)

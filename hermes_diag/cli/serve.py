@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-EXAMPLES = """Examples:
-
-hermes-diag serve
-
-hermes-diag serve --fault idle-close=0.5 --fault rst-mid-stream:every=3 --tls
-
-hermes-diag serve --port 8080 --reply script.json --require-key
-
-hermes-diag serve --json | jq -c 'select(.event == "closed")'"""
+EXAMPLES = """\b
+Examples:
+  hermes-diag serve
+  hermes-diag serve --fault idle-close=0.5 --fault rst-mid-stream:every=3 --tls
+  hermes-diag serve --port 8080 --reply script.json --require-key
+  hermes-diag serve --json | jq -c 'select(.event == "closed")'
+"""
 
 
 def command(

@@ -19,12 +19,13 @@ import sys
 import traceback
 
 from .contract import PROTOCOL, Done, Exited, Failed, Hello, Job, Started
-from .link import Commands, Link
+from .link import HOST_GONE, Commands, Link
 
 
 def main(argv):
     parser = argparse.ArgumentParser()
     parser.add_argument("--lane", action="append", required=True, help="TALK,STDERR descriptors")
+    parser.add_argument("--host", type=int, required=True, help="pid of the process that started us")
     parser.add_argument("--spawn", action="store_true")
     options = parser.parse_args(argv)
     lanes = [tuple(int(fd) for fd in lane.split(",")) for lane in options.lane]
@@ -32,6 +33,8 @@ def main(argv):
         os.set_inheritable(fd, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's to handle
     _die_with_host()
+    if os.getppid() != options.host:  # it went before we could ask for that
+        return HOST_GONE
     warm = Commands(os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # code under test must not read our commands
     try:
@@ -44,7 +47,7 @@ def main(argv):
         return _lane(lanes[0], sdk, spawn=True)
     order = _read(warm)
     if order is None:
-        return 0
+        return HOST_GONE
     sdk.warm(*order)
     return _fork_lanes(lanes, sdk)
 

@@ -12,6 +12,7 @@ correct library refuses to, and because one head and a few chunk sizes cost a te
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
@@ -158,7 +159,7 @@ class Wire:
         self.continued = True
         return CONTINUE
 
-    def head(self, status: int, headers: Headers, close: bool = False) -> bytes:
+    def head(self, status: int, headers: Iterable[tuple[str, str]], close: bool = False) -> bytes:
         """Status line and headers; without a content-length the body will be chunked.
 
         close: say that the connection ends with this response.
@@ -167,6 +168,7 @@ class Wire:
             raise Misuse(f"a head while {self.state}")
         self.state = SENDING
         self.closes = self.closes or close
+        headers = tuple(headers)
         counted = any(name == "content-length" for name, _ in headers)
         old = self._head is not None and self._head.http_version == b"1.0"
         self.framing = COUNTED if counted else UNTIL_CLOSE if old else CHUNKED

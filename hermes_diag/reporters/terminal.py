@@ -11,10 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes_diag import causes
+from hermes_diag.gateway.contract import TurnDone
 from hermes_diag.model import FRESH, MEASURE, CellReport, Claim, Evidence, Finding, Report
 
-#: Columns from which on the matrix has its two dimensions; below it is a list.
-WIDE = 76
+#: Columns from which on the matrix has its two dimensions, and the claims are a table; below, lists.
+WIDE, VERY_WIDE = 76, 110
+
+LEGEND = "ok: attempts answered or interrupted as planned; CLOSE_WAIT: peak/left, counted from outside"
 
 #: Cells named under a finding unless -v asks for all.
 FEW = 3
@@ -31,16 +34,22 @@ _STYLES = {
 }
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        # rich would leave with exit code 1, which in this program is a verdict.
+        raise BrokenPipeError
+
+
 def console(width: int | None = None) -> Console:
     """A console for stdout: rich heeds NO_COLOR, TERM=dumb and pipes by itself."""
-    return Console(width=width, highlight=False, soft_wrap=False)
+    return _Console(width=width, highlight=False, soft_wrap=False)
 
 
 def render(report: Report, width: int, verbose: bool = False) -> RenderableType:
     """The whole report for so many columns."""
     parts: list[RenderableType] = [_heading("What happened"), matrix(report, width)]
     if verbose:
-        parts += [_heading("Turns"), *_turns(report.evidence)]
+        parts += [_heading("Turns"), *_turns(report.evidence, width)]
     parts += [_heading("The report's claims"), _claims(report.claims, width)]
     parts += [_heading("Findings"), *_findings(report.cells, None if verbose else FEW)]
     parts += [_heading("Stack"), _stack(report), _heading("Verdict"), _verdict(report)]
@@ -56,22 +65,23 @@ def matrix(report: Report, width: int) -> RenderableType:
     single = [cell for cell in report.cells if cell.cell.workload in (FRESH,)]
     crossed = [cell for cell in report.cells if cell.cell.workload not in (FRESH, MEASURE)]
     if width < WIDE:
-        return Group(*(_line(cell) for cell in (*crossed, *single)))
+        return Group(*(_line(cell) for cell in (*crossed, *single)), Text(LEGEND, style="dim"))
     workloads = list(dict.fromkeys(cell.cell.workload for cell in crossed))
     rows = list(dict.fromkeys((cell.cell.strategy, cell.cell.release) for cell in crossed))
     cells = {(cell.cell.strategy, cell.cell.release, cell.cell.workload): cell for cell in crossed}
-    table = Table(box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False)
-    table.add_column("strategy / release")
+    table = Table(box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
     for workload in workloads:
         table.add_column(workload)
     for strategy, release in rows:
         table.add_row(f"{strategy} / {release}", *(_cell(cells[strategy, release, workload]) for workload in workloads))
-    return Group(table, *(_line(cell) for cell in single))
+    return Group(table, *(_line(cell) for cell in single), Text(LEGEND, style="dim"))
 
 
 def _line(cell: CellReport) -> RenderableType:
     numbers = Text("; ".join(_numbers(cell)))
-    return Group(Text.assemble((cell.cell.name, "bold"), "  ", _word(cell)), Padding(numbers, (0, 0, 0, 2)))
+    name = "fresh process (control)" if cell.cell.workload == FRESH else cell.cell.name
+    return Group(Text.assemble((name, "bold"), "  ", _word(cell)), Padding(numbers, (0, 0, 0, 2), expand=False))
 
 
 def _cell(cell: CellReport) -> Text:
@@ -81,7 +91,9 @@ def _cell(cell: CellReport) -> Text:
 def _word(cell: CellReport) -> Text:
     text = Text(cell.word, style=_STYLES.get(cell.word, "red"))
     if not cell.as_expected:
-        text.append(f" - NOT AS PREDICTED: {cell.expected}", style="bold red")
+        text.append(f", NOT AS PREDICTED: {cell.expected}", style="bold red")
+    elif cell.word != "ok":
+        text.append(", as predicted", style="default")
     return text
 
 
@@ -95,16 +107,18 @@ def _numbers(cell: CellReport) -> Iterator[str]:
     if cell.retries_made:
         yield f"{cell.retries_helped} of {cell.retries_made} retries helped"
     if cell.close_wait_peak is not None:
-        yield f"CLOSE_WAIT peak {cell.close_wait_peak}, left {cell.close_wait_left}"
+        yield f"CLOSE_WAIT {cell.close_wait_peak}/{cell.close_wait_left}"
 
 
 def _claims(claims: tuple[Claim, ...], width: int) -> RenderableType:
-    if width < WIDE:
+    if width < VERY_WIDE:
         return Group(
             *(
                 Group(
                     Text.assemble((claim.claim, "bold"), ": ", _status(claim)),
-                    Padding(Text("\n".join(filter(None, (claim.conditions, claim.evidence)))), (0, 0, 0, 2)),
+                    Padding(
+                        Text("\n".join(filter(None, (claim.conditions, claim.evidence)))), (0, 0, 0, 2), expand=False
+                    ),
                 )
                 for claim in claims
             )
@@ -137,32 +151,40 @@ def _findings(cells: tuple[CellReport, ...], most: int | None) -> Iterator[Rende
         if len(made) > len(body):
             body.append(f"and in {len(made) - len(body)} more cells (-v)")
         reference = f"  [{first.reference}]" if first.reference else ""
-        yield Padding(Text("\n".join([*body, f"Remedy: {first.remedy}{reference}"])), (0, 0, 0, 2))
+        yield Padding(Text("\n".join([*body, f"Remedy: {first.remedy}{reference}"])), (0, 0, 0, 2), expand=False)
     for cell in cells:
         if cell.outcome.how == "hung":
             yield Text(f"stacks of {cell.cell.name}, innermost frame first", style="bold")
-            yield Padding(Text("\n".join(cell.outcome.frames)), (0, 0, 0, 2))
+            yield Padding(Text("\n".join(cell.outcome.frames)), (0, 0, 0, 2), expand=False)
 
 
-def _turns(evidence: tuple[Evidence, ...]) -> Iterator[RenderableType]:
+def _turns(evidence: tuple[Evidence, ...], width: int) -> Iterator[RenderableType]:
+    """A table of attempts for each cell; where there is no room for columns, a line for each."""
     for one in evidence:
         if not one.turns:
             continue
-        sent = {served.turn: served.events for served in one.served}
-        table = Table(title=one.cell.name, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("session/turn/attempt")
-        for name in ("ms", "sent", "read", "transport"):
-            table.add_column(name, justify="right")
-        table.add_column("outcome")
-        for turn in one.turns:
-            name = causes.name(turn)
-            outcome = turn.outcome
-            if outcome == "error":
-                outcome = f"{causes.of(turn)}: {' <- '.join(turn.chain)}"
+        sent = {served.turn: str(served.events) for served in one.served}
+        rows = [(turn, sent.get(causes.name(turn), "-"), _outcome(turn)) for turn in one.turns]
+        if width < WIDE:
+            yield Text(one.cell.name, style="bold")
+            for turn, events, outcome in rows:
+                yield Text(f"{causes.name(turn)}  {turn.ms:.1f} ms, {turn.events} of {events} events: {outcome}")
+            continue
+        title = f"{one.cell.name} (turn: session/turn/attempt; events sent by the provider, read by the client)"
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("turn", no_wrap=True)
+        for name in ("ms", "sent", "read", "pool"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("outcome", overflow="fold")
+        for turn, events, outcome in rows:
             table.add_row(
-                name, f"{turn.ms:.1f}", str(sent.get(name, "-")), str(turn.events), f"#{turn.http_client}", outcome
+                causes.name(turn), f"{turn.ms:.1f}", events, str(turn.events), f"#{turn.http_client}", outcome
             )
         yield table
+
+
+def _outcome(turn: TurnDone) -> str:
+    return f"{causes.of(turn)}: {' <- '.join(turn.chain)}" if turn.outcome == "error" else turn.outcome
 
 
 def _stack(report: Report) -> Text:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 
+from hermes_diag import trend
 from hermes_diag.model import Evidence, Finding
 
 #: Verdict words, the worst first; a cell without any is ok.
@@ -27,6 +28,18 @@ class Hit:
     summary: str
     numbers: Mapping[str, float] = field(default_factory=dict)
     turns: tuple[str, ...] = ()
+
+
+def growth(evidence: Evidence, state: str) -> Hit | None:
+    """A hit when the sockets in that state grow from idle gap to idle gap."""
+    points = [(sample.turns, sample.states.get(state, 0)) for sample in evidence.idle()]
+    if not trend.grows(points):
+        return None
+    first, last, per_turn = points[0][1], points[-1][1], trend.per_turn(points)
+    return Hit(
+        f"{state} grew from {first} to {last} over {len(points)} idle gaps, {per_turn:.2f} a turn",
+        {"first": first, "last": last, "gaps": len(points), "per_turn": per_turn},
+    )
 
 
 @cache

@@ -16,8 +16,8 @@ def check(evidence: Evidence) -> Hit | None:
     limits = {client.serial: client.max_connections for client in evidence.clients}
     limit = max((value for value in limits.values() if value), default=0)
     return Hit(
-        f"{len(turns)} attempts waited {evidence.cell.timeout:g} s for a connection and got none: all {limit} of "
-        "the pool were taken by streams that nobody closed",
+        f"{len(turns)} of {len(evidence.turns)} attempts waited {evidence.cell.timeout:g} s for a connection and "
+        f"got none: all {limit} of the pool were taken by streams that nobody closed",
         {"attempts": len(turns), "pool": limit, "first_turn": turns[0].turn},
         tuple(map(causes.name, turns)),
     )

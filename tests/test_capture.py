@@ -1,0 +1,85 @@
+"""Evidence survives the file: written as it happens, read back the same, refused in a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from conftest import GOLDEN, Cli
+
+from hermes_diag import capture
+from hermes_diag.errors import UsageError
+
+ANY = GOLDEN / "stream-killed.fires.jsonl"
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    """What is read and written again is the same evidence."""
+    plan, (evidence,) = capture.read(ANY)
+    again = tmp_path / "again.jsonl"
+    with capture.create(again) as file:
+        recorder = capture.Recorder(evidence.cell, capture.Capture(file, plan))
+        for kind in ("stack", "clients", "turns", "samples", "served", "connections", "measured", "outcome"):
+            value = getattr(evidence, kind)
+            for record in value if isinstance(value, tuple) else (value,):
+                recorder.add(record)
+    assert capture.read(again) == (plan, [evidence])
+
+
+def test_a_killed_run_can_be_read(tmp_path: Path) -> None:
+    """Cut anywhere, the whole lines count; the cell is known to be cut."""
+    data = ANY.read_bytes()
+    for keep in (len(data) // 3, len(data) // 2, len(data) - 5):
+        path = tmp_path / "cut.jsonl"
+        path.write_bytes(data[:keep])
+        _, (evidence,) = capture.read(path)
+        assert evidence.outcome.how == "cut"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"", "is empty"),
+        (b"{}\n", "is no capture"),
+        (b"\xff\xfe\n", "is no capture"),
+        (b'{"record":"capture","schema":99,"plan":{}}\n', "schema 99"),
+        (b'{"record":"capture","schema":1,"plan":{"cells":7}}\n', "line 1: Expected `array`"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, text: bytes, says: str) -> None:
+    """Which line, what is wrong."""
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(text)
+    with pytest.raises(UsageError, match=r"x\.jsonl") as caught:
+        capture.read(path)
+    assert says in caught.value.message
+
+
+def test_a_changed_line_is_named(tmp_path: Path) -> None:
+    """A record of the wrong shape is refused with its line number."""
+    lines = ANY.read_bytes().split(b"\n")
+    lines[3] = msgspec.json.encode({"record": "turn", "cell": "buggy/close/overlapping", "session": "one"})
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(UsageError, match="line 4"):
+        capture.read(path)
+
+
+def test_report_on_the_command_line(cli: Cli) -> None:
+    """A capture is judged again without running anything; a bad file is exit 2."""
+    done = cli("report", ANY)
+    assert "stream-killed" in done.stdout
+    assert done.returncode == 0
+    assert cli("report", GOLDEN).returncode == 2
+    assert cli("report", "none.jsonl").returncode == 2
+
+
+def test_save_does_not_overwrite(cli: Cli, tmp_path: Path) -> None:
+    """An existing file is kept unless --force."""
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text("mine")
+    done = cli("repro", "--save", kept)
+    assert done.returncode == 2
+    assert "--force" in done.stderr
+    assert kept.read_text() == "mine"

@@ -1,0 +1,208 @@
+"""Whatever is pulled out from under it: nothing is left behind, and no verdict comes from half the evidence."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import Cli
+from stuck import run_stuck
+
+from hermes_diag import judge
+
+COMMAND = [sys.executable, "-m", "hermes_diag", "repro"]
+PATIENCE = 30
+
+
+def until(true: Callable[[], object], patience: float = PATIENCE) -> None:
+    """Wait for a condition, not for a time."""
+    end = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Everything the host started."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def leaking(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Jobs that hold many connections; a process that ends meanwhile holds none."""
+
+    def count(one: psutil.Process) -> int:
+        try:
+            return len(one.net_connections("tcp"))
+        except psutil.Error:
+            return 0
+
+    return [one for one in family(process) if count(one) > 10]
+
+
+def lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+@pytest.mark.parametrize("records", [0, 1, 40, 400])
+def test_a_killed_host_leaves_nothing(tmp_path: Path, records: int) -> None:
+    """SIGKILL at any moment, while importing too: within 2 s no process is left and no port listens."""
+    saved = tmp_path / "run.jsonl"
+    with subprocess.Popen([*COMMAND, "--save", saved], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as host:
+        until(lambda: family(host))
+        until(lambda: lines(saved) >= records)
+        started = family(host)
+        host.kill()
+        host.wait()
+    _, alive = psutil.wait_procs(started, timeout=2)
+    alive = [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+    assert not alive
+
+
+def test_ctrl_c_prints_what_was_learnt(tmp_path: Path) -> None:
+    """SIGINT: the partial table, exit code 130, no traceback, nothing left."""
+    saved = tmp_path / "run.jsonl"
+    with subprocess.Popen([*COMMAND, "--save", saved], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as host:
+        until(lambda: b'"record":"outcome"' in (saved.read_bytes() if saved.exists() else b""))
+        started = family(host)
+        host.send_signal(signal.SIGINT)
+        out, err = host.communicate(timeout=PATIENCE)
+    assert host.returncode == 130
+    assert b"What happened" in out
+    assert b"the run ended before this cell did" in out
+    assert b"interrupted" in err
+    assert b"Traceback" not in err
+    assert not psutil.wait_procs(started, timeout=2)[1]
+
+
+@pytest.mark.parametrize("which", ["job", "lane"])
+def test_a_killed_worker_is_no_verdict(tmp_path: Path, which: str) -> None:
+    """The cell is named, the exit code is 3, and the other cells are still there."""
+    saved = tmp_path / "run.jsonl"
+    arguments = ["--save", saved, "--strategy", "buggy", "--workload", "interrupted", "--timeout", "2"]
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as host:
+        # Only the starving cell ever holds so many connections.
+        until(lambda: leaking(host))
+        victim = leaking(host)[0] if which == "job" else leaking(host)[0].parent()
+        assert victim is not None
+        victim.kill()
+        out, err = host.communicate(timeout=PATIENCE)
+    assert host.returncode == 3
+    assert b"could not measure buggy/abandon/interrupted" in out
+    assert b"Traceback" not in err
+
+
+def test_a_worker_that_hangs_is_a_finding_with_its_stack(tmp_path: Path) -> None:
+    """A deadlock in the client under test ends as a finding, not as a hung tool."""
+    plan, evidence = run_stuck(tmp_path)
+    report = judge.report(plan, evidence)
+    (cell,) = report.cells
+    assert cell.word == "hangs"
+    assert cell.findings[0].code == "worker-hung"
+    assert any("stuck.py" in frame for frame in cell.outcome.frames)
+    assert report.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("", "ended before it could say"),
+        ("import sys; sys.exit(3)", "ended before it could say"),
+    ],
+)
+def test_an_interpreter_that_is_none(cli: Cli, tmp_path: Path, script: str, says: str) -> None:
+    """Something that runs but is no Python with a worker in it: exit 3 and a cure."""
+    fake = tmp_path / "python"
+    fake.write_text(f"#!{sys.executable}\n{script}\n")
+    fake.chmod(0o755)
+    done = cli("repro", "--python", fake)
+    assert done.returncode == 3
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_sdk_is_said_with_its_cure(cli: Cli, tmp_path: Path) -> None:
+    """Exit 3 and the pip line."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    done = cli("repro", "--python", tmp_path / "bare" / "bin" / "python")
+    assert done.returncode == 3
+    assert "cannot import the SDK: ModuleNotFoundError: openai" in done.stderr
+    assert "-m pip install 'openai>=2.24,<3'" in done.stderr
+
+
+def test_a_python_that_does_not_exist(cli: Cli) -> None:
+    """Exit 3, one line."""
+    done = cli("repro", "--python", "none/such/python")
+    assert done.returncode == 3
+    assert "cannot start none/such/python" in done.stderr
+
+
+def test_too_low_a_descriptor_limit(cli: Cli) -> None:
+    """A leak must not end as "too many open files": said before anything runs."""
+    command = f"ulimit -n 100; exec {sys.executable} -m hermes_diag repro --workload interrupted"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "file descriptors" in done.stderr
+    assert "ulimit -n" in done.stderr
+
+
+def test_a_full_disk_loses_no_result(cli: Cli) -> None:
+    """The run goes on, the verdict stands, and the failure to save is said."""
+    done = cli("repro", "--save", "/dev/full", "--force", "--turns", 2, "--workload", "steady")
+    assert "Verdict" in done.stdout
+    assert "could not be written to /dev/full" in done.stderr
+    assert done.returncode == 0
+
+
+def test_a_python_that_prints_at_start(cli: Cli, tmp_path: Path) -> None:
+    """What an interpreter says on stdout or stderr never reaches ours."""
+    noisy = tmp_path / "python"
+    noisy.write_text(f'#!/bin/sh\necho noise; echo noise >&2\nexec {sys.executable} "$@"\n')
+    noisy.chmod(0o755)
+    done = cli("repro", "--python", noisy, "--json", "--turns", 2, "--workload", "steady")
+    assert done.stdout.startswith("{")
+    assert "noise" not in done.stderr
+    assert done.returncode == 0
+
+
+def test_a_reader_that_leaves(tmp_path: Path) -> None:
+    """`| head -1`: no traceback, and the verdict's exit code."""
+    with subprocess.Popen([*COMMAND, "--turns", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as host:
+        assert host.stdout is not None
+        host.stdout.close()
+        assert host.stderr is not None
+        err = host.stderr.read()
+        host.wait(PATIENCE)
+    assert err == b""
+    assert host.returncode == 0
+
+
+def test_a_terminal_sees_progress_and_a_pipe_does_not(tmp_path: Path) -> None:
+    """The live view is drawn on a terminal only, and leaves stdout alone."""
+    leader, follower = pty.openpty()
+    arguments = [*COMMAND, "--json", "--workload", "steady", "--turns", "4"]
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=follower, env={**os.environ, "TERM": "xterm"}
+    ) as host:
+        os.close(follower)
+        seen = b""
+        while True:
+            try:
+                part = os.read(leader, 65536)
+            except OSError:  # Linux says EIO when the other end is closed
+                break
+            if not part:
+                break
+            seen += part
+        os.close(leader)
+        out, _ = host.communicate(timeout=PATIENCE)
+    assert b"cells" in seen
+    assert b"CLOSE_WAIT" in seen
+    assert out.startswith(b"{")

@@ -1,0 +1,91 @@
+"""Both backends see the same sockets, and see what a per-process view cannot."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+
+import pytest
+
+from hermes_diag.errors import UsageError
+from hermes_diag.sampling.look import BACKENDS, choose, sample, unlisted
+
+WORKING = [pytest.param(one, id=name) for name, one in BACKENDS.items() if not one.available()]
+LINUX = sys.platform.startswith("linux")
+
+
+@contextmanager
+def pairs(count: int) -> Iterator[tuple[list[socket.socket], list[socket.socket], tuple[str, int]]]:
+    """Connected (clients, servers, address of the listener)."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        address = listener.getsockname()
+        clients = [stack.enter_context(socket.create_connection(address)) for _ in range(count)]
+        servers = [stack.enter_context(listener.accept()[0]) for _ in range(count)]
+        yield clients, servers, address
+
+
+@pytest.mark.parametrize("backend", WORKING)
+def test_states_towards_an_endpoint(backend: ModuleType) -> None:
+    """Only the client sides towards the endpoint, each in its state, with owner and fd."""
+    with pairs(5) as (clients, servers, address):
+        for server in servers[:2]:
+            server.close()
+        rows = backend.look([os.getpid()], address)
+        assert Counter(row.state for row in rows) == {"ESTABLISHED": 3, "CLOSE_WAIT": 2}
+        assert {row.pid for row in rows} == {os.getpid()}
+        assert {row.fd for row in rows} == {client.fileno() for client in clients}
+        assert {row.local for row in rows} == {client.getsockname() for client in clients}
+        only = backend.look([os.getpid()], address, ["CLOSE_WAIT"])
+        assert [row.state for row in only] == ["CLOSE_WAIT"] * 2
+
+
+@pytest.mark.parametrize("backend", WORKING)
+def test_other_processes_are_no_owner(backend: ModuleType) -> None:
+    """A socket of a process that was not asked about counts, without an owner."""
+    with pairs(1) as (_, _, address):
+        (row,) = backend.look([], address)
+        assert (row.pid, row.fd) == (None, None)
+
+
+@pytest.mark.parametrize("backend", WORKING)
+def test_a_sample_sees_ownerless_sockets(backend: ModuleType) -> None:
+    """A socket that the client has closed waits for the other side without an owner."""
+    with pairs(2) as (clients, _, address):
+        clients[0].close()
+        rows = backend.look([os.getpid()], address)
+        seen = sample(rows, os.getpid(), 0.0, 0.0, "idle", 1)
+        assert seen.states["ESTABLISHED"] == 1
+        assert seen.owned == {"ESTABLISHED": 1}
+        # FIN_WAIT1 until the other side's delayed ACK.
+        assert seen.ownerless("FIN_WAIT1") + seen.ownerless("FIN_WAIT2") == 1
+        assert seen.ownerless("ESTABLISHED") == 0
+        assert seen.fds
+        assert seen.threads
+        assert seen.rss
+
+
+@pytest.mark.skipif(not LINUX, reason="only Linux names the protocol of a socket that is in no table")
+def test_a_reset_socket_is_only_a_descriptor() -> None:
+    """State CLOSE is in no TCP table: such fds are counted, bound and connected ones are not."""
+    before = unlisted(os.getpid())
+    with pairs(2) as (clients, servers, _):
+        servers[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        servers[0].close()  # RST
+        with pytest.raises(ConnectionResetError):
+            clients[0].recv(1)
+        assert unlisted(os.getpid()) == (before or 0) + 1
+
+
+def test_the_choice_is_explained() -> None:
+    """auto takes the first that works; a forced one that does not is refused with the reason."""
+    assert choose("auto") in BACKENDS.values()
+    assert choose("psutil") is BACKENDS["psutil"]
+    if not LINUX:
+        with pytest.raises(UsageError, match="Linux only"):
+            choose("sock_diag")
