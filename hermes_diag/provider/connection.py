@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
         self._timers: list[asyncio.TimerHandle] = []
         self._half_closed = self._reset_on_hello = False
         self._writable: asyncio.Event | None = None  # set up by the first pause
+        provider.alive.add(self)
 
     # --- asyncio ---------------------------------------------------------------------------------
 
@@ -105,6 +106,7 @@ class Connection(asyncio.Protocol):
         return False  # asyncio answers with our FIN
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.provider.alive.discard(self)
         if not self.serial:
             return  # never admitted
         if isinstance(exc, ConnectionError):
@@ -211,6 +213,8 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection, whatever is under way."""
+        if not hasattr(self, "_transport"):
+            return  # accepted, but not handed to us yet
         if self.vanished:
             with contextlib.suppress(OSError):  # a FIN would wait for an ACK that the filter eats
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)

@@ -58,6 +58,7 @@ class Provider:
         self.body_limit = body_limit
         self.vanish_is_real: bool | None = None  # None: nothing had to vanish yet
         self.open: set[Connection] = set()
+        self.alive: set[Connection] = set()  # also those that were not admitted, until they are gone
         self.served: deque[Served] = deque(maxlen=keep)
         self.seen: deque[Seen] = deque(maxlen=keep)
         self.closed: dict[tuple[str, int], None] = {}  # peers that were sent a FIN or RST, the latest last
@@ -92,9 +93,10 @@ class Provider:
         if self._filling is not None:
             self._filling.cancel()
         self._listener.stop()
-        for connection in list(self.open):
-            connection.abort()
-        while self.open:  # each is closed in the next round of the loop
+        await asyncio.sleep(0)  # asyncio makes a protocol of what it has accepted in the next round
+        while self.alive:
+            for connection in list(self.alive):
+                connection.abort()
             await asyncio.sleep(0)
 
     # --- faults ----------------------------------------------------------------------------------

@@ -176,9 +176,9 @@ def until(condition: Any, what: str) -> None:
         time.sleep(0.002)
 
 
-@contextlib.contextmanager
+@pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
-    """No descriptor and no thread more after the block than before."""
+    """No descriptor and no thread more after a test than before. Import it to have it in a module."""
     process = psutil.Process()
     before = process.num_fds(), process.num_threads()
     yield

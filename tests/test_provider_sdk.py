@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from exception_table import DOCUMENT, SPECS, generate, play
-from provider_tools import GENERATIONS, OPENAI_3, Probe
+from provider_tools import GENERATIONS, OPENAI_3, Probe, nothing_left  # noqa: F401
 
 from hermes_diag.provider import Provider, faults
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from provider_tools import FIN, RESET, SILENT, Client, Heard, request, trusting, until
+from provider_tools import FIN, RESET, SILENT, Client, Heard, nothing_left, request, trusting, until  # noqa: F401
 
 from hermes_diag.errors import UsageError
 from hermes_diag.provider import Provider, faults

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import h11
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,8 @@ from hermes_diag.provider.wire import BadRequest, Misuse, Request, Wire
 
 CONVERSATION = (
     request()
-    + b"POST /v1/responses?x=1 HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    + b"POST /v1/responses?x=1 HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+    + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
     + request("/v1/models", b"", "GET", connection="close")
 )
 
@@ -87,9 +90,11 @@ def test_verbs_out_of_order_are_our_own_mistake() -> None:
         wire = Wire()
         wire.feed(request())
         arguments = {"head": (200, ()), "data": (b"x",), "end": ()}
+        *fine, wrong = verbs
+        for verb in fine:
+            getattr(wire, verb)(*arguments[verb])
         with pytest.raises(Misuse):
-            for verb in verbs:
-                getattr(wire, verb)(*arguments[verb])
+            getattr(wire, wrong)(*arguments[wrong])
 
 
 @pytest.mark.parametrize(
@@ -134,9 +139,12 @@ CRUMBS = st.lists(
     st.one_of(
         st.binary(max_size=12),
         st.sampled_from(
-            [b"POST ", b"GET ", b"/v1/responses", b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", b"host: a\r\n", b"\r\n", b"\n"]
-            + [b"content-length: ", b"5", b"transfer-encoding: chunked\r\n", b"expect: 100-continue\r\n", b"0\r\n\r\n"]
-            + [b"5\r\nhello\r\n", b"connection: close\r\n", b": ", b"\x00", b"HEAD ", b"{}", request(), request()[:40]]
+            [
+                *(b"POST ", b"GET ", b"HEAD ", b"/v1/responses", b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", b"host: a\r\n"),
+                *(b"\r\n", b"\n", b": ", b"\x00", b"{}", b"content-length: ", b"5", b"transfer-encoding: chunked\r\n"),
+                *(b"expect: 100-continue\r\n", b"connection: close\r\n", b"5\r\nhello\r\n", b"0\r\n\r\n"),
+                *(request(), request()[:40]),
+            ]
         ),
     ),
     max_size=14,
@@ -151,7 +159,7 @@ def test_any_bytes_in_any_pieces_give_the_same(data: bytes, cuts: list[int]) -> 
     100,000 inputs in `scripts/fuzz`; a sample here.
     """
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
-    pieces = [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [data[start:end] for start, end in pairwise(places)]
     assert requests_of(pieces) == requests_of([data]) == requests_of(singles(data))
 
 
