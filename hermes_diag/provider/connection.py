@@ -37,7 +37,7 @@ class Connection(asyncio.Protocol):
         self.closing = False
         self.gone = False
         self.vanished = False
-        self.serial = 0  # 0: not admitted
+        self.serial = 0
         self.certificate = VALID
         self.requests = self.bytes_in = self.bytes_out = 0
         self._closed_first = self._how = ""
@@ -48,17 +48,14 @@ class Connection(asyncio.Protocol):
         self._timers: list[asyncio.TimerHandle] = []
         self._half_closed = self._reset_on_hello = False
         self._writable: asyncio.Event | None = None  # set up by the first pause
-        provider.alive.add(self)
 
     # --- asyncio ---------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
         self._socket: Any = transport.get_extra_info("socket")
-        self._peer: tuple[str, int] = transport.get_extra_info("peername")[:2]
-        if not self.provider.admit(self, self._peer):
-            self._transport.abort()
-            return
+        self._peer: tuple[str, int] = (transport.get_extra_info("peername") or ("", 0))[:2]
+        self.provider.admit(self)
         self._watch_idle()
 
     def secure(self, tls: Tls) -> None:
@@ -106,9 +103,6 @@ class Connection(asyncio.Protocol):
         return False  # asyncio answers with our FIN
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.provider.alive.discard(self)
-        if not self.serial:
-            return  # never admitted
         if isinstance(exc, ConnectionError):
             self._blame("client", "reset")
         self.gone = True
@@ -213,8 +207,6 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection, whatever is under way."""
-        if not hasattr(self, "_transport"):
-            return  # accepted, but not handed to us yet
         if self.vanished:
             with contextlib.suppress(OSError):  # a FIN would wait for an ACK that the filter eats
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)

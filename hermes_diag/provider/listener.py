@@ -8,12 +8,16 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from hermes_diag.errors import CannotMeasure, UsageError
 
 BACKLOG = 512
 #: Own connections with which a backlog of zero is filled. The kernel keeps one more than it is told.
 _MOST_FILLERS = 16
+#: Connections accepted before others get a turn, and seconds to wait when there is no descriptor left.
+_AT_ONCE = 64
+_BREATH = 0.05
 
 
 def loopback(host: str) -> str:
@@ -33,15 +37,22 @@ def loopback(host: str) -> str:
 
 
 class Listener:
-    """A bound socket that can be served, left unserved with a full backlog, and served again."""
+    """A bound socket that accepts up to a limit; at the limit its backlog is full, and a connect hangs.
+
+    We accept ourselves: asyncio's server accepts what the backlog holds in one go and drops, without
+    closing it, what is not handed over when it is told to stop.
+    """
 
     def __init__(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> None:
         self._factory = factory
         self._host, self._port = loopback(host), port
         self._socket: socket.socket | None = None
-        self._server: asyncio.Server | None = None
+        self._limit: int | None = None
+        self._taken = 0
+        self._full = False
         self._fillers: list[socket.socket] = []
-        self.full = False
+        self._filler_peers: set[tuple[str, int]] = set()
+        self._handing_over: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Bind and listen. Raises OSError when there is no port, CannotMeasure when it is taken."""
@@ -50,7 +61,9 @@ class Listener:
         sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setblocking(False)
             sock.bind((self._host, self._port))
+            sock.listen(BACKLOG)
         except OSError as exc:
             sock.close()
             if exc.errno in (errno.EADDRINUSE, errno.EACCES):
@@ -58,7 +71,9 @@ class Listener:
                 raise CannotMeasure(f"port {self._port} on {self._host} {why}", "use --port 0") from None
             raise
         self._socket = sock
-        await self._serve()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(sock, self._accept)
+        self._mind_the_limit()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -67,19 +82,67 @@ class Listener:
         host, port = self._socket.getsockname()[:2]
         return host, port
 
-    async def _serve(self) -> None:
-        # asyncio closes the socket of a server that it stops; a duplicate keeps the port ours.
-        assert self._socket is not None
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._factory, sock=self._socket.dup(), backlog=BACKLOG)
+    def limit(self, connections: int | None) -> None:
+        """Accept so many connections at the same time; None: any number."""
+        self._limit = connections
+        self._mind_the_limit()
 
-    def fill(self) -> None:
-        """Stop accepting and fill the backlog: from now on a connect hangs, as on a host that drops SYNs."""
-        if self.full or self._socket is None or self._server is None:
+    def gone(self) -> None:
+        """One of the connections that were accepted is no more."""
+        self._taken -= 1
+        self._mind_the_limit()
+
+    def _accept(self) -> None:
+        assert self._socket is not None
+        for _ in range(_AT_ONCE):
+            if self._full:
+                return
+            try:
+                sock, peer = self._socket.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError:  # no descriptor left: try again when some may have been closed
+                self._loop.remove_reader(self._socket)
+                self._loop.call_later(_BREATH, self._resume)
+                return
+            if peer[:2] in self._filler_peers:
+                self._filler_peers.discard(peer[:2])
+                sock.close()
+                continue
+            self._taken += 1
+            sock.setblocking(False)
+            task = self._loop.create_task(self._hand_over(sock))
+            self._handing_over.add(task)
+            task.add_done_callback(self._handing_over.discard)
+            self._mind_the_limit()
+
+    async def _hand_over(self, sock: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._factory, sock)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _resume(self) -> None:
+        if self._socket is not None and not self._full:
+            self._loop.add_reader(self._socket, self._accept)
+
+    def _mind_the_limit(self) -> None:
+        if self._socket is None:
             return
-        self.full = True
-        self._server.close()
-        self._server = None
+        full = self._limit is not None and self._taken >= self._limit
+        if full and not self._full:
+            self._fill()
+        elif self._full and not full:
+            self._drop_fillers()
+            self._socket.listen(BACKLOG)
+            self._loop.add_reader(self._socket, self._accept)
+        self._full = full
+
+    def _fill(self) -> None:
+        """Fill the backlog with connections of our own: the kernel then drops every further SYN."""
+        assert self._socket is not None
+        self._loop.remove_reader(self._socket)
         self._socket.listen(0)
         for _ in range(_MOST_FILLERS):
             filler = socket.socket(self._socket.family, socket.SOCK_STREAM)
@@ -90,35 +153,19 @@ class Listener:
             except TimeoutError:
                 break
 
-    async def drain(self) -> None:
-        """Accept again; our own connections go."""
-        if not self.full or self._socket is None:
-            return
-        self.full = False
-        self._drop_fillers()
-        await self._serve()
-
-    def is_filler(self, peer: tuple[str, int]) -> bool:
-        """Whether a connection just accepted is one of ours."""
-        return peer in self._filler_peers
-
-    _filler_peers: frozenset[tuple[str, int]] = frozenset()
-
     def _drop_fillers(self) -> None:
-        peers = set()
         for filler in self._fillers:
             with contextlib.suppress(OSError):
-                peers.add(filler.getsockname()[:2])
+                self._filler_peers.add(filler.getsockname()[:2])
             filler.close()
         self._fillers.clear()
-        self._filler_peers = frozenset(peers)
 
-    def stop(self) -> None:
-        """Stop listening."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        self._drop_fillers()
+    async def stop(self) -> None:
+        """Stop listening; what was accepted is handed over first."""
         if self._socket is not None:
+            self._loop.remove_reader(self._socket)
             self._socket.close()
             self._socket = None
+        self._drop_fillers()
+        if self._handing_over:
+            await asyncio.wait(self._handing_over)

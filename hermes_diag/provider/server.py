@@ -58,7 +58,6 @@ class Provider:
         self.body_limit = body_limit
         self.vanish_is_real: bool | None = None  # None: nothing had to vanish yet
         self.open: set[Connection] = set()
-        self.alive: set[Connection] = set()  # also those that were not admitted, until they are gone
         self.served: deque[Served] = deque(maxlen=keep)
         self.seen: deque[Seen] = deque(maxlen=keep)
         self.closed: dict[tuple[str, int], None] = {}  # peers that were sent a FIN or RST, the latest last
@@ -68,14 +67,11 @@ class Provider:
         self._serials = itertools.count(1)
         self._counts: Counter[str] = Counter()
         self._listener = Listener(lambda: Connection(self), host, port)
-        self._filling: asyncio.Task[None] | None = None
-        self._limit: int | None = None
         self.set_faults(faults)
 
     async def start(self) -> None:
         """Bind and listen. Raises OSError when the kernel gives no port."""
         await self._listener.start()
-        self._mind_the_limit()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -89,13 +85,9 @@ class Provider:
 
     async def stop(self) -> None:
         """Stop listening and drop what is open."""
-        self._limit = None
-        if self._filling is not None:
-            self._filling.cancel()
-        self._listener.stop()
-        await asyncio.sleep(0)  # asyncio makes a protocol of what it has accepted in the next round
-        while self.alive:
-            for connection in list(self.alive):
+        await self._listener.stop()
+        while self.open:
+            for connection in list(self.open):
                 connection.abort()
             await asyncio.sleep(0)
 
@@ -113,8 +105,7 @@ class Provider:
         self._shapes = [fault for fault in faults if fault.hook == "shape"]
         self._idles = [fault for fault in faults if fault.hook == "idle"]
         self._hellos = [fault for fault in faults if fault.hook == "hello"]
-        self._limit = min((fault.limit() for fault in faults if fault.hook == "limit"), default=None)
-        self._mind_the_limit()
+        self._listener.limit(min((fault.limit() for fault in faults if fault.hook == "limit"), default=None))
 
     def covers(self, path: str) -> bool:
         """Whether a fault names that path, which is none of the APIs."""
@@ -159,10 +150,8 @@ class Provider:
 
     # --- connections -----------------------------------------------------------------------------
 
-    def admit(self, connection: Connection, peer: tuple[str, int]) -> bool:
-        """Take in a connection just accepted; False for one of our own, which fills a backlog."""
-        if self._listener.is_filler(peer):
-            return False
+    def admit(self, connection: Connection) -> None:
+        """Take in a connection just accepted."""
         connection.serial = next(self._serials)
         self.open.add(connection)
         self._counts["connections"] += 1
@@ -171,9 +160,7 @@ class Provider:
                 fault.hello(connection)
         if self.tls:
             connection.secure(Tls(authority().context(connection.certificate)))
-        self._mind_the_limit()
         self.say(connection, "opened")
-        return True
 
     def lost(self, connection: Connection, seen: Seen) -> None:
         """A connection is closed on both sides, as far as this one can know."""
@@ -182,20 +169,13 @@ class Provider:
         self._counts["bytes_in"] += seen.bytes_in
         self._counts["bytes_out"] += seen.bytes_out
         self._counts[f"closed first by {seen.closed_first}, {seen.how}" if seen.how else "closed last"] += 1
-        self._mind_the_limit()
+        self._listener.gone()
         self.say(connection, "closed", closed_first=seen.closed_first, how=seen.how)
 
     def was_sent_fin(self, peer: tuple[str, int]) -> None:
         self.closed[peer] = None
         if self._keep is not None and len(self.closed) > self._keep:
             del self.closed[next(iter(self.closed))]
-
-    def _mind_the_limit(self) -> None:
-        """Stop or resume accepting as the connection limit wants it."""
-        if self._limit is not None and len(self.open) >= self._limit:
-            self._listener.fill()
-        elif self._listener.full and (self._filling is None or self._filling.done()):
-            self._filling = asyncio.get_running_loop().create_task(self._listener.drain())
 
     # --- what is remembered and said -------------------------------------------------------------
 
