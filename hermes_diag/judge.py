@@ -31,8 +31,8 @@ def cell(evidence: Evidence) -> CellReport:
     return CellReport(
         cell=evidence.cell,
         word=word,
-        expected=expected[0],
-        as_expected=word in expected,
+        expected=expected[0] if expected else "",
+        as_expected=not expected or word in expected,
         ok=outcomes["ok"],
         interrupted=outcomes["interrupted"],
         errors=dict(errors),
@@ -55,6 +55,9 @@ def _verdict(cells: Sequence[CellReport]) -> tuple[str, int]:
     if broken:
         named = ", ".join(f"{one.cell.name} {one.word} (expected: {one.expected})" for one in broken)
         return f"not as the bug report predicts: {named}", PROBLEM
+    faulty = [one for one in cells if one.cell.fault and one.word not in ("ok", "too short")]
+    if faulty:
+        return "with a fault: " + ", ".join(f"{one.cell.name} {one.word}" for one in faulty), PROBLEM
     short = [one.cell.name for one in cells if one.word == "too short"]
     note = f"; too few idle gaps to tell growth in {', '.join(short)}" if short else ""
     return f"as the bug report predicts{note}", OK

@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 
+from . import conditions
 from .contract import FAULT_HEADER, TURN_HEADER, ClientBuilt, TurnDone
 
 HOLD = "hold"  # provider/faults/hold.py: first event, then nothing until the host lets go
@@ -38,6 +39,7 @@ class Gateway:
         self.link = link
         self.body, self._headers = payload["body"], payload["headers"]
         self.sdk = sdk
+        self._base_url = conditions.apply(job.settings, job.base_url)
         self._create = importlib.import_module("." + job.strategy, __package__ + ".strategies").create_client
         self._random = random.Random(job.seed)
         self._serials = Serials()
@@ -51,11 +53,12 @@ class Gateway:
         ]
         for session in self.sessions:
             session.shared = self._build(session, session.client_kwargs, "shared")
+        conditions.limit_descriptors(job.settings)
 
     def _fresh_kwargs(self):
         return {
             "api_key": self.sdk.LOCAL_KEY,
-            "base_url": self.job.base_url,
+            "base_url": self._base_url,
             "max_retries": 0,  # the gateway has retries of its own and switches the SDK's off
         }
 
@@ -107,6 +110,10 @@ class Gateway:
         )
         return client
 
+    def _timeout(self):
+        connect = self.job.settings.get("connect")
+        return self.sdk.timeout_of(self.job.timeout, float(connect)) if connect else self.job.timeout
+
     def _attempt(self, session, turn, attempt, interrupt, hold):
         sdk, job = self.sdk, self.job
         client = self._build(session, dict(session.client_kwargs), "request")
@@ -118,8 +125,8 @@ class Gateway:
         stream, events, first, failure, outcome = None, 0, None, {}, "ok"
         begun = time.perf_counter()
         try:
-            stream = sdk.open_stream(client, job.api, self.body, headers, job.timeout)
-            for _ in stream:
+            stream = sdk.open_stream(client, job.api, self.body, headers, self._timeout())
+            for event in stream:
                 events += 1
                 if first is None:
                     first = (time.perf_counter() - begun) * 1000
@@ -128,6 +135,8 @@ class Gateway:
                 if interrupt:
                     outcome = "interrupted"
                     break
+                if job.settings.get("reader") == "terminal" and sdk.is_terminal(event):
+                    break
         except Exception as exc:
             outcome, failure = "error", sdk.describe(exc)
         ms = (time.perf_counter() - begun) * 1000
@@ -135,7 +144,7 @@ class Gateway:
             if stream is not None:
                 stream.close()
             client.close()
-        else:
+        elif job.release == "abandon":
             self._kept.append((client, stream))
         return TurnDone(session.serial, turn, attempt, outcome, events, ms, first, http_client, **failure)
 
@@ -211,4 +220,17 @@ def measure(gateway):
     bench.run(gateway)
 
 
-WORKLOADS = {"steady": steady, "interrupted": interrupted, "overlapping": overlapping, "measure": measure}
+def aborted(gateway):
+    """Streams that fall silent and are given up by another thread (see silence.py)."""
+    from . import silence
+
+    silence.run(gateway)
+
+
+WORKLOADS = {
+    "aborted": aborted,
+    "steady": steady,
+    "interrupted": interrupted,
+    "overlapping": overlapping,
+    "measure": measure,
+}

@@ -119,6 +119,22 @@ def open_stream(client, api, body, headers, timeout=None):
     return create(extra_headers=headers, extra_body=extra or None, **named)
 
 
+def timeout_of(seconds, connect):
+    """A request timeout with a connect timeout of its own."""
+    return http.Timeout(seconds, connect=connect)
+
+
+def is_terminal(event):
+    """Whether an event says that the reply is complete."""
+    return getattr(event, "type", "") in ("response.completed", "response.failed", "response.incomplete")
+
+
+def shut_down(stream):
+    """End both directions of a stream's connection; whoever reads from it wakes up. Closes nothing."""
+    network = stream.response.extensions["network_stream"]
+    network.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+
 def warm(api, reply):
     """Let the SDK parse one canned reply in memory: no socket, no connection.
 
