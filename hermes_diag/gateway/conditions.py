@@ -4,14 +4,18 @@ ca       file of the authority to trust (SSL_CERT_FILE)
 proxy    URL that HTTPS_PROXY shall name
 dead     port of a black hole: the provider's name then has two addresses, and this is the first
 nofile   descriptors that are left
+    gc       the collector runs at another place of each request
 """
 
+import gc
 import os
 import resource
 import socket
 
 #: A name that no resolver knows (RFC 6761): only our own answer can lead anywhere.
 NAME = "provider.invalid"
+#: Allocations by which the collector is moved on with each turn; fewer than one request makes in the pool.
+STEP = 5
 
 
 def apply(settings, base_url):
@@ -34,6 +38,16 @@ def limit_descriptors(settings):
         os.close(lowest)
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + int(settings["nofile"]), hard))
+
+
+def collect_later(turn):
+    """Have the garbage collector run once, STEP * turn allocations from now.
+
+    When it runs is chance otherwise. Moved on with each turn, it comes by every line of a request within
+    a hundred turns, and a run needs no luck.
+    """
+    gc.enable()
+    gc.set_threshold(gc.get_count()[0] + STEP * turn, 1000, 1000)
 
 
 def _resolve(dead, good):

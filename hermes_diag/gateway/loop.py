@@ -5,6 +5,7 @@ start; each turn takes a request client from `dict(client_kwargs)`. The factory 
 the strategy under test; whether the end of a turn closes the request client is the release.
 """
 
+import gc
 import importlib
 import random
 import threading
@@ -123,6 +124,8 @@ class Gateway:
         if hold is not None:
             headers[FAULT_HEADER] = HOLD
         stream, events, first, failure, outcome = None, 0, None, {}, "ok"
+        if "gc" in job.settings:
+            conditions.collect_later(turn)
         begun = time.perf_counter()
         try:
             stream = sdk.open_stream(client, job.api, self.body, headers, self._timeout())
@@ -140,6 +143,8 @@ class Gateway:
         except Exception as exc:
             outcome, failure = "error", sdk.describe(exc)
         ms = (time.perf_counter() - begun) * 1000
+        if "gc" in job.settings:
+            gc.disable()
         if job.release == "close":
             if stream is not None:
                 stream.close()
