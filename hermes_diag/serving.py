@@ -47,6 +47,11 @@ def run(options: Options) -> int:
     """Serve until SIGINT or SIGTERM, then print the tally; the exit code. Raises UsageError, CannotMeasure."""
     if (options.record is None) != (options.upstream is None):
         raise UsageError("--record and --upstream need each other", "--record FILE --upstream URL")
+    upstream = None
+    if options.record is not None and options.upstream is not None:
+        from hermes_diag.provider.upstream import Upstream
+
+        upstream = Upstream(options.upstream, options.record)
     provider = Provider(
         faults=options.faults,
         host=options.host,
@@ -58,6 +63,7 @@ def run(options: Options) -> int:
         body_limit=options.max_body,
         keep=KEEP,
         observer=Printer(options.json),
+        upstream=upstream,
     )
     return asyncio.run(_serve(provider, options))
 

@@ -87,6 +87,9 @@ def _misbehave(provider: Provider, exchange: Exchange) -> Waiting | None:
     fault = provider.fault_named(wanted) if wanted else provider.fault_for(exchange)
     if fault is None and wanted:
         exchange.whole(400, replies.error("No such fault.", _INVALID))
+    elif fault is None and provider.upstream is not None:
+        exchange.fault = "passed on"
+        return provider.upstream.answer(exchange)
     elif fault is None:
         exchange.healthy()
     else:

@@ -7,7 +7,7 @@ import itertools
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermes_diag.errors import UsageError
 from hermes_diag.model import Connection as Seen
@@ -19,6 +19,9 @@ from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.faults import Fault
 from hermes_diag.provider.listener import Listener
 from hermes_diag.provider.tls import Tls, authority
+
+if TYPE_CHECKING:
+    from hermes_diag.provider.upstream import Upstream
 
 #: How long the provider waits for the other side of anything it does at a barrier.
 PATIENCE = 10.0
@@ -48,12 +51,14 @@ class Provider:
         body_limit: int = wire.MAX_BODY,
         keep: int | None = None,
         observer: Callable[[Happened], None] | None = None,
+        upstream: Upstream | None = None,
     ) -> None:
         self.idle_close = idle_close
         self.tls = tls
         self._replies = tuple(reply)
         self._next_reply = 0
         self.models = models
+        self.upstream = upstream
         self.require_key = require_key
         self.body_limit = body_limit
         self.vanish_is_real: bool | None = None  # None: nothing had to vanish yet
