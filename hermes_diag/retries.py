@@ -6,10 +6,11 @@ from hermes_diag import causes
 from hermes_diag.model import Evidence
 
 
-def lost(evidence: Evidence, cause: str) -> str:
-    """The first attempt failed for that cause and every retry on a closed client; "" if one got through."""
+def lost(evidence: Evidence, *kinds: str) -> str:
+    """The first attempt failed for one of those causes, every retry on a closed client; "" if one got through."""
     first = [turn for turn in evidence.turns if turn.attempt == 1 and turn.outcome == "error"]
-    if not any(causes.of(turn) == cause for turn in first):
+    cause = next((causes.of(turn) for turn in first if causes.of(turn) in kinds), "")
+    if not cause:
         return ""
     retries = [turn for turn in evidence.turns if turn.attempt > 1]
     failed = causes.by_cause(tuple(retries), causes.CLIENT_CLOSED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 
 import h11
@@ -151,7 +152,7 @@ CRUMBS = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=int(os.environ.get("HERMES_DIAG_FUZZ_EXAMPLES", "1000")), deadline=None)
 @given(data=CRUMBS, cuts=st.lists(st.integers(0, 200), max_size=6))
 def test_any_bytes_in_any_pieces_give_the_same(data: bytes, cuts: list[int]) -> None:
     """No input raises anything but BadRequest, and where it is cut makes no difference.

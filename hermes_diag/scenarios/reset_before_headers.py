@@ -9,4 +9,5 @@ GOOD = {**BAD, "strategy": "fixed"}
 
 
 def shows(evidence: Evidence) -> str:
-    return lost(evidence, "connection lost while reading")
+    # Which of them the RST finds the client at is chance: it may still be sending its body.
+    return lost(evidence, "connection lost while reading", "connection lost while writing", "cut by the provider")
