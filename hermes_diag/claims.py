@@ -112,7 +112,7 @@ def _timeout_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | Non
         REPRODUCED,
         "only when interrupted streams are abandoned: " + _names(hit),
         f"{count} of {attempts} attempts, surfacing as {', '.join(sorted(surfaces))} <- PoolTimeout, first at turn "
-        f"{first}; after the request timeout of {hit[0].cell.timeout:g} s here, 600 s by default",
+        f"{first}; after {hit[0].cell.pool_timeout:g} s of waiting for a connection, by default 600 s",
     )
 
 

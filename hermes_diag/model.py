@@ -39,7 +39,8 @@ class Cell:
     turns: int
     scope: str  # who shares one client_kwargs dict: "session" or "gateway"
     retries: int
-    timeout: float
+    timeout: float  # for connect, read and write
+    pool_timeout: float  # the longest wait for a free connection
     idle_close: float | None  # 0: an idle gap ends as soon as all is idle; None: never
     seed: int
     fault: str = ""  # a spec; "": none

@@ -23,6 +23,9 @@ DEFAULTS = {
 }
 #: httpx's default pool size, to which the injected client shrank the SDK's 1000.
 POOL = 100
+#: Seconds. The wait for a free connection is cut to one second, so that a pool that ran dry shows
+#: before the SDK's 600 s are over; the others never run out on loopback, on however busy a machine.
+TIMEOUT, POOL_TIMEOUT = 10.0, 1.0
 #: Looks at each cell, evenly spread over its rounds.
 BARRIERS = 12
 
@@ -35,7 +38,7 @@ class Sizes:
     turns: int | None = None
     scope: str | None = None
     retries: int = 0
-    timeout: float = 1.0
+    timeout: float | None = None
     idle_close: float | None = 0.0
     seed: int = 0
 
@@ -73,7 +76,8 @@ def _cell(strategy: str, release: str, workload: str, sizes: Sizes) -> Cell:
         turns=sizes.turns or turns,
         scope=sizes.scope or scope,
         retries=sizes.retries,
-        timeout=sizes.timeout,
+        timeout=sizes.timeout or TIMEOUT,
+        pool_timeout=sizes.timeout or POOL_TIMEOUT,
         idle_close=sizes.idle_close,
         seed=sizes.seed,
     )

@@ -126,6 +126,7 @@ class Session:
             scope=cell.scope,
             retries=cell.retries,
             timeout=cell.timeout,
+            pool_timeout=cell.pool_timeout,
             seed=cell.seed,
             barriers=BARRIERS,
             api=self._api,
@@ -174,9 +175,8 @@ class Session:
         return frames
 
     def _patience(self) -> float:
-        # The longest that one attempt may take without a word: connect, pool and read each have
-        # the request timeout. The measurements wait half a second on purpose.
-        return PATIENCE + 3 * self._cell.timeout
+        # The longest that one attempt may take without a word. The measurements wait half a second.
+        return PATIENCE + 2 * self._cell.timeout + self._cell.pool_timeout  # connect, read, pool
 
     async def _barrier(self, barrier: Barrier) -> None:
         """Let the provider act, see on both sides that it did, look."""

@@ -37,7 +37,7 @@ def run_stuck(folder: Path, capture: Path | None = None) -> tuple[Plan, list[Evi
     shutil.copytree(interpreter.GATEWAY, gateway)
     (gateway / "strategies" / "stuck.py").write_text(STRATEGY)
     body = payload.load(None)
-    cell = Cell("stuck", "close", "steady", 1, 3, "session", 0, 0.1, 0.0, 0)
+    cell = Cell("stuck", "close", "steady", 1, 3, "session", 0, 0.1, 0.1, 0.0, 0)
     plan_ = plan.Plan((cell,), body.info)
     with mock.patch.object(interpreter, "GATEWAY", gateway), mock.patch.object(session, "PATIENCE", 1.0):
         if capture is None:

@@ -97,7 +97,15 @@ def command(
             min=0, max=10, help="Retries of a failed turn, each with a shared client rebuilt from the same kwargs."
         ),
     ] = 0,
-    timeout: Annotated[float, typer.Option(min=0.05, max=600, help="Request timeout in seconds.")] = 1.0,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.05,
+            max=600,
+            show_default="10, and 1 for a free connection",
+            help="Request timeout in seconds, also for the wait for a free connection (the SDK's is 600).",
+        ),
+    ] = None,
     idle_close: Annotated[
         float,
         typer.Option(

@@ -45,6 +45,7 @@ class Job:
     scope: str
     retries: int
     timeout: float
+    pool_timeout: float  # the longest wait for a free connection
     seed: int
     barriers: int
     api: str

@@ -111,10 +111,6 @@ class Gateway:
         )
         return client
 
-    def _timeout(self):
-        connect = self.job.settings.get("connect")
-        return self.sdk.timeout_of(self.job.timeout, float(connect)) if connect else self.job.timeout
-
     def _attempt(self, session, turn, attempt, interrupt, hold):
         sdk, job = self.sdk, self.job
         client = self._build(session, dict(session.client_kwargs), "request")
@@ -128,7 +124,9 @@ class Gateway:
             conditions.collect_later(turn)
         begun = time.perf_counter()
         try:
-            stream = sdk.open_stream(client, job.api, self.body, headers, self._timeout())
+            stream = sdk.open_stream(
+                client, job.api, self.body, headers, (job.timeout, job.pool_timeout), job.settings.get("connect")
+            )
             for event in stream:
                 events += 1
                 if first is None:

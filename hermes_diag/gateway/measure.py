@@ -13,6 +13,7 @@ from .contract import FAULT_HEADER, TURN_HEADER, Measured
 
 SCALE = 20.0
 STALL_SECONDS = 10.0  # on the scaled clock; twice the 5 s that the claim is about
+LONG_STALL_SECONDS = 200.0  # for a client that will give up: nobody waits for its end
 STALL = "stall-before-headers"
 REPEATS = 5
 
@@ -39,8 +40,8 @@ class Bench:
             api_key=self._sdk.LOCAL_KEY, base_url=self._job.base_url, max_retries=0, http_client=http_client
         )
 
-    def _complete(self, client, timeout):
-        headers = {TURN_HEADER: "0/0/1"}
+    def _complete(self, client):
+        headers, timeout = {TURN_HEADER: "0/0/1"}, (self._job.timeout, self._job.pool_timeout)
         for _ in self._sdk.open_stream(client, self._job.api, self._body, headers, timeout):
             pass
 
@@ -54,11 +55,11 @@ class Bench:
         self._say("client_shared_context", _median_ms(shared), "ms")
         fresh, reused = [], []
         with self._openai(sdk.kept_defaults_client(context)) as keeper:
-            self._complete(keeper, self._job.timeout)
+            self._complete(keeper)
             for _ in range(2 * REPEATS):
-                reused.append(_timed(lambda: self._complete(keeper, self._job.timeout))[0])
+                reused.append(_timed(lambda: self._complete(keeper))[0])
                 with self._openai(sdk.kept_defaults_client(context)) as once:
-                    fresh.append(_timed(lambda: self._complete(once, self._job.timeout))[0])
+                    fresh.append(_timed(lambda: self._complete(once))[0])
         self._say("turn_reused_connection", statistics.median(reused), "ms")
         self._say("turn_new_connection", statistics.median(fresh), "ms")
 
@@ -80,7 +81,8 @@ class Bench:
         with _scaled_clock(asked):
             with self._openai(sdk.bare_keepalive_client()) as client:
                 seconds, chain = self._stalled(
-                    lambda headers: _drain(sdk.open_stream(client, self._job.api, self._body, headers))
+                    STALL_SECONDS,
+                    lambda headers: _drain(sdk.open_stream(client, self._job.api, self._body, headers)),
                 )
                 self._say("sdk_stall_seconds", seconds, "s")
                 self._say("sdk_stall_answered", not chain, "bool")
@@ -89,14 +91,15 @@ class Bench:
                 path = "/responses" if self._job.api == "responses" else "/chat/completions"
                 body = dict(self._body, stream=True)
                 seconds, chain = self._stalled(
-                    lambda headers: alone.post(self._job.base_url + path, json=body, headers=headers)
+                    LONG_STALL_SECONDS,
+                    lambda headers: alone.post(self._job.base_url + path, json=body, headers=headers),
                 )
                 self._say("bare_stall_seconds", seconds, "s")
                 self._say("bare_stall_answered", not chain, "bool")
 
-    def _stalled(self, send):
+    def _stalled(self, stall, send):
         """(seconds on the scaled clock, exception classes) of a request whose first byte is late."""
-        headers = {TURN_HEADER: "0/0/1", FAULT_HEADER: "%s=%g" % (STALL, STALL_SECONDS / SCALE)}
+        headers = {TURN_HEADER: "0/0/1", FAULT_HEADER: "%s=%g" % (STALL, stall / SCALE)}
         begun, chain = time.perf_counter(), ()
         try:
             send(headers)

@@ -103,10 +103,11 @@ def read_timeout(timeout):
     return getattr(timeout, "read", timeout)
 
 
-def open_stream(client, api, body, headers, timeout=None):
+def open_stream(client, api, body, headers, timeout=None, connect=None):
     """Send the payload as the gateway would; returns the SDK's Stream of typed events.
 
-    `timeout` in seconds; without one the SDK decides. Keys that this SDK's signature does not know
+    `timeout` is (seconds for connect, read and write; seconds to wait for a free connection); without
+    one the SDK decides. `connect` is a connect timeout of its own. Keys that this SDK's signature does not know
     (a newer Hermes, an older openai) go into the body all the same.
     """
     create = client.responses.create if api == "responses" else client.chat.completions.create
@@ -115,13 +116,8 @@ def open_stream(client, api, body, headers, timeout=None):
     named = {key: value for key, value in body.items() if key in known}
     named["stream"] = True
     if timeout is not None:
-        named["timeout"] = timeout
+        named["timeout"] = http.Timeout(timeout[0], pool=timeout[1], connect=float(connect or timeout[0]))
     return create(extra_headers=headers, extra_body=extra or None, **named)
-
-
-def timeout_of(seconds, connect):
-    """A request timeout with a connect timeout of its own."""
-    return http.Timeout(seconds, connect=connect)
 
 
 def is_terminal(event):

@@ -16,7 +16,7 @@ def check(evidence: Evidence) -> Hit | None:
     limits = {client.serial: client.max_connections for client in evidence.clients}
     limit = max((value for value in limits.values() if value), default=0)
     return Hit(
-        f"{len(turns)} of {len(evidence.turns)} attempts waited {evidence.cell.timeout:g} s for a connection and "
+        f"{len(turns)} of {len(evidence.turns)} attempts waited {evidence.cell.pool_timeout:g} s for a connection and "
         f"got none: all {limit} of the pool were taken by streams that nobody closed",
         {"attempts": len(turns), "pool": limit, "first_turn": turns[0].turn},
         tuple(map(causes.name, turns)),

@@ -26,7 +26,8 @@ _COMMON: dict[str, Any] = {
     "turns": 6,
     "scope": "session",
     "retries": 0,
-    "timeout": 1.0,
+    "timeout": 10.0,  # so long that no busy machine runs into it; a scenario that waits for one sets its own
+    "pool_timeout": 1.0,
     "idle_close": 0.0,
     "seed": 0,
 }

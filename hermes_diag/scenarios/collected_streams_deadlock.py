@@ -3,7 +3,14 @@
 from hermes_diag.model import Evidence
 
 REFERENCE = "#11070"
-BAD = {"strategy": "buggy", "release": "forget", "workload": "interrupted", "turns": 95, "settings": {"gc": ""}}
+BAD = {
+    "strategy": "buggy",
+    "release": "forget",
+    "workload": "interrupted",
+    "turns": 95,
+    "timeout": 1.0,
+    "settings": {"gc": ""},
+}
 GOOD = {**BAD, "strategy": "fixed"}
 NOT_ON = "3"
 WHY_NOT = "its pool does not take the lock again"

@@ -4,7 +4,7 @@ from hermes_diag.model import Evidence
 
 REFERENCE = "#13834"
 BAD = {"turns": 2, "timeout": 1.0, "settings": {"dead": ""}}
-GOOD = {**BAD, "settings": {"dead": "", "connect": "0.1"}}
+GOOD = {**BAD, "settings": {"dead": "", "connect": "0.3"}}
 
 
 def shows(evidence: Evidence) -> str:
