@@ -64,7 +64,8 @@ def _read(gateway, client, session, turn, reading, held):
     sdk, job = gateway.sdk, gateway.job
     headers = {TURN_HEADER: "%d/%d/1" % (session, turn)}
     try:
-        stream = held["stream"] = sdk.open_stream(client, job.api, gateway.body, headers, (job.timeout, job.pool_timeout))
+        timeout = (job.timeout, job.pool_timeout)
+        stream = held["stream"] = sdk.open_stream(client, job.api, gateway.body, headers, timeout)
         for _ in stream:
             held["events"] = held.get("events", 0) + 1
             reading.set()
