@@ -142,7 +142,7 @@ class Happened:
 
     at: float
     connection: int
-    what: str  # opened, request, first byte, answered, broken off, half-closed, closed
+    what: str  # opened, request, first byte, answered, broken off, half-closed, vanished, closed
     requests: int
     bytes_in: int
     bytes_out: int

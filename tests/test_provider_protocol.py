@@ -292,6 +292,15 @@ def test_serve_json_is_one_object_a_line() -> None:
     assert not Path(ca).exists()
 
 
+def test_serve_says_how_a_connection_vanished() -> None:
+    """With the filter, or without one where that is not allowed."""
+    with serving("--fault", "idle-vanish=0.05") as one:
+        with Client(one) as client:
+            assert client.ask().status == 200
+            one.wait_for("vanished( \\(no filter allowed.*)?$")
+        one.end()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

@@ -203,7 +203,8 @@ class Connection(asyncio.Protocol):
         self.vanished = True
         self._blame("provider", "vanish")
         self._stop_timers()
-        self.provider.vanish_is_real = drop_everything(self._socket)
+        real = self.provider.vanish_is_real = drop_everything(self._socket)
+        self.provider.say(self, "vanished" if real else "vanished (no filter allowed: accepts, never answers)")
 
     def abort(self) -> None:
         """Drop the connection, whatever is under way."""
