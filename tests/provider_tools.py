@@ -83,13 +83,13 @@ class Client:
     def __exit__(self, *exc_info: object) -> None:
         self.socket.close()
 
-    def ask(self, data: bytes | None = None, silence: float = SILENCE) -> Heard:
+    def ask(self, data: bytes | None = None, silence: float = PATIENCE) -> Heard:
         """Send a request and listen until its response is whole, or until the end, whichever way."""
         with contextlib.suppress(ConnectionError):
             self.socket.sendall(request() if data is None else data)
         return self.listen(silence)
 
-    def listen(self, silence: float = SILENCE) -> Heard:
+    def listen(self, silence: float = PATIENCE) -> Heard:
         heard = Heard()
         while not heard.whole and not heard.end:
             self._hear(heard, silence)
@@ -97,7 +97,7 @@ class Client:
                 parse(heard)
         return heard
 
-    def end(self, silence: float = SILENCE) -> str:
+    def end(self, silence: float = PATIENCE) -> str:
         """How the connection stands after what was heard: fin, reset or silent; bytes are skipped."""
         heard = Heard()
         while not heard.end:
