@@ -44,13 +44,18 @@ class Cell:
     pool_timeout: float  # the longest wait for a free connection
     idle_close: float | None  # 0: an idle gap ends as soon as all is idle; None: never
     seed: int
+    fault: str = ""  # a spec; "": none
+    scenario: str = ""  # `cut-stream/bad`: the scenario and the side that this cell is of
+    settings: tuple[tuple[str, str], ...] = ()  # conditions that a scenario sets up
 
     @property
     def name(self) -> str:
-        """`buggy/close/steady`; the control and the measurements have one word."""
+        """`buggy/close/steady`, with a fault behind it; the control and the measurements have one word."""
+        if self.scenario:
+            return self.scenario
         if self.workload in (FRESH, MEASURE):
             return self.workload
-        return f"{self.strategy}/{self.release}/{self.workload}"
+        return "/".join(filter(None, (self.strategy, self.release, self.workload, self.fault)))
 
 
 #: The control (each turn in a new process) and the cell that measures prices and timeouts.
@@ -111,6 +116,25 @@ class Connection:
     bytes_out: int
     closed_first: str  # "client", "provider", or "" while it was open at the end
     how: str  # "fin" or "reset", of whoever closed first
+
+
+@dataclass(frozen=True)
+class Happened:
+    """Something happened on a connection of the provider. `at` in seconds since the epoch; counts are so
+    far. Our own names and numbers only: nothing of what was sent."""
+
+    at: float
+    connection: int
+    what: str  # opened, request, first byte, answered, broken off, half-closed, vanished, closed
+    requests: int
+    bytes_in: int
+    bytes_out: int
+    path: str = ""
+    status: int = 0
+    events: int = 0
+    fault: str = ""
+    closed_first: str = ""
+    how: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,6 +216,18 @@ class Claim:
     status: str
     conditions: str
     evidence: str
+
+
+@dataclass(frozen=True)
+class ScenarioResult:
+    """One scenario judged: its status, and what was seen of the bad and of the good client ("": nothing)."""
+
+    name: str
+    summary: str
+    reference: str
+    status: str
+    bad: str
+    good: str
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hermes_diag.model import FRESH, MEASURE, Cell, PayloadInfo, Plan
 
@@ -49,14 +49,16 @@ def make(
     releases: tuple[str, ...] = (),
     workloads: tuple[str, ...] = (),
     sizes: Sizes = Sizes(),
+    faults: tuple[str, ...] = (),
 ) -> Plan:
     """The cells for the chosen values of each dimension (none chosen: all), the control and the
     measurements last."""
     cells = [
-        _cell(strategy, release, workload, sizes)
+        replace(_cell(strategy, release, workload, sizes), fault=fault)
         for strategy in strategies or STRATEGIES
         for release in releases or RELEASES
         for workload in workloads or WORKLOADS
+        for fault in faults or ("",)
     ]
     # The control uses the buggy factory: what upstream saw working was a fresh shell of the same code.
     cells.append(_cell("buggy", "close", FRESH, Sizes(timeout=sizes.timeout, seed=sizes.seed)))
@@ -86,6 +88,8 @@ def expected(cell: Cell) -> tuple[str, ...]:
 
     From facts measured on openai 2.24 to 3.x: see the table in README, "What each cell does".
     """
+    if cell.fault or cell.scenario:
+        return ()  # a fault has no prediction; of a scenario, scenarios/ says what it must show
     if cell.workload in (FRESH, MEASURE):
         return ("ok",)
     together = cell.sessions if cell.scope == "gateway" else 1

@@ -19,6 +19,7 @@ from hermes_diag.gateway.contract import Barrier, Done, Exited, Failed, Hello, J
 from hermes_diag.interpreter import Gone, Interpreter, Lane
 from hermes_diag.model import ESTABLISHED, FRESH, Cell, Outcome, SocketRow
 from hermes_diag.plan import BARRIERS
+from hermes_diag.provider.props import Props
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.sampling.look import sample
@@ -57,7 +58,9 @@ class Session:
         self._payload = payload
         self._recorder = recorder
         self._progress = progress
-        self._provider = Provider(cell.idle_close)
+        settings = dict(cell.settings)
+        self._provider = Provider(cell.idle_close, faults=[cell.fault] if cell.fault else (), tls="tls" in settings)
+        self._props = Props(settings, self._provider)
         self._backend = backend
         self._thread = thread
         self._pid = 0
@@ -86,6 +89,7 @@ class Session:
         self._begun = time.monotonic()
         try:
             await self._thread.do(self._provider.start())
+            await self._thread.do(self._props.start())
         except OSError as exc:
             work.close()
             raise CannotMeasure(f"no port on 127.0.0.1: {exc.strerror}", "free some ports and run again") from None
@@ -101,8 +105,9 @@ class Session:
             ticker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await ticker
+            await self._thread.do(self._props.stop())
             await self._thread.do(self._provider.stop())
-        for record in (*sorted(self._provider.served, key=_turn_key), *self._provider.seen):
+        for record in (*sorted(self._provider.served, key=_turn_key), *self._provider.seen, *self._props.measured()):
             self._record(record)
         self._record(outcome)
 
@@ -136,6 +141,7 @@ class Session:
             barriers=BARRIERS,
             api=self._api,
             base_url=self._provider.base_url,
+            settings=self._props.job,
         )
 
     async def _follow(self, lane: Lane) -> None:

@@ -31,4 +31,8 @@ def command(
     from hermes_diag.cli import output
 
     plan, evidence = captures.read(capture)
+    if any(cell.scenario for cell in plan.cells):
+        from hermes_diag.cli import scenario
+
+        scenario.show(evidence, json, interrupted=False, saved="")
     output.show(judge.report(plan, evidence), json, verbose)

@@ -16,6 +16,8 @@ Examples:
   hermes-diag repro --strategy buggy --release close --workload steady --retries 3 -v
   hermes-diag repro request_dump_20261101_080000_000000.json --save run.jsonl
   hermes-diag repro --json | jq .verdict
+  hermes-diag repro --fault fin-mid-stream:every=3 --strategy fixed --release close --retries 1
+  hermes-diag repro --scenario cut-stream,half-open-reused
 """
 
 
@@ -46,6 +48,17 @@ def _idle_close(text: str) -> float:
     if not (seconds == 0 or 0.05 <= seconds <= 60):
         raise typer.BadParameter("0, or seconds from 0.05 to 60, or never")
     return seconds
+
+
+def _check_fault(spec: str) -> None:
+    """Raises UsageError for a fault that a cell cannot have."""
+    from hermes_diag.errors import UsageError
+    from hermes_diag.provider import faults
+
+    fault = faults.parse(spec)
+    if fault.needs_tls or fault.name == "hold":
+        why = "needs TLS, which a cell does not speak" if fault.needs_tls else "is the conductor's own"
+        raise UsageError(f"fault {fault.name} {why}", "use it with hermes-diag serve")
 
 
 def command(
@@ -118,6 +131,22 @@ def command(
             "or an interpreter of its own (auto elsewhere; slower)."
         ),
     ] = "auto",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=VALUE][:KEY=VALUE]...",
+            show_default=False,
+            help="A fault of the provider, see `hermes-diag faults`: one more dimension. Repeatable.",
+        ),
+    ] = None,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[,NAME]...|all|list",
+            show_default=False,
+            help="Instead of the matrix: named scenarios, each on a client that shows it and on one that does not.",
+        ),
+    ] = None,
     save: Annotated[
         Path | None,
         typer.Option(metavar="FILE", show_default=False, help="Write the evidence as JSON Lines, as it happens."),
@@ -132,13 +161,18 @@ def command(
     provider on 127.0.0.1, and is judged by what its sockets do. Exit code 0 when all is as the bug
     report predicts, 1 when a cell is not, 3 when it could not be measured.
     """
-    from hermes_diag import judge, plan, run
+    from hermes_diag import judge, plan, run, scenarios
     from hermes_diag import payload as payloads
     from hermes_diag.capture import Capture, create
     from hermes_diag.cli import output
+    from hermes_diag.cli import scenario as scenario_cli
     from hermes_diag.reporters.live import Progress
 
+    if scenario == ["list"]:
+        scenario_cli.show_list(json)
     body = payloads.load(payload, max_payload)
+    for spec in fault or ():
+        _check_fault(spec)
     sizes = plan.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
     plan_ = plan.make(
         body.info,
@@ -146,7 +180,10 @@ def command(
         tuple(dict.fromkeys(one.value for one in release or ())),
         tuple(dict.fromkeys(one.value for one in workload or ())),
         sizes,
+        tuple(dict.fromkeys(fault or ())),
     )
+    if scenario:
+        plan_ = scenarios.plan(body.info, scenarios.choose(scenario))
     with ExitStack() as stack:
         capture = Capture(stack.enter_context(create(save, force)), plan_) if save else None
         progress = stack.enter_context(Progress(plan_, output.progress_console()))
@@ -155,4 +192,6 @@ def command(
     saved = f"evidence written to {save}" if save else ""
     if capture and capture.failure:
         saved = f"evidence could not be written to {save}: {capture.failure}"
+    if scenario:
+        scenario_cli.show(run_.evidence(), json, interrupted, saved)
     output.show(judge.report(plan_, run_.evidence()), json, verbose, interrupted, saved)

@@ -12,7 +12,7 @@ The payload travels on a line of its own, so that no type here has a field it co
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, FrozenSet, Literal, Mapping, Optional, Tuple
 
 # Typing aliases, not `X | None`: the worker runs on 3.9 and the host resolves these hints at runtime.
@@ -54,6 +54,7 @@ class Job:
     barriers: int
     api: str
     base_url: str
+    settings: Mapping[str, str] = field(default_factory=dict)  # conditions.py, and how turns read and abort
 
 
 @dataclass(frozen=True)

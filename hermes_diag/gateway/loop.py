@@ -5,12 +5,14 @@ start; each turn takes a request client from `dict(client_kwargs)`. The factory 
 the strategy under test; whether the end of a turn closes the request client is the release.
 """
 
+import gc
 import importlib
 import random
 import threading
 import time
 import weakref
 
+from . import conditions
 from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, ClientBuilt, TurnDone
 
 HOLD = "hold"  # provider/faults/hold.py: first event, then nothing until the host lets go
@@ -38,6 +40,7 @@ class Gateway:
         self.link = link
         self.body, self._headers = payload["body"], payload["headers"]
         self.sdk = sdk
+        self._base_url = conditions.apply(job.settings, job.base_url)
         self._create = importlib.import_module("." + job.strategy, __package__ + ".strategies").create_client
         self._random = random.Random(job.seed)
         self._serials = Serials()
@@ -51,11 +54,12 @@ class Gateway:
         ]
         for session in self.sessions:
             session.shared = self._build(session, session.client_kwargs, "shared")
+        conditions.limit_descriptors(job.settings)
 
     def _fresh_kwargs(self):
         return {
             "api_key": self.sdk.LOCAL_KEY,
-            "base_url": self.job.base_url,
+            "base_url": self._base_url,
             "max_retries": 0,  # the gateway has retries of its own and switches the SDK's off
         }
 
@@ -116,9 +120,13 @@ class Gateway:
         if hold is not None:
             headers[FAULT_HEADER] = HOLD
         stream, events, first, failure, outcome, whole = None, 0, None, {}, "ok", False
+        if "gc" in job.settings:
+            conditions.collect_later(turn)
         begun = time.perf_counter()
         try:
-            stream = sdk.open_stream(client, job.api, self.body, headers, (job.timeout, job.pool_timeout))
+            stream = sdk.open_stream(
+                client, job.api, self.body, headers, (job.timeout, job.pool_timeout), job.settings.get("connect")
+            )
             for event in stream:
                 events += 1
                 whole = whole or sdk.is_terminal(job.api, event)
@@ -129,17 +137,21 @@ class Gateway:
                 if interrupt:
                     outcome = "interrupted"
                     break
+                if job.settings.get("reader") == "terminal" and whole:
+                    break
         except Exception as exc:
             outcome, failure = "error", sdk.describe(exc)
         else:
             if outcome == "ok" and not whole:
                 outcome, failure = "error", {"chain": (NO_TERMINAL_EVENT,)}
         ms = (time.perf_counter() - begun) * 1000
+        if "gc" in job.settings:
+            gc.disable()
         if job.release == "close":
             if stream is not None:
                 stream.close()
             client.close()
-        else:
+        elif job.release == "abandon":
             self._kept.append((client, stream))
         return TurnDone(session.serial, turn, attempt, outcome, events, ms, first, http_client, **failure)
 
@@ -215,4 +227,17 @@ def measure(gateway):
     bench.run(gateway)
 
 
-WORKLOADS = {"steady": steady, "interrupted": interrupted, "overlapping": overlapping, "measure": measure}
+def aborted(gateway):
+    """Streams that fall silent and are given up by another thread (see silence.py)."""
+    from . import silence
+
+    silence.run(gateway)
+
+
+WORKLOADS = {
+    "aborted": aborted,
+    "steady": steady,
+    "interrupted": interrupted,
+    "overlapping": overlapping,
+    "measure": measure,
+}

@@ -104,11 +104,11 @@ def read_timeout(timeout):
     return getattr(timeout, "read", timeout)
 
 
-def open_stream(client, api, body, headers, timeout=None):
+def open_stream(client, api, body, headers, timeout=None, connect=None):
     """Send the payload as the gateway would; returns the SDK's Stream of typed events.
 
     `timeout` is (seconds for connect, read and write; seconds to wait for a free connection); without
-    one the SDK decides. Keys that this SDK's signature does not know
+    one the SDK decides. `connect` is a connect timeout of its own. Keys that this SDK's signature does not know
     (a newer Hermes, an older openai) go into the body all the same.
     """
     create = client.responses.create if api == "responses" else client.chat.completions.create
@@ -117,7 +117,7 @@ def open_stream(client, api, body, headers, timeout=None):
     named = {key: value for key, value in body.items() if key in known}
     named["stream"] = True
     if timeout is not None:
-        named["timeout"] = http.Timeout(timeout[0], pool=timeout[1])
+        named["timeout"] = http.Timeout(timeout[0], pool=timeout[1], connect=float(connect or timeout[0]))
     return create(extra_headers=headers, extra_body=extra or None, **named)
 
 
@@ -126,6 +126,12 @@ def is_terminal(api, event):
     if api == "responses":
         return event.type in ("response.completed", "response.incomplete", "response.failed")
     return any(choice.finish_reason for choice in event.choices)
+
+
+def shut_down(stream):
+    """End both directions of a stream's connection; whoever reads from it wakes up. Closes nothing."""
+    network = stream.response.extensions["network_stream"]
+    network.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 def warm(api, reply):

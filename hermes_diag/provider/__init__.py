@@ -1,1 +1,27 @@
-"""The stand-in for openai-codex: speaks its protocol, misbehaves on purpose, remembers what it saw."""
+"""The stand-in for openai-codex: speaks its protocol, misbehaves on purpose, remembers what it saw.
+
+For tests of other projects:
+
+    from hermes_diag.provider import Provider
+
+    with Provider(faults=["rst-mid-stream:every=3"]) as provider:
+        client = openai.OpenAI(base_url=provider.base_url, api_key="none")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hermes_diag.provider.blocking import Provider
+
+__all__ = ["Provider"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy: who wants only a pure module of this package need not pay for asyncio.
+    if name == "Provider":
+        from hermes_diag.provider.blocking import Provider
+
+        return Provider
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,22 +1,33 @@
-"""One request and the verbs with which a fault may answer it."""
+"""One request and the verbs with which a fault may answer it.
+
+    start, send, finish, whole     speak HTTP as the provider should
+    body, raw                      a piece of the body that is no event; bytes that no framing touches
+    stall, hold, silence           say nothing: so long, until the conductor lets go, until the client leaves
+    fin, reset, half_close         end the connection; what is sent afterwards raises Gone
+
+A verb that finds the client gone raises Gone, which ends the fault.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import zlib
 from typing import TYPE_CHECKING
 
 from hermes_diag.provider import replies
-from hermes_diag.provider.wire import Request, Wire
+from hermes_diag.provider.wire import Headers, Request, Wire
 
 if TYPE_CHECKING:
-    from hermes_diag.provider.server import Connection
+    from hermes_diag.provider.connection import Connection
 
-SSE_HEADERS = [("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache")]
+SSE_HEADERS: Headers = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
+JSON_HEADERS: Headers = (("content-type", "application/json"),)
+#: Pieces into which a reply that is not streamed is cut, so that faults within a body have a within.
+PIECES = 8
 
 
 class Gone(Exception):
-    """The client has left; a fault that is still answering ends here."""
+    """The client has left, or was shown the door; a fault that is still answering ends here."""
 
 
 class Exchange:
@@ -30,7 +41,7 @@ class Exchange:
         api: str,
         model: str,
         streamed: bool,
-        valid: bool = True,
+        reply: replies.Reply,
     ) -> None:
         self._connection = connection
         self._wire = wire
@@ -38,44 +49,131 @@ class Exchange:
         self.api = api
         self.model = model
         self.streamed = streamed
-        self.valid = valid  # the body is a JSON object
+        self.reply = reply
         self.status = 0
         self.events_sent = 0
-        self.held = False
+        self.held = False  # silent on purpose: nothing will come of waiting for it
+        self.begun = False  # a byte of the answer is out
+        self.fault = "healthy"
+        self.last = False  # the connection ends with this response, and the head says so
+        self._squeeze: zlib._Compress | None = None
+        self._extra: Headers = ()
+
+    # --- what there is to say --------------------------------------------------------------------
 
     def events(self) -> tuple[bytes, ...]:
-        """The events of the healthy streamed reply."""
-        return replies.stream(self.api, self.model)
+        """The events of the healthy reply; of one that is not streamed, its body in pieces."""
+        if self.streamed:
+            return replies.stream(self.api, self.model, self.reply)
+        return replies.pieces(self.document(), PIECES)
 
-    def start(self, status: int = 200, headers: Iterable[tuple[str, str]] = SSE_HEADERS) -> None:
+    def document(self) -> bytes:
+        """The body of the healthy reply that is not streamed; outside the APIs, the list of models."""
+        return replies.whole(self.api, self.model, self.reply) if self.api else replies.models()
+
+    # --- how it is said --------------------------------------------------------------------------
+
+    def compress(self) -> None:
+        """Send the body gzipped; each send is flushed, as a streaming proxy does."""
+        self._squeeze = zlib.compressobj(wbits=31)
+        self._extra = (*self._extra, ("content-encoding", "gzip"))
+
+    # --- verbs -----------------------------------------------------------------------------------
+
+    def start(self, status: int = 200, headers: Headers = ()) -> None:
         """Send status line and headers; a body without content-length is chunked."""
         self.status = status
-        self._write(self._wire.head(status, list(headers)))
+        kind = SSE_HEADERS if self.streamed else JSON_HEADERS
+        if any(name == "content-type" for name, _ in headers):
+            kind = ()
+        self._write(self._wire.head(status, kind + headers + self._extra, self.last))
 
     def send(self, *events: bytes) -> None:
         """Send events, each a chunk of its own, in one write."""
-        self._write(b"".join(self._wire.data(event) for event in events))
+        self._write(b"".join(map(self._framed, events)))
         self.events_sent += sum(event != replies.DONE for event in events)
+
+    def body(self, data: bytes) -> None:
+        """Send a piece of the body that is no whole event."""
+        self._write(self._framed(data))
 
     def finish(self) -> None:
         """End the body properly; the connection is kept."""
-        self._write(self._wire.end())
+        tail = self._wire.data(self._squeeze.flush()) if self._squeeze else b""
+        self._write(tail + self._wire.end())
 
-    def whole(self, status: int, body: bytes, content_type: str = "application/json") -> None:
+    def whole(self, status: int, body: bytes, content_type: str = "application/json", headers: Headers = ()) -> None:
         """A whole response at once."""
         self.status = status
-        head = self._wire.head(status, [("content-type", content_type), ("content-length", str(len(body)))])
+        if self._squeeze is not None:
+            body = self._squeeze.compress(body) + self._squeeze.flush()
+        all_headers = (("content-type", content_type), ("content-length", str(len(body))), *headers, *self._extra)
+        head = self._wire.head(status, all_headers, self.last)
         self._write(head + self._wire.data(body) + self._wire.end())
+
+    def healthy(self) -> None:
+        """The whole reply at once, the connection kept."""
+        if self.streamed:
+            self.start()
+            self.send(*self.events())
+            self.finish()
+        else:
+            self.whole(200, self.document())
+
+    def raw(self, data: bytes) -> None:
+        """Send bytes as they are, past framing and compression."""
+        self._write(data)
+
+    async def drained(self) -> None:
+        """Wait until the client has taken most of what was sent."""
+        await self._connection.drained()
+        if self._connection.gone:
+            raise Gone
+
+    @property
+    def connection_serial(self) -> int:
+        return self._connection.serial
+
+    def say(self, what: str, **details: str) -> None:
+        self._connection.provider.say(self._connection, what, **details)
 
     async def stall(self, seconds: float) -> None:
         """Say nothing for so long."""
+        self.held = True
         await asyncio.sleep(seconds)
+        self.held = False
 
     async def hold(self) -> None:
         """Say nothing until the conductor lets go (`Provider.release`)."""
         self.held = True
         await self._connection.provider.let_go(self)
         self.held = False
+
+    async def silence(self) -> None:
+        """Say nothing more; ends only when the client leaves or the provider stops."""
+        self.held = True
+        await asyncio.get_running_loop().create_future()
+
+    def half_close(self) -> None:
+        """Send a FIN and keep reading: the client may still speak, nobody will answer."""
+        self._connection.half_close()
+
+    def fin(self, notify: bool = True) -> None:
+        """Close with a FIN, after a TLS close_notify unless `notify` is False."""
+        self._connection.fin(notify=notify)
+        raise Gone
+
+    def reset(self) -> None:
+        """Close with a RST; what the client has not read is lost."""
+        self._connection.reset()
+        raise Gone
+
+    # --- helpers ---------------------------------------------------------------------------------
+
+    def _framed(self, data: bytes) -> bytes:
+        if self._squeeze is not None:
+            data = self._squeeze.compress(data) + self._squeeze.flush(zlib.Z_SYNC_FLUSH)
+        return self._wire.data(data)
 
     def _write(self, data: bytes) -> None:
         if not self._connection.write(data):

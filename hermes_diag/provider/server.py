@@ -3,74 +3,231 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import socket
-import struct
-import sys
-from typing import Any
+import itertools
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from hermes_diag.gateway.contract import FAULT_HEADER, TURN_HEADER
+from hermes_diag.errors import UsageError
 from hermes_diag.model import Connection as Seen
-from hermes_diag.model import Served
-from hermes_diag.provider import faults, replies
-from hermes_diag.provider.exchange import Exchange, Gone
-from hermes_diag.provider.wire import BadRequest, Request, Wire
+from hermes_diag.model import Happened, Served
+from hermes_diag.provider import faults as catalogue
+from hermes_diag.provider import replies, routes, wire
+from hermes_diag.provider.connection import Connection
+from hermes_diag.provider.exchange import Exchange
+from hermes_diag.provider.faults import Fault
+from hermes_diag.provider.listener import Listener
+from hermes_diag.provider.tls import Tls, authority
 
-APIS = {
-    "/v1/responses": "responses",
-    "/backend-api/codex/responses": "responses",
-    "/v1/chat/completions": "chat",
-}
+if TYPE_CHECKING:
+    from hermes_diag.provider.upstream import Upstream
+
 #: How long the provider waits for the other side of anything it does at a barrier.
 PATIENCE = 10.0
-_ESTABLISHED = 1  # tcpi_state
 
 
 class Provider:
-    """Listens on 127.0.0.1 at a port the kernel chooses, until `stop`.
+    """Listens on 127.0.0.1 at a port the kernel chooses (or at `port`), until `stop`.
 
     idle_close: seconds after which an idle keep-alive connection is closed with a FIN. None and 0
     set no timer; `close_idle` then closes them at once, for conductors that do not wait on a clock.
+    faults: specs (`idle-close=0.5`, `rst-mid-stream:every=3`); the first that applies answers.
+    models: patterns of the models there are; None takes any. body_limit in bytes.
+    keep: how many records of requests and connections are remembered; None keeps all.
     """
 
-    def __init__(self, idle_close: float | None = None) -> None:
+    def __init__(
+        self,
+        idle_close: float | None = None,
+        *,
+        faults: Sequence[str] = (),
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: bool = False,
+        reply: Sequence[replies.Reply] = (replies.DEFAULT,),
+        models: tuple[str, ...] | None = None,
+        require_key: bool = False,
+        body_limit: int = wire.MAX_BODY,
+        keep: int | None = None,
+        observer: Callable[[Happened], None] | None = None,
+        upstream: Upstream | None = None,
+    ) -> None:
         self.idle_close = idle_close
+        self.tls = tls
+        self._replies = tuple(reply)
+        self._next_reply = 0
+        self.models = models
+        self.upstream = upstream
+        self.require_key = require_key
+        self.body_limit = body_limit
+        self.vanish_is_real: bool | None = None  # None: nothing had to vanish yet
         self.open: set[Connection] = set()
-        self.served: list[Served] = []
-        self.seen: list[Seen] = []
-        self.closed: set[tuple[str, int]] = set()  # peers that were sent a FIN while idle
+        self.served: deque[Served] = deque(maxlen=keep)
+        self.seen: deque[Seen] = deque(maxlen=keep)
+        self.closed: dict[tuple[str, int], None] = {}  # peers that were sent a FIN or RST, the latest last
+        self._keep = keep
+        self._observer = observer
         self._held: dict[Exchange, asyncio.Event] = {}
-        self._server: asyncio.Server | None = None
-        self._serial = 0
+        self._serials = itertools.count(1)
+        self._counts: Counter[str] = Counter()
+        self._listener = Listener(lambda: Connection(self), host, port)
+        self.set_faults(faults)
 
     async def start(self) -> None:
         """Bind and listen. Raises OSError when the kernel gives no port."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), "127.0.0.1", 0, backlog=512)
+        await self._listener.start()
 
     @property
     def address(self) -> tuple[str, int]:
         """(127.0.0.1, port)"""
-        assert self._server is not None, "start() first"
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return host, port
+        return self._listener.address
 
     @property
     def base_url(self) -> str:
-        return "http://{}:{}/v1".format(*self.address)
+        host, port = self.address
+        return f"{'https' if self.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/v1"
 
     async def stop(self) -> None:
         """Stop listening and drop what is open."""
-        if self._server is not None:
-            self._server.close()
-        for connection in list(self.open):
-            connection.abort()
-        await asyncio.sleep(0)
+        await self._listener.stop()
+        while self.open:
+            for connection in list(self.open):
+                connection.abort()
+            await asyncio.sleep(0)
 
-    def next_serial(self) -> int:
-        self._serial += 1
-        return self._serial
+    # --- faults ----------------------------------------------------------------------------------
+
+    def set_faults(self, specs: Iterable[str]) -> None:
+        """These faults from now on; requests are counted from 1 again. Raises UsageError."""
+        faults = tuple(catalogue.parse(spec) for spec in specs)
+        for fault in faults:
+            if fault.needs_tls and not self.tls:
+                raise UsageError(f"fault {fault.name} needs TLS", "add --tls")
+        self.faults: tuple[Fault, ...] = faults
+        self._requests = 0
+        self._answers = [fault for fault in faults if fault.hook == "answer"]
+        self._shapes = [fault for fault in faults if fault.hook == "shape"]
+        self._idles = [fault for fault in faults if fault.hook == "idle"]
+        self._hellos = [fault for fault in faults if fault.hook == "hello"]
+        self._listener.limit(min((fault.limit() for fault in faults if fault.hook == "limit"), default=None))
+
+    def covers(self, path: str) -> bool:
+        """Whether a fault names that path, which is none of the APIs."""
+        return any(fault.when.covers(path, False) for fault in (*self._answers, *self._shapes))
+
+    def fault_named(self, spec: str) -> Fault | None:
+        """The fault that a request asks for by header; None when there is no such fault."""
+        try:
+            fault = catalogue.parse(spec)
+        except UsageError:
+            return None
+        return fault if fault.hook == "answer" else None
+
+    def fault_for(self, exchange: Exchange) -> Fault | None:
+        """The first fault that applies to a request, after those that only shape the answer."""
+        if not self.faults:
+            return None
+        path, connection = exchange.request.path, exchange.connection_serial
+        self._requests += 1
+        number = self._requests
+
+        def applies(fault: Fault) -> bool:
+            return fault.when.covers(path, bool(exchange.api)) and fault.when.holds(number, connection)
+
+        for fault in filter(applies, self._shapes):
+            fault.shape(exchange)
+        return next(filter(applies, self._answers), None)
+
+    def next_reply(self) -> replies.Reply:
+        """The reply that is due; the last of them stays."""
+        reply = self._replies[min(self._next_reply, len(self._replies) - 1)]
+        self._next_reply += 1
+        return reply
+
+    def at_idle(self, connection: Connection) -> Iterator[tuple[float, Callable[[], None]]]:
+        """What to do with a connection that stays idle: (after seconds, act)."""
+        if self.idle_close:
+            yield self.idle_close, connection.fin
+        for fault in self._idles:
+            if fault.when.holds(0, connection.serial):
+                yield fault.seconds, fault.idle(connection)
+
+    # --- connections -----------------------------------------------------------------------------
+
+    def admit(self, connection: Connection) -> None:
+        """Take in a connection just accepted."""
+        connection.serial = next(self._serials)
+        self.open.add(connection)
+        self._counts["connections"] += 1
+        for fault in self._hellos:
+            if fault.when.holds(0, connection.serial):
+                fault.hello(connection)
+        if self.tls:
+            connection.secure(Tls(authority().context(connection.certificate)))
+        self.say(connection, "opened")
+
+    def lost(self, connection: Connection, seen: Seen) -> None:
+        """A connection is closed on both sides, as far as this one can know."""
+        self.open.discard(connection)
+        self.seen.append(seen)
+        self._counts["bytes_in"] += seen.bytes_in
+        self._counts["bytes_out"] += seen.bytes_out
+        self._counts[f"closed first by {seen.closed_first}, {seen.how}" if seen.how else "closed last"] += 1
+        self._listener.gone()
+        self.say(connection, "closed", closed_first=seen.closed_first, how=seen.how)
+
+    def was_sent_fin(self, peer: tuple[str, int]) -> None:
+        self.closed[peer] = None
+        if self._keep is not None and len(self.closed) > self._keep:
+            del self.closed[next(iter(self.closed))]
+
+    # --- what is remembered and said -------------------------------------------------------------
+
+    def answered(self, connection: Connection, served: Served, exchange: Exchange) -> None:
+        """An exchange is over, whole or not."""
+        self.served.append(served)
+        self._counts["requests"] += 1
+        self._counts[f"fault {exchange.fault}"] += 1
+        if self._observer is not None:
+            self.say(
+                connection,
+                "answered" if served.finished else "broken off",
+                status=served.status,
+                events=served.events,
+                fault=exchange.fault,
+            )
+
+    def tally(self) -> dict[str, int]:
+        """Counts since the start."""
+        counts = Counter({"connections": 0, "requests": 0, "bytes_in": 0, "bytes_out": 0, "open": len(self.open)})
+        counts.update(self._counts)
+        for connection in self.open:
+            counts.update(bytes_in=connection.bytes_in, bytes_out=connection.bytes_out)
+        return dict(counts)
+
+    @property
+    def observed(self) -> bool:
+        return self._observer is not None
+
+    def say(self, connection: Connection, what: str, **details: Any) -> None:
+        """Tell the observer what happened on a connection."""
+        if self._observer is not None:
+            self._observer(
+                Happened(
+                    time.time(),
+                    connection.serial,
+                    what,
+                    connection.requests,
+                    connection.bytes_in,
+                    connection.bytes_out,
+                    **details,
+                )
+            )
+
+    def say_request(self, exchange: Exchange) -> None:
+        if self._observer is not None:
+            exchange.say("request", path=routes.name(exchange.request.path))
 
     # --- what a conductor may order at a barrier -------------------------------------------------
 
@@ -88,7 +245,7 @@ class Provider:
             event.set()
 
     async def settle(self) -> None:
-        """Return once no exchange is being answered (held ones apart) and every FIN that has
+        """Return once no exchange is being answered (silent ones apart) and every FIN that has
         reached this side is dealt with. Raises TimeoutError after PATIENCE."""
         async with asyncio.timeout(PATIENCE):
             while not all(connection.settled for connection in self.open):
@@ -96,7 +253,11 @@ class Provider:
 
     async def close_idle(self) -> None:
         """Close every idle connection with a FIN; with an idle_close in seconds, wait for the timers
-        to do it; without one leave them open. Raises TimeoutError."""
+        to do it; without one leave them open. Faults that act at idle act instead. Raises TimeoutError."""
+        slowest = max((fault.seconds for fault in self._idles), default=0.0)
+        async with asyncio.timeout(PATIENCE + slowest):
+            while any(connection.awaits_timer for connection in self.open):
+                await asyncio.sleep(0.001)
         if self.idle_close == 0:
             for connection in [one for one in self.open if one.idle]:
                 connection.fin()
@@ -104,200 +265,3 @@ class Provider:
             async with asyncio.timeout(PATIENCE + self.idle_close):
                 while any(connection.idle or connection.closing for connection in self.open):
                     await asyncio.sleep(0.001)
-
-
-class Connection(asyncio.Protocol):
-    """One accepted connection: feeds the wire, runs one exchange at a time, keeps count."""
-
-    def __init__(self, provider: Provider) -> None:
-        self.provider = provider
-        self.closing = False
-        self._serial = provider.next_serial()
-        self._wire = Wire()
-        self._exchange: Exchange | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._requests = self._bytes_in = self._bytes_out = 0
-        self._closed_first = self._how = ""
-
-    # --- asyncio ---------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self._socket: Any = transport.get_extra_info("socket")
-        self._peer: tuple[str, int] = transport.get_extra_info("peername")[:2]
-        self.provider.open.add(self)
-        self._watch_idle()
-
-    def data_received(self, data: bytes) -> None:
-        self._bytes_in += len(data)
-        if self.closing:
-            return
-        try:
-            request = self._wire.feed(data)
-        except BadRequest as bad:
-            self._refuse(bad.status)
-            return
-        if self._wire.expects_continue:
-            self.write(self._wire.go_on())
-        if request is not None:
-            self._begin(request)
-
-    def eof_received(self) -> bool:
-        self._blame("client", "fin")
-        return False  # asyncio answers with our FIN
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if isinstance(exc, ConnectionError):
-            self._blame("client", "reset")
-        self._stop_timer()
-        if self._task is not None:
-            self._task.cancel()
-        self.provider.open.discard(self)
-        seen = Seen(self._serial, self._requests, self._bytes_in, self._bytes_out, self._closed_first, self._how)
-        self.provider.seen.append(seen)
-
-    # --- state -----------------------------------------------------------------------------------
-
-    @property
-    def idle(self) -> bool:
-        """Nothing is being answered and nobody has closed."""
-        return self._exchange is None and not self.closing and not self._closed_first
-
-    @property
-    def settled(self) -> bool:
-        if self._transport.is_closing():
-            return False  # connection_lost is still to come
-        if self._exchange is not None and not self._exchange.held:
-            return False
-        # Any other state is news from the peer that asyncio has not read yet.
-        return _tcp_state(self._socket) in (None, _ESTABLISHED)
-
-    # --- verbs -----------------------------------------------------------------------------------
-
-    def write(self, data: bytes) -> bool:
-        """Send bytes; False when the connection is gone."""
-        if self._transport.is_closing():
-            return False
-        self._transport.write(data)
-        self._bytes_out += len(data)
-        return True
-
-    def fin(self) -> None:
-        """Close as a server closes an idle connection."""
-        self._blame("provider", "fin")
-        self.closing = True
-        self._stop_timer()
-        self.provider.closed.add(self._peer)
-        self._transport.close()
-
-    def abort(self) -> None:
-        """Drop the connection, whatever is under way."""
-        self._blame("provider", "fin")
-        self.closing = True
-        self._transport.abort()
-
-    def _blame(self, who: str, how: str) -> None:
-        if not self._closed_first:
-            self._closed_first, self._how = who, how
-
-    # --- exchanges -------------------------------------------------------------------------------
-
-    def _begin(self, request: Request) -> None:
-        self._stop_timer()
-        self._requests += 1
-        exchange = self._exchange = _exchange(self, self._wire, request)
-        self._task = asyncio.get_running_loop().create_task(self._answer(exchange))
-
-    async def _answer(self, exchange: Exchange) -> None:
-        finished = False
-        try:
-            await _dispatch(exchange)
-            finished = True
-        except Gone:
-            pass
-        except Exception:  # a fault that was given nonsense must not leave the client waiting
-            self.abort()
-        finally:
-            turn = exchange.request.headers.get(TURN_HEADER, "")
-            self.provider.served.append(Served(turn, self._serial, exchange.status, exchange.events_sent, finished))
-            self._exchange = self._task = None
-        if finished:
-            self._next()
-
-    def _next(self) -> None:
-        if not self._wire.keeps_alive:
-            self.fin()
-            return
-        try:
-            request = self._wire.next()
-        except BadRequest as bad:
-            self._refuse(bad.status)
-            return
-        if request is not None:
-            self._begin(request)
-        else:
-            self._watch_idle()
-
-    def _refuse(self, status: int) -> None:
-        with contextlib.suppress(Exception):  # h11 may be past the point where it can answer
-            body = replies.error("This is not a valid HTTP/1.1 request.", "invalid_request_error")
-            headers = [("content-length", str(len(body))), ("connection", "close")]
-            self.write(self._wire.head(status, headers) + self._wire.data(body) + self._wire.end())
-        self.fin()
-
-    def _watch_idle(self) -> None:
-        if self.provider.idle_close:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self.provider.idle_close, self.fin)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-def _exchange(connection: Connection, wire: Wire, request: Request) -> Exchange:
-    api = APIS.get(request.path, "")
-    body: Any = None
-    if api and request.method == "POST":
-        with contextlib.suppress(ValueError, RecursionError):
-            body = json.loads(request.body)
-    if not isinstance(body, dict):
-        return Exchange(connection, wire, request, api, "", streamed=False, valid=False)
-    model = body.get("model")
-    return Exchange(
-        connection, wire, request, api, model if isinstance(model, str) else "gpt-5", body.get("stream") is True
-    )
-
-
-async def _dispatch(exchange: Exchange) -> None:
-    method, path = exchange.request.method, exchange.request.path
-    if path == "/v1/models":
-        if method == "GET":
-            exchange.whole(200, replies.models())
-        else:
-            exchange.whole(405, replies.error(f"Not allowed: {method}", "invalid_request_error"))
-    elif not exchange.api:
-        exchange.whole(404, replies.error("Unknown path.", "invalid_request_error"))
-    elif method != "POST":
-        exchange.whole(405, replies.error("Only POST here.", "invalid_request_error"))
-    elif not exchange.valid:
-        exchange.whole(400, replies.error("The body is not a JSON object.", "invalid_request_error"))
-    else:
-        name, _, argument = exchange.request.headers.get(FAULT_HEADER, "healthy").partition("=")
-        answer = faults.find(name)
-        if answer is None:
-            exchange.whole(400, replies.error("No such fault.", "invalid_request_error"))
-        else:
-            await answer(exchange, argument)
-
-
-def _tcp_state(sock: socket.socket) -> int | None:
-    """The kernel's state of our side of the connection, None where it cannot be asked."""
-    if not sys.platform.startswith("linux"):
-        return None
-    try:
-        return int(struct.unpack("B", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1))[0])
-    except OSError:
-        return None

@@ -71,14 +71,15 @@ def matrix(report: Report, width: int) -> RenderableType:
     if width < WIDE:
         return Group(*(_line(cell) for cell in (*crossed, *single)), Text(LEGEND, style="dim"))
     workloads = list(dict.fromkeys(cell.cell.workload for cell in crossed))
-    rows = list(dict.fromkeys((cell.cell.strategy, cell.cell.release) for cell in crossed))
-    cells = {(cell.cell.strategy, cell.cell.release, cell.cell.workload): cell for cell in crossed}
+    rows = list(dict.fromkeys((cell.cell.strategy, cell.cell.release, cell.cell.fault) for cell in crossed))
+    cells = {(cell.cell.strategy, cell.cell.release, cell.cell.fault, cell.cell.workload): cell for cell in crossed}
     table = Table(box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     for workload in workloads:
         table.add_column(workload)
-    for strategy, release in rows:
-        table.add_row(f"{strategy} / {release}", *(_cell(cells[strategy, release, workload]) for workload in workloads))
+    for strategy, release, fault in rows:
+        name = f"{strategy} / {release}" + (f"\n{fault}" if fault else "")
+        table.add_row(name, *(_cell(cells[strategy, release, fault, workload]) for workload in workloads))
     return Group(table, *(_line(cell) for cell in single), Text(LEGEND, style="dim"))
 
 
@@ -97,7 +98,7 @@ def _word(cell: CellReport) -> Text:
     if not cell.as_expected:
         wrong = f", NOT AS PREDICTED: {', '.join(cell.flaws) or cell.expected}"
         text.append(wrong, style="bold red")
-    elif cell.word != "ok":
+    elif cell.word != "ok" and cell.expected:
         text.append(", as predicted", style="default")
     return text
 

@@ -1,27 +1,232 @@
-"""Ways in which a provider answers: one file each, with one coroutine `answer(exchange, argument)`.
+"""Ways in which a provider misbehaves: one file each; a fault's name is its file's name with dashes.
 
-A fault's name is its file's name with dashes; healthy is one of them.
+The module docstring's first line is its line in `hermes-diag faults`. A module has one of these hooks:
+
+    async def answer(exchange, ...)    answers a request; the first fault that applies does
+    def shape(exchange, ...)           changes how the answer is sent, whoever answers
+    def idle(connection, seconds, ...) acts on a connection that has been idle for so long
+    def hello(connection, ...)         acts on a connection as it is accepted
+    def limit(connections)             how many connections are accepted at the same time
+
+The parameters behind the first are the fault's own, with their types and defaults; the first of them is
+what `name=value` sets. REFERENCE names the upstream reports that the fault models. NEEDS_TLS = True: it
+makes no sense without. `check(...)`, with the same parameters, may raise ValueError.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Awaitable, Callable
-from functools import cache
+import inspect
+import math
+import pkgutil
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from hermes_diag.provider.exchange import Exchange
+from hermes_diag.errors import UsageError
+from hermes_diag.provider.when import CONDITIONS, When
 
-Answer = Callable[[Exchange, str], Awaitable[None]]
+if TYPE_CHECKING:
+    from hermes_diag.provider.connection import Connection
+    from hermes_diag.provider.exchange import Exchange
+
+HOOKS = ("answer", "shape", "idle", "hello", "limit")
+#: Conditions that make sense for a fault of a connection: it has no request yet.
+_OF_CONNECTIONS = ("connection", "every", "probability", "seed")
+_TYPES: dict[str, type] = {"int": int, "float": float, "str": str}
+#: The largest number a parameter may be; beyond it a timer or a buffer is a mistake.
+_LARGEST = 1_000_000_000
 
 
-@cache
-def find(name: str) -> Answer | None:
-    """The fault of that name, or None."""
-    if not name.replace("-", "").isalpha():
-        return None
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a fault. `kind` is int, float or str; seconds when its name says so."""
+
+    name: str
+    kind: type
+    default: Any  # inspect.Parameter.empty: it must be given
+
+    @property
+    def required(self) -> bool:
+        return self.default is inspect.Parameter.empty
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A fault of the catalogue."""
+
+    name: str
+    hook: str
+    parameters: tuple[Parameter, ...]
+    summary: str
+    reference: str
+    needs_tls: bool
+    module: ModuleType
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault with its arguments and conditions: what one `--fault` asks for."""
+
+    entry: Entry
+    arguments: dict[str, Any]
+    when: When
+    spec: str
+
+    def __str__(self) -> str:
+        return self.spec
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @property
+    def hook(self) -> str:
+        return self.entry.hook
+
+    @property
+    def needs_tls(self) -> bool:
+        return self.entry.needs_tls
+
+    @property
+    def seconds(self) -> float:
+        """After how long an idle fault acts."""
+        return float(self.arguments["seconds"])
+
+    def answer(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
+        answer: Coroutine[Any, Any, None] = self.entry.module.answer(exchange, **self.arguments)
+        return answer
+
+    def shape(self, exchange: Exchange) -> None:
+        self.entry.module.shape(exchange, **self.arguments)
+
+    def hello(self, connection: Connection) -> None:
+        self.entry.module.hello(connection, **self.arguments)
+
+    def idle(self, connection: Connection) -> Callable[[], None]:
+        return functools.partial(self.entry.module.idle, connection, **self.arguments)
+
+    def limit(self) -> int:
+        return int(self.entry.module.limit(**self.arguments))
+
+
+@functools.cache
+def catalogue() -> dict[str, Entry]:
+    """Every fault by its name."""
+    modules = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
+    entries = map(_entry, modules)
+    return {entry.name: entry for entry in sorted(entries, key=lambda entry: entry.name)}
+
+
+def _entry(module: ModuleType) -> Entry:
+    hook = next(hook for hook in HOOKS if hasattr(module, hook))
+    own = list(inspect.signature(getattr(module, hook)).parameters.values())
+    if hook != "limit":
+        own = own[1:]  # the exchange or the connection
+    return Entry(
+        name=module.__name__.rpartition(".")[2].replace("_", "-"),
+        hook=hook,
+        parameters=tuple(Parameter(one.name, _TYPES[str(one.annotation)], one.default) for one in own),
+        summary=(module.__doc__ or "").partition("\n")[0].rstrip("."),
+        reference=getattr(module, "REFERENCE", ""),
+        needs_tls=getattr(module, "NEEDS_TLS", False),
+        module=module,
+    )
+
+
+def parse(spec: str) -> Fault:
+    """A fault as it is written: `name`, `name=value`, `name=value:parameter=value:every=3`.
+
+    Raises UsageError that names the part it did not understand, and what would do.
+    """
+    head, *rest = spec.split(":")
+    name, has_value, value = head.partition("=")
+    entry = named(name)
+    given = _pairs(spec, rest)
+    if has_value:
+        if not entry.parameters:
+            raise UsageError(f"fault {name} takes no value", f"write {name}, or {name}:every=3")
+        first = entry.parameters[0].name
+        if first in given:
+            raise UsageError(f"fault {spec}: {first} is given twice", f"write {name}={value}")
+        given = {first: value, **given}
+    own = {one.name: one for one in entry.parameters}
+    arguments = {key: _number(spec, key, text, own[key].kind) for key, text in given.items() if key in own}
+    conditions = {key: text for key, text in given.items() if key not in own}
+    missing = [one.name for one in entry.parameters if one.required and one.name not in arguments]
+    if missing:
+        raise UsageError(f"fault {name} needs {missing[0]}", f"write {name}=VALUE")
+    defaults = {one.name: one.default for one in entry.parameters}
+    fault = Fault(entry, {**defaults, **arguments}, _when(spec, entry, conditions), spec)
+    _check(fault)
+    return fault
+
+
+def named(name: str) -> Entry:
+    """The fault of that name. Raises UsageError."""
+    entry = catalogue().get(name)
+    if entry is None:
+        raise UsageError(f"no fault {name!r}", _nearest(name))
+    return entry
+
+
+def _pairs(spec: str, parts: list[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for part in parts:
+        key, equals, value = part.partition("=")
+        if not equals or not key or not value:
+            raise UsageError(f"fault {spec}: {part!r} is not KEY=VALUE", "write like rst-mid-stream:every=3")
+        if key in pairs:
+            raise UsageError(f"fault {spec}: {key} is given twice", "once is enough")
+        pairs[key] = value
+    return pairs
+
+
+def _number(spec: str, key: str, text: str, kind: type) -> Any:
+    """A value as its type. Numbers are finite and not negative."""
+    if kind is str:
+        return text
     try:
-        module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
-    except ModuleNotFoundError:
-        return None
-    answer: Answer = module.answer
-    return answer
+        value = kind(text)
+    except ValueError:
+        word = "a whole number" if kind is int else "a number"
+        raise UsageError(f"fault {spec}: {key} is {text!r}", f"{key} is {word}") from None
+    if not (math.isfinite(value) and 0 <= value <= _LARGEST):
+        raise UsageError(f"fault {spec}: {key} is {text}", f"{key} is from 0 to {_LARGEST}")
+    return value
+
+
+def _when(spec: str, entry: Entry, conditions: dict[str, str]) -> When:
+    known = tuple(CONDITIONS) if entry.hook in ("answer", "shape") else _OF_CONNECTIONS
+    if entry.hook == "limit":
+        known = ()
+    values: dict[str, Any] = {}
+    for key, text in conditions.items():
+        if key not in known:
+            words = ", ".join((*(one.name for one in entry.parameters), *known))
+            hint = f"it has {words}" if words else "leave it out"
+            raise UsageError(f"fault {spec}: {entry.name} has no {key!r}", hint)
+        values[key] = _number(spec, key, text, CONDITIONS[key])
+        if values[key] == 0 and key in ("request", "connection", "every"):
+            raise UsageError(f"fault {spec}: {key} is 0", "counting starts at 1")
+    if values.get("probability", 0) > 1:
+        raise UsageError(f"fault {spec}: probability is {values['probability']}", "it is from 0 to 1")
+    return When(**values)
+
+
+def _check(fault: Fault) -> None:
+    check = getattr(fault.entry.module, "check", None)
+    if check is not None:
+        try:
+            check(**fault.arguments)
+        except ValueError as exc:
+            raise UsageError(f"fault {fault.spec}: {exc}", "see hermes-diag faults") from None
+
+
+def _nearest(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, catalogue(), n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}? `hermes-diag faults` lists all" if near else "see hermes-diag faults"

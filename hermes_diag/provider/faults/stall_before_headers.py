@@ -1,9 +1,12 @@
 """No byte for so many seconds, then a healthy reply."""
 
+from __future__ import annotations
+
 from hermes_diag.provider.exchange import Exchange
-from hermes_diag.provider.faults import healthy
+
+REFERENCE = "#13834"
 
 
-async def answer(exchange: Exchange, argument: str = "") -> None:
-    await exchange.stall(float(argument))
-    await healthy.answer(exchange)
+async def answer(exchange: Exchange, seconds: float = 3600.0) -> None:
+    await exchange.stall(seconds)
+    exchange.healthy()

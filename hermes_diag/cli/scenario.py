@@ -1,0 +1,52 @@
+"""`hermes-diag repro --scenario`: the catalogue, and its verdicts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from hermes_diag.errors import INTERRUPTED
+from hermes_diag.model import Evidence
+
+
+def show_list(as_json: bool) -> None:
+    """Print the catalogue and leave."""
+    import json
+
+    from hermes_diag import scenarios
+    from hermes_diag.reporters import scenarios as reporter
+    from hermes_diag.reporters import terminal
+
+    lines = [(name, scenarios.summary(name), module.REFERENCE) for name, module in scenarios.catalogue().items()]
+    if as_json:
+        fields = ("name", "summary", "reference")
+        entries = [dict(zip(fields, line, strict=True)) for line in lines]
+        print(json.dumps({"schema": 1, "scenarios": entries}, indent=2))
+    else:
+        terminal.console().print(reporter.listing(lines))
+    raise typer.Exit
+
+
+def show(evidence: Sequence[Evidence], as_json: bool, interrupted: bool, saved: str) -> None:
+    """Judge, print and leave with the exit code."""
+    from hermes_diag import scenarios
+    from hermes_diag.reporters import scenarios as reporter
+    from hermes_diag.reporters import terminal
+
+    results = scenarios.judge(evidence)
+    stack = next((one.stack for one in evidence if one.stack), None)
+    verdict, code = scenarios.verdict(results)
+    try:
+        if as_json:
+            print(reporter.as_json(results, stack, verdict, code))
+        else:
+            terminal.console().print(reporter.render(results, stack, verdict, code))
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head`: the reader has seen enough, the verdict stands
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if saved:
+        sys.stderr.write(f"{saved}\n")
+    raise typer.Exit(INTERRUPTED if interrupted else code)

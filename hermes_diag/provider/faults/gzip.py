@@ -1,0 +1,9 @@
+"""The body is gzipped, flushed at each send."""
+
+from __future__ import annotations
+
+from hermes_diag.provider.exchange import Exchange
+
+
+def shape(exchange: Exchange) -> None:
+    exchange.compress()

@@ -1,0 +1,15 @@
+"""A connection that has been idle for so many seconds is dropped silently: no packet, and none is heard.
+
+Needs a socket filter, which an ordinary user may not be allowed; the connection then accepts what it is
+sent and never answers.
+"""
+
+from __future__ import annotations
+
+from hermes_diag.provider.connection import Connection
+
+REFERENCE = "#10933"
+
+
+def idle(connection: Connection, seconds: float = 5.0) -> None:
+    connection.vanish()

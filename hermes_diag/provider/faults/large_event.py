@@ -1,0 +1,23 @@
+"""One event in the middle of the stream has so many megabytes."""
+
+from __future__ import annotations
+
+from hermes_diag.provider import replies
+from hermes_diag.provider.exchange import Exchange
+
+
+async def answer(exchange: Exchange, megabytes: int = 8) -> None:
+    if not exchange.streamed:
+        exchange.healthy()
+        return
+    first, *rest = exchange.events()
+    exchange.start()
+    exchange.send(first, replies.delta(exchange.api, exchange.model, "x" * (megabytes * 2**20)))
+    await exchange.drained()
+    exchange.send(*rest)
+    exchange.finish()
+
+
+def check(megabytes: int) -> None:
+    if megabytes > 1024:
+        raise ValueError("megabytes is at most 1024")

@@ -1,0 +1,28 @@
+"""A stream of so many events, all of them valid."""
+
+from __future__ import annotations
+
+from hermes_diag.provider import replies
+from hermes_diag.provider.exchange import Exchange
+
+#: Events in one write; between writes the client may take them.
+BATCH = 256
+
+
+async def answer(exchange: Exchange, events: int = 100_000) -> None:
+    if not exchange.streamed:
+        exchange.healthy()
+        return
+    *opening, last = exchange.events()
+    delta = replies.delta(exchange.api, exchange.model, "tick ")
+    left = max(0, events - len(opening) - 1)
+    exchange.start()
+    exchange.send(*opening)
+    while left:
+        batch = min(BATCH, left)
+        exchange.send(*(delta,) * batch)
+        left -= batch
+        await exchange.drained()
+        await exchange.stall(0)  # a client that reads as fast as we write must not starve the others
+    exchange.send(last)
+    exchange.finish()

@@ -1,0 +1,12 @@
+"""The stream is ended properly before its terminal event."""
+
+from __future__ import annotations
+
+from hermes_diag.provider import replies
+from hermes_diag.provider.exchange import Exchange
+
+
+async def answer(exchange: Exchange) -> None:
+    exchange.start()
+    exchange.send(*replies.without_end(exchange.events()))
+    exchange.finish()

@@ -1,0 +1,12 @@
+"""The certificate ended yesterday."""
+
+from __future__ import annotations
+
+from hermes_diag.provider import tls
+from hermes_diag.provider.connection import Connection
+
+NEEDS_TLS = True
+
+
+def hello(connection: Connection) -> None:
+    connection.certificate = tls.EXPIRED

@@ -1,0 +1,98 @@
+"""What a cell needs on the host beside its provider: a CONNECT proxy that counts, a black hole, a CA file.
+
+A prop is asked for by a setting of the cell and tells the worker about itself by a setting of the job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+
+from hermes_diag.gateway.contract import Measured
+from hermes_diag.provider.blocking import ca_file
+from hermes_diag.provider.server import Provider
+
+_CHUNK = 64 * 1024
+
+
+class Props:
+    """The props of one cell. `job` is what the worker is told."""
+
+    def __init__(self, settings: Mapping[str, str], provider: Provider) -> None:
+        self.job = dict(settings)
+        self._provider = provider
+        self._stack = contextlib.AsyncExitStack()
+        self._proxy: ConnectProxy | None = None
+
+    async def start(self) -> None:
+        """Set up what the settings ask for; the provider is listening. Raises OSError."""
+        if "tls" in self.job:
+            self.job["ca"] = str(self._stack.enter_context(ca_file()))
+        if "proxy" in self.job:
+            self._proxy = ConnectProxy(self._provider.address)
+            await self._proxy.start()
+            self._stack.push_async_callback(self._proxy.stop)
+            self.job["proxy"] = f"http://127.0.0.1:{self._proxy.port}"
+        if "dead" in self.job:
+            hole = Provider(faults=["connection-limit=0"])
+            await hole.start()
+            self._stack.push_async_callback(hole.stop)
+            self.job["dead"] = str(hole.address[1])
+
+    def measured(self) -> list[Measured]:
+        """What the props have counted."""
+        return [Measured("proxy_connects", float(self._proxy.connects), "connections")] if self._proxy else []
+
+    async def stop(self) -> None:
+        await self._stack.aclose()
+
+
+class ConnectProxy:
+    """A CONNECT proxy on loopback that leads nowhere but to the provider, and counts."""
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self._target = target
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.connects = 0
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._tunnel(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends = [writer]
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if not head.startswith(b"CONNECT "):
+                writer.write(b"HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n")
+                return
+            self.connects += 1
+            from_target, to_target = await asyncio.open_connection(*self._target)
+            ends.append(to_target)
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await asyncio.gather(_pass_on(reader, to_target), _pass_on(from_target, writer))
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # one side has left; so does the other
+        finally:
+            for end in ends:
+                end.close()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(_CHUNK):
+        writer.write(data)
+        await writer.drain()
+    writer.write_eof()

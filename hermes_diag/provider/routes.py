@@ -1,0 +1,134 @@
+"""Which path is answered how: the two APIs, the list of models, the control path; and what is refused.
+
+Requests are refused as the real provider refuses them where a client can tell the difference. Faults
+apply to valid requests of the two APIs only, unless a fault names another path: a client that probes
+/v1/models first must not use up the fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hermes_diag.gateway.contract import FAULT_HEADER
+from hermes_diag.provider import control, replies
+from hermes_diag.provider.exchange import Exchange
+from hermes_diag.provider.wire import Request, Wire
+
+if TYPE_CHECKING:
+    from hermes_diag.provider.connection import Connection
+    from hermes_diag.provider.server import Provider
+
+#: What is still to be awaited of an answer; None when it went out at once.
+Waiting = Coroutine[Any, Any, None]
+
+APIS = {
+    "/v1/responses": "responses",
+    "/backend-api/codex/responses": "responses",
+    "/v1/chat/completions": "chat",
+}
+MODELS = "/v1/models"
+#: The models that `serve` knows unless told otherwise.
+KNOWN_MODELS = ("gpt-*", "o[0-9]*", "codex-*", "chatgpt-*")
+
+_INVALID = "invalid_request_error"
+
+
+def name(path: str) -> str:
+    """A path as it may be logged: one that is not ours could be anything, also a secret."""
+    return path if path in APIS or path.startswith(control.PREFIX) or path == MODELS else "another path"
+
+
+def exchange(provider: Provider, connection: Connection, wire: Wire, request: Request) -> Exchange:
+    """The request understood as far as it goes."""
+    api = APIS.get(request.path, "")
+    body = _decoded(request.body) if api and request.method == "POST" else None
+    if body is None:
+        return Exchange(connection, wire, request, api, "", streamed=False, reply=replies.DEFAULT)
+    model = body.get("model")
+    reply = provider.next_reply().for_request(body, request.headers)
+    return Exchange(
+        connection, wire, request, api, model if isinstance(model, str) else "", body.get("stream") is True, reply
+    )
+
+
+def _decoded(body: bytes) -> dict[str, Any] | None:
+    """A body that is a JSON object, else None."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def dispatch(provider: Provider, exchange: Exchange) -> Waiting | None:
+    """Answer; what cannot be answered at once is returned as a coroutine."""
+    request = exchange.request
+    provider.say_request(exchange)
+    if request.path.startswith(control.PREFIX):
+        control.answer(provider, exchange)
+        return None
+    if exchange.api or provider.covers(request.path):
+        refusal = _refusal(provider, exchange) if exchange.api else None
+        if refusal is None:
+            return _misbehave(provider, exchange)
+    else:
+        refusal = _elsewhere(provider, exchange)
+    if refusal is not None:
+        exchange.whole(*refusal)
+    return None
+
+
+def _misbehave(provider: Provider, exchange: Exchange) -> Waiting | None:
+    wanted = exchange.request.headers.get(FAULT_HEADER)
+    fault = provider.fault_named(wanted) if wanted else provider.fault_for(exchange)
+    if fault is None and wanted:
+        exchange.whole(400, replies.error("No such fault.", _INVALID))
+    elif fault is None and provider.upstream is not None:
+        exchange.fault = "passed on"
+        return provider.upstream.answer(exchange)
+    elif fault is None:
+        exchange.healthy()
+    else:
+        exchange.fault = fault.name
+        return fault.answer(exchange)
+    return None
+
+
+def _refusal(provider: Provider, exchange: Exchange) -> tuple[int, bytes] | None:
+    """Why a request to one of the APIs is refused, None when it is not."""
+    request = exchange.request
+    if request.method != "POST":
+        return 405, replies.error(f"Not allowed to {_method(request.method)} on {request.path}", _INVALID)
+    if provider.require_key and not request.headers.get("authorization", "").startswith("Bearer "):
+        return 401, replies.error("You didn't provide an API key.", _INVALID, code="missing_api_key")
+    body = _decoded(request.body)
+    if body is None:
+        return 400, replies.error("We could not parse the JSON body of your request.", _INVALID)
+    if provider.models is None:
+        return None
+    if not exchange.model:
+        return 400, replies.error("you must provide a model parameter", _INVALID, param="model")
+    if not any(fnmatchcase(exchange.model, pattern) for pattern in provider.models):
+        message = "The model does not exist or you do not have access to it."
+        return 404, replies.error(message, _INVALID, param="model", code="model_not_found")
+    if exchange.api == "chat" and not isinstance(body.get("messages"), list):
+        message = "Missing required parameter: 'messages'."
+        return 400, replies.error(message, _INVALID, param="messages", code="missing_required_parameter")
+    return None
+
+
+def _elsewhere(provider: Provider, exchange: Exchange) -> tuple[int, bytes]:
+    method, path = exchange.request.method, exchange.request.path
+    if path != MODELS:
+        return 404, replies.error("Unknown request URL. Please check the URL for typos.", _INVALID, code="unknown_url")
+    if method != "GET":
+        return 405, replies.error(f"Not allowed to {_method(method)} on {path}", _INVALID)
+    return 200, replies.models()
+
+
+def _method(method: str) -> str:
+    return method if method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "POST") else "do that"

@@ -1,0 +1,118 @@
+"""TLS without I/O: ciphertext in, plaintext out, and the other way round; and certificates made on the spot.
+
+asyncio's own TLS closes only as a polite server does. A fault must be able to leave without a
+close_notify, to send one and not wait for the answer, or to go away in the middle of the handshake.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ssl
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import trustme
+
+#: Bytes read from the TLS machine at once.
+_READ = 64 * 1024
+
+VALID, EXPIRED, WRONG_HOST = "valid", "expired", "wrong host"
+
+
+class Refused(Exception):
+    """The peer does not speak TLS, or does not like our certificate."""
+
+
+class Tls:
+    """The TLS state of one connection."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._machine = context.wrap_bio(self._in, self._out, server_side=True)
+        self.established = False
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """Take ciphertext; (plaintext for us, ciphertext that must be sent). Raises Refused.
+
+        On Refused, `pending()` still holds the alert that tells the peer.
+        """
+        self._in.write(data)
+        try:
+            if not self.established:
+                self._machine.do_handshake()
+                self.established = True
+            return self._plain(), self._out.read()
+        except ssl.SSLWantReadError:
+            return b"", self._out.read()
+        except ssl.SSLError as exc:
+            raise Refused(type(exc).__name__) from None
+
+    def _plain(self) -> bytes:
+        parts = []
+        while True:
+            try:
+                part = self._machine.read(_READ)
+            except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):  # no more for now; their close_notify
+                break
+            if not part:
+                break
+            parts.append(part)
+        return b"".join(parts)
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Plaintext as it goes over the wire."""
+        self._machine.write(data)
+        return self._out.read()
+
+    def close_notify(self) -> bytes:
+        """The alert that says "no more from me"; nobody waits for the answer."""
+        if not self.established:
+            return self.pending()
+        with contextlib.suppress(ssl.SSLError):  # it wants the peer's answer, for which nobody need wait
+            self._machine.unwrap()
+        return self.pending()
+
+    def pending(self) -> bytes:
+        """Ciphertext that is still to be sent."""
+        return self._out.read()
+
+
+class Authority:
+    """A certificate authority for this process, and a server context for each kind of certificate."""
+
+    def __init__(self) -> None:
+        import trustme
+
+        self._ca = trustme.CA()
+        self._contexts: dict[str, ssl.SSLContext] = {}
+
+    def pem(self) -> bytes:
+        """The certificate that a client has to trust."""
+        return self._ca.cert_pem.bytes()
+
+    def context(self, kind: str = VALID) -> ssl.SSLContext:
+        """A server context; made once for each kind."""
+        if kind not in self._contexts:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.num_tickets = 0  # so that a client's Recv-Q shows what we sent and no tickets
+            context.set_alpn_protocols(["http/1.1"])
+            self._certificate(kind).configure_cert(context)
+            self._contexts[kind] = context
+        return self._contexts[kind]
+
+    def _certificate(self, kind: str) -> trustme.LeafCert:
+        if kind == WRONG_HOST:
+            return self._ca.issue_cert("wrong-host.invalid")
+        if kind == EXPIRED:
+            now = datetime.datetime.now(datetime.UTC)
+            week, day = datetime.timedelta(days=7), datetime.timedelta(days=1)
+            return self._ca.issue_cert("127.0.0.1", "localhost", not_before=now - week, not_after=now - day)
+        return self._ca.issue_cert("127.0.0.1", "127.0.0.2", "::1", "localhost")
+
+
+@cache
+def authority() -> Authority:
+    """The authority of this process: one is enough, and a key costs time."""
+    return Authority()

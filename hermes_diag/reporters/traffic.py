@@ -1,0 +1,43 @@
+"""What happens on the provider's connections, one line each, and the tally; for people and for machines."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+
+from hermes_diag.model import Happened
+
+#: Fields that are left out of a JSON line when they say nothing.
+_OPTIONAL = ("path", "status", "events", "fault", "closed_first", "how")
+
+
+def line(happened: Happened) -> str:
+    """`12:00:01.250  #3  closed by provider (fin) after 2 requests, 812 bytes in, 9 014 out`"""
+    clock = time.strftime("%H:%M:%S", time.localtime(happened.at)) + f".{int(happened.at * 1000) % 1000:03d}"
+    return f"{clock}  #{happened.connection:<4} {happened.what}{_details(happened)}"
+
+
+def _details(happened: Happened) -> str:
+    if happened.what == "request":
+        return f" {happened.requests} {happened.path}"
+    if happened.what in ("answered", "broken off"):
+        fault = "" if happened.fault == "healthy" else f", {happened.fault}"
+        status = f" {happened.status}" if happened.status else " without a status"
+        return f"{status}, {happened.events} events{fault}"
+    if happened.what == "closed":
+        who = f" first by the {happened.closed_first} ({happened.how})" if happened.closed_first else ""
+        return f"{who}, {happened.requests} requests, {happened.bytes_in} bytes in, {happened.bytes_out} out"
+    return ""
+
+
+def as_json(happened: Happened) -> str:
+    """The same as one JSON object a line."""
+    fields = {key: value for key, value in asdict(happened).items() if value or key not in _OPTIONAL}
+    return json.dumps({"event": fields.pop("what"), **fields})
+
+
+def tally(counts: dict[str, int]) -> str:
+    """The counts, one a line."""
+    width = max(map(len, counts), default=0)
+    return "\n".join(f"{name:<{width}}  {count}" for name, count in counts.items())

@@ -1,0 +1,13 @@
+"""From the second turn on every request fails on a client that was closed."""
+
+from hermes_diag import causes
+from hermes_diag.model import Evidence
+
+REFERENCE = "#11070"
+BAD = {"strategy": "buggy"}
+GOOD: dict[str, str] = {}
+
+
+def shows(evidence: Evidence) -> str:
+    failed = causes.by_cause(evidence.turns, causes.CLIENT_CLOSED)
+    return f"{len(failed)} of {len(evidence.turns)} turns failed on a closed client" if failed else ""

@@ -1,0 +1,23 @@
+"""Abandoned streams of a shared pool are garbage-collected inside it: the client hangs for good."""
+
+from hermes_diag.model import Evidence
+
+REFERENCE = "#11070"
+BAD = {
+    "strategy": "buggy",
+    "release": "forget",
+    "workload": "interrupted",
+    "turns": 95,
+    "timeout": 1.0,
+    "settings": {"gc": ""},
+}
+GOOD = {**BAD, "strategy": "fixed"}
+NOT_ON = "3"
+WHY_NOT = "its pool does not take the lock again"
+
+
+def shows(evidence: Evidence) -> str:
+    if evidence.outcome.how != "hung":
+        return ""
+    innermost = next((frame for frame in evidence.outcome.frames if frame != "thread"), "no stack")
+    return f"hung after {len(evidence.turns)} turns, in {innermost}"

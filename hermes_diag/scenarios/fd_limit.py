@@ -1,0 +1,14 @@
+"""Leaked sockets use up the descriptors: no request can open one any more."""
+
+import errno
+
+from hermes_diag.model import Evidence
+
+REFERENCE = "#36899"
+BAD = {"release": "abandon", "workload": "interrupted", "turns": 40, "settings": {"nofile": "20"}}
+GOOD = {**BAD, "release": "close"}
+
+
+def shows(evidence: Evidence) -> str:
+    failed = [turn for turn in evidence.turns if turn.errno == errno.EMFILE]
+    return f"from turn {failed[0].turn} on: too many open files" if failed else ""

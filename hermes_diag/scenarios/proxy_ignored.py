@@ -1,0 +1,13 @@
+"""HTTPS_PROXY is set, and an injected transport goes past it."""
+
+from hermes_diag.model import Evidence
+
+REFERENCE = "#12008"
+BAD = {"strategy": "buggy", "turns": 1, "timeout": 5.0, "settings": {"proxy": "", "tls": ""}}
+GOOD = {**BAD, "strategy": "plain"}
+
+
+def shows(evidence: Evidence) -> str:
+    connects = sum(one.value for one in evidence.measured if one.name == "proxy_connects")
+    done = [turn for turn in evidence.turns if turn.outcome == "ok"]
+    return f"{len(done)} turns went out, the proxy saw {connects:.0f} connections" if done and not connects else ""

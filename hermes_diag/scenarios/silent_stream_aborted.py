@@ -1,0 +1,22 @@
+"""A silent stream is given up from another thread: its reader stays, on a socket without an owner."""
+
+from hermes_diag.model import ESTABLISHED, Evidence
+
+REFERENCE = "#11070"
+BAD = {
+    "workload": "aborted",
+    "fault": "first-event-then-silence",
+    "turns": 5,
+    "timeout": 20.0,
+    "settings": {"abort": "close"},
+}
+GOOD = {**BAD, "settings": {"abort": "shutdown"}}
+
+
+def shows(evidence: Evidence) -> str:
+    idle = evidence.idle()
+    ownerless = [sample.ownerless(ESTABLISHED) for sample in idle]
+    threads = [sample.threads or 0 for sample in idle]
+    if not ownerless or ownerless[-1] < len(ownerless) - 1:
+        return ""
+    return f"{ownerless[-1]} ESTABLISHED sockets without an owner, threads from {threads[0]} to {threads[-1]}"

@@ -1,0 +1,188 @@
+"""Runs the provider alone until it is told to stop: what `hermes-diag serve` does."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hermes_diag.errors import INTERRUPTED, OK, CannotMeasure, UsageError
+from hermes_diag.model import Happened
+from hermes_diag.provider import replies, routes, script
+from hermes_diag.provider.blocking import ca_file
+from hermes_diag.provider.server import Provider
+from hermes_diag.reporters import traffic
+
+#: Records of requests and connections that are kept for `/_diag/connections`.
+KEEP = 1000
+#: A key that is none, for clients that want one.
+KEY = "hermes-diag-local"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for."""
+
+    port: int = 0
+    host: str = "127.0.0.1"
+    faults: tuple[str, ...] = ()
+    tls: bool = False
+    reply: str | None = None
+    models: tuple[str, ...] | None = None
+    require_key: bool = False
+    max_body: int = 64 * 2**20
+    record: Path | None = None
+    upstream: str | None = None
+    json: bool = False
+
+
+def run(options: Options) -> int:
+    """Serve until SIGINT or SIGTERM, then print the tally; the exit code. Raises UsageError, CannotMeasure."""
+    if (options.record is None) != (options.upstream is None):
+        raise UsageError("--record and --upstream need each other", "--record FILE --upstream URL")
+    upstream = None
+    if options.record is not None and options.upstream is not None:
+        from hermes_diag.provider.upstream import Upstream
+
+        upstream = Upstream(options.upstream, options.record)
+    provider = Provider(
+        faults=options.faults,
+        host=options.host,
+        port=options.port,
+        tls=options.tls,
+        reply=script.load(options.reply) if options.reply else (replies.DEFAULT,),
+        models=options.models or routes.KNOWN_MODELS,
+        require_key=options.require_key,
+        body_limit=options.max_body,
+        keep=KEEP,
+        observer=Printer(options.json),
+        upstream=upstream,
+    )
+    return asyncio.run(_serve(provider, options))
+
+
+async def _serve(provider: Provider, options: Options) -> int:
+    with contextlib.ExitStack() as stack:
+        try:
+            await provider.start()
+        except OSError as exc:
+            raise CannotMeasure(f"cannot listen on {options.host}: {exc.strerror}", "try --port 0") from None
+        try:
+            ca = stack.enter_context(ca_file()) if options.tls else None
+            _print(greeting_json(provider.base_url, ca) if options.json else greeting(provider.base_url, ca))
+            told = await _until_told()
+        finally:
+            await provider.stop()
+        counts = provider.tally()
+        _print(json.dumps({"event": "tally", **counts}) if options.json else "\n" + traffic.tally(counts))
+        return INTERRUPTED if told == signal.SIGINT else OK
+
+
+async def _until_told() -> int:
+    """The number of the signal that ends the server."""
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[int] = loop.create_future()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, _resolve, told, number)
+    try:
+        return await told
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _resolve(told: asyncio.Future[int], number: int) -> None:
+    if not told.done():
+        told.set_result(number)
+
+
+class Printer:
+    """Prints what happens, until nobody reads it any more."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._render = traffic.as_json if as_json else traffic.line
+
+    def __call__(self, happened: Happened) -> None:
+        _print(self._render(happened))
+
+
+def _print(text: str) -> None:
+    """One write to stdout. A reader that has left ends the server as SIGTERM would."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def environment(base_url: str, ca: Path | None) -> dict[str, str]:
+    """What a client needs in its environment."""
+    lines = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": KEY}
+    return {**lines, "SSL_CERT_FILE": str(ca)} if ca else lines
+
+
+def hermes(base_url: str) -> dict[str, Any]:
+    """The minimal files that bring Hermes here: only a pool entry with a base_url of its own does."""
+    config = {"model": {"default": "gpt-5", "provider": "openai-codex", "base_url": base_url}}
+    entry = {
+        "id": "hermesdiag",
+        "label": "hermes-diag",
+        "auth_type": "oauth",
+        "priority": 0,
+        "source": "manual",
+        "access_token": token(),
+        "refresh_token": "none",
+        "base_url": base_url,
+    }
+    return {"config.yaml": config, "auth.json": {"version": 1, "credential_pool": {"openai-codex": [entry]}}}
+
+
+def token() -> str:
+    """An unsigned token that runs out in 2099: Hermes looks at the date, and nobody at the signature."""
+    parts = ({"alg": "none", "typ": "JWT"}, {"sub": "hermes-diag", "exp": 4_070_908_800})
+    return ".".join(base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in parts) + "."
+
+
+def greeting(base_url: str, ca: Path | None) -> str:
+    """The base URL and the lines to copy."""
+    files = hermes(base_url)
+    model = files["config.yaml"]["model"]
+    yaml = ["model:", *(f"  {key}: {value}" for key, value in model.items())]
+    return "\n".join(
+        [
+            f"serving {base_url}  (Ctrl-C to stop)",
+            "",
+            *(f"export {name}={value}" for name, value in environment(base_url, ca).items()),
+            "",
+            "For Hermes, $HERMES_HOME/config.yaml:",
+            "",
+            *(f"  {line}" for line in yaml),
+            "",
+            "and $HERMES_HOME/auth.json (the token is none: unsigned, for this provider only):",
+            "",
+            f"  {json.dumps(files['auth.json'])}",
+            "",
+        ]
+    )
+
+
+def greeting_json(base_url: str, ca: Path | None) -> str:
+    """The same as one JSON object on one line."""
+    return json.dumps(
+        {
+            "event": "serving",
+            "schema": 1,
+            "base_url": base_url,
+            "environment": environment(base_url, ca),
+            "hermes": hermes(base_url),
+        }
+    )

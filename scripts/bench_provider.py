@@ -1,0 +1,173 @@
+"""Throughput of the provider beside uvicorn + starlette and LLMock, in one run: ./scripts/bench provider
+
+The same events are streamed over 16 keep-alive connections by each server in turn, several rounds; the
+ratios of the medians are what counts, the numbers themselves depend on the machine.
+
+The other servers come from the interpreter in HERMES_DIAG_BENCH_PYTHON
+(pip install uvicorn starlette llmock); without it only ours is measured, and no ratio is given.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hermes_diag.provider import replies
+
+CONNECTIONS = 16
+ROUNDS = 5
+SECONDS = 1.5
+#: Ratios that must hold.
+WANTED = {"uvicorn+starlette": 1.0, "llmock": 4.0}
+END = b"0\r\n\r\n"
+EVENTS = replies.stream("chat", "gpt-5")
+
+OURS = """
+import asyncio
+from hermes_diag.provider.server import Provider
+
+async def main():
+    provider = Provider()
+    await provider.start()
+    print(provider.address[1], flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+STARLETTE = """
+import json, socket, sys, uvicorn
+from starlette.applications import Starlette
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+EVENTS = [event.encode("latin-1") for event in json.loads(sys.argv[1])]
+
+async def answer(request):
+    await request.body()
+    async def events():
+        for event in EVENTS:
+            yield event
+    return StreamingResponse(events(), media_type="text/event-stream")
+
+listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+print(listener.getsockname()[1], flush=True)
+app = Starlette(routes=[Route("/v1/chat/completions", answer, methods=["POST"])])
+config = uvicorn.Config(app, log_level="critical", access_log=False, http=sys.argv[2])
+uvicorn.Server(config).run(sockets=[listener])
+"""
+
+LLMOCK = """
+import socket, subprocess, sys
+with socket.create_server(("127.0.0.1", 0)) as free:
+    port = free.getsockname()[1]
+print(port, flush=True)
+sys.argv = ["llmock", "serve", "--port", str(port)]
+from llmock.cli import app
+app()
+"""
+
+
+def main() -> int:
+    other = os.environ.get("HERMES_DIAG_BENCH_PYTHON", "")
+    events = json.dumps([event.decode("latin-1") for event in EVENTS])
+    commands = {"hermes-diag": [sys.executable, "-c", OURS]}
+    if other:
+        commands["uvicorn+starlette"] = [other, "-c", STARLETTE, events, "h11"]
+        commands["uvicorn+starlette, httptools"] = [other, "-c", STARLETTE, events, "httptools"]
+        commands["llmock"] = [other, "-c", LLMOCK]
+    else:
+        print("HERMES_DIAG_BENCH_PYTHON is not set: measuring the provider alone", file=sys.stderr)
+    rates: dict[str, list[float]] = {name: [] for name in commands}
+    sizes: dict[str, int] = {}
+    for _ in range(ROUNDS):
+        for name, command in commands.items():
+            rate, sizes[name] = measure(command)
+            rates[name].append(rate)
+    return report(rates, sizes)
+
+
+def report(rates: dict[str, list[float]], sizes: dict[str, int]) -> int:
+    """Print medians and ratios; 1 when a ratio that must hold does not."""
+    ours = statistics.median(rates["hermes-diag"])
+    failed = False
+    for name, values in rates.items():
+        median, wanted = statistics.median(values), WANTED.get(name)
+        verdict = ""
+        if name != "hermes-diag":
+            verdict = f"  ours is {ours / median:.2f} times that"
+        if wanted is not None:
+            failed = failed or ours / median < wanted
+            verdict += f" (at least {wanted:g})"
+        spread = f"{min(values):.0f} to {max(values):.0f}"
+        print(f"{name:<30} {median:7.0f} requests/s ({spread}), {sizes[name]} bytes{verdict}")
+    return 1 if failed else 0
+
+
+def measure(command: list[str]) -> tuple[float, int]:
+    """(requests per second, bytes of one response) of a server that says its port and then serves."""
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=Path(__file__).parent.parent
+    )
+    try:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        wait_for(port)
+        load(port, 0.3)
+        return load(port, SECONDS)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def wait_for(port: int) -> None:
+    """Return once something listens."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def load(port: int, seconds: float) -> tuple[float, int]:
+    """Ask on every connection, again as soon as its answer is whole."""
+    body = json.dumps({"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}], "stream": True}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {len(body)}\r\n"
+    request = (head + "content-type: application/json\r\nauthorization: Bearer none\r\n\r\n").encode() + body
+    selector = selectors.DefaultSelector()
+    for _ in range(CONNECTIONS):
+        sock = socket.create_connection(("127.0.0.1", port))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.sendall(request)
+        selector.register(sock, selectors.EVENT_READ, [0])
+    done = size = 0
+    begun = time.perf_counter()
+    while (elapsed := time.perf_counter() - begun) < seconds:
+        for key, _ in selector.select(1):
+            sock, heard = key.fileobj, key.data
+            data = sock.recv(1 << 18)  # type: ignore[union-attr]
+            if not data:
+                raise SystemExit("a server closed a connection that it should keep")
+            heard[0] += len(data)
+            if data.endswith(END):
+                done, size, heard[0] = done + 1, heard[0], 0
+                sock.sendall(request)  # type: ignore[union-attr]
+    for key in list(selector.get_map().values()):
+        key.fileobj.close()  # type: ignore[union-attr]
+    selector.close()
+    return done / elapsed, size
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""The provider under load, in a process of its own: .venv/bin/python scripts/soak_provider.py [CONNECTIONS]
+
+1,000 streams open at once within 300 MB, every one finished; then connections (50,000 unless told
+otherwise) opened and abandoned in every state, after which descriptors, tasks and memory are where they were.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+import psutil
+
+STREAMS = 1000
+MAX_MB = 300
+#: Growth of memory that is still noise, in MB: fragments of the allocator, not records.
+NOISE_MB = 4
+BODY = b'{"model":"gpt-5","stream":true}'
+REQUEST = b"POST /v1/responses HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY
+
+SERVER = """
+import asyncio, json, sys
+from hermes_diag.provider.server import Provider
+
+async def main():
+    provider = Provider(faults=["slow-events=0.1:path=/v1/responses"], keep=100)
+    await provider.start()
+    print(provider.address[1], flush=True)
+    loop = asyncio.get_running_loop()
+    while await loop.run_in_executor(None, sys.stdin.readline):
+        tasks = len(asyncio.all_tasks())
+        print(json.dumps({"tasks": tasks, "open": len(provider.open), **provider.tally()}), flush=True)
+
+asyncio.run(main())
+"""
+
+
+class Server:
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.port = int(self._line())
+        self._seen = psutil.Process(self._process.pid)
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def look(self) -> dict[str, float]:
+        """Tasks and counts as the provider says, descriptors and memory as the kernel says."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        said = json.loads(self._line())
+        return {**said, "fds": self._seen.num_fds(), "mb": self._seen.memory_info().rss / 2**20}
+
+    def rest(self) -> dict[str, float]:
+        """The same, once no connection is open."""
+        deadline = time.monotonic() + 60
+        while (look := self.look())["open"] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return look
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def streams(server: Server) -> bool:
+    sockets = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(STREAMS)]
+    for sock in sockets:
+        sock.sendall(REQUEST)
+    peak, finished = server.look(), 0
+    for sock in sockets:
+        data = b""
+        while part := sock.recv(65536):
+            data += part
+            if data.endswith(b"0\r\n\r\n"):
+                finished += b"response.completed" in data
+                break
+        sock.close()
+    most = max(peak["mb"], server.rest()["mb"])
+    print(f"{peak['open']:.0f} streams open at once, {finished} finished, {most:.0f} MB")
+    return finished == STREAMS and most <= MAX_MB
+
+
+def abandon(server: Server, count: int) -> None:
+    """Open and leave: at once, within a head, within a body, within the answer; most with a RST, since a
+    loopback has no more than some 28,000 ports for those that linger in TIME_WAIT."""
+    pieces = (b"", REQUEST[:20], REQUEST[:-3], REQUEST)
+    for number in range(count):
+        sock = socket.create_connection(("127.0.0.1", server.port))
+        if pieces[number % 4]:
+            sock.sendall(pieces[number % 4])
+        if number % 10:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+
+
+def main(count: int) -> int:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * STREAMS)), hard))
+    server = Server()
+    try:
+        fine = streams(server)
+        abandon(server, 5000)  # warm up
+        before = server.rest()
+        abandon(server, count)
+        after = server.rest()
+    finally:
+        server.end()
+    for name in ("fds", "tasks", "mb"):
+        print(f"{name}: {before[name]:.0f} before, {after[name]:.0f} after {count} abandoned connections")
+    kept = after["fds"] <= before["fds"] and after["tasks"] <= before["tasks"]
+    return 0 if fine and kept and after["mb"] - before["mb"] <= NOISE_MB else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 50_000))
