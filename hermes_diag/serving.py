@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def run(options: Options) -> int:
 
 async def _serve(provider: Provider, options: Options) -> int:
     with contextlib.ExitStack() as stack:
+        told = stack.enter_context(_signals())  # before anyone can know that we are here
         try:
             await provider.start()
         except OSError as exc:
@@ -77,23 +79,24 @@ async def _serve(provider: Provider, options: Options) -> int:
         try:
             ca = stack.enter_context(ca_file()) if options.tls else None
             _print(greeting_json(provider.base_url, ca) if options.json else greeting(provider.base_url, ca))
-            told = await _until_told()
+            number = await told
         finally:
             await provider.stop()
         counts = provider.tally()
         _print(json.dumps({"event": "tally", **counts}) if options.json else "\n" + traffic.tally(counts))
-        return INTERRUPTED if told == signal.SIGINT else OK
+        return INTERRUPTED if number == signal.SIGINT else OK
 
 
-async def _until_told() -> int:
-    """The number of the signal that ends the server."""
+@contextlib.contextmanager
+def _signals() -> Iterator[asyncio.Future[int]]:
+    """The number of the signal that ends the server, once it has come."""
     loop = asyncio.get_running_loop()
     told: asyncio.Future[int] = loop.create_future()
     numbers = (signal.SIGINT, signal.SIGTERM)
     for number in numbers:
         loop.add_signal_handler(number, _resolve, told, number)
     try:
-        return await told
+        yield told
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)

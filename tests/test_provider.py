@@ -233,3 +233,23 @@ def test_it_listens_on_loopback_only() -> None:
             assert one.address[0] == "127.0.0.1"
 
     asyncio.run(talk())
+
+
+def test_a_slow_upload_is_not_idle() -> None:
+    """Neither the timer nor the order closes a connection on which a request is still coming in."""
+
+    async def talk() -> None:
+        async with provider(0.0) as one:
+            client = await Raw.to(one)
+            sent = body(input="hi")
+            head = f"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: {len(sent)}\r\n\r\n".encode()
+            client.writer.write(head + sent[:5])
+            async with asyncio.timeout(PATIENCE):
+                while not all(connection.bytes_in for connection in one.open) or not one.open:
+                    await asyncio.sleep(0)
+            await one.close_idle()
+            client.writer.write(sent[5:])
+            assert (await client.response())[0] == 200
+            client.close()
+
+    asyncio.run(talk())

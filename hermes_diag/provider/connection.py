@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
-        self._half_closed = self._reset_on_hello = False
+        self._half_closed = self._reset_on_hello = self._receiving = False
         self._writable: asyncio.Event | None = None  # set up by the first pause
 
     # --- asyncio ---------------------------------------------------------------------------------
@@ -77,6 +77,8 @@ class Connection(asyncio.Protocol):
             data = self._decrypt(self._tls, data)
             if not data:
                 return
+        self._receiving = True
+        self._stop_timers()
         try:
             request = self._wire.feed(data)
         except BadRequest as bad:
@@ -133,7 +135,8 @@ class Connection(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         """Nothing is being answered and nobody has closed."""
-        return self._exchange is None and not self.closing and not self._closed_first and not self.vanished
+        busy = self._exchange is not None or self._receiving
+        return not (busy or self.closing or self._closed_first or self.vanished)
 
     @property
     def awaits_timer(self) -> bool:
@@ -246,6 +249,8 @@ class Connection(asyncio.Protocol):
             finished = self._wire.state is SENT
         except Gone:
             pass
+        except Exception:  # whatever an answer trips over, the client must not wait for ever
+            self.abort()
         finally:
             self._task = None
             self._answered(exchange, finished)
@@ -302,6 +307,7 @@ class Connection(asyncio.Protocol):
         self._timers.append(asyncio.get_running_loop().call_later(LINGER, self._transport.abort))
 
     def _watch_idle(self) -> None:
+        self._receiving = False
         for seconds, act in self.provider.at_idle(self):
             self._timers.append(asyncio.get_running_loop().call_later(seconds, act))
 

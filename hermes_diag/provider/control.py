@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hermes_diag.provider.server import Provider
 
 PREFIX = "/_diag/"
+#: All there is below it; what else is asked for could be anything, also a secret.
+PATHS = (PREFIX + "connections", PREFIX + "faults")
 
 
 class _Faults(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,7 +42,7 @@ def _document(provider: Provider, method: str, path: str, body: bytes) -> tuple[
         return 200, msgspec.json.encode(connections(provider))
     if path == PREFIX + "faults" and method in ("GET", "PUT", "DELETE"):
         return _faults(provider, method, body)
-    if path in (PREFIX + "connections", PREFIX + "faults"):
+    if path in PATHS:
         return 405, _error("This method is not for this path.")
     return 404, _error("There is /_diag/faults and /_diag/connections.")
 

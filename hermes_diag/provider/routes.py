@@ -39,7 +39,7 @@ _INVALID = "invalid_request_error"
 
 def name(path: str) -> str:
     """A path as it may be logged: one that is not ours could be anything, also a secret."""
-    return path if path in APIS or path.startswith(control.PREFIX) or path == MODELS else "another path"
+    return path if path in APIS or path in control.PATHS or path == MODELS else "another path"
 
 
 def exchange(provider: Provider, connection: Connection, wire: Wire, request: Request) -> Exchange:
@@ -71,11 +71,15 @@ def dispatch(provider: Provider, exchange: Exchange) -> Waiting | None:
     if request.path.startswith(control.PREFIX):
         control.answer(provider, exchange)
         return None
-    if exchange.api or provider.covers(request.path):
-        refusal = _refusal(provider, exchange) if exchange.api else None
+    if exchange.api:
+        refusal = _refusal(provider, exchange)
         if refusal is None:
             return _misbehave(provider, exchange)
     else:
+        fault = provider.fault_for(exchange) if provider.covers(request.path) else None
+        if fault is not None:
+            exchange.fault = fault.name
+            return fault.answer(exchange)
         refusal = _elsewhere(provider, exchange)
     if refusal is not None:
         exchange.whole(*refusal)
