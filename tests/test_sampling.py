@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from hermes_diag.errors import UsageError
+from hermes_diag.sampling.backends import sock_diag
 from hermes_diag.sampling.look import BACKENDS, choose, sample, unlisted
 
 WORKING = [pytest.param(one, id=name) for name, one in BACKENDS.items() if not one.available()]
@@ -89,3 +90,21 @@ def test_the_choice_is_explained() -> None:
     if not LINUX:
         with pytest.raises(UsageError, match="Linux only"):
             choose("sock_diag")
+
+
+@pytest.mark.skipif(not LINUX, reason="sock_diag is Linux only")
+def test_a_socket_that_is_accepted_late_gets_its_inode() -> None:
+    """A row kept from the last call is made anew when accept() gives the socket an owner."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        known: sock_diag.Rows = {}
+
+        def inode() -> int | None:
+            (row,) = [row for row in sock_diag.table(known=known) if row.local == address and row.remote == peer]
+            return row.inode
+
+        with socket.create_connection(address) as client:
+            peer = client.getsockname()
+            assert inode() is None
+            with listener.accept()[0] as server:
+                assert inode() == os.fstat(server.fileno()).st_ino

@@ -6,11 +6,13 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from conftest import GOLDEN
 
-from hermes_diag import scenarios
+from hermes_diag import capture, scenarios
 from hermes_diag.model import Evidence, Outcome
 from hermes_diag.provider import faults
 
@@ -74,3 +76,12 @@ def test_a_fault_is_one_more_dimension(cli: Any) -> None:
     assert words["fixed/close/steady/gzip"] == "ok"
     assert done.returncode == 1
     assert "fin-mid-stream" in cli("repro", *flags, "--fault", "fin-mid-stream:every=2").stdout
+
+
+def test_a_good_client_that_does_not_work_proves_nothing() -> None:
+    """Silence acquits only a client whose turns came to a good end."""
+    _, (works,) = capture.read(GOLDEN / "turns-failed.quiet.jsonl")
+    _, (fails,) = capture.read(GOLDEN / "turns-failed.fires.jsonl")
+    assert scenarios._works(works)
+    assert not scenarios._works(fails)
+    assert not scenarios._works(replace(works, turns=()))

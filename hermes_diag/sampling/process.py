@@ -176,7 +176,7 @@ def _absent(pid: int) -> CannotMeasure:
     """Why /proc has no folder of that PID: there is no such process, or /proc hides it."""
     try:
         os.getpgid(pid)  # asks, and sends nothing
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return Ended(f"there is no process {pid}", "pgrep -f hermes lists candidates; --gateway finds a Hermes gateway")
     except PermissionError:
         pass

@@ -86,6 +86,8 @@ def _judge(name: str, bad: Evidence, good: Evidence) -> ScenarioResult:
         status = f"could not measure {broken.cell.name}: {broken.outcome.detail}"
     elif seen[1]:
         status = "shows on the good client too"
+    elif not _works(good):
+        status = "the good client does not work"
     elif seen[0]:
         status = SHOWN
     elif spared and bad.stack is not None and bad.stack.openai.startswith(f"{spared}."):
@@ -93,6 +95,12 @@ def _judge(name: str, bad: Evidence, good: Evidence) -> ScenarioResult:
     else:
         status = "does not show on the bad client"
     return ScenarioResult(name, summary(name), module.REFERENCE, status, seen[0], seen[1])
+
+
+def _works(evidence: Evidence) -> bool:
+    """Every turn came to a good end, if need be after retries: only then does silence acquit."""
+    last = {(turn.session, turn.turn): turn.outcome for turn in evidence.turns}
+    return bool(last) and "error" not in last.values()
 
 
 def _measured(evidence: Evidence) -> bool:

@@ -173,8 +173,9 @@ def _dump(
                 (error,) = struct.unpack_from("=i", buffer, offset + _HEADER.size)
                 raise OSError(-error, os.strerror(-error))
             if known is not None and fresh is not None:
-                # All that makes a row (and the socket's cookie, which is never given twice), bar expires.
-                key = buffer[offset + 16 : offset + 68] + buffer[offset + 72 : offset + 80]
+                # All that makes a row (and the socket's cookie, which is never given twice), bar expires; the inode
+                # too: a socket that waits to be accepted gets one without any other change.
+                key = buffer[offset + 16 : offset + 68] + buffer[offset + 72 : offset + 88]
                 row = known.get(key)
                 if row is not None:
                     fresh[key] = row
