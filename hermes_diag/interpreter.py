@@ -10,8 +10,8 @@ import re
 import signal
 import socket
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,16 @@ _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+),? in (?P<na
 _THREAD = re.compile(r"^(Current thread|Thread) 0x")
 
 
+@dataclass(frozen=True)
+class Target:
+    """The interpreter to run the worker in, the folder it stands in (None: ours), and what its environment
+    has besides ours."""
+
+    python: str
+    cwd: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
 class Gone(Exception):
     """A lane closed its end: it has exited or was killed."""
 
@@ -36,12 +46,13 @@ class Gone(Exception):
 class Interpreter:
     """A worker process with its lanes. Async context manager: leaving it kills all of them.
 
-    python: the interpreter to run it in. lanes: how many jobs may run at the same time. spawn: no
+    target: where to run it. lanes: how many jobs may run at the same time. spawn: no
     fork, one lane, one job. warm: (api, canned reply) that the SDK parses before the first fork.
     """
 
-    def __init__(self, python: str, lanes: int = 1, spawn: bool = False, warm: tuple[str, bytes] | None = None):
-        self._python = python
+    def __init__(self, target: Target, lanes: int = 1, spawn: bool = False, warm: tuple[str, bytes] | None = None):
+        self._target = target
+        self._python = target.python
         self._spawn = spawn
         self._warm = warm
         self._pipes = [_Pipes() for _ in range(lanes)]
@@ -62,7 +73,8 @@ class Interpreter:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=self._pipes[0].theirs[1],
                 pass_fds=theirs,
-                env=worker_environment(os.environ),
+                cwd=self._target.cwd,
+                env=worker_environment(os.environ) | self._target.environment,
                 start_new_session=True,  # Ctrl-C on the terminal is the host's; and one kill ends all
             )
         except OSError as exc:

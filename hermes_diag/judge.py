@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hermes_diag import causes, claims, plan, rules
 from hermes_diag.errors import COULD_NOT_MEASURE, OK, PROBLEM
-from hermes_diag.model import CLOSE_WAIT, FRESH, MEASURE, CellReport, Evidence, Finding, Plan, Report
+from hermes_diag.model import CLOSE_WAIT, FACTORY, FRESH, MEASURE, CellReport, Evidence, Finding, Plan, Report
 
 
 def report(plan_: Plan, evidence: Sequence[Evidence]) -> Report:
@@ -102,6 +102,17 @@ def _verdict(cells: Sequence[CellReport]) -> tuple[str, int]:
     faulty = [one for one in cells if one.cell.fault and one.word not in ("ok", "too short")]
     if faulty:
         return "with a fault: " + ", ".join(f"{one.cell.name} {one.word}" for one in faulty), PROBLEM
-    short = [one.cell.name for one in cells if one.word == "too short"]
+    bad = [one for one in cells if one.cell.strategy == FACTORY and one.word not in ("ok", "too short")]
+    if bad:
+        named = ", ".join(f"{one.word} in {one.cell.name.removeprefix('factory/')}" for one in bad)
+        return f"{_spec(cells)}: {named}", PROBLEM
+    short = [one.cell.name for one in cells if one.word == "too short" and one.cell.workload != FRESH]
     note = f"; too few idle gaps to tell growth in {', '.join(short)}" if short else ""
+    if cells and cells[0].cell.strategy == FACTORY:
+        return f"{_spec(cells)}: every turn ended well and nothing was left behind{note}", OK
     return f"as the bug report predicts{note}", OK
+
+
+def _spec(cells: Sequence[CellReport]) -> str:
+    """The factory that was put to the test, as the user named it."""
+    return dict(cells[0].cell.settings)[FACTORY]

@@ -60,6 +60,8 @@ class Cell:
 
 #: The control (each turn in a new process) and the cell that measures prices and timeouts.
 FRESH, MEASURE = "fresh", "measure"
+#: The strategy that is the user's own; its spec is in the settings under the same name.
+FACTORY = "factory"
 
 
 @dataclass(frozen=True)

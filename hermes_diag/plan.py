@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hermes_diag.model import FRESH, MEASURE, Cell, PayloadInfo, Plan
+from hermes_diag.model import FACTORY, FRESH, MEASURE, Cell, PayloadInfo, Plan
 
 STRATEGIES = ("buggy", "fixed")
 RELEASES = ("close", "abandon")
@@ -66,6 +66,24 @@ def make(
     return Plan(tuple(cells), payload)
 
 
+def for_factory(
+    payload: PayloadInfo,
+    spec: str,
+    releases: tuple[str, ...] = (),
+    workloads: tuple[str, ...] = (),
+    sizes: Sizes = Sizes(),
+    faults: tuple[str, ...] = (),
+) -> Plan:
+    """The cells that put a user's factory to the test: `make` with it as the only strategy.
+
+    What it hands out is given back after each turn unless `releases` says otherwise: that a caller
+    abandons clients is no fault of whoever made them.
+    """
+    cells = make(payload, (FACTORY,), releases or ("close",), workloads, sizes, faults).cells
+    own = [cell for cell in cells if cell.workload != MEASURE]  # that one measures clients of ours
+    return Plan(tuple(replace(cell, strategy=FACTORY, settings=((FACTORY, spec),)) for cell in own), payload)
+
+
 def _cell(strategy: str, release: str, workload: str, sizes: Sizes) -> Cell:
     sessions, turns, scope = DEFAULTS[workload]
     return Cell(
@@ -90,6 +108,8 @@ def expected(cell: Cell) -> tuple[str, ...]:
     """
     if cell.fault or cell.scenario:
         return ()  # a fault has no prediction; of a scenario, scenarios/ says what it must show
+    if cell.strategy == FACTORY:
+        return ()  # the user's own: judged by what it does
     if cell.workload in (FRESH, MEASURE):
         return ("ok",)
     together = cell.sessions if cell.scope == "gateway" else 1

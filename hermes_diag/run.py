@@ -10,7 +10,7 @@ from typing import Any
 
 from hermes_diag.capture import Capture, Recorder
 from hermes_diag.errors import CannotMeasure
-from hermes_diag.interpreter import Interpreter, Lane
+from hermes_diag.interpreter import Interpreter, Lane, Target
 from hermes_diag.model import FRESH, Cell, Evidence, Plan
 from hermes_diag.plan import cost
 from hermes_diag.provider import replies
@@ -29,7 +29,7 @@ class Run:
         self,
         plan: Plan,
         payload: bytes,
-        python: str,
+        target: Target,
         capture: Capture | None = None,
         progress: Callable[[Cell, Any], None] = lambda cell, record: None,
         backend: str = "auto",
@@ -37,7 +37,7 @@ class Run:
     ) -> None:
         self._plan = plan
         self._payload = payload
-        self._python = python
+        self._target = target
         self._progress = progress
         self._backend = look.choose(backend)
         # Elsewhere frameworks of the system may not survive a fork (multiprocessing spawns there too).
@@ -60,7 +60,7 @@ class Run:
             return
         api = self._plan.payload.api
         warm = api, b"".join(replies.stream(api, "gpt-5"))
-        async with Interpreter(self._python, LANES, warm=warm) as worker, asyncio.TaskGroup() as group:
+        async with Interpreter(self._target, LANES, warm=warm) as worker, asyncio.TaskGroup() as group:
             for lane in worker.lanes:
                 group.create_task(self._work(lane))
 
@@ -69,14 +69,14 @@ class Run:
         # which has interpreters of its own.
         for cell in [cell for cell in self._waiting if cell.workload == FRESH]:
             self._waiting.remove(cell)
-            await self._session(cell).in_new_shells(self._python)
+            await self._session(cell).in_new_shells(self._target)
         stack = await lane.hello()
         while self._waiting and not lane.gone:
             await self._session(self._waiting.pop()).on_lane(lane, stack)
 
     async def _work_in_new_shells(self) -> None:
         while self._waiting:
-            await self._session(self._waiting.pop()).in_new_shells(self._python)
+            await self._session(self._waiting.pop()).in_new_shells(self._target)
 
     def _session(self, cell: Cell) -> Session:
         api, recorder = self._plan.payload.api, self._recorders[cell]

@@ -16,7 +16,7 @@ import psutil
 from hermes_diag.capture import Recorder
 from hermes_diag.errors import CannotMeasure
 from hermes_diag.gateway.contract import Barrier, Done, Exited, Failed, Hello, Job, Started
-from hermes_diag.interpreter import Gone, Interpreter, Lane
+from hermes_diag.interpreter import Gone, Interpreter, Lane, Target
 from hermes_diag.model import ESTABLISHED, FRESH, Cell, Outcome, SocketRow
 from hermes_diag.plan import BARRIERS
 from hermes_diag.provider.props import Props
@@ -71,14 +71,14 @@ class Session:
         self._record(stack)
         await self._observed(self._job(lane))
 
-    async def in_new_shells(self, python: str) -> None:
+    async def in_new_shells(self, target: Target) -> None:
         """Run the cell in an interpreter of its own; the control has a new one for each turn."""
-        await self._observed(self._shells(python))
+        await self._observed(self._shells(target))
 
-    async def _shells(self, python: str) -> None:
+    async def _shells(self, target: Target) -> None:
         shells = self._cell.sessions * self._cell.turns if self._cell.workload == FRESH else 1
         for turn in range(shells):
-            async with Interpreter(python, spawn=True) as shell:
+            async with Interpreter(target, spawn=True) as shell:
                 stack = await shell.lanes[0].hello()
                 if turn == 0:
                     self._record(stack)
@@ -166,7 +166,8 @@ class Session:
             elif isinstance(event, Done):
                 done = True
             elif isinstance(event, Failed):
-                failed = f"the worker broke: {event.error} at {', '.join(event.frames)}"
+                at = f" at {', '.join(event.frames)}" if event.frames else ""
+                failed = f"the {event.blame} broke: {event.error}{at}"
             elif isinstance(event, Exited):
                 if done:
                     return

@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -17,6 +17,7 @@ Examples:
   hermes-diag repro request_dump_20261101_080000_000000.json --save run.jsonl
   hermes-diag repro --json | jq .verdict
   hermes-diag repro --fault fin-mid-stream:every=3 --strategy fixed --release close --retries 1
+  hermes-diag repro --factory ./clients.py:make_client --python .venv/bin/python
   hermes-diag repro --scenario cut-stream,half-open-reused
 """
 
@@ -48,6 +49,10 @@ def _idle_close(text: str) -> float:
     if not (seconds == 0 or 0.05 <= seconds <= 60):
         raise typer.BadParameter("0, or seconds from 0.05 to 60, or never")
     return seconds
+
+
+def _values(chosen: list[Any] | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.value for one in chosen or ()))
 
 
 def _check_fault(spec: str) -> None:
@@ -118,6 +123,25 @@ def command(
     seed: Annotated[int, typer.Option(help="Seed of the order in which sessions are served.")] = 0,
     max_payload: Annotated[int, typer.Option(min=1, max=2**40, metavar="BYTES", help="Largest payload taken.")] = 32
     * 2**20,
+    factory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC",
+            show_default=False,
+            help="Instead of our strategies your own: package.module:name or ./file.py:name. A callable that takes "
+            "client_kwargs and returns a client, a class with acquire, release and close, or an OpenAI or "
+            "AsyncOpenAI instance. Released after each turn unless --release says otherwise.",
+        ),
+    ] = None,
+    cwd: Annotated[
+        Path | None, typer.Option(metavar="DIR", show_default="here", help="Folder in which the factory is imported.")
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=VALUE]", show_default=False, help="A variable to set, or to pass on, to the factory. Repeatable."
+        ),
+    ] = None,
     python: Annotated[
         str, typer.Option(metavar="PATH", show_default="this one", help="Interpreter whose SDK is put to the test.")
     ] = sys.executable,
@@ -164,8 +188,9 @@ def command(
     from hermes_diag import judge, plan, run, scenarios
     from hermes_diag import payload as payloads
     from hermes_diag.capture import Capture, create
-    from hermes_diag.cli import output
+    from hermes_diag.cli import output, target
     from hermes_diag.cli import scenario as scenario_cli
+    from hermes_diag.errors import UsageError
     from hermes_diag.reporters.live import Progress
 
     if scenario == ["list"]:
@@ -174,20 +199,22 @@ def command(
     for spec in fault or ():
         _check_fault(spec)
     sizes = plan.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
-    plan_ = plan.make(
-        body.info,
-        tuple(dict.fromkeys(one.value for one in strategy or ())),
-        tuple(dict.fromkeys(one.value for one in release or ())),
-        tuple(dict.fromkeys(one.value for one in workload or ())),
-        sizes,
-        tuple(dict.fromkeys(fault or ())),
-    )
+    releases, workloads = _values(release), _values(workload)
+    faults = tuple(dict.fromkeys(fault or ()))
+    where = target.make(python, cwd, env)
+    if factory is None:
+        plan_ = plan.make(body.info, _values(strategy), releases, workloads, sizes, faults)
+    else:
+        if strategy or scenario:
+            raise UsageError("--factory goes with neither --strategy nor --scenario", "leave one of them out")
+        target.check_spec(factory, cwd)
+        plan_ = plan.for_factory(body.info, factory, releases, workloads, sizes, faults)
     if scenario:
         plan_ = scenarios.plan(body.info, scenarios.choose(scenario))
     with ExitStack() as stack:
         capture = Capture(stack.enter_context(create(save, force)), plan_) if save else None
         progress = stack.enter_context(Progress(plan_, output.progress_console()))
-        run_ = run.Run(plan_, body.wire, python, capture, progress, backend, start)
+        run_ = run.Run(plan_, body.wire, where, capture, progress, backend, start)
         interrupted = not run.finish(run_)
     saved = f"evidence written to {save}" if save else ""
     if capture and capture.failure:

@@ -87,7 +87,7 @@ class ClientBuilt:
 
     serial: int
     session: int
-    role: str  # "shared" or "request"
+    role: str  # "shared" or "request"; of a subject with clients of its own "pooled" or "singleton"
     http_client: int
     transport: int
     mutated: Tuple[str, ...]  # names of the keys that the factory added to or changed in its argument
@@ -140,10 +140,14 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """The worker itself broke (not the client under test). Frames are `file:line function`."""
+    """The worker itself broke, or the user's factory, but not a client under test.
+
+    Frames are `file:line function`, innermost last.
+    """
 
     error: str
     frames: Tuple[str, ...]
+    blame: Literal["worker", "factory"] = "worker"
 
 
 @dataclass(frozen=True)

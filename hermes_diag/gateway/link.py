@@ -69,6 +69,11 @@ class Link:
                 except OSError:
                     os._exit(HOST_GONE)
 
+    def mute(self):
+        """From now on nothing is heard or said: for a process that was forked off the worker's."""
+        self._lock = threading.Lock()
+        os.dup2(os.open(os.devnull, os.O_RDWR), self._fd)
+
     def listen(self):
         """Watch the host from a thread: `go` opens the barrier, EOF means it is gone: leave."""
         threading.Thread(target=self._listen, name="hermes-diag-host", daemon=True).start()

@@ -6,13 +6,12 @@ the strategy under test; whether the end of a turn closes the request client is 
 """
 
 import gc
-import importlib
 import random
 import threading
 import time
 import weakref
 
-from . import conditions
+from . import conditions, subjects
 from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, ClientBuilt, TurnDone
 
 HOLD = "hold"  # provider/faults/hold.py: first event, then nothing until the host lets go
@@ -41,7 +40,7 @@ class Gateway:
         self.body, self._headers = payload["body"], payload["headers"]
         self.sdk = sdk
         self._base_url = conditions.apply(job.settings, job.base_url)
-        self._create = importlib.import_module("." + job.strategy, __package__ + ".strategies").create_client
+        self.subject = subjects.of(job, sdk, link)
         self._random = random.Random(job.seed)
         self._serials = Serials()
         self._clients = 0
@@ -52,8 +51,9 @@ class Gateway:
             Session(serial, whole if job.scope == "gateway" else self._fresh_kwargs())
             for serial in range(1, job.sessions + 1)
         ]
-        for session in self.sessions:
-            session.shared = self._build(session, session.client_kwargs, "shared")
+        if self.subject.keeps_shared:
+            for session in self.sessions:
+                session.shared = self.build(session, session.client_kwargs, "shared")
         conditions.limit_descriptors(job.settings)
 
     def _fresh_kwargs(self):
@@ -83,13 +83,15 @@ class Gateway:
 
     def _rebuild(self, session):
         """What the gateway tries when a request failed: a new shared client from the same kwargs."""
-        session.shared.close()
-        session.shared = self._build(session, session.client_kwargs, "shared")
+        if session.shared is not None:
+            self.subject.release(session.shared)
+            session.shared = self.build(session, session.client_kwargs, "shared")
 
-    def _build(self, session, kwargs, role):
+    def build(self, session, kwargs, role):
+        """A client from the subject, and word of it to the host."""
         before = dict(kwargs)
         begun = time.perf_counter()
-        client = self._create(self.sdk, kwargs)
+        client = self.subject.client(kwargs)
         build_ms = (time.perf_counter() - begun) * 1000
         sdk = self.sdk
         self._clients += 1
@@ -113,7 +115,7 @@ class Gateway:
 
     def _attempt(self, session, turn, attempt, interrupt, hold):
         sdk, job = self.sdk, self.job
-        client = self._build(session, dict(session.client_kwargs), "request")
+        client = self.build(session, dict(session.client_kwargs), self.subject.role)
         http_client = self._serials.of(sdk.http_client_of(client))
         headers = dict(self._headers)
         headers[TURN_HEADER] = "%d/%d/%d" % (session.serial, turn, attempt)
@@ -150,7 +152,7 @@ class Gateway:
         if job.release == "close":
             if stream is not None:
                 stream.close()
-            client.close()
+            self.subject.release(client)
         elif job.release == "abandon":
             self._kept.append((client, stream))
         return TurnDone(session.serial, turn, attempt, outcome, events, ms, first, http_client, **failure)

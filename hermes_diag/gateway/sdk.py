@@ -21,9 +21,11 @@ _http_name = openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]
 http = sys.modules[_http_name]
 _core_name = {"httpx": "httpcore", "httpx2": "httpcore2"}.get(_http_name, "httpcore")
 
+from . import portal  # noqa: E402
 from .contract import PHRASES  # noqa: E402
 
 OpenAI = openai.OpenAI
+CLIENTS = (openai.OpenAI, openai.AsyncOpenAI)
 DEFAULT_TIMEOUT = openai.DEFAULT_TIMEOUT
 DEFAULT_LIMITS = openai.DEFAULT_CONNECTION_LIMITS
 
@@ -85,6 +87,18 @@ def kept_defaults_client(context):
     )
 
 
+def close(client):
+    """Close a client of either kind."""
+    portal.settled(client.close())
+
+
+def lead_to(client, base_url):
+    """Have a client that has another server in mind talk to ours."""
+    ours = http.URL(base_url)
+    if (client.base_url.host, client.base_url.port) != (ours.host, ours.port):
+        client.base_url = base_url
+
+
 def http_client_of(client):
     return client._client
 
@@ -118,7 +132,35 @@ def open_stream(client, api, body, headers, timeout=None, connect=None):
     named["stream"] = True
     if timeout is not None:
         named["timeout"] = http.Timeout(timeout[0], pool=timeout[1], connect=float(connect or timeout[0]))
-    return create(extra_headers=headers, extra_body=extra or None, **named)
+    stream = create(extra_headers=headers, extra_body=extra or None, **named)
+    return AsyncReading(portal.run(stream)) if isinstance(client, openai.AsyncOpenAI) else stream
+
+
+class AsyncReading:
+    """An AsyncStream that is read from outside its loop, in the words of a Stream."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._events = stream.__aiter__()
+
+    @property
+    def response(self):
+        return self._stream.response
+
+    def __iter__(self):
+        return iter(self._next, None)
+
+    def _next(self):
+        return portal.run(self._event_or_none())
+
+    async def _event_or_none(self):
+        try:
+            return await self._events.__anext__()
+        except StopAsyncIteration:
+            return None
+
+    def close(self):
+        portal.run(self._stream.close())
 
 
 def is_terminal(api, event):

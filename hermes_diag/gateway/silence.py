@@ -27,7 +27,7 @@ def run(gateway):
 def _turn(gateway, session, turn):
     gateway.turns += 1
     sdk = gateway.sdk
-    client = gateway._build(session, dict(session.client_kwargs), "request")
+    client = gateway.build(session, dict(session.client_kwargs), gateway.subject.role)
     reading, held = threading.Event(), {}
     reader = threading.Thread(
         target=_read, args=(gateway, client, session.serial, turn, reading, held), name="reader", daemon=True
@@ -40,7 +40,7 @@ def _turn(gateway, session, turn):
         sdk.shut_down(held["stream"])
         reader.join(PATIENCE * 10)
     else:
-        client.close()
+        gateway.subject.release(client)
         reader.join(PATIENCE)
     ms = (time.perf_counter() - begun) * 1000
     gateway.link.send(TurnDone(session.serial, turn, 1, "interrupted", held.get("events", 0), ms, None, 0))
@@ -74,4 +74,4 @@ def _read(gateway, client, session, turn, reading, held):
     finally:
         reading.set()
         if job.settings.get("abort") == "shutdown":
-            client.close()
+            gateway.subject.release(client)

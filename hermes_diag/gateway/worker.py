@@ -11,7 +11,9 @@ runs one job itself and leaves.
 """
 
 import argparse
+import contextlib
 import faulthandler
+import glob
 import json
 import os
 import signal
@@ -54,10 +56,14 @@ def main(argv):
 
 def _die_with_host():
     """Until a lane listens to its commands, have the kernel end us when the host goes (Linux)."""
+    _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def _prctl(option, value):
     if sys.platform.startswith("linux"):
         import ctypes
 
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(option, value)
 
 
 def _fork_lanes(lanes, sdk):
@@ -87,12 +93,15 @@ def _lane(fds, sdk, spawn):
     # The host asks for stacks when it has waited too long; C code, so it works in a deadlock too.
     faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
     link.send(Hello(protocol=PROTOCOL, **sdk.stack()))
+    _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what a job leaves running becomes our child
     while True:
         order = _read(link.commands)
         if order is None:
             return 0
         if spawn:
-            return _run(order, link, sdk)
+            code = _run(order, link, sdk)
+            _end_orphans()
+            os._exit(code)  # a thread that never ends would hold an ordinary exit
         pid = os.fork()
         if pid == 0:
             code = 1
@@ -101,7 +110,26 @@ def _lane(fds, sdk, spawn):
             finally:
                 os._exit(code)
         _, status = os.waitpid(pid, 0)
+        _end_orphans()
         link.send(Exited(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)))
+
+
+def _end_orphans():
+    """Kill the processes that the job's code has started and left, also those that detached themselves (Linux)."""
+    children = _children()
+    while children:
+        for pid in children:  # theirs become ours in turn
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        children = _children()
+
+
+def _children():
+    found = []
+    for path in glob.glob("/proc/self/task/*/children"):
+        with contextlib.suppress(OSError), open(path) as file:
+            found += [int(pid) for pid in file.read().split()]
+    return found
 
 
 def _read(commands):
@@ -125,13 +153,16 @@ def _read(commands):
 
 
 def _run(order, link, sdk):
-    from . import loop
+    from . import loop, subjects
 
     job, payload = order
     link.send(Started(os.getpid()))
     link.listen()
     try:
         loop.run(job, payload, sdk, link)
+    except subjects.Broken as exc:
+        link.send(exc.failed)
+        return 3
     except Exception as exc:
         link.send(_failed(exc))
         return 3

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes_diag import causes
+from hermes_diag.claims import NOT_TESTED
 from hermes_diag.gateway.contract import TurnDone
 from hermes_diag.model import FRESH, MEASURE, CellReport, Claim, Evidence, Finding, Report
 
@@ -54,7 +55,8 @@ def render(report: Report, width: int, verbose: bool = False) -> RenderableType:
     parts: list[RenderableType] = [_heading("What happened"), matrix(report, width)]
     if verbose:
         parts += [_heading("Turns"), *_turns(report.evidence, width)]
-    parts += [_heading("The report's claims"), _claims(report.claims, width)]
+    if any(claim.status != NOT_TESTED for claim in report.claims):
+        parts += [_heading("The report's claims"), _claims(report.claims, width)]
     parts += [_heading("Findings"), *_findings(report.cells, None if verbose else FEW)]
     parts += [_heading("Stack"), _stack(report), _heading("Verdict"), _verdict(report)]
     return Group(*parts)

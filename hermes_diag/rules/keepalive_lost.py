@@ -1,6 +1,6 @@
 """Connections without SO_KEEPALIVE: a peer that vanishes silently is never noticed."""
 
-from hermes_diag.model import ESTABLISHED, Evidence
+from hermes_diag.model import ESTABLISHED, FACTORY, Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "keepalive-lost", "cause", ""
@@ -9,6 +9,8 @@ REFERENCE = "#10933"
 
 
 def check(evidence: Evidence) -> Hit | None:
+    if evidence.cell.strategy == FACTORY:  # nobody said that it has keepalive; `audit` asks that
+        return None
     # Seen on the wire, where streams are held open; only sock_diag tells timers.
     held = [sample for sample in evidence.samples if sample.label == "held" and sample.keepalive is not None]
     sockets = sum(sample.owned.get(ESTABLISHED, 0) for sample in held)

@@ -1,0 +1,45 @@
+"""--python, --cwd, --env and a factory's SPEC: where the worker runs and what it puts to the test."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from hermes_diag.errors import UsageError
+from hermes_diag.interpreter import Target
+
+SPEC = "write package.module:name or ./file.py:name"
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def make(python: str, cwd: Path | None, env: Iterable[str] | None) -> Target:
+    """The target that the options name. Raises UsageError."""
+    if cwd is not None and not cwd.is_dir():
+        raise UsageError(f"--cwd {cwd}: there is no such folder", "name the folder that your package is in")
+    return Target(python, cwd, dict(_variable(one) for one in env or ()))
+
+
+def _variable(text: str) -> tuple[str, str]:
+    """NAME=VALUE, or NAME alone for the value it has here. The value is never shown."""
+    name, given, value = text.partition("=")
+    if not name or "\0" in text:
+        raise UsageError("--env: a variable has no name", "write --env NAME=VALUE, or --env NAME to pass yours on")
+    if given:
+        return name, value
+    if name not in os.environ:
+        raise UsageError(f"--env {name}: it is not set here", f"write --env {name}=VALUE")
+    return name, os.environ[name]
+
+
+def check_spec(spec: str, cwd: Path | None) -> None:
+    """Refuse what cannot name a factory. Raises UsageError."""
+    place, colon, name = spec.rpartition(":")
+    if not colon or not place or not _MODULE.fullmatch(name):
+        raise UsageError(f"{spec!r} names no factory", SPEC)
+    if place.endswith(".py"):
+        if not (cwd or Path()).joinpath(place).is_file():
+            raise UsageError(f"{spec}: there is no file {place}", "paths count from --cwd, or from here")
+    elif not _MODULE.fullmatch(place):
+        raise UsageError(f"{spec}: {place!r} is neither a module nor a .py file", SPEC)

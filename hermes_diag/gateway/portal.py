@@ -1,0 +1,41 @@
+"""Where coroutines run: one event loop in a thread of its own, started by the first that needs it."""
+
+import asyncio
+import inspect
+import threading
+
+_lock = threading.Lock()
+_loop = None
+
+
+def loop():
+    """The event loop, running."""
+    global _loop
+    with _lock:
+        if _loop is None:
+            _loop = asyncio.new_event_loop()
+            threading.Thread(target=_loop.run_forever, name="event-loop", daemon=True).start()
+    return _loop
+
+
+def run(awaitable):
+    """Await it in the loop; its result, or its exception, here."""
+    return asyncio.run_coroutine_threadsafe(_await(awaitable), loop()).result()
+
+
+def settled(value):
+    """The value, awaited if it is awaitable: for code that may be written either way."""
+    return run(value) if inspect.isawaitable(value) else value
+
+
+def call(function, *args):
+    """Call a plain function in the loop's thread."""
+
+    async def calling():
+        return function(*args)
+
+    return run(calling())
+
+
+async def _await(awaitable):
+    return await awaitable

@@ -1,0 +1,247 @@
+"""What is put to the test: whoever hands out clients. Four kinds, one shape.
+
+strategy   one of ours (strategies/): create_client(sdk, client_kwargs)
+factory    the user's: callable(client_kwargs) that returns a client; or a class of clients
+pool       the user's: acquire(), release(client), close(); a class of such is called without arguments,
+           or with client_kwargs if it takes some
+instance   the user's: one OpenAI or AsyncOpenAI for everything
+
+Anything of the user's may be a coroutine function, and any client an AsyncOpenAI.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import threading
+import traceback
+
+from . import confine, portal
+from .contract import Failed
+
+#: Seconds that a call of the user's code may take before it counts as hanging.
+PATIENCE = 10.0
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Broken(Exception):
+    """The user's code broke or is not what it should be. Holds what an event may say of it."""
+
+    def __init__(self, error, frames=()):
+        super().__init__(error)
+        self.failed = Failed(error, tuple(frames), "factory")
+
+
+def of(job, sdk, link):
+    """The subject of a job. Raises Broken."""
+    spec = job.settings.get("factory")
+    if spec is None:
+        create = importlib.import_module("." + job.strategy, __package__ + ".strategies").create_client
+        return Strategy(sdk, create)
+    confine.to_loopback()
+    # A module-level client must find our provider when the module is imported.
+    os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"] = job.base_url, sdk.LOCAL_KEY
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=link.mute)  # a child that the user's code forks is not the worker
+    with Guard(link, "importing the factory"):
+        thing = load(spec)
+    if isinstance(thing, sdk.CLIENTS):
+        return Instance(sdk, link, job.base_url, thing)
+    if hasattr(thing, "acquire") and hasattr(thing, "release"):
+        kwargs = {"api_key": sdk.LOCAL_KEY, "base_url": job.base_url, "max_retries": 0}
+        return Pool(sdk, link, job.base_url, thing, kwargs)
+    if not callable(thing):
+        raise Broken("it is %s, neither callable nor a client" % _kind(thing))
+    return Factory(sdk, link, job.base_url, thing)
+
+
+def load(spec):
+    """The object that `package.module:name` or `folder/file.py:name` names. Raises whatever it raises."""
+    target, _, name = spec.rpartition(":")
+    if target.endswith(".py"):
+        path = os.path.abspath(target)
+        sys.path.insert(0, os.path.dirname(path))  # for its neighbours, as if it were run as a script
+        stem = os.path.basename(path)[:-3]
+        found = importlib.util.spec_from_file_location("_" + stem if stem in sys.modules else stem, path)
+        thing = importlib.util.module_from_spec(found)
+        sys.modules[found.name] = thing
+        found.loader.exec_module(thing)
+    else:
+        sys.path.insert(0, os.getcwd())
+        thing = importlib.import_module(target)
+    for part in name.split("."):
+        thing = getattr(thing, part)
+    return thing
+
+
+class Strategy:
+    """A client for each asking, closed when it is given back."""
+
+    kind, keeps_shared, role = "strategy", True, "request"
+
+    def __init__(self, sdk, create):
+        self._sdk = sdk
+        self._create = create
+
+    def client(self, kwargs):
+        return self._create(self._sdk, kwargs)
+
+    def release(self, client):
+        self._sdk.close(client)
+
+    def close(self):
+        pass
+
+
+class Users:
+    """What the user's kinds have in common: calls are watched, and clients led to our provider."""
+
+    def __init__(self, sdk, link, base_url):
+        self._sdk = sdk
+        self._link = link
+        self._base_url = base_url
+
+    def _call(self, doing, function, *args):
+        with Guard(self._link, doing):
+            return portal.settled(function(*args))
+
+    def _checked(self, client):
+        if not isinstance(client, self._sdk.CLIENTS):
+            raise Broken("it returned %s, not an OpenAI or AsyncOpenAI client" % _kind(client))
+        self._sdk.lead_to(client, self._base_url)
+        return client
+
+    def close(self):
+        pass
+
+
+class Factory(Users):
+    """callable(client_kwargs) -> client; a class of clients is called with them as keywords."""
+
+    kind, keeps_shared, role = "factory", True, "request"
+
+    def __init__(self, sdk, link, base_url, create):
+        super().__init__(sdk, link, base_url)
+        is_class = inspect.isclass(create) and issubclass(create, sdk.CLIENTS)
+        self._create = (lambda kwargs: create(**kwargs)) if is_class else create
+
+    def client(self, kwargs):
+        return self._checked(self._call("calling the factory", self._create, kwargs))
+
+    def release(self, client):
+        self._call("closing its client", self._sdk.close, client)
+
+
+class Pool(Users):
+    """acquire(), release(client), close()."""
+
+    kind, keeps_shared, role = "pool", False, "pooled"
+
+    def __init__(self, sdk, link, base_url, pool, kwargs):
+        super().__init__(sdk, link, base_url)
+        if inspect.isclass(pool):
+            args = (kwargs,) if _takes_one(pool) else ()
+            pool = self._call("making the pool", pool, *args)
+        self._pool = pool
+
+    def client(self, kwargs):
+        return self._checked(self._call("calling acquire()", self._pool.acquire))
+
+    def release(self, client):
+        self._call("calling release()", self._pool.release, client)
+
+    def close(self):
+        if hasattr(self._pool, "close"):
+            self._call("calling close()", self._pool.close)
+
+
+class Instance(Users):
+    """One client for everything; closed at the very end."""
+
+    kind, keeps_shared, role = "instance", False, "singleton"
+
+    def __init__(self, sdk, link, base_url, client):
+        super().__init__(sdk, link, base_url)
+        self._client = self._checked(client)
+
+    def client(self, kwargs):
+        return self._client
+
+    def release(self, client):
+        pass
+
+    def close(self):
+        self._call("closing it", self._sdk.close, self._client)
+
+
+class Guard:
+    """Around a call of the user's code: whatever it raises becomes Broken; a hang ends the process.
+
+    `doing` names the call. A hang is told from a thread, with the frames of the one that hangs.
+    """
+
+    def __init__(self, link, doing):
+        self._link = link
+        self._doing = doing
+
+    def __enter__(self):
+        self._pid = os.getpid()
+        self._timer = threading.Timer(PATIENCE, self._hangs, [threading.get_ident()])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __exit__(self, kind, exc, tb):
+        if os.getpid() != self._pid:  # the user's code forked, and its child would now play worker
+            os._exit(0)
+        self._timer.cancel()
+        if exc is None or isinstance(exc, Broken):
+            return
+        raise Broken("%s while %s" % (_chain(exc), self._doing), frames(traceback.extract_tb(tb))) from None
+
+    def _hangs(self, thread):
+        stack = traceback.extract_stack(sys._current_frames().get(thread))
+        error = "no return within %.0f s while %s" % (PATIENCE, self._doing)
+        self._link.send(Failed(error, frames(stack), "factory"))
+        os._exit(3)
+
+
+def frames(stack):
+    """The ends of a stack but for our part of it, `folder/file:line function`: no source line, no value."""
+    theirs = [frame for frame in stack if not os.path.abspath(frame.filename).startswith(HERE)]
+    theirs = [frame for frame in theirs if not frame.filename.startswith("<frozen")]
+    return tuple("%s:%d %s" % (_short(frame.filename), frame.lineno or 0, frame.name) for frame in _ends(theirs))
+
+
+def _ends(stack):
+    return stack if len(stack) <= 4 else stack[:2] + stack[-2:]
+
+
+def _chain(exc):
+    """Classes of an exception and its causes; of a failed import also what was missing. No text of theirs."""
+    names = []
+    while exc is not None and len(names) < 3:
+        missing = " of " + exc.name if isinstance(exc, ImportError) and exc.name else ""
+        names.append(type(exc).__name__ + missing)
+        exc = exc.__cause__ or exc.__context__
+    return " <- ".join(names)
+
+
+def _short(path):
+    return "/".join(path.replace(os.sep, "/").split("/")[-2:])
+
+
+def _kind(thing):
+    return "nothing (None)" if thing is None else "an object of " + type(thing).__name__
+
+
+def _takes_one(kind):
+    try:
+        parameters = list(inspect.signature(kind).parameters.values())
+    except (TypeError, ValueError):
+        return False
+    return bool(parameters) and parameters[0].kind in (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    )
