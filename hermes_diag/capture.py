@@ -14,7 +14,7 @@ from typing import IO, Any
 import msgspec
 
 from hermes_diag.errors import UsageError
-from hermes_diag.gateway.contract import ClientBuilt, Hello, Measured, TurnDone
+from hermes_diag.gateway.contract import ClientBuilt, Fact, Hello, Measured, TurnDone
 from hermes_diag.model import Cell, Connection, Evidence, Outcome, Plan, Sample, Served
 
 SCHEMA = 1
@@ -27,6 +27,7 @@ KINDS: dict[str, type] = {
     "served": Served,
     "connection": Connection,
     "measured": Measured,
+    "fact": Fact,
     "outcome": Outcome,
 }
 _NAMES = {kind: name for name, kind in KINDS.items()}
@@ -68,6 +69,7 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
         served=tuple(by_kind[Served]),
         connections=tuple(by_kind[Connection]),
         measured=tuple(by_kind[Measured]),
+        facts={fact.name: fact.value for fact in by_kind[Fact]},
         outcome=outcomes[-1] if outcomes else Outcome("cut", "the run ended before this cell did"),
     )
 

@@ -74,7 +74,7 @@ class Interpreter:
                 stderr=self._pipes[0].theirs[1],
                 pass_fds=theirs,
                 cwd=self._target.cwd,
-                env=worker_environment(os.environ) | self._target.environment,
+                env={**worker_environment(os.environ), **self._target.environment},
                 start_new_session=True,  # Ctrl-C on the terminal is the host's; and one kill ends all
             )
         except OSError as exc:

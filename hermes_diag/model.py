@@ -7,7 +7,7 @@ Times are seconds unless a name ends in `_ms`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from hermes_diag.gateway.contract import ClientBuilt, Hello, Measured, TurnDone
 from hermes_diag.tcp import CLOSE_WAIT as CLOSE_WAIT
@@ -55,6 +55,8 @@ class Cell:
             return self.scenario
         if self.workload in (FRESH, MEASURE):
             return self.workload
+        if self.workload == AUDIT:
+            return f"{AUDIT}/{dict(self.settings)[AUDIT]}"
         return "/".join(filter(None, (self.strategy, self.release, self.workload, self.fault)))
 
 
@@ -62,6 +64,8 @@ class Cell:
 FRESH, MEASURE = "fresh", "measure"
 #: The strategy that is the user's own; its spec is in the settings under the same name.
 FACTORY = "factory"
+#: The workload of an audit's cells; which part of it, is in the settings under the same name.
+AUDIT = "audit"
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,7 @@ class Evidence:
     connections: tuple[Connection, ...]
     measured: tuple[Measured, ...]
     outcome: Outcome
+    facts: dict[str, Any] = field(default_factory=dict)  # of an audit, by name
 
     @property
     def barriers(self) -> tuple[Sample, ...]:
@@ -230,6 +235,31 @@ class ScenarioResult:
     status: str
     bad: str
     good: str
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """One promise of a factory. Status: held, broken, not applicable or could not tell."""
+
+    code: str
+    promise: str
+    status: str
+    seen: str
+    why: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """An audit, judged. Without rows it could not be made; `frames` say where it stood then."""
+
+    spec: str
+    subject: dict[str, Any]  # kind, class of client, async
+    stack: Hello | None
+    rows: tuple[AuditRow, ...]
+    verdict: str
+    exit_code: int
+    frames: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

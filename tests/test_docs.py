@@ -9,7 +9,7 @@ import pytest
 import typer
 from conftest import ROOT
 
-from hermes_diag import conditions, plan
+from hermes_diag import conditions, plan, promises
 from hermes_diag.cli import app, sockets
 
 README = (ROOT / "README.md").read_text()
@@ -46,3 +46,10 @@ def test_examples_of_the_help_exist() -> None:
     """So do those of --help."""
     for line in re.findall(r"^  hermes-diag sockets (.*)$", sockets.EPILOG, re.MULTILINE):
         sockets.parser().parse_args(shlex.split(line))
+
+
+def test_audit_docs_name_every_promise() -> None:
+    """docs/audit.md has a row for each promise, in the order of the output."""
+    text = (ROOT / "docs" / "audit.md").read_text()
+    codes = [module.CODE for module in promises.modules()]
+    assert [code for code in re.findall(r"`([a-z-]+)`", text) if code in codes] == codes

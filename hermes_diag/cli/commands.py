@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hermes_diag import __version__
-from hermes_diag.cli import faults, report, repro, serve, sockets
+from hermes_diag.cli import audit, faults, report, repro, serve, sockets
 
 app = typer.Typer(
     name="hermes-diag",
@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("repro", epilog=repro.EXAMPLES)(repro.command)
+app.command("audit", epilog=audit.EXAMPLES)(audit.command)
 app.command("report", epilog=report.EXAMPLES)(report.command)
 app.command("serve", epilog=serve.EXAMPLES)(serve.command)
 app.command("faults", epilog=faults.EXAMPLES)(faults.command)

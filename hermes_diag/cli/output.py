@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Callable
+from typing import NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from hermes_diag.errors import INTERRUPTED
 from hermes_diag.model import Report
@@ -24,18 +26,28 @@ def show(report: Report, as_json: bool, verbose: bool, interrupted: bool = False
 
     saved: what to say about the capture, on stderr.
     """
+    put(json_document.render(report) if as_json else None, lambda width: terminal.render(report, width, verbose))
+    leave(report.exit_code, interrupted, saved)
+
+
+def put(document: str | None, render: Callable[[int], RenderableType]) -> None:
+    """Print the JSON document, or without one what `render` makes for the width of the terminal."""
     try:
-        if as_json:
-            print(json_document.render(report))
+        if document is not None:
+            print(document)
         else:
             console = terminal.console()
-            console.print(terminal.render(report, console.width, verbose))
+            console.print(render(console.width))
         sys.stdout.flush()
     except BrokenPipeError:  # `| head`: the reader has seen enough, the verdict stands
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def leave(exit_code: int, interrupted: bool = False, saved: str = "") -> NoReturn:
+    """Say what is to be said on stderr, and exit."""
     with contextlib.suppress(OSError):  # without a stderr the report has been printed all the same
         if saved:
             sys.stderr.write(f"{saved}\n")
         if interrupted:
-            sys.stderr.write("interrupted: the table shows what was measured until then\n")
-    raise typer.Exit(INTERRUPTED if interrupted else report.exit_code)
+            sys.stderr.write("interrupted: this is what was measured until then\n")
+    raise typer.Exit(INTERRUPTED if interrupted else exit_code)

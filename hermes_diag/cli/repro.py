@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from hermes_diag.cli.target import KINDS, Cwd, Env, Python
+
 EXAMPLES = """\b
 Examples:
   hermes-diag repro
@@ -128,23 +130,12 @@ def command(
         typer.Option(
             metavar="SPEC",
             show_default=False,
-            help="Instead of our strategies your own: package.module:name or ./file.py:name. A callable that takes "
-            "client_kwargs and returns a client, a class with acquire, release and close, or an OpenAI or "
-            "AsyncOpenAI instance. Released after each turn unless --release says otherwise.",
+            help=f"Instead of our strategies your own, closed after each turn unless --release says otherwise. {KINDS}",
         ),
     ] = None,
-    cwd: Annotated[
-        Path | None, typer.Option(metavar="DIR", show_default="here", help="Folder in which the factory is imported.")
-    ] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[=VALUE]", show_default=False, help="A variable to set, or to pass on, to the factory. Repeatable."
-        ),
-    ] = None,
-    python: Annotated[
-        str, typer.Option(metavar="PATH", show_default="this one", help="Interpreter whose SDK is put to the test.")
-    ] = sys.executable,
+    cwd: Cwd = None,
+    env: Env = None,
+    python: Python = sys.executable,
     backend: Annotated[
         Literal["auto", "sock_diag", "psutil"], typer.Option(help="Where socket tables come from.")
     ] = "auto",

@@ -6,10 +6,32 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from hermes_diag.errors import UsageError
-from hermes_diag.interpreter import Target
 
+if TYPE_CHECKING:
+    from hermes_diag.interpreter import Target
+
+Cwd = Annotated[
+    Path | None, typer.Option(metavar="DIR", show_default="here", help="Folder in which the factory is imported.")
+]
+Env = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[=VALUE]", show_default=False, help="A variable for the factory; NAME passes yours on. Repeatable."
+    ),
+]
+Python = Annotated[
+    str, typer.Option(metavar="PATH", show_default="this one", help="Interpreter whose SDK is put to the test.")
+]
+#: What a factory may be, for the help.
+KINDS = (
+    "package.module:name or ./file.py:name: a callable that takes client_kwargs and returns a client, a class with "
+    "acquire, release and close, or an OpenAI or AsyncOpenAI instance."
+)
 SPEC = "write package.module:name or ./file.py:name"
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -18,6 +40,8 @@ def make(python: str, cwd: Path | None, env: Iterable[str] | None) -> Target:
     """The target that the options name. Raises UsageError."""
     if cwd is not None and not cwd.is_dir():
         raise UsageError(f"--cwd {cwd}: there is no such folder", "name the folder that your package is in")
+    from hermes_diag.interpreter import Target
+
     return Target(python, cwd, dict(_variable(one) for one in env or ()))
 
 

@@ -2,9 +2,10 @@
 
 ca       file of the authority to trust (SSL_CERT_FILE)
 proxy    URL that HTTPS_PROXY shall name
+direct   hosts that NO_PROXY shall name
 dead     port of a black hole: the provider's name then has two addresses, and this is the first
 nofile   descriptors that are left
-    gc       the collector runs at another place of each request
+gc       the collector runs at another place of each request
 """
 
 import gc
@@ -24,6 +25,8 @@ def apply(settings, base_url):
         os.environ["SSL_CERT_FILE"] = settings["ca"]
     if "proxy" in settings:
         os.environ["HTTPS_PROXY"] = settings["proxy"]
+    if "direct" in settings:
+        os.environ["NO_PROXY"] = settings["direct"]
     if "dead" in settings:
         port = int(base_url.split(":")[2].split("/")[0])
         _resolve(int(settings["dead"]), port)

@@ -120,7 +120,7 @@ class TurnDone:
 class Barrier:
     """The worker stands still until `go`. `turns` counts the turns that have begun so far."""
 
-    label: Literal["start", "held", "idle", "end"]
+    label: Literal["start", "held", "idle", "end", "before", "closed", "dropped", "collected"]
     turns: int
 
 
@@ -131,6 +131,15 @@ class Measured:
     name: str
     value: float
     unit: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that an audit saw: names, numbers and class names of the SDK, nothing that the user wrote but
+    keys of client_kwargs."""
+
+    name: str
+    value: Any
 
 
 @dataclass(frozen=True)
@@ -164,13 +173,14 @@ EVENTS: Mapping[str, type] = {
     "turn": TurnDone,
     "barrier": Barrier,
     "measured": Measured,
+    "fact": Fact,
     "done": Done,
     "failed": Failed,
     "exited": Exited,
 }
 NAMES: Mapping[type, str] = {kind: name for name, kind in EVENTS.items()}
 
-_WORKING = frozenset({"client", "turn", "barrier", "measured", "done", "failed", "exited"})
+_WORKING = frozenset({"client", "turn", "barrier", "measured", "fact", "done", "failed", "exited"})
 
 #: Which event may follow which; None is the beginning. Anything else is a broken worker.
 FOLLOWS: Mapping[Optional[str], FrozenSet[str]] = {
@@ -181,6 +191,7 @@ FOLLOWS: Mapping[Optional[str], FrozenSet[str]] = {
     "turn": _WORKING,
     "barrier": _WORKING,
     "measured": _WORKING,
+    "fact": _WORKING,
     "done": frozenset({"exited"}),
     "failed": frozenset({"exited"}),
     "exited": frozenset({"started", "exited"}),

@@ -40,23 +40,24 @@ class Gateway:
         self.body, self._headers = payload["body"], payload["headers"]
         self.sdk = sdk
         self._base_url = conditions.apply(job.settings, job.base_url)
-        self.subject = subjects.of(job, sdk, link)
+        self.subject = subjects.of(job, self._base_url, sdk, link)
         self._random = random.Random(job.seed)
         self._serials = Serials()
         self._clients = 0
         self._kept = []  # release "abandon": nobody closes, and something still holds a reference
         self.turns = 0
-        whole = self._fresh_kwargs()
+        whole = self.fresh_kwargs()
         self.sessions = [
-            Session(serial, whole if job.scope == "gateway" else self._fresh_kwargs())
+            Session(serial, whole if job.scope == "gateway" else self.fresh_kwargs())
             for serial in range(1, job.sessions + 1)
         ]
-        if self.subject.keeps_shared:
+        if self.subject.makes:
             for session in self.sessions:
                 session.shared = self.build(session, session.client_kwargs, "shared")
         conditions.limit_descriptors(job.settings)
 
-    def _fresh_kwargs(self):
+    def fresh_kwargs(self):
+        """client_kwargs as a session begins with them."""
         return {
             "api_key": self.sdk.LOCAL_KEY,
             "base_url": self._base_url,
@@ -229,6 +230,13 @@ def measure(gateway):
     bench.run(gateway)
 
 
+def audit(gateway):
+    """No load: what the subject promises, promise by promise (see audit.py)."""
+    from . import audit as trial
+
+    trial.run(gateway)
+
+
 def aborted(gateway):
     """Streams that fall silent and are given up by another thread (see silence.py)."""
     from . import silence
@@ -238,6 +246,7 @@ def aborted(gateway):
 
 WORKLOADS = {
     "aborted": aborted,
+    "audit": audit,
     "steady": steady,
     "interrupted": interrupted,
     "overlapping": overlapping,

@@ -5,10 +5,10 @@ sockets are divided by it, so that "5 s against 600 s" is told apart on a stalle
 a second. The pool's own wait does not go through a socket and is not scaled.
 """
 
-import socket
 import statistics
 import time
 
+from . import clocks
 from .contract import FAULT_HEADER, TURN_HEADER, Measured
 
 SCALE = 20.0
@@ -78,7 +78,7 @@ class Bench:
         """A first byte that comes after 10 s: does the SDK, with the injected client, still wait for it?"""
         sdk = self._sdk
         asked = []
-        with _scaled_clock(asked):
+        with clocks.scaled(SCALE, asked):
             with self._openai(sdk.bare_keepalive_client()) as client:
                 seconds, chain = self._stalled(
                     STALL_SECONDS,
@@ -106,29 +106,6 @@ class Bench:
         except Exception as exc:
             chain = self._sdk.describe(exc)["chain"]
         return (time.perf_counter() - begun) * SCALE, chain
-
-
-class _scaled_clock:
-    """Within, a socket timeout of 20 s lasts 1 s; the seconds asked for are kept in `asked`."""
-
-    def __init__(self, asked):
-        self._asked = asked
-
-    def __enter__(self):
-        self._real = real = socket.socket.settimeout
-        asked = self._asked
-
-        def settimeout(sock, seconds):
-            if seconds is not None:
-                asked.append(seconds)
-                seconds = seconds / SCALE
-            real(sock, seconds)
-
-        socket.socket.settimeout = settimeout
-
-    def __exit__(self, *exc_info):
-        # The method is inherited from C; deleting our attribute uncovers it again.
-        del socket.socket.settimeout
 
 
 def _timed(call):

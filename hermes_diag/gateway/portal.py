@@ -18,6 +18,11 @@ def loop():
     return _loop
 
 
+def started():
+    """Whether anything has needed the loop yet."""
+    return _loop is not None
+
+
 def run(awaitable):
     """Await it in the loop; its result, or its exception, here."""
     return asyncio.run_coroutine_threadsafe(_await(awaitable), loop()).result()

@@ -10,6 +10,7 @@ import platform
 import socket
 import sys
 import time
+from urllib.request import getproxies
 
 _begun = time.perf_counter()
 import openai  # noqa: E402 - the import is what is being timed
@@ -80,11 +81,35 @@ def bare_keepalive_client():
 
 
 def kept_defaults_client(context):
-    """A keepalive client with the SDK's default timeout and limits and a given SSLContext."""
-    transport = http.HTTPTransport(socket_options=keepalive_options(), limits=DEFAULT_LIMITS, verify=context)
+    """A keepalive client with the SDK's default timeout and limits, the proxies of the environment, and a
+    given SSLContext."""
+
+    def transport(proxy=None):
+        return http.HTTPTransport(
+            socket_options=keepalive_options(), limits=DEFAULT_LIMITS, verify=context, proxy=proxy
+        )
+
     return http.Client(
-        transport=transport, limits=DEFAULT_LIMITS, timeout=DEFAULT_TIMEOUT, verify=context, follow_redirects=True
+        transport=transport(),
+        mounts=_proxies(transport),  # a client that is given a transport ignores them (#12008)
+        limits=DEFAULT_LIMITS,
+        timeout=DEFAULT_TIMEOUT,
+        verify=context,
+        follow_redirects=True,
     )
+
+
+def _proxies(transport):
+    """Mounts for the proxies that the environment names; None stands for the client's own transport."""
+    proxies = getproxies()
+    mounts = {scheme + "://": transport(proxies[scheme]) for scheme in ("http", "https", "all") if scheme in proxies}
+    spared = [host.strip() for host in proxies.get("no", "").split(",") if host.strip()] if mounts else []
+    if "*" in spared:
+        return {}
+    for host in spared:
+        # A name stands for its subdomains too, an address for itself.
+        mounts["all://" + (host if host.replace(".", "").isdigit() else "*" + host.lstrip("."))] = None
+    return mounts
 
 
 def close(client):
@@ -111,6 +136,35 @@ def pool_limits(client):
     """(max_connections, max_keepalive) of the pool behind a client; None where it has no such pool."""
     pool = getattr(transport_of(client), "_pool", None)
     return getattr(pool, "_max_connections", None), getattr(pool, "_max_keepalive_connections", None)
+
+
+def pools(client):
+    """(where, pool) of a client's own transport and of each mounted one; nothing for a transport without a pool."""
+    http_client = http_client_of(client)
+    transports = [("transport", http_client._transport)]
+    transports += [("mount %s" % pattern.pattern, mount) for pattern, mount in http_client._mounts.items()]
+    return [(where, transport._pool) for where, transport in transports if hasattr(transport, "_pool")]
+
+
+def pool_settings(pool):
+    """Limits, expiry in seconds and connect retries of a pool."""
+    return {
+        "max_connections": getattr(pool, "_max_connections", None),
+        "max_keepalive": getattr(pool, "_max_keepalive_connections", None),
+        "expiry": getattr(pool, "_keepalive_expiry", None),
+        "retries": getattr(pool, "_retries", None),
+    }
+
+
+def asks_keepalive(pool):
+    """Whether a pool was told to set SO_KEEPALIVE on its sockets."""
+    options = getattr(pool, "_socket_options", None) or ()
+    return any(option[:2] == (socket.SOL_SOCKET, socket.SO_KEEPALIVE) and option[2] for option in options)
+
+
+def timeouts(timeout):
+    """An SDK or httpx timeout as seconds by name; None for none."""
+    return http.Timeout(timeout).as_dict()
 
 
 def read_timeout(timeout):

@@ -34,7 +34,7 @@ class Broken(Exception):
         self.failed = Failed(error, tuple(frames), "factory")
 
 
-def of(job, sdk, link):
+def of(job, base_url, sdk, link):
     """The subject of a job. Raises Broken."""
     spec = job.settings.get("factory")
     if spec is None:
@@ -42,19 +42,19 @@ def of(job, sdk, link):
         return Strategy(sdk, create)
     confine.to_loopback()
     # A module-level client must find our provider when the module is imported.
-    os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"] = job.base_url, sdk.LOCAL_KEY
+    os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"] = base_url, sdk.LOCAL_KEY
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=link.mute)  # a child that the user's code forks is not the worker
     with Guard(link, "importing the factory"):
         thing = load(spec)
     if isinstance(thing, sdk.CLIENTS):
-        return Instance(sdk, link, job.base_url, thing)
+        return Instance(sdk, link, base_url, thing)
     if hasattr(thing, "acquire") and hasattr(thing, "release"):
-        kwargs = {"api_key": sdk.LOCAL_KEY, "base_url": job.base_url, "max_retries": 0}
-        return Pool(sdk, link, job.base_url, thing, kwargs)
+        kwargs = {"api_key": sdk.LOCAL_KEY, "base_url": base_url, "max_retries": 0}
+        return Pool(sdk, link, base_url, thing, kwargs)
     if not callable(thing):
         raise Broken("it is %s, neither callable nor a client" % _kind(thing))
-    return Factory(sdk, link, job.base_url, thing)
+    return Factory(sdk, link, base_url, thing)
 
 
 def load(spec):
@@ -79,7 +79,7 @@ def load(spec):
 class Strategy:
     """A client for each asking, closed when it is given back."""
 
-    kind, keeps_shared, role = "strategy", True, "request"
+    kind, makes, role = "strategy", True, "request"  # makes: a client for each asking
 
     def __init__(self, sdk, create):
         self._sdk = sdk
@@ -120,7 +120,7 @@ class Users:
 class Factory(Users):
     """callable(client_kwargs) -> client; a class of clients is called with them as keywords."""
 
-    kind, keeps_shared, role = "factory", True, "request"
+    kind, makes, role = "factory", True, "request"
 
     def __init__(self, sdk, link, base_url, create):
         super().__init__(sdk, link, base_url)
@@ -137,7 +137,7 @@ class Factory(Users):
 class Pool(Users):
     """acquire(), release(client), close()."""
 
-    kind, keeps_shared, role = "pool", False, "pooled"
+    kind, makes, role = "pool", False, "pooled"
 
     def __init__(self, sdk, link, base_url, pool, kwargs):
         super().__init__(sdk, link, base_url)
@@ -160,7 +160,7 @@ class Pool(Users):
 class Instance(Users):
     """One client for everything; closed at the very end."""
 
-    kind, keeps_shared, role = "instance", False, "singleton"
+    kind, makes, role = "instance", False, "singleton"
 
     def __init__(self, sdk, link, base_url, client):
         super().__init__(sdk, link, base_url)

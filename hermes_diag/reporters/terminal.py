@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hermes_diag import causes
 from hermes_diag.claims import NOT_TESTED
-from hermes_diag.gateway.contract import TurnDone
+from hermes_diag.gateway.contract import Hello, TurnDone
 from hermes_diag.model import FRESH, MEASURE, CellReport, Claim, Evidence, Finding, Report
 
 #: Columns from which on the matrix has its two dimensions, and the claims are a table; below, lists.
@@ -58,7 +58,7 @@ def render(report: Report, width: int, verbose: bool = False) -> RenderableType:
     if any(claim.status != NOT_TESTED for claim in report.claims):
         parts += [_heading("The report's claims"), _claims(report.claims, width)]
     parts += [_heading("Findings"), *_findings(report.cells, None if verbose else FEW)]
-    parts += [_heading("Stack"), _stack(report), _heading("Verdict"), _verdict(report)]
+    parts += [_heading("Stack"), _stack(report), _heading("Verdict"), verdict(report.verdict, report.exit_code)]
     return Group(*parts)
 
 
@@ -201,11 +201,15 @@ def _stack(report: Report) -> Text:
         return Text("none: no worker said what it runs on")
     payload = report.plan.payload
     return Text(
-        f"{stack.python}, openai {stack.openai}, {stack.http}, {stack.core}, h11 {stack.h11}, {stack.system}\n"
-        f"payload: {payload.source} ({payload.kind}, {payload.api} API, {payload.size} bytes)"
+        f"{stack_line(stack)}\npayload: {payload.source} ({payload.kind}, {payload.api} API, {payload.size} bytes)"
     )
 
 
-def _verdict(report: Report) -> Text:
-    style = {0: "bold green", 1: "bold red"}.get(report.exit_code, "bold yellow")
-    return Text(report.verdict, style=style)
+def stack_line(stack: Hello) -> str:
+    """What was put to the test, by release."""
+    return f"{stack.python}, openai {stack.openai}, {stack.http}, {stack.core}, h11 {stack.h11}, {stack.system}"
+
+
+def verdict(text: str, exit_code: int) -> Text:
+    """A verdict in the colour of its exit code."""
+    return Text(text, style={0: "bold green", 1: "bold red"}.get(exit_code, "bold yellow"))

@@ -1,0 +1,56 @@
+"""A clock that runs faster: a timeout of 600 s is told from one of 5 s in half a second.
+
+Scaled is the time that sockets and event loops wait, never what the code under test asked for. The
+pool's own wait for a free connection is a lock's and is not scaled.
+"""
+
+import contextlib
+import socket
+import time
+
+from . import portal
+
+
+@contextlib.contextmanager
+def scaled(factor, asked):
+    """Within, a socket timeout of `factor` seconds lasts one; the seconds asked for are kept in `asked`."""
+    real = socket.socket.settimeout
+
+    def settimeout(sock, seconds):
+        if seconds is not None:
+            asked.append(seconds)
+            seconds = seconds / factor
+        real(sock, seconds)
+
+    socket.socket.settimeout = settimeout
+    try:
+        yield
+    finally:
+        # The method is inherited from C; deleting our attribute uncovers it again.
+        del socket.socket.settimeout
+
+
+@contextlib.contextmanager
+def scaled_loop(factor):
+    """Within, the event loop of `portal` ages by `factor` seconds each second."""
+    loop = portal.loop()
+    selector, begun = loop._selector, time.monotonic()
+    wait = selector.select
+
+    def fast():
+        return begun + (time.monotonic() - begun) * factor
+
+    def select(timeout=None):
+        return wait(timeout / factor if timeout else timeout)
+
+    def begin():
+        loop.time, selector.select = fast, select
+
+    def end():
+        del loop.time, selector.select
+
+    portal.call(begin)
+    try:
+        yield
+    finally:
+        portal.call(end)

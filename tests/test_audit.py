@@ -1,0 +1,261 @@
+"""`hermes-diag audit` and `repro --factory` on factories as users write them, in the interpreters they use."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Cli
+
+from hermes_diag import promises
+
+FILE = Path(__file__).with_name("factories.py")
+#: In the text of what `raises` and `patches` raise.
+SECRET = "sk-do-not-print-me"
+
+RIGHT = [
+    "right", "right_async", "right_coroutine", "right_injected", "right_injected_async", "RightPool", "AsyncPool",
+    "Subclass", "instance", "async_instance",
+]  # fmt: skip
+
+BREAKS = {
+    "adds_to_headers": "kwargs-not-mutated",
+    "shares_transport": "clients-separate",
+    "ReusesClosed": "closed-not-reused",
+    "closes_others": "close-spares-others",
+    "impatient": "default-timeout",
+    "impatient_async": "default-timeout",
+    "small_pool": "default-limits",
+    "small_mount": "default-limits",
+    "loses_keepalive": "keepalive-on-wire",
+    "delays": "nodelay",
+    "ignores_proxy": "proxy-honoured",
+    "ignores_no_proxy": "no-proxy-honoured",
+    "ignores_ca_file": "ca-file-honoured",
+    "retries_anyway": "max-retries",
+    "never_closes": "close-releases",
+    "leaves_threads": "close-releases",
+    "remembers": "drop-releases",
+}
+
+#: What the one line says, and the frame that it names ("": none).
+DOWN = {
+    "raises": ("ValueError while calling the factory", "tests/factories.py"),
+    "hangs": ("no return within", "factories.py"),
+    "nothing": ("it returned nothing (None), not an OpenAI or AsyncOpenAI client", ""),
+    "leaves": ("SystemExit while calling the factory", "factories.py"),
+    "leaves_at_once": ("its process ended with exit code 0", ""),
+    "imports": ("ModuleNotFoundError of nowhere_to_be_found while calling the factory", "factories.py"),
+    "calls_home": ("NonLoopbackRefused while calling the factory", "factories.py"),
+    "number": ("it is an object of int, neither callable nor a client", ""),
+    "missing": ("AttributeError while importing the factory", ""),
+}
+
+ODD = ["prints", "forks", "closes_stdout", "starts_threads", "starts_daemon", "points_elsewhere"]
+
+#: Kinds of subject that show most; on other interpreters only these.
+FEW = [
+    "right",
+    "right_async",
+    "RightPool",
+    "async_instance",
+    "impatient",
+    "impatient_async",
+    "small_mount",
+    "remembers",
+]
+
+
+def interpreters() -> list[str]:
+    others = os.environ.get("HERMES_DIAG_WORKER_PYTHONS", "").split(os.pathsep)
+    return [name for name in (os.environ.get("HERMES_DIAG_OPENAI3_PYTHON", ""), *others) if name]
+
+
+NONE = pytest.param("", marks=pytest.mark.skip(reason="needs HERMES_DIAG_WORKER_PYTHONS"))
+
+
+def audit(cli: Cli, name: str, *options: object) -> tuple[int, dict[str, Any]]:
+    done = cli("audit", f"{FILE}:{name}", "--json", *options)
+    assert done.stderr == ""
+    return done.returncode, json.loads(done.stdout)
+
+
+def broken(document: dict[str, Any]) -> list[str]:
+    return [row["code"] for row in document["rows"] if row["status"] == "broken"]
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_factories_break_nothing(cli: Cli, name: str) -> None:
+    """A sound factory, whatever its kind, is cleared."""
+    code, document = audit(cli, name)
+    assert (code, broken(document)) == (0, []), document["verdict"]
+    assert {row["status"] for row in document["rows"]} <= {"held", "not applicable"}
+
+
+@pytest.mark.parametrize(("name", "promise"), BREAKS.items())
+def test_a_broken_promise_is_named_alone(cli: Cli, name: str, promise: str) -> None:
+    """A factory that breaks one promise is told which, and nothing else is held against it."""
+    code, document = audit(cli, name)
+    assert (code, broken(document)) == (1, [promise])
+
+
+def test_every_promise_is_proved_both_ways() -> None:
+    """No promise without a factory that breaks it."""
+    assert {module.CODE for module in promises.modules()} == set(BREAKS.values())
+
+
+@pytest.mark.parametrize("name", FEW)
+@pytest.mark.parametrize("python", interpreters() or [NONE])
+def test_other_interpreters(cli: Cli, python: str, name: str) -> None:
+    """The same on openai 2.24 and 3.x, on Python 3.9 and 3.13."""
+    code, document = audit(cli, name, "--python", python)
+    assert code in (0, 1), document["verdict"]
+    assert broken(document) == ([BREAKS[name]] if name in BREAKS else [])
+
+
+def test_the_bug_reports_own_factory(cli: Cli) -> None:
+    """The three regression tests that the report asks for are three rows, and they tell buggy from fixed."""
+    _, bad = audit(cli, "mutates")
+    assert {"kwargs-not-mutated", "clients-separate", "closed-not-reused", "close-spares-others"} <= set(broken(bad))
+    good = json.loads(cli("audit", "fixed", "--json").stdout)
+    assert broken(good) == []
+    asked = {"kwargs-not-mutated", "clients-separate", "default-timeout"}
+    assert {row["code"]: row["status"] for row in good["rows"] if row["code"] in asked} == dict.fromkeys(asked, "held")
+
+
+def test_the_wire_decides_where_timeouts_disagree(cli: Cli) -> None:
+    """httpx's own 5 s in the http_client do not cut the SDK's 600 s: a stalled byte is waited for."""
+    _, document = audit(cli, "mutates")
+    row = next(row for row in document["rows"] if row["code"] == "default-timeout")
+    assert row["status"] == "held"
+    assert "a first byte stalled for 10 s was waited for" in row["seen"]
+
+
+@pytest.mark.parametrize("command", ["audit", "repro --factory"])
+@pytest.mark.parametrize(("name", "words"), DOWN.items())
+def test_a_factory_that_breaks_down(cli: Cli, command: str, name: str, words: tuple[str, str]) -> None:
+    """One line that says what and where, exit 3, and no word of what the user's code said."""
+    done = cli(*command.split(), f"{FILE}:{name}", "--json")
+    assert done.returncode == 3
+    verdict = json.loads(done.stdout)["verdict"]
+    assert words[0] in verdict
+    assert words[1].rpartition("/")[2] in verdict
+    assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_factories_with_good_clients(cli: Cli, name: str) -> None:
+    """What a factory does besides is no reason to fail, and nothing of it stays."""
+    done = cli("repro", "--factory", f"{FILE}:{name}", "--turns", "4", "--json")
+    document = json.loads(done.stdout)
+    assert {cell["name"]: cell["word"] for cell in document["cells"]} == dict.fromkeys(
+        ("factory/close/steady", "factory/close/interrupted", "factory/close/overlapping", "fresh"), "ok"
+    )
+    assert done.returncode == 0
+    assert "613" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.split()
+
+
+def test_a_patched_httpx_shows_as_failed_turns(cli: Cli) -> None:
+    """A process whose http library was broken is measured like any other; the text of its error is not shown."""
+    done = cli("repro", "--factory", f"{FILE}:patches", "--workload", "steady", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["cells"][0]["word"] == "fails"
+    assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_factories_under_the_loop(cli: Cli, name: str) -> None:
+    """Every kind of subject, sync and async, comes through every workload with nothing left behind."""
+    done = cli("repro", "--factory", f"{FILE}:{name}", "--turns", "5", "--json")
+    document = json.loads(done.stdout)
+    assert done.returncode == 0, document["verdict"]
+    words = {cell["name"]: (cell["word"], cell["attempts"]) for cell in document["cells"]}
+    assert words["factory/close/steady"] == ("ok", 15)
+    assert words["factory/close/interrupted"] == ("ok", 5)
+    assert words["factory/close/overlapping"] == ("ok", 15)
+
+
+def test_the_verdict_is_about_the_factory(cli: Cli) -> None:
+    """The historic mutation in the user's own code: the same turns fail, and the verdict names their code."""
+    done = cli("repro", "--factory", f"{FILE}:mutates", "--json")
+    document = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert document["verdict"].startswith(f"{FILE}:mutates: fails in close/steady")
+    counts = {cell["name"]: cell["ok"] + cell["interrupted"] for cell in document["cells"]}
+    assert counts == {
+        "factory/close/steady": 3, "factory/close/interrupted": 1, "factory/close/overlapping": 1, "fresh": 1,
+    }  # fmt: skip
+    assert all(claim["status"] == "not tested" for claim in document["claims"])
+
+
+def test_abandoned_clients_grow(cli: Cli) -> None:
+    """--release abandon puts the caller to the test: a fresh client for each turn, given up, leaves its socket."""
+    done = cli(
+        "repro",
+        "--factory",
+        f"{FILE}:right_async",
+        "--release",
+        "abandon",
+        "--workload",
+        "interrupted",
+        "--turns",
+        "24",
+        "--json",
+    )
+    assert json.loads(done.stdout)["cells"][0]["word"] == "leaks"
+    assert done.returncode == 1
+
+
+def test_a_module_in_another_folder(cli: Cli, tmp_path: Path) -> None:
+    """package.module:name is imported from --cwd, with --env; the folder stays as it was."""
+    package = tmp_path / "project" / "shop"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "clients.py").write_text(
+        "import os\nfrom openai import OpenAI\nassert os.environ['SHOP'] == 'open'\n\n\n"
+        "class Clients:\n    @staticmethod\n    def make(kwargs):\n        return OpenAI(**kwargs)\n"
+    )
+    before = sorted(tmp_path.rglob("*"))
+    done = cli("audit", "shop.clients:Clients.make", "--cwd", package.parent, "--env", "SHOP=open")
+    assert done.returncode == 0, done.stdout
+    assert "breaks no promise" in done.stdout
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nonsense"], "'nonsense' names no factory"),
+        (["./nowhere.py:make"], "there is no file ./nowhere.py"),
+        (["a b:make"], "is neither a module nor a .py file"),
+        (["x:y", "--cwd", "nowhere"], "there is no such folder"),
+        (["x:y", "--env", "NOT_SET_ANYWHERE"], "it is not set here"),
+        (["x:y", "--env", "=1"], "a variable has no name"),
+    ],
+)
+def test_wrong_usage(cli: Cli, arguments: list[str], words: str) -> None:
+    """What cannot name a factory is one line with a cure, exit 2."""
+    done = cli("audit", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+    assert done.stdout == ""
+
+
+def test_factory_goes_with_no_strategy(cli: Cli) -> None:
+    done = cli("repro", "--factory", f"{FILE}:right", "--strategy", "fixed")
+    assert done.returncode == 2
+    assert "leave one of them out" in done.stderr
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "140"])
+def test_terminal(cli: Cli, columns: str) -> None:
+    """Rows stay whole at any width."""
+    done = cli("audit", "buggy", COLUMNS=columns)
+    assert done.returncode == 1
+    assert all(len(line) <= int(columns) for line in done.stdout.splitlines())
+    assert "buggy breaks 6 of 14 promises" in " ".join(done.stdout.split())
