@@ -64,7 +64,7 @@ def test_counts(zoo: dict[str, Any], backend: str) -> None:
     assert unowned["TIME_WAIT"] == 1
     assert unowned["FIN_WAIT2"] == 1
     assert unowned["ESTABLISHED"] == 1
-    assert [fd for _, fd in seen.closed or ()] == zoo["closed"]
+    assert [fd for _, fd, _ in seen.closed or ()] == zoo["closed"]
     addresses = {row.remote[0] for row in seen.rows if row.state == "ESTABLISHED"}
     assert {"127.0.0.1", "::1", "::ffff:127.0.0.1"} <= addresses
 
@@ -169,7 +169,7 @@ def test_filters(zoo: dict[str, Any], backend: str) -> None:
     assert [row.state for row in seen.rows] == ["LISTEN"] * 3
     seen = Eye(zoo["pid"], backend, states=("CLOSE",)).look()
     assert not seen.rows
-    assert [fd for _, fd in seen.closed or ()] == zoo["closed"]
+    assert [fd for _, fd, _ in seen.closed or ()] == zoo["closed"]
 
 
 def test_a_cheap_look_counts_the_same(zoo: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from hermes_diag import units
 from hermes_diag.looks import Tick
 from hermes_diag.reporters import sockets_text
 from hermes_diag.tcp import CLOSE_WAIT
-from hermes_diag.timeline import FDS, Timeline
+from hermes_diag.timeline import FDS, JUDGED, Timeline
 
 #: Seconds between two redraws: a person reads no faster, and drawing costs more than looking.
 REDRAW = 0.5
@@ -44,7 +44,7 @@ class View:
         if now - self._drawn < REDRAW:
             return
         if self._draws % JUDGE == 0:
-            self._words = [f"{one.name} {one.word} {one.text}" for one in self._timeline.courses()[:3]]
+            self._words = [f"{one.name} {one.word} {one.text}" for one in self._timeline.courses(JUDGED)]
         self._drawn = now
         self._draws += 1
         lines = draw(self._timeline, tick, self._words, self._console.width, self._console.height - 2)

@@ -87,7 +87,7 @@ def sample(tick: Tick, begun: float) -> str:
     return "  ".join(parts)
 
 
-def summary(found: Summary, width: int) -> list[str]:
+def summary(found: Summary, width: int, verbose: bool = False) -> list[str]:
     """A whole watch, judged."""
     watched = found.watched
     lines = _wrap(
@@ -106,7 +106,7 @@ def summary(found: Summary, width: int) -> list[str]:
     if seconds := found.oldest.get(CLOSE_WAIT):
         lines += _wrap(f"the oldest CLOSE_WAIT socket was in it for at least {units.duration(seconds)}", width, 2)
     if found.born or found.died:
-        lines += ["", _heading("Births and deaths"), *_births(found, width)]
+        lines += ["", _heading("Births and deaths"), *_births(found, width, verbose)]
     for one in watched.missing:
         lines += _wrap(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
     mark = {0: GREEN, 1: RED}.get(found.exit_code, YELLOW)
@@ -161,7 +161,7 @@ def _sqlite(one: Process, kind: str) -> str:
 def _states(seen: Look, width: int) -> list[str]:
     rows = [[_state(state), f"{count:,}", ""] for state, count in Counter(row.state for row in seen.rows).most_common()]
     if seen.closed:
-        fds = ", ".join(f"fd {fd}" for _, fd in seen.closed[:FEW]) + (", ..." if len(seen.closed) > FEW else "")
+        fds = ", ".join(f"fd {fd}" for _, fd, _ in seen.closed[:FEW]) + (", ..." if len(seen.closed) > FEW else "")
         rows.append([_state("CLOSE"), f"{len(seen.closed):,}", f"only an fd is left, reset or never connected: {fds}"])
     for state, count in Counter(row.state for row in seen.unowned).most_common():
         rows.append([_state(state), f"{count:,}", "to the same endpoints, nobody holds an fd"])
@@ -229,10 +229,12 @@ def _lost(seen: Look, width: int) -> list[str]:
     )
 
 
-def _births(found: Summary, width: int) -> list[str]:
+def _births(found: Summary, width: int, verbose: bool) -> list[str]:
     names = sorted({*found.born, *found.died}, key=lambda name: -found.born.get(name, 0) - found.died.get(name, 0))
-    rows = [[name, f"+{found.born.get(name, 0):,}", f"-{found.died.get(name, 0):,}"] for name in names[:ROWS]]
-    more = _wrap(f"and {len(names) - ROWS:,} more endpoints", width, 2) if len(names) > ROWS else []
+    shown = names if verbose else names[:ROWS]
+    rows = [[name, f"+{found.born.get(name, 0):,}", f"-{found.died.get(name, 0):,}"] for name in shown]
+    hidden = len(names) - len(shown)
+    more = _wrap(f"and {hidden:,} more endpoints (-v)", width, 2) if hidden else []
     return table(rows, width, right=(1, 2)) + more
 
 
