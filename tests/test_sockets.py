@@ -680,6 +680,37 @@ def test_other_namespace(cli: Cli) -> None:
     assert re.search(r"CLOSE_WAIT\s+3", done.stdout)
     assert refused.returncode == 3
     assert "another network namespace" in refused.stderr
+    assert f"nsenter -t {process.pid} -n" in " ".join(done.stdout.split())
+
+
+@linux
+def test_proc_net_by_choice(cli: Cli, target: Target) -> None:
+    """In our own namespace the cure for what it does not see is another backend."""
+    done = cli("sockets", "--pid", target("idle", 3), "--backend", "proc_net")
+    assert re.search(r"CLOSE_WAIT\s+3", done.stdout)
+    assert "nsenter" not in done.stdout
+    assert "Cure: leave --backend to auto" in " ".join(done.stdout.split())
+
+
+@as_root
+def test_a_pid_that_comes_again(tmp_path: Path) -> None:
+    """In a PID namespace of its own a real PID is given anew in the middle of a watch."""
+    script = f"""
+        sleep 100 & one=$!
+        {" ".join(COMMAND)} --pid $one --watch --interval 100ms --json > {tmp_path}/out & watch=$!
+        while [ ! -s {tmp_path}/out ]; do sleep 0.02; done
+        kill -STOP $watch; kill $one; wait $one
+        echo $((one - 1)) > /proc/sys/kernel/ns_last_pid
+        sleep 100 & two=$!
+        kill -CONT $watch; wait $watch
+        echo $one $two; kill $two
+    """
+    command = ["unshare", "-p", "-m", "--fork", "--mount-proc", "bash", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+    one, two = done.stdout.split()
+    if one != two:
+        pytest.skip("PIDs cannot be chosen here")
+    assert lines((tmp_path / "out").read_text())[-1]["ended"]["how"] == "replaced"
 
 
 @linux

@@ -289,7 +289,9 @@ class Eye:
                 Missing(
                     "ages, round trips, memory",
                     "/proc/PID/net/tcp does not have them" + (f" ({self.why})" if self.why != "asked for" else ""),
-                    f"sudo nsenter -t {self.pid} -n hermes-diag sockets --pid {self.pid}",
+                    _cure()
+                    if self.why == "asked for"
+                    else f"sudo nsenter -t {self.pid} -n hermes-diag sockets --pid {self.pid}",
                 )
             )
         if self._unreadable:
