@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import pty
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 import pytest
 from conftest import Cli
+from no_netlink import SOCKET
 
 LINUX = sys.platform.startswith("linux")
 ROOT_USER = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -714,23 +715,30 @@ def test_a_pid_that_comes_again(tmp_path: Path) -> None:
 
 
 @linux
-def test_netlink_refused(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(platform.machine() not in SOCKET, reason="the number of a system call is not known here")
+def test_netlink_refused(target: Target) -> None:
     """Where the kernel refuses netlink auto takes psutil and says why; forced it is an error."""
-    from hermes_diag.errors import CannotMeasure
-    from hermes_diag.sampling.backends import sock_diag
-    from hermes_diag.sampling.eye import Eye
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("no_netlink.py")),
+        *COMMAND,
+        "--pid",
+        str(target("idle", 2)),
+    ]
 
-    def refuse() -> socket.socket:
-        raise PermissionError(1, "Operation not permitted")
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
 
-    monkeypatch.setattr(sock_diag, "_socket", refuse)
-    pid = target("idle", 2)
-    look = Eye(pid).look()
-    assert look.backend == "psutil"
-    assert "refuses sock_diag" in look.why
-    assert sum(row.state == "CLOSE_WAIT" for row in look.rows) == 2
-    with pytest.raises(CannotMeasure, match="refuses sock_diag"):
-        Eye(pid, "sock_diag")
+    look = run()
+    assert look.returncode == 0, look.stderr
+    assert "seen by psutil (the kernel refuses sock_diag: Operation not permitted)" in look.stdout
+    assert re.search(r"CLOSE_WAIT\s+2", look.stdout)
+    watch = run("--watch", "--count", "12", "--interval", "20ms")
+    assert watch.returncode == 0, watch.stderr
+    forced = run("--backend", "sock_diag")
+    assert forced.returncode == 3
+    assert "the kernel refuses sock_diag: Operation not permitted" in forced.stderr
+    assert len(forced.stderr.splitlines()) == 2
 
 
 @pytest.mark.parametrize("portable", [False, True])

@@ -61,7 +61,9 @@ def test_counts(zoo: dict[str, Any], backend: str) -> None:
     for state, count in wanted(zoo).items():
         assert states[state] == count, state
     unowned = Counter(row.state for row in seen.unowned)
-    assert unowned["TIME_WAIT"] == 1
+    # What was closed before on the same port waits there as well, so that ours is asked for by its address.
+    (waiting,) = [row for row in look(zoo, backend).unowned if row.local == tuple(zoo["time_wait"])]
+    assert waiting.state == "TIME_WAIT"
     assert unowned["FIN_WAIT2"] == 1
     assert unowned["ESTABLISHED"] == 1
     assert [fd for _, fd, _ in seen.closed or ()] == zoo["closed"]
