@@ -179,10 +179,11 @@ class Timeline:
         """What CLOSE_WAIT sockets are whose number stays the same."""
         if close_wait.word != slope.STEADY or not close_wait.last:
             return ""
-        if came := self.entered[CLOSE_WAIT]:
+        came = self.entered[CLOSE_WAIT]
+        if left := came - (close_wait.last - close_wait.first):
             return (
-                f"; the {close_wait.last} in CLOSE_WAIT are not the same ones all the time: {came:,} came into it, "
-                "and as many were closed"
+                f"; the {close_wait.last} in CLOSE_WAIT are not the same ones all the time: {came:,} came into it "
+                f"and {left:,} left it"
             )
         return (
             f"; the {close_wait.last} in CLOSE_WAIT are idle pooled connections: the peer has closed them, "
@@ -202,7 +203,8 @@ class Timeline:
         risen = grown.last - grown.first
         if best and gained[best] * 2 > risen:
             return f"; most of it towards {best}"
-        if grown.name == FDS and _tcp(self.last) - _tcp(self.first) < risen / 2:
+        narrowed = self.watched.states or self.watched.remotes  # and so not all sockets were counted
+        if grown.name == FDS and not narrowed and _tcp(self.last) - _tcp(self.first) < risen / 2:
             return "; most of it no TCP sockets"
         return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -33,8 +34,8 @@ def look(
     return Look(0.0, processes, rows, (), closed, frozenset(), (), "sock_diag", "")
 
 
-def watch(looks: Iterable[Look], *wanted: str) -> Summary:
-    timeline, tracker = Timeline(WATCHED), Tracker()
+def watch(looks: Iterable[Look], *wanted: str, watched: Watched = WATCHED) -> Summary:
+    timeline, tracker = Timeline(watched), Tracker()
     asked = [conditions.parse(one) for one in wanted]
     for at, one in enumerate(looks):
         timeline.add(tracker.tick(one, at, 0.0), asked)
@@ -96,9 +97,12 @@ def test_what_was_there_before_is_no_growth() -> None:
 
 def test_a_leak_of_something_else_is_not_blamed_on_an_endpoint() -> None:
     """Files leak, and one socket more is open: the sockets are not most of it."""
-    found = watch(look([row("ESTABLISHED", "9.9.9.1", 1)][: i // 30], (process(1, 100 + i, 1000),)) for i in range(60))
+    looks = [look([row("ESTABLISHED", "9.9.9.1", 1)][: i // 30], (process(1, 100 + i, 1000),)) for i in range(60)]
+    found = watch(looks)
     assert "fds by" in found.verdict
     assert "most of it no TCP sockets" in found.verdict
+    narrowed = watch(looks, watched=replace(WATCHED, states=("LISTEN",)))  # then other sockets are not counted
+    assert "most of it" not in narrowed.verdict
 
 
 def test_idle_means_the_same_sockets() -> None:
@@ -107,7 +111,9 @@ def test_idle_means_the_same_sockets() -> None:
     assert "the 2 in CLOSE_WAIT are idle pooled connections" in same.verdict
     others = watch(look([row("CLOSE_WAIT", "9.9.9.1", i), row("CLOSE_WAIT", "9.9.9.1", i + 1)]) for i in range(20))
     assert "idle pooled" not in others.verdict
-    assert "not the same ones all the time: 19 came into it" in others.verdict
+    assert "not the same ones all the time: 19 came into it and 19 left it" in others.verdict
+    warm = watch(look(row("CLOSE_WAIT", "9.9.9.1", n) for n in range(1, min(i, 6) + 1)) for i in range(60))
+    assert "the 6 in CLOSE_WAIT are idle pooled connections" in warm.verdict
 
 
 def test_sockets_that_are_only_a_descriptor_can_be_asked_about() -> None:
