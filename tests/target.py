@@ -14,6 +14,7 @@ import time
 from contextlib import ExitStack
 
 BACKLOG = 512
+RESET = b"\1\0\0\0\0\0\0\0"  # SO_LINGER: on, for 0 seconds
 
 
 class Peers:
@@ -67,14 +68,16 @@ def burst(peers: Peers, seconds: float) -> None:
 
 
 def scatter(peers: Peers, seconds: float) -> None:
-    """After so many seconds 20 connections, each to another address."""
-    if told_to_leave(seconds):
-        return
+    """Every so many seconds 20 new connections, each to another address, in place of those before."""
     with socket.create_server(("", 0)) as listener:
-        for i in range(20):
-            peers.kept.append(socket.create_connection((f"127.0.0.{i + 1}", listener.getsockname()[1])))
-            peers.kept.append(listener.accept()[0])
-        sys.stdin.read()
+        while not told_to_leave(seconds):
+            for one in peers.kept:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                one.close()
+            peers.kept.clear()
+            for i in range(20):
+                peers.kept.append(socket.create_connection((f"127.0.0.{i + 1}", listener.getsockname()[1])))
+                peers.kept.append(listener.accept()[0])
 
 
 def idle(peers: Peers, count: float) -> None:
@@ -128,7 +131,7 @@ def main() -> None:
     print("ready", flush=True)
     sys.stdin.read()
     for one in peers.kept:  # a reset leaves no TIME_WAIT behind, which the next look would have to pass
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
 if __name__ == "__main__":

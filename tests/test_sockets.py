@@ -239,7 +239,8 @@ def test_a_watch_knows_ages(cli: Cli, target: Target) -> None:
     )
     elapsed = time.monotonic() - begun
     ages = [one["oldest"]["CLOSE_WAIT"] for one in (first, last)]
-    assert ages[1] - ages[0] == pytest.approx(0.6, abs=0.3)
+    assert last["at"] >= 0.6
+    assert ages[1] - ages[0] == pytest.approx(last["at"] - first["at"], abs=0.05)
     assert ages[1] <= elapsed + 1
 
 
@@ -326,7 +327,7 @@ def test_verbose_shows_every_endpoint_of_a_watch(cli: Cli, target: Target, tmp_p
     """-v is not ignored: births and deaths towards all endpoints, and so in the report of it."""
     saved = tmp_path / "w.jsonl"
     options = ("--watch", "--interval", "200ms", "--count", 15, "--save", saved)
-    done = cli("sockets", "--pid", target("scatter", 1), *options, "-v")
+    done = cli("sockets", "--pid", target("scatter", 0.2), *options, "-v")
     assert "more endpoints" not in done.stdout
     assert len(re.findall(r"^  127\.0\.0\.\d+:\d+ +\+", done.stdout, re.MULTILINE)) == 20
     assert "more endpoints (-v)" in cli("report", saved).stdout

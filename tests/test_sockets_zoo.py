@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,8 +63,9 @@ def test_counts(zoo: dict[str, Any], backend: str) -> None:
         assert states[state] == count, state
     unowned = Counter(row.state for row in seen.unowned)
     # What was closed before on the same port waits there as well, so that ours is asked for by its address.
-    (waiting,) = [row for row in look(zoo, backend).unowned if row.local == tuple(zoo["time_wait"])]
-    assert waiting.state == "TIME_WAIT"
+    waiting = [row.state for row in seen.unowned if row.local == tuple(zoo["time_wait"])]
+    if time.monotonic() - zoo["waits_since"] < 55:  # the kernel keeps it for a minute; a busy machine may be slower
+        assert waiting == ["TIME_WAIT"]
     assert unowned["FIN_WAIT2"] == 1
     assert unowned["ESTABLISHED"] == 1
     assert [fd for _, fd, _ in seen.closed or ()] == zoo["closed"]
