@@ -7,6 +7,8 @@
     OP         > | >= | < | <=
     UNIT       fds: none or % of the soft limit; rss: K M G; age: s m h d; growth: /s /min /h /d
 
+Upper and lower case are the same, and a state is written as --state takes it.
+
 A number of sockets is not a metric: a healthy idle pool holds CLOSE_WAIT sockets, and a watchdog that
 acted on their count killed a healthy gateway every three minutes. What tells is growth, or age.
 """
@@ -19,8 +21,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hermes_diag import slope, units
-from hermes_diag.endpoints import STATES
-from hermes_diag.errors import UsageError
+from hermes_diag.endpoints import state_named
+from hermes_diag.errors import UsageError, shown
 from hermes_diag.looks import Course, Held, Tick
 
 LEVEL, AGE, GROWTH = "level", "age", "growth"
@@ -32,6 +34,8 @@ _OPS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
 }
+#: Nobody holds a descriptor of such sockets, so that no process has any.
+_OWNERLESS = ("TIME_WAIT", "SYN_RECV")
 _EXAMPLES = "write for example 'close_wait.growth > 5/h', 'fds > 80%' or 'close_wait.age > 10m'"
 _PER = {"/s": 3600.0, "/m": 60.0, "/min": 60.0, "/h": 1.0, "/d": 1 / 24}
 
@@ -53,54 +57,62 @@ class Condition:
 
 def parse(text: str) -> Condition:
     """A condition as users write it. Raises UsageError."""
+    said = f"--fail-on {shown(text)}"
     match = _SHAPE.fullmatch(text)
     if match is None:
-        raise UsageError(f"--fail-on {text!r}: no condition", _EXAMPLES)
+        raise UsageError(f"{said}: no condition", _EXAMPLES)
     name, aspect, op, number, unit = match.groups(default="")
+    name, aspect = name.lower(), aspect.lower()
     try:
         limit = float(number)
     except ValueError:
-        raise UsageError(f"--fail-on {text!r}: {number!r} is no number", _EXAMPLES) from None
-    state = name.upper().replace("-", "_")
-    state = state if state in STATES else ""
+        raise UsageError(f"{said}: {shown(number)} is no number", _EXAMPLES) from None
+    state = state_named(name) or ""
+    if state in _OWNERLESS:
+        raise UsageError(
+            f"{said}: sockets in {state} belong to no process, so that this could never hold",
+            "close_wait.growth and fds.growth tell a leak; a look shows what nobody holds under States",
+        )
     plain = " ".join(text.split())
     if aspect == "growth" and (state or name in ("fds", "threads")):
         if unit not in _PER:
-            raise UsageError(f"--fail-on {text!r}: growth per what?", "add /h, /min, /s or /d")
+            raise UsageError(f"{said}: growth per what?", "add /h, /min, /s or /d")
         return Condition(plain, GROWTH, state or name, op, limit * _PER[unit])
     if aspect == "age" and state:
         if unit not in units.SECONDS:
-            raise UsageError(f"--fail-on {text!r}: an age has a unit", "add s, m, h or d")
+            raise UsageError(f"{said}: an age has a unit", "add s, m, h or d")
         return Condition(plain, AGE, state, op, limit * units.SECONDS[unit])
     if aspect:
         raise UsageError(
-            f"--fail-on {text!r}: {name}.{aspect} is nothing that is measured",
+            f"{said}: {name}.{aspect} is nothing that is measured",
             "fds, threads and states have .growth, states have .age",
         )
     if state:
         raise UsageError(
-            f"--fail-on {text!r}: a count alone accuses the innocent, an idle pool holds CLOSE_WAIT sockets too",
+            f"{said}: a count alone accuses the innocent, an idle pool holds CLOSE_WAIT sockets too",
             f"use {name}.growth or {name}.age",
         )
-    return _level(text, plain, name, op, limit, unit)
+    return _level(said, plain, name, op, limit, unit)
 
 
-def _level(text: str, plain: str, name: str, op: str, limit: float, unit: str) -> Condition:
+def _level(said: str, plain: str, name: str, op: str, limit: float, unit: str) -> Condition:
     if name == "fds" and unit == "%":
         return Condition(plain, LEVEL, "fds", op, limit / 100, share=True)
     if name == "rss" and unit.upper() in units.BYTES:
         return Condition(plain, LEVEL, "rss", op, limit * units.BYTES[unit.upper()])
     if name not in ("fds", "threads", "rss"):
-        raise UsageError(f"--fail-on {text!r}: {name!r} is nothing that is measured", _EXAMPLES)
+        raise UsageError(f"{said}: {name!r} is nothing that is measured", _EXAMPLES)
     if unit:
-        raise UsageError(f"--fail-on {text!r}: {unit!r} is no unit of {name}", _EXAMPLES)
+        raise UsageError(f"{said}: {unit!r} is no unit of {name}", _EXAMPLES)
     return Condition(plain, LEVEL, name, op, limit)
 
 
 def at_tick(condition: Condition, tick: Tick) -> Held:
     """A level or an age, judged by one sample."""
     if condition.kind == AGE:
-        count = tick.states.get(condition.metric, 0)
+        count = tick.closed if condition.metric == "CLOSE" else tick.states.get(condition.metric, 0)
+        if count is None:
+            return Held(condition.text, None, f"{condition.metric} cannot be seen")
         seconds = tick.oldest.get(condition.metric, None if count else 0.0)
         if seconds is None:
             return Held(condition.text, None, "ages cannot be seen in one look here; add --watch")
@@ -119,13 +131,23 @@ def _level_words(condition: Condition, value: float, tick: Tick) -> str:
     return units.size(value) if condition.metric == "rss" else f"{value:,.0f} {condition.metric}"
 
 
-def at_end(condition: Condition, courses: Mapping[str, Course]) -> Held:
-    """Growth, judged by a whole watch: only a number that is growing has a rate, another has 0."""
-    course = courses.get(condition.metric)
-    if course is None:
-        return Held(condition.text, condition.is_true_of(0.0), f"no {condition.metric} was seen")
+def at_end(condition: Condition, course: Course) -> Held:
+    """Growth, judged by a whole watch.
+
+    A number that is growing has its rate. One that is not has a rate between 0 and what the watch would have
+    noticed: a limit in between cannot be told. A limit of 0 asks for the word alone.
+    """
     found = f"{course.name} {course.word}: {course.text}"
-    if course.word in (slope.TOO_SHORT, slope.UNKNOWN):
+    if course.at_most is None:
         return Held(condition.text, None, found)
-    rate = course.per_hour if course.word == slope.GROWING and course.per_hour is not None else 0.0
-    return Held(condition.text, condition.is_true_of(rate), found)
+    growing = course.word == slope.GROWING and course.per_hour is not None
+    rate = course.per_hour if growing and course.per_hour is not None else 0.0
+    held = condition.is_true_of(rate)
+    if (growing and held) or condition.is_true_of(course.at_most) == held:
+        return Held(condition.text, held, found)
+    if condition.limit == 0 and course.word != slope.TOO_SHORT:
+        return Held(condition.text, held, found)
+    unseen = f"growth of up to {units.rate(course.at_most)} would not have shown"
+    if condition.limit > 0:
+        unseen += f", watch for {units.duration(slope.seconds_to_notice(condition.limit))} at least"
+    return Held(condition.text, None, f"{found}; {unseen}")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING
 
-from hermes_diag.errors import UsageError
+from hermes_diag.errors import UsageError, shown
 from hermes_diag.tcp import SocketRow
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
 
 Address = tuple[str, int]
 
@@ -22,6 +26,8 @@ STATES = (
     "LISTEN",
     "CLOSING",
 )
+
+_SHAPES = "write ADDRESS, ADDRESS:PORT, [IPv6], [IPv6]:PORT or a network such as 10.0.0.0/8"
 
 
 def plain(ip: str) -> str:
@@ -43,14 +49,19 @@ def of(row: SocketRow, listening: Collection[int]) -> str:
     return f"clients of :{row.local[1]}" if row.local[1] in listening else text(row.remote)
 
 
+def state_named(name: str) -> str | None:
+    """A state as users write it (close-wait, CLOSE_WAIT, closewait), if there is one."""
+    letters = name.upper().replace("-", "").replace("_", "")
+    return "CLOSE" if letters == "CLOSED" else next((one for one in STATES if one.replace("_", "") == letters), None)
+
+
 def states(wanted: Iterable[str]) -> tuple[str, ...]:
-    """State names as users write them (close-wait, CLOSE_WAIT, closewait). Raises UsageError."""
-    by_letters = {name.replace("_", ""): name for name in STATES} | {"CLOSED": "CLOSE"}
+    """The states of that names, each once. Raises UsageError."""
     found = []
     for one in wanted:
-        name = by_letters.get(one.upper().replace("-", "").replace("_", ""))
+        name = state_named(one)
         if name is None:
-            raise UsageError(f"--state {one}: there is no such TCP state", f"one of {', '.join(STATES)}")
+            raise UsageError(f"--state {shown(one)}: there is no such TCP state", f"one of {', '.join(STATES)}")
         found.append(name)
     return tuple(dict.fromkeys(found))
 
@@ -74,15 +85,19 @@ def _tests(wanted: str, resolve: Callable[[str], list[str]] | None) -> list[Call
         networks = [ipaddress.ip_network(host, strict=False)]
     except ValueError:
         if "/" in host:
-            raise UsageError(f"--remote {wanted}: no network", "write it as 10.0.0.0/8 or 2001:db8::/32") from None
+            raise UsageError(
+                f"--remote {shown(wanted)}: no network", "write it as 10.0.0.0/8 or 2001:db8::/32"
+            ) from None
+        if ":" in host:
+            raise UsageError(f"--remote {shown(wanted)}: no address", _SHAPES) from None
         if resolve is None:
             raise UsageError(
-                f"--remote {wanted}: {host!r} is a name, and a look sends no packet to look it up",
+                f"--remote {shown(wanted)}: {shown(host)} is a name, and a look sends no packet to look it up",
                 "give an address or a network, or add --resolve to look names up",
             ) from None
         networks = [ipaddress.ip_network(address) for address in resolve(host)]
 
-    def test_for(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Callable[[Address], bool]:
+    def test_for(network: IPv4Network | IPv6Network) -> Callable[[Address], bool]:
         cache: dict[str, bool] = {}
 
         def test(remote: Address) -> bool:
@@ -95,22 +110,52 @@ def _tests(wanted: str, resolve: Callable[[str], list[str]] | None) -> list[Call
 
         return test
 
-    return [test_for(network) for network in networks]
+    return [test_for(_unmapped(network)) for network in networks]
+
+
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """An IPv4-mapped network (within ::ffff:0:0/96) as the IPv4 one it stands for, as `plain` does it."""
+    import ipaddress
+
+    inside = network.network_address
+    if network.prefixlen < 96 or not isinstance(inside, ipaddress.IPv6Address) or inside.ipv4_mapped is None:
+        return network
+    return ipaddress.ip_network(f"{inside.ipv4_mapped}/{network.prefixlen - 96}")
 
 
 def _split(wanted: str) -> tuple[str, int | None]:
     """HOST and PORT; an IPv6 address with a port is written [ADDRESS]:PORT."""
     if wanted.startswith("["):
-        host, _, rest = wanted[1:].partition("]")
-        port = rest.removeprefix(":")
+        host, closed, rest = wanted[1:].partition("]")
+        colon, port = rest[:1], rest[1:]
+        if not closed or colon not in ("", ":"):
+            raise UsageError(f"--remote {shown(wanted)}: no address", _SHAPES)
     elif wanted.count(":") == 1:
-        host, _, port = wanted.partition(":")
+        host, colon, port = wanted.partition(":")
     else:
-        host, port = wanted, ""
+        host, colon, port = wanted, "", ""
+        _refuse_ambiguous(wanted)
     if not host:
-        raise UsageError(f"--remote {wanted!r}: no address", "write HOST, HOST:PORT, [IPv6]:PORT or a network")
-    if not port:
+        raise UsageError(f"--remote {shown(wanted)}: no address", _SHAPES)
+    host = host.partition("%")[0] if ":" in host else host  # a table of sockets has no scopes
+    if not colon:
         return host, None
-    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(f"--remote {wanted}: {port!r} is no port", "a port is a number from 1 to 65535")
+    if not port.isascii() or not port.isdigit() or len(port) > 5 or not 0 < int(port) < 65536:
+        raise UsageError(f"--remote {shown(wanted)}: {shown(port)} is no port", "a port is a number from 1 to 65535")
     return host, int(port)
+
+
+def _refuse_ambiguous(wanted: str) -> None:
+    """`::1:80` is an address, and surely meant as `[::1]:80` by some. Raises UsageError."""
+    import ipaddress
+
+    head, _, tail = wanted.rpartition(":")
+    try:
+        ipaddress.IPv6Address(head)
+    except ValueError:
+        return
+    if tail.isascii() and tail.isdigit():
+        raise UsageError(
+            f"--remote {shown(wanted)}: is {shown(tail)} a port or the end of the address?",
+            f"write [{head}]:{tail} or [{wanted}]",
+        )

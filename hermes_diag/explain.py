@@ -57,6 +57,18 @@ def keepalive(row: SocketRow) -> str:
     return "keepalive on" if row.keepalive else "keepalive off"
 
 
+def unanswered(row: SocketRow) -> str:
+    """What was sent again and again. The kernel keeps one number, and its timer says of what."""
+    if not (n := row.retransmits):
+        return ""
+    many = "s" if n > 1 else ""
+    if row.timer == "persist":
+        return f"{n} window probe{many}: the peer lives but reads nothing"
+    if row.timer == "keepalive":
+        return f"{n} keepalive probe{many} not answered: the peer may be gone"
+    return f"{n} retransmit{many}"
+
+
 def age(row: SocketRow) -> str:
     """How long the socket has been silent, and in CLOSE_WAIT at least."""
     if row.silent_ms is None:
@@ -70,8 +82,7 @@ def age(row: SocketRow) -> str:
 def socket(row: SocketRow) -> list[str]:
     """All that is worth saying of a socket, most telling first."""
     said = [age(row), "" if row.state == "SYN_SENT" else recv_q(row), send_q(row) if row.send_q else "", keepalive(row)]
-    if row.retransmits:
-        said.append("1 retransmit" if row.retransmits == 1 else f"{row.retransmits} retransmits")
+    said.append(unanswered(row))
     if row.rtt_ms and row.state in (ESTABLISHED, CLOSE_WAIT):
         said.append(f"rtt {row.rtt_ms:.3g} ms")
     return [one for one in said if one and not one.endswith("unknown")]
@@ -83,7 +94,7 @@ def badness(row: SocketRow) -> tuple[int, float, int]:
     since = float((row.acked_ms if row.state == CLOSE_WAIT else row.silent_ms) or 0)
     if row.state == CLOSE_WAIT:
         return (4, since, waiting)
-    if row.retransmits:
+    if row.retransmits and row.timer != "persist":
         return (3, since, waiting)
     if row.state == "LISTEN":
         return (2 if row.recv_q else -1, since, waiting)

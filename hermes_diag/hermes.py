@@ -55,8 +55,8 @@ def gateways(root: Path, profile: str | None = None) -> list[Gateway]:
             running.append(_running(name, path))
         except CannotMeasure as exc:
             why.append(exc)
-    if running:
-        return running
+    if running:  # two files may name one process, and one of them be older
+        return list({one.pid: one for one in sorted(running, key=lambda one: one.checked)}.values())
     if why:
         raise why[0]
     place = f"profile {profile!r} of {root}" if profile else str(root)
@@ -88,7 +88,7 @@ def recorded(text: str) -> Recorded | None:
     except (ValueError, RecursionError):
         return None
     pid, start = (value.get("pid"), value.get("start_time")) if isinstance(value, dict) else (value, None)
-    if not _is_number(pid) or pid <= 0 or not (start is None or _is_number(start)):
+    if not _is_number(pid) or not 0 < pid < 1 << 31 or not (start is None or _is_number(start)):
         return None
     return Recorded(pid, start)
 
@@ -98,7 +98,7 @@ def _is_number(value: object) -> TypeGuard[int]:
 
 
 def _pid_files(root: Path, profile: str | None) -> dict[str, Path]:
-    """Profile name -> pid file, of those that are there."""
+    """Profile name -> pid file, of those that are there (reading a pipe would take for ever)."""
     profiles = root / "profiles"
     if profile is not None:
         if profile in ("", ".", "..") or "/" in profile or not (profiles / profile).is_dir():
@@ -111,7 +111,7 @@ def _pid_files(root: Path, profile: str | None) -> dict[str, Path]:
         places = {"": root}
         if profiles.is_dir():
             places |= {one.name: one for one in sorted(profiles.iterdir()) if one.is_dir()}
-    return {name: place / PID_FILE for name, place in places.items() if (place / PID_FILE).exists()}
+    return {name: place / PID_FILE for name, place in places.items() if (place / PID_FILE).is_file()}
 
 
 def _running(profile: str, path: Path) -> Gateway:

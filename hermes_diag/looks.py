@@ -43,7 +43,7 @@ class Look:
     processes: tuple[Process, ...]  # the one asked for comes first
     rows: tuple[SocketRow, ...]  # its sockets
     unowned: tuple[SocketRow, ...]  # towards the same remotes, and nobody holds a descriptor of them
-    closed: tuple[tuple[int, int], ...] | None  # (pid, fd) of TCP sockets that exist only as an fd
+    closed: tuple[tuple[int, int, int | None], ...] | None  # (pid, fd, inode) of TCP sockets that are only an fd
     listening: frozenset[int]  # local ports on which the process accepts
     missing: tuple[Missing, ...]
     backend: str
@@ -83,6 +83,9 @@ class Tick:
     threads: int | None
     rss: int | None
     remotes: dict[str, dict[str, int]] = field(default_factory=dict)  # endpoint -> state -> count
+    elsewhere: int = 0  # sockets of further endpoints, those with the fewest
+    each: dict[int, tuple[int, int | None]] = field(default_factory=dict)  # pid -> its fds, its soft limit
+    entered: dict[str, int] = field(default_factory=dict)  # state -> sockets that came into it since the last sample
     born: dict[str, int] = field(default_factory=dict)  # endpoint -> sockets new since the last sample
     died: dict[str, int] = field(default_factory=dict)
     oldest: dict[str, float] = field(default_factory=dict)  # state -> seconds that one is in it at least
@@ -110,6 +113,7 @@ class Course:
     per_hour: float | None = None
     per_hour_low: float | None = None  # of the interval that holds the true rate 19 times in 20
     per_hour_high: float | None = None
+    at_most: float | None = None  # per hour; faster growth would have shown
 
 
 @dataclass(frozen=True)
@@ -131,8 +135,8 @@ class Summary:
     worst_late: float
     ended: Ended
     courses: tuple[Course, ...]  # CLOSE_WAIT, fds, threads, then other states that were seen
-    until_limit: float | None  # seconds until the soft fd limit at the rate found
-    limit: int | None
+    until_limit: float | None  # seconds until the first process reaches its soft fd limit, at its own rate
+    limit: int | None  # of that process, else of the one that is nearest to its own
     born: dict[str, int]
     died: dict[str, int]
     oldest: dict[str, float]  # state -> the longest that one socket was in it at least

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from hermes_diag import endpoints
+from hermes_diag.errors import CannotMeasure
 from hermes_diag.looks import Ended, Look, Tick, Watched
 from hermes_diag.sampling import process
 from hermes_diag.sampling.eye import Eye
@@ -76,8 +77,11 @@ class Watch:
             except process.Ended as exc:
                 self.ended = Ended("exited", exc.message)
                 return
-            except process.NotAllowed as exc:
+            except CannotMeasure as exc:
                 self.ended = Ended("lost", exc.message)
+                return
+            except OSError as exc:  # none of our descriptors is left, /proc is gone
+                self.ended = Ended("lost", f"the system refused: {exc.strerror or type(exc).__name__}")
                 return
             if not same:
                 why = f"process {self._eye.pid} has ended, and its PID now belongs to another process"
@@ -93,6 +97,7 @@ class Tracker:
 
     def __init__(self) -> None:
         self._since: dict[Any, tuple[str, float, str]] = {}  # socket -> state, since, endpoint
+        self._closed: dict[tuple[int, int, int | None], float] = {}  # (pid, fd, inode) -> since
         self._known = False
 
     def tick(self, look: Look, at: float, late: float) -> Tick:
@@ -100,6 +105,7 @@ class Tracker:
         listening = look.listening
         since: dict[Any, tuple[str, float, str]] = {}
         born: Counter[str] = Counter()
+        entered: Counter[str] = Counter()
         for row in look.rows:
             key = row[5] or row[1:5]
             old = self._since.pop(key, None)
@@ -108,14 +114,22 @@ class Tracker:
                 continue
             name = old[2] if old else endpoints.of(row, listening)
             since[key] = (row[0], at - _known_age(row), name)
+            entered[row[0]] += 1
             if old is None:
                 born[name] += 1
         died = Counter(name for _, _, name in self._since.values())
         if not self._known:
             born.clear()  # nobody saw the first ones come
+            entered.clear()
             self._known = True
         self._since = since
-        return _tick(look, at, late, since, born, died)
+        tick = _tick(look, at, late, since, born, died, entered)
+        return replace(tick, oldest={**tick.oldest, **self._oldest_closed(look, at)})
+
+    def _oldest_closed(self, look: Look, at: float) -> dict[str, float]:
+        """How long the oldest socket that is only a descriptor has been one at least."""
+        self._closed = {one: self._closed.get(one, at) for one in look.closed or ()}
+        return {"CLOSE": round(at - min(self._closed.values()), 3)} if self._closed else {}
 
 
 def once(look: Look) -> Tick:
@@ -141,14 +155,18 @@ def _tick(
     since: dict[Any, tuple[str, float, str]],
     born: Counter[str],
     died: Counter[str],
+    entered: Counter[str],
 ) -> Tick:
     counted = Counter([(state, name) for state, _, name in since.values()])
     states: Counter[str] = Counter()
     remotes: dict[str, dict[str, int]] = {}
+    elsewhere = 0
     for (state, name), count in counted.most_common():
         states[state] += count
         if name in remotes or len(remotes) < ENDPOINTS:
             remotes.setdefault(name, {})[state] = count
+        else:
+            elsewhere += count
     oldest: dict[str, float] = {}
     for state, begun, _ in since.values():
         if begun < oldest.get(state, at + 1):
@@ -170,6 +188,9 @@ def _tick(
         threads=_sum(one.threads for one in look.processes),
         rss=_sum(one.rss for one in look.processes),
         remotes=remotes,
+        elsewhere=elsewhere,
+        each={one.pid: (one.fds, one.soft_limit) for one in look.processes if one.fds is not None},
+        entered=dict(entered),
         born=dict(born),
         died=dict(died),
         oldest={state: round(at - begun, 3) for state, begun in oldest.items()},

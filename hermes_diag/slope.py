@@ -5,6 +5,9 @@ move. Its interval is Sen's (by Kendall's variance), made wider where neighbours
 samples of a slowly wandering load are worth fewer than they are.
 
 A word needs more than a slope. A leak lifts the *base*: what a number falls back to between bursts.
+
+Where nothing is found, the watch has a resolution: in a watch of an hour one rise in two hours leaves no
+trace. `at_most` is the growth that what was seen does not exclude.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ KEPT = 160
 #: Parts of a watch in each of which the base must have risen.
 PARTS = 4
 _Z = 1.96  # 19 times in 20
+_CHANCE = 0.05
 
 
 @dataclass
@@ -115,21 +119,64 @@ def judge(name: str, series: Series) -> Course:
     if series.samples < ENOUGH or seconds <= 0:
         return Course(name, TOO_SHORT, f"{seen} {over}: {ENOUGH} samples are the least", first, last, low, high)
     found = theil_sen([(p.at, p.last) for p in points])
-    numbers = (first, last, low, high, found.value * 3600, found.low * 3600, found.high * 3600)
     bases = [min(p.low for p in part) for part in _parts(points)]
     rises = all(a < b for a, b in itertools.pairwise(bases))
+    at_most = max(found.high, _unnoticed(bases[-1] - bases[0]) / (seconds * (PARTS - 1) / PARTS))
+    numbers = (first, last, low, high, found.value * 3600, found.low * 3600, found.high * 3600, at_most * 3600)
     if found.low > 0 and rises:
         rate = f"{units.rate(found.value * 3600)} ({units.rate(found.low * 3600)} to {units.rate(found.high * 3600)})"
         return Course(name, GROWING, f"by {rate}, from {first:,} to {last:,} {over}", *numbers)
-    if high - low <= max(2, high // 10):
+    leans = found.low > 0 or rises or _fallen(points) < last - first
+    if not leans and high - low <= max(2, high // 10):
         return Course(name, STEADY, f"at {seen} {over}", *numbers)
-    if bases[-1] <= bases[0] + (high - low) / 4:
+    if not leans and bases[-1] <= bases[0] + (high - low) / 4:
         return Course(name, BURSTY, f"between {low:,} and {high:,}, and back to {bases[-1]:,} {over}", *numbers)
-    tail = points[-max(3, len(points) // 3) :]
-    if max(p.high for p in tail) - min(p.low for p in tail) <= 1:
-        constant = units.duration(tail[-1].at - tail[0].at)
-        return Course(name, STEADY, f"rose from {first:,} to {last:,} and has kept still for {constant}", *numbers)
+    if quiet := _quiet(points, begun):
+        return Course(
+            name, STEADY, f"rose from {first:,} to {last:,} and has kept still for {units.duration(quiet)}", *numbers
+        )
     return Course(name, TOO_SHORT, f"{seen} {over}: higher than at first, but not steadily; watch longer", *numbers)
+
+
+def _unnoticed(risen: int) -> float:
+    """How many rises a base may have been about to make that rose by so much: the upper limit of a Poisson
+    count, 19 times in 20 (of none: 3)."""
+    count = max(0, risen) + 1
+    return count + _Z * math.sqrt(count)
+
+
+def seconds_to_notice(per_hour: float) -> float:
+    """How long a number must keep still until growth of so many per hour (above 0) can be ruled out."""
+    return _unnoticed(0) / per_hour * 3600 * PARTS / (PARTS - 1)
+
+
+def _fallen(points: list[Point]) -> int:
+    """By how much a series fell, all falls together: little where it only climbs."""
+    return sum(max(0, a.last - b.low) for a, b in itertools.pairwise(points))
+
+
+def _quiet(points: list[Point], begun: float) -> float:
+    """Seconds for which a number that rose has kept still, if that is the end of the rise; else 0.
+
+    A pool that warms up rises and is then quiet for good; a slow leak rests as long between two rises. So the
+    rest must be the longer part, and after several rises longer than chance would have it between them.
+    """
+    slack = 1 if _fallen(points) else 0
+    start, low, high = len(points) - 1, points[-1].low, points[-1].high
+    for i in range(len(points) - 1, -1, -1):
+        low, high = min(low, points[i].low), max(high, points[i].high)
+        if high - low > slack:
+            break
+        start = i
+    rest = points[start:]
+    if _fallen(rest) < rest[-1].last - rest[0].low:  # one up and never down again is no jitter
+        return 0.0
+    seconds, whole = points[-1].at - rest[0].at, points[-1].at - begun
+    settled = min(p.low for p in rest)
+    base = list(itertools.accumulate((min(p.low, settled) for p in reversed(points[: start + 1])), min))
+    rises = len(set(base)) - 1
+    moved = 1 - seconds / whole
+    return seconds if moved < 0.5 and (rises <= 1 or moved**rises < _CHANCE) else 0.0
 
 
 def _parts(points: list[Point]) -> list[list[Point]]:

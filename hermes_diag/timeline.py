@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import copy
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from hermes_diag import conditions, slope, units
 from hermes_diag.conditions import Condition
@@ -26,6 +27,14 @@ ENDPOINTS = 500
 RECENT = 60
 
 
+class Limit(NamedTuple):
+    """When a process reaches its soft limit of fds. The first is the smallest."""
+
+    seconds: float
+    pid: int
+    limit: int
+
+
 class Timeline:
     """Takes samples as they come."""
 
@@ -33,9 +42,11 @@ class Timeline:
         self.watched = watched
         self.series: dict[str, slope.Series] = {name: slope.Series() for name in JUDGED}
         self._times = slope.Series()  # all 0: what a state that was not seen yet has been
+        self._each: dict[int, slope.Series] = {}  # fds by process, of those that are alive
         self.recent: dict[str, deque[int]] = {}
         self.born: Counter[str] = Counter()
         self.died: Counter[str] = Counter()
+        self.entered: Counter[str] = Counter()
         self.oldest: dict[str, float] = {}
         self.first: Tick | None = None
         self.last: Tick | None = None
@@ -53,12 +64,16 @@ class Timeline:
                 self.series[name] = self._zeros()
             self.series[name].add(tick.at, value)
         self._times.add(tick.at, 0)
+        self._each = {pid: self._each.get(pid) or slope.Series() for pid in tick.each}
+        for pid, (fds, _) in tick.each.items():
+            self._each[pid].add(tick.at, fds)
         for name in (*tick.states, *self.recent):
             self.recent.setdefault(name, deque([0] * min(self.samples - 1, RECENT), RECENT))
         for name, values in self.recent.items():
             values.append(tick.states.get(name, 0))
         _count(self.born, tick.born)
         _count(self.died, tick.died)
+        self.entered.update(tick.entered)
         for state, seconds in tick.oldest.items():
             self.oldest[state] = max(seconds, self.oldest.get(state, 0.0))
         for condition in wanted:
@@ -83,20 +98,22 @@ class Timeline:
             numbers[UNOWNED] = lost
         return {name: value for name, value in numbers.items() if value is not None}
 
-    def courses(self) -> tuple[Course, ...]:
-        """Every number with its word; those that are judged come first."""
-        return tuple(slope.judge(name, series) for name, series in self.series.items())
+    def courses(self, names: Iterable[str] | None = None) -> tuple[Course, ...]:
+        """Every number with its word, or those of that names; those that are judged come first."""
+        return tuple(slope.judge(name, self.series[name]) for name in names or self.series)
 
     def summary(self, ended: Ended, wanted: Sequence[Condition] = ()) -> Summary:
         """Judge what there is."""
         courses = self.courses()
         by_name = {course.name: course for course in courses}
         held = tuple(
-            conditions.at_end(condition, by_name)
+            conditions.at_end(condition, self._course(condition.metric, by_name))
             if condition.kind == conditions.GROWTH
             else self.held.get(condition.text, Held(condition.text, None, "not one sample was taken"))
             for condition in wanted
         )
+        first_to_fail = self._first_to_fail()
+        limit = first_to_fail.limit if first_to_fail else self.last.limit if self.last else None
         return Summary(
             watched=self.watched,
             samples=self.samples,
@@ -104,59 +121,104 @@ class Timeline:
             worst_late=self.worst_late,
             ended=ended,
             courses=courses,
-            until_limit=self._until_limit(by_name[FDS]),
-            limit=self.last.limit if self.last else None,
+            until_limit=first_to_fail.seconds if first_to_fail else None,
+            limit=limit,
             born=dict(self.born.most_common()),
             died=dict(self.died.most_common()),
             oldest=self.oldest,
             last=self.last,
-            verdict=self._verdict(by_name),
+            verdict=self._verdict(by_name, first_to_fail),
             conditions=held,
-            exit_code=_exit_code(ended, by_name, held, self.samples),
+            exit_code=_exit_code(ended, by_name, held, self.samples, first_to_fail is not None),
         )
 
-    def _until_limit(self, fds: Course) -> float | None:
-        """Seconds until the fds reach the soft limit, if they are growing and there is one."""
-        last = self.last
-        if fds.word != slope.GROWING or not fds.per_hour or last is None or last.limit is None or last.used is None:
-            return None
-        return max(0.0, last.limit * (1 - last.used)) / fds.per_hour * 3600
+    def _course(self, metric: str, courses: dict[str, Course]) -> Course:
+        """The course of a metric; a state that never was seen has been 0 all the time."""
+        name = CLOSED if metric == "CLOSE" else metric
+        if name == CLOSED and self.last is not None and self.last.closed is None:
+            return Course(name, slope.UNKNOWN, "cannot be seen")
+        return courses.get(name) or slope.judge(name, self._times)
 
-    def _verdict(self, courses: dict[str, Course]) -> str:
+    def _first_to_fail(self) -> Limit | None:
+        """The process that is the first to reach its limit if each goes on as it does, if one does."""
+        found = []
+        for pid, series in self._each.items():
+            fds, limit = self.last.each[pid] if self.last else (0, None)
+            if limit is None:
+                continue
+            course = slope.judge(FDS, series)
+            if course.word == slope.GROWING and course.per_hour:
+                found.append(Limit(max(0, limit - fds) / course.per_hour * 3600, pid, limit))
+        return min(found, default=None)
+
+    def _verdict(self, courses: dict[str, Course], first_to_fail: Limit | None) -> str:
         if not self.samples:
             return "no sample was taken: nothing can be said"
         judged = [courses[name] for name in JUDGED]
         growing = [course for course in judged if course.word == slope.GROWING]
-        if growing:
+        if growing or first_to_fail:
             parts = [f"{course.name} by {units.rate(course.per_hour or 0)}" for course in growing]
-            text = "growing: " + ", ".join(parts)
-            if toward := self._toward():
-                text += f"; most of it towards {toward}"
-            if (left := self._until_limit(courses[FDS])) is not None and self.last is not None:
-                text += f"; at this rate the soft limit of {self.last.limit:,} fds is reached in {units.duration(left)}"
-            return text
+            parts = parts or [f"fds of process {first_to_fail.pid}" if first_to_fail else ""]
+            text = "growing: " + ", ".join(parts) + self._whereto(growing)
+            return text + (self._until(first_to_fail) if first_to_fail else "")
         if any(course.word == slope.TOO_SHORT for course in judged):
             named = ", ".join(course.name for course in judged if course.word == slope.TOO_SHORT)
             return f"too short to tell: {named}"
-        close_wait = courses[CLOSE_WAIT]
         text = "bursty but returning to base" if any(one.word == slope.BURSTY for one in judged) else "steady"
-        if close_wait.word == slope.STEADY and close_wait.last:
-            text += (
-                f"; the {close_wait.last} in CLOSE_WAIT are idle pooled connections: the peer has closed them, "
-                "and the pool drops them on its next request"
-            )
-        return text
+        return text + self._pooled(courses[CLOSE_WAIT])
 
-    def _toward(self) -> str:
-        """The endpoint that has gained the most sockets since the first sample."""
-        if self.first is None or self.last is None:
+    def _until(self, first: Limit) -> str:
+        if len(self._each) == 1:
+            return f"; at this rate the soft limit of {first.limit:,} fds is reached in {units.duration(first.seconds)}"
+        return (
+            f"; at this rate process {first.pid} reaches its soft limit of {first.limit:,} fds "
+            f"in {units.duration(first.seconds)}"
+        )
+
+    def _pooled(self, close_wait: Course) -> str:
+        """What CLOSE_WAIT sockets are whose number stays the same."""
+        if close_wait.word != slope.STEADY or not close_wait.last:
             return ""
+        came = self.entered[CLOSE_WAIT]
+        if left := came - (close_wait.last - close_wait.first):
+            return (
+                f"; the {close_wait.last} in CLOSE_WAIT are not the same ones all the time: {came:,} came into it "
+                f"and {left:,} left it"
+            )
+        return (
+            f"; the {close_wait.last} in CLOSE_WAIT are idle pooled connections: the peer has closed them, "
+            "and the pool drops them on its next request"
+        )
+
+    def _whereto(self, growing: Sequence[Course]) -> str:
+        """The endpoint that more than half of the growth went to, if there is one."""
+        grown = next((course for course in growing if course.name in (CLOSE_WAIT, FDS)), None)
+        if grown is None or self.first is None or self.last is None:
+            return ""
+        states = (CLOSE_WAIT,) if grown.name == CLOSE_WAIT else ()
         gained = {
-            name: sum(states.values()) - sum(self.first.remotes.get(name, {}).values())
-            for name, states in self.last.remotes.items()
+            name: _sockets(self.last, name, states) - _sockets(self.first, name, states) for name in self.last.remotes
         }
         best = max(gained, key=lambda name: gained[name], default="")
-        return best if best and gained[best] > 0 else ""
+        risen = grown.last - grown.first
+        if best and gained[best] * 2 > risen:
+            return f"; most of it towards {best}"
+        narrowed = self.watched.states or self.watched.remotes  # and so not all sockets were counted
+        if grown.name == FDS and not narrowed and _tcp(self.last) - _tcp(self.first) < risen / 2:
+            return "; most of it no TCP sockets"
+        return ""
+
+
+def _sockets(tick: Tick, name: str, states: Sequence[str]) -> int:
+    """Sockets of an endpoint, in these states or in all; of one that was left out the most that it can have."""
+    if name in tick.remotes:
+        found = tick.remotes[name]
+        return sum(found.values()) if not states else sum(found.get(state, 0) for state in states)
+    return min([tick.elsewhere, *(max(found.values()) for found in tick.remotes.values())])
+
+
+def _tcp(tick: Tick) -> int:
+    return sum(tick.states.values()) + (tick.closed or 0)
 
 
 def _count(total: Counter[str], new: dict[str, int]) -> None:
@@ -164,15 +226,17 @@ def _count(total: Counter[str], new: dict[str, int]) -> None:
         total[name if name in total or len(total) < ENDPOINTS else "others"] += count
 
 
-def _exit_code(ended: Ended, courses: dict[str, Course], held: tuple[Held, ...], samples: int) -> int:
+def _exit_code(ended: Ended, courses: dict[str, Course], held: tuple[Held, ...], samples: int, fails: bool) -> int:
     """130 for Ctrl-C; with conditions only they count, without them growth does."""
     if ended.how == "interrupted":
         return INTERRUPTED
+    if ended.how == "lost":
+        return COULD_NOT_MEASURE
     if held:
         if any(one.held for one in held):
             return PROBLEM
         return COULD_NOT_MEASURE if any(one.held is None for one in held) else OK
     words = {courses[name].word for name in JUDGED}
-    if slope.GROWING in words:
+    if slope.GROWING in words or fails:
         return PROBLEM
     return COULD_NOT_MEASURE if not samples or slope.TOO_SHORT in words else OK

@@ -23,22 +23,29 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
 class WatchCapture:
-    """A capture being written; each line is flushed."""
+    """A capture being written, unbuffered: each line is there at once.
+
+    When the disk gives out, writing ends and `failure` says why; the watch itself goes on.
+    """
 
     def __init__(self, file: IO[bytes], watched: Watched) -> None:
+        self.failure = ""
         self._file = file
         self._put({"record": KIND, "schema": SCHEMA, "watched": watched})
 
     def write(self, record: Tick | Ended) -> None:
-        """Append one record. Raises UsageError when the disk is full or the file is gone."""
+        """Append one record."""
         self._put({"record": _NAMES[type(record)], **msgspec.to_builtins(record)})
 
     def _put(self, line: dict[str, Any]) -> None:
+        if self.failure:
+            return
+        data = msgspec.json.encode(line) + b"\n"
         try:
-            self._file.write(msgspec.json.encode(line) + b"\n")
-            self._file.flush()
+            if self._file.write(data) != len(data):
+                self.failure = "the disk is full"
         except OSError as exc:
-            raise UsageError(f"cannot write the capture: {exc.strerror}", "--save to another disk") from None
+            self.failure = exc.strerror or type(exc).__name__
 
 
 def is_watch(path: Path) -> bool:
@@ -61,6 +68,8 @@ def read(path: Path) -> tuple[Timeline, Ended]:
                     record = _record(path, number, line)
                     if isinstance(record, Ended):
                         ended = record
+                    elif timeline.last is not None and record.at <= timeline.last.at:
+                        raise _changed(path, number, "its time is not after that of the line before")
                     else:
                         timeline.add(record)
     except OSError as exc:
@@ -72,19 +81,22 @@ def _begin(path: Path, line: bytes) -> Timeline:
     head = msgspec.json.decode(line)
     if head.get("schema") != SCHEMA:
         raise UsageError(
-            f"{path} has schema {head.get('schema')}, this hermes-diag reads {SCHEMA}",
+            f"{path} has schema {str(head.get('schema'))[:20]}, this hermes-diag reads {SCHEMA}",
             "use the release that wrote it, or watch again",
         )
     try:
         return Timeline(msgspec.convert(head.get("watched"), Watched))
     except msgspec.ValidationError as exc:
-        raise UsageError(f"{path} line 1: {exc}", "the file was changed after it was written") from None
+        raise _changed(path, 1, str(exc)) from None
 
 
 def _record(path: Path, number: int, line: bytes) -> Any:
     try:
         fields = msgspec.json.decode(line)
-        return msgspec.convert(fields, _KINDS[fields.pop("record")])
+        return msgspec.convert(fields, _KINDS[fields.pop("record")], str_keys=True)
     except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as exc:
-        reason = str(exc) if isinstance(exc, msgspec.ValidationError) else "not a record"
-        raise UsageError(f"{path} line {number}: {reason}", "the file was changed after it was written") from None
+        raise _changed(path, number, str(exc) if isinstance(exc, msgspec.ValidationError) else "not a record") from None
+
+
+def _changed(path: Path, number: int, why: str) -> UsageError:
+    return UsageError(f"{path} line {number}: {why}", "the file was changed after it was written")

@@ -1,6 +1,7 @@
 """Processes to look at: each does one thing with its sockets, says "ready" and leaves at the end of stdin.
 
 python tests/target.py leak SECONDS | burst SECONDS | idle COUNT | many COUNT | child COUNT
+                       scatter SECONDS | children COUNT
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 BACKLOG = 512
+RESET = b"\1\0\0\0\0\0\0\0"  # SO_LINGER: on, for 0 seconds
 
 
 class Peers:
@@ -64,6 +67,19 @@ def burst(peers: Peers, seconds: float) -> None:
             return
 
 
+def scatter(peers: Peers, seconds: float) -> None:
+    """Every so many seconds 20 new connections, each to another address, in place of those before."""
+    with socket.create_server(("", 0)) as listener:
+        while not told_to_leave(seconds):
+            for one in peers.kept:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                one.close()
+            peers.kept.clear()
+            for i in range(20):
+                peers.kept.append(socket.create_connection((f"127.0.0.{i + 1}", listener.getsockname()[1])))
+                peers.kept.append(listener.accept()[0])
+
+
 def idle(peers: Peers, count: float) -> None:
     """So many idle CLOSE_WAIT sockets, as an idle pool holds them."""
     for _ in range(int(count)):
@@ -91,18 +107,31 @@ def child(peers: Peers, count: float) -> None:
         process.communicate()
 
 
+def children(peers: Peers, count: float) -> None:
+    """So many children, each of which leaks ten CLOSE_WAIT a second."""
+    leak = [sys.executable, __file__, "leak", "0.1"]
+    with ExitStack() as stack:
+        for _ in range(int(count)):
+            process = stack.enter_context(subprocess.Popen(leak, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+            stack.callback(process.communicate)
+            assert process.stdout is not None
+            process.stdout.readline()
+        print("ready", flush=True)
+        sys.stdin.read()
+
+
 def main() -> None:
     name, number = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
     peers = Peers()
-    if name in ("leak", "burst"):
+    if name in ("leak", "burst", "scatter"):
         print("ready", flush=True)
-        (leak if name == "leak" else burst)(peers, number)
+        {"leak": leak, "burst": burst, "scatter": scatter}[name](peers, number)
         return
-    {"idle": idle, "many": many, "child": child}[name](peers, number)
+    {"idle": idle, "many": many, "child": child, "children": children}[name](peers, number)
     print("ready", flush=True)
     sys.stdin.read()
     for one in peers.kept:  # a reset leaves no TIME_WAIT behind, which the next look would have to pass
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
 if __name__ == "__main__":

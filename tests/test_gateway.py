@@ -78,7 +78,7 @@ def test_stale(cli: Cli, target: Target, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "{}", "[1]", '{"pid": "5"}', '{"pid": -5}', "true", "1.5", "\0\xff", "[" * 9999]
+    "text", ["", "x", "{}", "[1]", "9" * 400, '{"pid": "5"}', '{"pid": -5}', "true", "1.5", "\0\xff", "[" * 9999]
 )
 def test_garbage(cli: Cli, tmp_path: Path, text: str) -> None:
     """What is no pid file is called that."""
@@ -111,6 +111,24 @@ def test_profiles(cli: Cli, target: Target, tmp_path: Path) -> None:
     assert f"{one} (profile work)" in done.stderr
     assert f"{two} (profile play)" in done.stderr
     assert f"process {two}" in cli("sockets", "--gateway", "--profile", "play", **environment).stdout
+
+
+def test_one_process_in_two_files(cli: Cli, target: Target, tmp_path: Path) -> None:
+    """A gateway is not its own rival."""
+    pid = target("idle", 1)
+    write(tmp_path, pid)
+    write(tmp_path / "profiles" / "work", pid)
+    done = cli("sockets", "--gateway", HERMES_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert f"process {pid}" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
+def test_a_pipe_is_no_pid_file(cli: Cli, tmp_path: Path) -> None:
+    """It is not waited for."""
+    os.mkfifo(tmp_path / "gateway.pid")
+    done = cli("sockets", "--gateway", HERMES_HOME=str(tmp_path))
+    assert (done.returncode, "no gateway is running" in done.stderr) == (3, True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

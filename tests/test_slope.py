@@ -37,6 +37,14 @@ def word(values: list[int]) -> str:
         ([20 - i for i in range(20)], BURSTY),
         ([0] * 20 + [10] * 40, STEADY),  # a pool that has warmed up
         ([0] * 30 + [10, 11, 13, 12, 15, 18, 17, 19, 20, 25], TOO_SHORT),  # has risen, but only just
+        # a leak so slow that it hardly shows
+        ([3] * 20 + [4] * 20 + [5] * 20, TOO_SHORT),
+        ([3] * 30 + [4] * 30, TOO_SHORT),
+        ([1000 + i // 15 for i in range(60)], GROWING),
+        ([1000 + i // 25 for i in range(60)], TOO_SHORT),
+        ([7] * 10 + [8] * 15 + [7] * 2 + [8] * 10 + [9] * 23, TOO_SHORT),
+        ([3] * 10 + [4] * 50, STEADY),  # rose once, early, and is quiet since
+        ([0] * 10 + [2] * 5 + [5] * 5 + [9] * 40, STEADY),  # warmed up in steps
         # bursts on top of a leak
         ([i // 2 + (15 if i % 8 < 2 else 0) for i in range(80)], GROWING),
     ],
@@ -107,3 +115,30 @@ def test_interval_holds_the_truth() -> None:
         found = theil_sen([(i, 0.5 * i + rng.gauss(0, 4)) for i in range(40)])
         hits += found.low <= 0.5 <= found.high
     assert hits >= 180
+
+
+def test_a_slow_leak_is_never_steady() -> None:
+    """Whatever its pace and phase, a leak that rose at least twice in a watch is not called steady."""
+    for every in range(4, 30):
+        for phase in range(every):
+            values = [1000 + (i + phase) // every for i in range(60)]
+            if values[-1] - values[0] >= 2:
+                assert word(values) in (GROWING, TOO_SHORT), (every, phase)
+
+
+def test_what_a_watch_would_have_noticed() -> None:
+    """`at_most` holds the true rate of leaks that come by chance, 19 times in 20, and shrinks as the watch goes on."""
+    missed = 0
+    for seed in range(300):
+        rng = random.Random(seed)
+        rate = rng.choice((0.01, 0.03, 0.1))
+        value, values = 50, []
+        for _ in range(120):
+            value += rng.random() < rate
+            values.append(value)
+        missed += course(values).at_most < rate * 3600  # type: ignore[attr-defined]
+    assert missed <= 15
+    short, long = course([3] * 60), course([3] * 600)
+    assert long.at_most < short.at_most / 9  # type: ignore[attr-defined]
+    needed = slope.seconds_to_notice(5.0)
+    assert course([3] * 61, interval=needed / 60).at_most == pytest.approx(5.0)  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,10 +62,13 @@ def test_counts(zoo: dict[str, Any], backend: str) -> None:
     for state, count in wanted(zoo).items():
         assert states[state] == count, state
     unowned = Counter(row.state for row in seen.unowned)
-    assert unowned["TIME_WAIT"] == 1
+    # What was closed before on the same port waits there as well, so that ours is asked for by its address.
+    waiting = [row.state for row in seen.unowned if row.local == tuple(zoo["time_wait"])]
+    if time.monotonic() - zoo["waits_since"] < 55:  # the kernel keeps it for a minute; a busy machine may be slower
+        assert waiting == ["TIME_WAIT"]
     assert unowned["FIN_WAIT2"] == 1
     assert unowned["ESTABLISHED"] == 1
-    assert [fd for _, fd in seen.closed or ()] == zoo["closed"]
+    assert [fd for _, fd, _ in seen.closed or ()] == zoo["closed"]
     addresses = {row.remote[0] for row in seen.rows if row.state == "ESTABLISHED"}
     assert {"127.0.0.1", "::1", "::ffff:127.0.0.1"} <= addresses
 
@@ -169,7 +173,7 @@ def test_filters(zoo: dict[str, Any], backend: str) -> None:
     assert [row.state for row in seen.rows] == ["LISTEN"] * 3
     seen = Eye(zoo["pid"], backend, states=("CLOSE",)).look()
     assert not seen.rows
-    assert [fd for _, fd in seen.closed or ()] == zoo["closed"]
+    assert [fd for _, fd, _ in seen.closed or ()] == zoo["closed"]
 
 
 def test_a_cheap_look_counts_the_same(zoo: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 KEEP: list[object] = []
@@ -177,7 +178,7 @@ def main() -> None:
     client.close()
     until(server, 8)
     server.close()
-    out["time_wait"] = address
+    out["time_wait"], out["waits_since"] = address, time.monotonic()
     client, server = pair(plain)
     client.shutdown(socket.SHUT_WR)
     until(client, 5)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import argparse
+import inspect
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -40,7 +43,41 @@ def _top(
     """Reproduce, observe and guard against HTTP client lifecycle failures in long-running OpenAI programs."""
 
 
-@app.command("sockets", help=sockets.SUMMARY, add_help_option=False, context_settings={"ignore_unknown_options": True})
-def _sockets(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-    # Only listed here: `main` calls sockets.main by itself, without importing typer.
-    raise typer.Exit(sockets.main(arguments or ()))
+def _options(actions: Iterable[argparse.Action]) -> Iterator[tuple[argparse.Action, inspect.Parameter]]:
+    """Options of an argparse parser as parameters that typer understands, so that a shell can complete them."""
+    for action in actions:
+        if action.dest == "help":
+            continue
+        kind: Any = bool if action.nargs == 0 else str
+        if action.choices:
+            kind = Literal[tuple(action.choices)]
+        if isinstance(action.default, list):
+            kind = list[kind]
+        metavar = action.metavar if isinstance(action.metavar, str) else None
+        option = typer.Option(*action.option_strings, help=action.help, metavar=metavar, show_default=False)
+        yield (
+            action,
+            inspect.Parameter(
+                action.dest,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=False if kind is bool else None,
+                annotation=Annotated[kind if kind is bool else kind | None, option],
+            ),
+        )
+
+
+def _sockets(**given: Any) -> None:
+    """Only for completion and for the list of commands: `main` calls sockets.main by itself, without typer."""
+    arguments: list[str] = []
+    for action, parameter in _SOCKETS:
+        value = given[parameter.name]
+        for one in value if isinstance(value, list) else [value]:
+            if one not in (None, False):
+                arguments += [action.option_strings[-1], *([] if one is True else [str(one)])]
+    raise typer.Exit(sockets.main(arguments))
+
+
+_SOCKETS = list(_options(sockets.parser()._actions))
+_sockets.__signature__ = inspect.Signature([one for _, one in _SOCKETS])  # type: ignore[attr-defined]
+_sockets.__annotations__ = {one.name: one.annotation for _, one in _SOCKETS}
+app.command("sockets", help=sockets.SUMMARY, epilog="hermes-diag sockets --help says more.")(_sockets)

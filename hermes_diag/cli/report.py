@@ -18,7 +18,9 @@ Examples:
 def command(
     capture: Annotated[Path, typer.Argument(metavar="FILE", help="A file written by --save, whole or cut off.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="One row per turn.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="One row per turn; of a watch, every endpoint.")
+    ] = False,
 ) -> None:
     """Judge the evidence of an earlier run or watch again and print it; runs nothing."""
     from hermes_diag import capture as captures
@@ -27,7 +29,7 @@ def command(
     if watch_capture.is_watch(capture):
         from hermes_diag.cli.sockets import show_capture
 
-        raise typer.Exit(show_capture(capture, json))
+        raise typer.Exit(show_capture(capture, json, verbose))
     from hermes_diag.cli import output
 
     plan, evidence = captures.read(capture)

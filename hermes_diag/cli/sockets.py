@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import argparse
 import gc
+import re
+import signal
 import sys
+import textwrap
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from hermes_diag.errors import UsageError
+from hermes_diag.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from hermes_diag.conditions import Condition
@@ -23,13 +27,13 @@ SUMMARY = "Show what a live process does with its TCP connections: what leaks, t
 
 DESCRIPTION = f"""{SUMMARY}
 
-One look, or with --watch many. It only reads: nothing is attached to, signalled or written to the
+One look, or with --watch many. It only reads: nothing is attached to, signalled or written to the \
 process, and no packet is sent. Root is not needed for one's own processes."""
 
 EPILOG = """examples:
   hermes-diag sockets --pid 4242
   hermes-diag sockets --gateway --watch
-  hermes-diag sockets --gateway --watch --duration 10m --fail-on 'close_wait.growth > 5/h'
+  hermes-diag sockets --gateway --watch --duration 1h --fail-on 'close_wait.growth > 5/h'
   hermes-diag sockets --pid 4242 --state close_wait --remote 104.18.0.0/16 --json
   hermes-diag sockets --pid 4242 --watch --interval 10s --save night.jsonl
   hermes-diag report night.jsonl
@@ -40,32 +44,57 @@ conditions of --fail-on: METRIC OP NUMBER[UNIT], OP one of > >= < <=
                            'close_wait.age > 10m' (s, m, h, d)
   STATE.growth, fds.growth, threads.growth
                            the slope of a whole watch: 'close_wait.growth > 5/h' (/s, /min, /h, /d)
-  Levels and ages end a watch at once when they hold; growth is judged at its end, and only
-  where the number is really growing. A bare count of sockets is no metric: a healthy idle pool
-  holds CLOSE_WAIT sockets too.
+  Levels and ages end a watch at once when they hold; growth is judged at its end. A watch too \
+short to notice a growth that slow says so and exits with 3: 5/h takes 47 minutes. A bare count \
+of sockets is no metric: a healthy idle pool holds CLOSE_WAIT sockets too.
 
 exit codes:
   0    nothing is wrong; a single look without --fail-on never judges
   1    a condition holds; in a watch without --fail-on: CLOSE_WAIT, fds or threads are growing
   2    wrong usage
   3    could not look, or the watch was too short to tell
-  130  Ctrl-C"""
+  130  Ctrl-C or SIGTERM; the summary of what was seen until then is printed"""
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps lines as they are written where they fit, and wraps those that do not, each by itself."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(_fitted(line, width) for line in text.splitlines())
+
+    def _format_usage(self, *arguments: Any) -> str:
+        return _fitted("  " + super()._format_usage(*arguments).strip(), self._width).strip() + "\n\n"
+
+
+def _fitted(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    lead = " " * min(4, len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        re.sub(" {5,}", "  ", line.strip()),
+        max(20, width),
+        initial_indent=lead,
+        subsequent_indent=lead + "  " if lead else "",
+        break_on_hyphens=False,
+    )
 
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, and what to do in another."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, f"{self.prog} --help")
+        line = " ".join(message.split())
+        raise UsageError(line if len(line) <= 200 else f"{line[:200]}...", f"{self.prog} --help")
 
 
 def parser() -> argparse.ArgumentParser:
     """All options of the command."""
     new = Parser(
         prog="hermes-diag sockets",
+        usage="%(prog)s (--pid PID | --gateway) [--watch] [OPTIONS]",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
         allow_abbrev=False,
     )
     what = new.add_argument_group("what to look at")
@@ -89,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     watch.add_argument("--duration", type=_time, metavar="TIME", help="for so long, e.g. 10m or 2h (no end)")
     watch.add_argument("--count", type=_positive, metavar="N", help="so many looks (no end)")
     show = new.add_argument_group("what to do with it")
-    show.add_argument("--group-by", choices=("state", "remote", "port"), default="remote", help="table of one look")
+    show.add_argument("--group-by", choices=("state", "remote", "port"), help="the table of one look (remote)")
     show.add_argument("--resolve", action="store_true", help="ask the resolver for names, which sends packets")
     show.add_argument(
         "--fail-on", action="append", default=[], metavar="CONDITION", help="exit with 1 when it holds; repeatable"
@@ -99,26 +128,32 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument(
         "--json", action="store_true", help="one JSON document; with --watch one line per sample and one summary"
     )
-    show.add_argument("-v", "--verbose", action="store_true", help="every socket and every endpoint")
+    show.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="every socket and endpoint; of a watch, every endpoint in the summary",
+    )
     show.add_argument(
         "--backend",
         choices=("auto", "sock_diag", "psutil", "proc_net"),
         default="auto",
-        help="where socket tables come from (auto)",
+        metavar="NAME",
+        help="where socket tables come from: sock_diag, psutil, proc_net or auto",
     )
     return new
 
 
 def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no process number") from None
+    digits = text.removeprefix("-")  # a negative one has a refusal of its own
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 18:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no process number")
+    return int(text)
 
 
 def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 up")
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no number from 1 up")
     return int(text)
 
 
@@ -130,7 +165,7 @@ def _time(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0.01 <= seconds <= 366 * 86400:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 500ms, 2s, 10m, 1h or 7d, 10ms at least")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no time such as 500ms, 2s, 10m, 1h or 7d, 10ms at least")
     return seconds
 
 
@@ -142,6 +177,7 @@ def main(argv: Sequence[str]) -> int:
             raise UsageError(f"--{name} needs --watch", "add --watch, or leave it out for a single look")
     if asked.force and not asked.save:
         raise UsageError("--force needs --save", "name the file to overwrite")
+    _refuse_idle(asked)
     wanted: list[Condition] = []
     states: tuple[str, ...] = ()
     filters = None
@@ -161,6 +197,15 @@ def main(argv: Sequence[str]) -> int:
 
     eye = Eye(target, asked.backend, asked.children, states, filters)
     return _watch(eye, asked, wanted, states) if asked.watch else _look(eye, asked, wanted)
+
+
+def _refuse_idle(asked: argparse.Namespace) -> None:
+    """Refuse options that would do nothing."""
+    if asked.group_by and (asked.watch or asked.json):
+        other = "--watch" if asked.watch else "--json"
+        raise UsageError(f"--group-by is for the table of one look, and {other} prints none", "leave one of them out")
+    if asked.resolve and asked.watch and not asked.remote:
+        raise UsageError("--resolve does nothing in a watch without --remote", "leave it out, or take one look")
 
 
 def _check(wanted: list[Condition], states: tuple[str, ...], asked: argparse.Namespace) -> None:
@@ -237,7 +282,7 @@ def _look(eye: Eye, asked: argparse.Namespace, wanted: list[Condition]) -> int:
     else:
         from hermes_diag.reporters import sockets_text
 
-        lines = sockets_text.look(look, width(), asked.group_by, asked.verbose, names)
+        lines = sockets_text.look(look, width(), asked.group_by or "remote", asked.verbose, names)
         if held:
             lines += ["", *sockets_text.conditions(held, width())]
         emit(paint(lines))
@@ -255,7 +300,8 @@ def _watch(eye: Eye, asked: argparse.Namespace, wanted: list[Condition], states:
     from hermes_diag.timeline import Timeline
     from hermes_diag.watch_capture import WatchCapture
 
-    watch = Watch(eye, asked.interval or 1.0, asked.duration, asked.count)
+    ears = Ears()
+    watch = Watch(eye, asked.interval or 1.0, asked.duration, asked.count, ears.sleep)
     watched = watch.watched(states, tuple(asked.remote))
     timeline = Timeline(watched)
     gc.collect()
@@ -263,6 +309,7 @@ def _watch(eye: Eye, asked: argparse.Namespace, wanted: list[Condition], states:
     with ExitStack() as stack:
         capture = WatchCapture(stack.enter_context(create(asked.save, asked.force)), watched) if asked.save else None
         view = None
+        stack.enter_context(ears)
         try:
             if not asked.json and is_live():
                 from rich.console import Console
@@ -290,13 +337,46 @@ def _watch(eye: Eye, asked: argparse.Namespace, wanted: list[Condition], states:
     if asked.json:
         emit(sockets_json.summary(summary))
     else:
-        emit(("" if view else "\n") + paint(sockets_text.summary(summary, width())))
-    if asked.save:
-        sys.stderr.write(f"samples written to {asked.save}\n")
+        emit(("" if view else "\n") + paint(sockets_text.summary(summary, width(), asked.verbose)))
+    if capture:
+        failed = capture.failure and f"samples could not be written to {asked.save}: {capture.failure}"
+        sys.stderr.write(f"{failed or f'samples written to {asked.save}'}\n")
     return summary.exit_code
 
 
-def show_capture(path: Path, json: bool) -> int:
+class Ears:
+    """Lets Ctrl-C and SIGTERM end a watch between two samples; the second one ends it anywhere. Context manager."""
+
+    def __init__(self) -> None:
+        self._asleep = self._told = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Ears:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup`, or a shell's background
+                self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def sleep(self, seconds: float) -> None:
+        self._asleep = True
+        try:
+            if self._told:
+                raise KeyboardInterrupt
+            time.sleep(seconds)
+        finally:
+            self._asleep = False
+
+    def _hear(self, *_: object) -> None:
+        if self._asleep or self._told:
+            raise KeyboardInterrupt
+        self._told = True
+
+
+def show_capture(path: Path, json: bool, verbose: bool = False) -> int:
     """Judge and print a saved watch, for `hermes-diag report`."""
     from hermes_diag import watch_capture
     from hermes_diag.cli.terminal import emit, paint, width
@@ -307,7 +387,7 @@ def show_capture(path: Path, json: bool) -> int:
     if json:
         emit(sockets_json.summary(summary, indent=True))
     else:
-        emit(paint(sockets_text.summary(summary, width())))
+        emit(paint(sockets_text.summary(summary, width(), verbose)))
     return summary.exit_code
 
 

@@ -28,7 +28,7 @@ def look(seen: Look, held: Sequence[Held], exit_code: int, names: dict[str, str]
         "processes": seen.processes,
         "states": Counter(row.state for row in seen.rows),
         "unowned": Counter(row.state for row in seen.unowned),
-        "closed": None if seen.closed is None else [{"pid": pid, "fd": fd} for pid, fd in seen.closed],
+        "closed": None if seen.closed is None else [{"pid": pid, "fd": fd} for pid, fd, _ in seen.closed],
         "remotes": by_remote,
         "names": names or {},
         "sockets": [_row(row) for row in sorted(seen.rows, key=explain.badness, reverse=True)],

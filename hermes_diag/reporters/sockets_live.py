@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from hermes_diag import units
-from hermes_diag.looks import Tick
+from hermes_diag.looks import Course, Tick
 from hermes_diag.reporters import sockets_text
-from hermes_diag.tcp import CLOSE_WAIT
-from hermes_diag.timeline import FDS, Timeline
+from hermes_diag.slope import GROWING
+from hermes_diag.tcp import CLOSE_WAIT, ESTABLISHED
+from hermes_diag.timeline import CLOSED, FDS, JUDGED, RECENT, THREADS, UNOWNED, Timeline
 
 #: Seconds between two redraws: a person reads no faster, and drawing costs more than looking.
 REDRAW = 0.5
 #: Redraws between two looks at the slopes, which cost more.
 JUDGE = 4
+#: Columns of a sparkline where rows are wrapped.
+NARROW = 10
+
+#: Name, value (None: unknown), its last values, note.
+Row = tuple[str, int | None, Sequence[int], str]
 
 
 class View:
-    """Shows a timeline on a terminal. Context manager."""
+    """Shows a timeline on a terminal, on a screen of its own that a resize cannot smear. Context manager."""
 
     def __init__(self, timeline: Timeline, console: Console) -> None:
         self._timeline = timeline
         self._console = console
         self._drawn = 0.0
         self._draws = 0
-        self._words: list[str] = []
-        self._live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
+        self._words: dict[str, str] = {}
+        self._live = Live(console=console, auto_refresh=False, screen=True, redirect_stdout=False)
 
     def __enter__(self) -> View:
         self._live.start()
@@ -44,36 +51,55 @@ class View:
         if now - self._drawn < REDRAW:
             return
         if self._draws % JUDGE == 0:
-            self._words = [f"{one.name} {one.word} {one.text}" for one in self._timeline.courses()[:3]]
+            self._words = {one.name: _word(one) for one in self._timeline.courses(JUDGED)}
         self._drawn = now
         self._draws += 1
-        lines = draw(self._timeline, tick, self._words, self._console.width, self._console.height - 2)
+        lines = draw(self._timeline, tick, self._words, self._console.width, self._console.height)
         text = Text.from_ansi(sockets_text.painted(lines, colour=not self._console.no_color))
         self._live.update(text, refresh=True)
 
 
-def draw(timeline: Timeline, tick: Tick, words: list[str], width: int, height: int) -> list[str]:
-    """The view as lines."""
+def draw(timeline: Timeline, tick: Tick, words: Mapping[str, str], width: int, height: int) -> list[str]:
+    """The view as lines. words: what each number that is judged does, by its name."""
     watched = timeline.watched
     head = f"process {watched.pid} ({watched.name}), {timeline.samples:,} samples in {units.duration(tick.at)}"
-    room = max(8, min(60, width - 30))
-    rows = []
-    for state, values in sorted(timeline.recent.items()):
-        age = tick.oldest.get(state)
-        note = f"oldest {units.duration(age)}" if state == CLOSE_WAIT and age is not None else ""
-        rows.append([state, f"{tick.states.get(state, 0):,}", sockets_text.sparkline(values, room - len(note)), note])
-    if tick.closed:
-        rows.append(["CLOSE (fd only)", f"{tick.closed:,}", "", ""])
-    fds = f"{tick.used:.0%} of {tick.limit:,}" if tick.used is not None and tick.limit is not None else ""
-    rows.append([FDS, "?" if tick.fds is None else f"{tick.fds:,}", fds, ""])
-    rows.append(["threads", "?" if tick.threads is None else f"{tick.threads:,}", "", ""])
-    lines = [head, "", *sockets_text.table(rows, width, right=(1,)), ""]
+    rows: list[Row] = [
+        (state, tick.states.get(state, 0), values, _joined(words.get(state, ""), _oldest(tick, state)))
+        for state, values in sorted(timeline.recent.items())
+    ]
+    lost = tick.unowned.get(ESTABLISHED, 0)
+    rows += [(name, count, (), "") for name, count in ((UNOWNED, lost), (CLOSED, tick.closed)) if count]
+    used = f"{tick.used:.0%} of {tick.limit:,}" if tick.used is not None and tick.limit is not None else ""
+    rows.append((FDS, tick.fds, (), _joined(used, words.get(FDS, ""))))
+    rows.append((THREADS, tick.threads, (), words.get(THREADS, "")))
     remotes = [
         [name, " ".join(f"{state} {count}" for state, count in states.items()), _turnover(timeline, name)]
-        for name, states in list(tick.remotes.items())[:6]
+        for name, states in tick.remotes.items()
     ]
-    lines += [*sockets_text.table(remotes, width), "", *(line[: width - 1] for line in words), "Ctrl-C: summary"]
-    return lines[: max(5, height)]
+    lines = [*sockets_text.fitted(head, width), "", *_numbers(rows, width), "", *sockets_text.table(remotes, width)]
+    return [*lines[: max(3, height - 1)], "Ctrl-C: summary"]
+
+
+def _numbers(rows: Sequence[Row], width: int) -> list[str]:
+    """Name, value, sparkline and note in columns, the sparkline in what is left of the width."""
+    texts = [(name, "?" if value is None else f"{value:,}", values, note) for name, value, values, note in rows]
+    taken = 2 + sum(max(len(text[i]) + 2 for text in texts) for i in (0, 1, 3))
+    room = min(RECENT, width - taken) if width >= sockets_text.WIDE else NARROW
+    cells = [[name, value, sockets_text.sparkline(values, max(0, room)), note] for name, value, values, note in texts]
+    return sockets_text.table(cells, width, right=(1,))
+
+
+def _word(course: Course) -> str:
+    return f"growing by {units.rate(course.per_hour or 0)}" if course.word == GROWING else course.word
+
+
+def _oldest(tick: Tick, state: str) -> str:
+    seconds = tick.oldest.get(state)
+    return f"oldest {units.duration(seconds)}" if state == CLOSE_WAIT and seconds is not None else ""
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(filter(None, parts))
 
 
 def _turnover(timeline: Timeline, name: str) -> str:

@@ -41,7 +41,7 @@ def look(
     """One look. names: reverse names by address, when they were asked for."""
     names = names or {}
     lines = [line for one in seen.processes for line in _process(one, seen.at, width)]
-    lines += _wrap(f"seen by {seen.backend} ({seen.why})", width)
+    lines += fitted(f"seen by {seen.backend} ({seen.why})", width)
     lines += ["", _heading("States"), *_states(seen, width)]
     if group != "state":
         title = "Remote endpoints" if group == "remote" else "Remote ports"
@@ -51,10 +51,10 @@ def look(
         shown = worst if verbose else worst[:FEW]
         lines += ["", _heading("Sockets to look at"), *_sockets(shown, width, names)]
         if len(worst) > len(shown):
-            lines += _wrap(f"and {len(worst) - len(shown):,} more (-v)", width, 2)
+            lines += fitted(f"and {len(worst) - len(shown):,} more (-v)", width, 2)
     lines += _lost(seen, width)
     for one in seen.missing:
-        lines += _wrap(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
+        lines += fitted(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
     return lines
 
 
@@ -62,7 +62,7 @@ def conditions(held: Sequence[Held], width: int) -> list[str]:
     """Each --fail-on condition and what was found."""
     words = {True: f"{RED}holds{END}", False: f"{GREEN}does not hold{END}", None: f"{YELLOW}cannot be told{END}"}
     return [
-        line for one in held for line in _wrap(f"--fail-on '{one.condition}' {words[one.held]}: {one.found}", width)
+        line for one in held for line in fitted(f"--fail-on '{one.condition}' {words[one.held]}: {one.found}", width)
     ]
 
 
@@ -87,36 +87,36 @@ def sample(tick: Tick, begun: float) -> str:
     return "  ".join(parts)
 
 
-def summary(found: Summary, width: int) -> list[str]:
+def summary(found: Summary, width: int, verbose: bool = False) -> list[str]:
     """A whole watch, judged."""
     watched = found.watched
-    lines = _wrap(
+    lines = fitted(
         f"{BOLD}process {watched.pid}{END} ({watched.name}), {found.samples:,} samples in "
         f"{units.duration(found.seconds)}, seen by {watched.backend} ({watched.why})",
         width,
     )
     if found.worst_late > watched.interval / 2:
-        lines += _wrap(f"the latest sample was {units.duration(found.worst_late)} late", width)
+        lines += fitted(f"the latest sample was {units.duration(found.worst_late)} late", width)
     if found.ended.detail:
-        lines += _wrap(f"{BOLD}ended:{END} {found.ended.detail}", width)
+        lines += fitted(f"{BOLD}ended:{END} {found.ended.detail}", width)
     lines += ["", _heading("How the numbers went")]
     for course in found.courses:
         mark = _WORD_MARKS.get(course.word, YELLOW)
-        lines += _wrap(f"{course.name} {mark}{course.word}{END} {course.text}", width, 2)
+        lines += fitted(f"{course.name} {mark}{course.word}{END} {course.text}", width, 2)
     if seconds := found.oldest.get(CLOSE_WAIT):
-        lines += _wrap(f"the oldest CLOSE_WAIT socket was in it for at least {units.duration(seconds)}", width, 2)
+        lines += fitted(f"the oldest CLOSE_WAIT socket was in it for at least {units.duration(seconds)}", width, 2)
     if found.born or found.died:
-        lines += ["", _heading("Births and deaths"), *_births(found, width)]
+        lines += ["", _heading("Births and deaths"), *_births(found, width, verbose)]
     for one in watched.missing:
-        lines += _wrap(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
+        lines += fitted(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
     mark = {0: GREEN, 1: RED}.get(found.exit_code, YELLOW)
-    lines += ["", _heading("Verdict"), *_wrap(f"{mark}{found.verdict}{END}", width)]
+    lines += ["", _heading("Verdict"), *fitted(f"{mark}{found.verdict}{END}", width)]
     return lines + conditions(found.conditions, width)
 
 
 def sparkline(values: Sequence[int], width: int) -> str:
     """The last values as bars, from 0 up to the largest of them."""
-    shown = list(values)[-width:]
+    shown = list(values)[-width:] if width > 0 else []
     top = max(shown, default=0) or 1
     return "".join(_BARS[value * (len(_BARS) - 1) // top] for value in shown)
 
@@ -127,8 +127,18 @@ def table(rows: Sequence[Sequence[str]], width: int, right: Sequence[int] = ()) 
         return ["  none"]
     sizes = [max(_length(row[i]) for row in rows) for i in range(len(rows[0]))]
     if width < WIDE or sum(sizes) + 2 * len(sizes) > width:
-        return [line for row in rows for line in _wrap(" ".join(filter(None, row)), width, 2)]
+        return [line for row in rows for line in fitted(" ".join(filter(None, row)), width, 2)]
     return ["  " + "  ".join(_pad(cell, sizes[i], i in right) for i, cell in enumerate(row)).rstrip() for row in rows]
+
+
+def fitted(text: str, width: int, indent: int = 0, hanging: int | None = None) -> list[str]:
+    """A text as lines that are no wider; those after the first one hang by two columns, or by so many."""
+    lead = " " * indent
+    if _length(text) + indent <= width:
+        return [lead + text]
+    # Marks have no width, but textwrap counts them: some lines are a column or two short for it.
+    follow = " " * (indent + 2 if hanging is None else hanging)
+    return textwrap.wrap(text, max(20, width), initial_indent=lead, subsequent_indent=follow, break_on_hyphens=False)
 
 
 # --- the parts of a look -------------------------------------------------------------------------
@@ -140,7 +150,7 @@ def _process(one: Process, at: float, width: int) -> Iterator[str]:
         parts.append(f"{one.threads} thread{'s' if one.threads != 1 else ''}")
     if one.rss is not None:
         parts.append(f"{units.size(one.rss)} resident")
-    yield from _wrap(", ".join(parts), width)
+    yield from fitted(", ".join(parts), width)
     if one.fds is None:
         return
     limit = "no soft limit known"
@@ -149,7 +159,7 @@ def _process(one: Process, at: float, width: int) -> Iterator[str]:
         mark = RED if share > 0.8 else ""
         limit = f"{mark}{share:.0%}{END if mark else ''} of the soft limit of {one.soft_limit:,}"
     kinds = ", ".join(f"{kind} {count:,}{_sqlite(one, kind)}" for kind, count in (one.kinds or {}).items())
-    yield from _wrap(f"{one.fds:,} fds, {limit}" + (f": {kinds}" if kinds else ""), width)
+    yield from fitted(f"{one.fds:,} fds, {limit}" + (f": {kinds}" if kinds else ""), width)
 
 
 def _sqlite(one: Process, kind: str) -> str:
@@ -161,7 +171,7 @@ def _sqlite(one: Process, kind: str) -> str:
 def _states(seen: Look, width: int) -> list[str]:
     rows = [[_state(state), f"{count:,}", ""] for state, count in Counter(row.state for row in seen.rows).most_common()]
     if seen.closed:
-        fds = ", ".join(f"fd {fd}" for _, fd in seen.closed[:FEW]) + (", ..." if len(seen.closed) > FEW else "")
+        fds = ", ".join(f"fd {fd}" for _, fd, _ in seen.closed[:FEW]) + (", ..." if len(seen.closed) > FEW else "")
         rows.append([_state("CLOSE"), f"{len(seen.closed):,}", f"only an fd is left, reset or never connected: {fds}"])
     for state, count in Counter(row.state for row in seen.unowned).most_common():
         rows.append([_state(state), f"{count:,}", "to the same endpoints, nobody holds an fd"])
@@ -197,7 +207,7 @@ def _groups(seen: Look, width: int, group: str, verbose: bool, names: dict[str, 
         rows.append([key[0] + (f" ({name})" if name else ""), _state(key[1]), f"{len(has):,}", ", ".join(extra)])
     lines = table(rows, width, right=(2,))
     if len(keys) > len(shown):
-        lines += _wrap(f"and {len(keys) - len(shown):,} more rows (-v)", width, 2)
+        lines += fitted(f"and {len(keys) - len(shown):,} more rows (-v)", width, 2)
     return lines
 
 
@@ -212,9 +222,9 @@ def _sockets(rows: Sequence[SocketRow], width: int, names: dict[str, str]) -> It
         owner = f"fd {row.fd}" if row.fd is not None else f"inode {row.inode}" if row.inode else "socket"
         peer = endpoints.text(row.local if row.state == "LISTEN" else row.remote)
         name = names.get(row.remote[0])
-        yield from _wrap(f"{BOLD}{owner}{END} {_state(row.state)} {peer}" + (f" ({name})" if name else ""), width, 2)
+        yield from fitted(f"{BOLD}{owner}{END} {_state(row.state)} {peer}" + (f" ({name})" if name else ""), width, 2)
         if said := explain.socket(row):
-            yield from _wrap("; ".join(said), width, 6, 6)
+            yield from fitted("; ".join(said), width, 6, 6)
 
 
 def _lost(seen: Look, width: int) -> list[str]:
@@ -222,31 +232,24 @@ def _lost(seen: Look, width: int) -> list[str]:
     if not lost:
         return []
     where = ", ".join(dict.fromkeys(endpoints.text(row.remote) for row in lost[:FEW]))
-    return _wrap(
+    return fitted(
         f"{YELLOW}{len(lost)} ESTABLISHED without an owner{END} ({where}): the descriptor was closed while a thread "
         "still reads from the socket; the kernel keeps it open, and no count by fd shows it",
         width,
     )
 
 
-def _births(found: Summary, width: int) -> list[str]:
+def _births(found: Summary, width: int, verbose: bool) -> list[str]:
     names = sorted({*found.born, *found.died}, key=lambda name: -found.born.get(name, 0) - found.died.get(name, 0))
-    rows = [[name, f"+{found.born.get(name, 0):,}", f"-{found.died.get(name, 0):,}"] for name in names[:ROWS]]
-    more = _wrap(f"and {len(names) - ROWS:,} more endpoints", width, 2) if len(names) > ROWS else []
+    shown = names if verbose else names[:ROWS]
+    rows = [[name, f"+{found.born.get(name, 0):,}", f"-{found.died.get(name, 0):,}"] for name in shown]
+    hidden = len(names) - len(shown)
+    more = fitted(f"and {hidden:,} more endpoints (-v)", width, 2) if hidden else []
     return table(rows, width, right=(1, 2)) + more
 
 
 def _heading(text: str) -> str:
     return f"{BOLD}{text}{END}"
-
-
-def _wrap(text: str, width: int, indent: int = 0, hanging: int | None = None) -> list[str]:
-    lead = " " * indent
-    if _length(text) + indent <= width:
-        return [lead + text]
-    # Marks have no width, but textwrap counts them: some lines are a column or two short for it.
-    follow = " " * (indent + 2 if hanging is None else hanging)
-    return textwrap.wrap(text, max(20, width), initial_indent=lead, subsequent_indent=follow, break_on_hyphens=False)
 
 
 def _length(text: str) -> int:

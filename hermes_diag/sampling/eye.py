@@ -157,7 +157,8 @@ class Eye:
             raise process.Ended(f"process {self.pid} has ended") from None
         except OSError as exc:
             raise CannotMeasure(
-                f"{self.backend} shows no sockets: {exc.strerror or exc}", "try --backend psutil, or sudo"
+                f"{self.backend} shows no sockets: {exc.strerror or exc}",
+                f"try another --backend, or: {process.more_rights()}",
             ) from None
         return rows
 
@@ -174,7 +175,7 @@ class Eye:
         except PermissionError:
             if pid == self.pid:
                 raise process.not_allowed(pid) from None
-            missing.append(Missing(f"child {pid}", "it belongs to another user", "sudo"))
+            missing.append(Missing(f"child {pid}", "it belongs to another user", process.more_rights()))
             return None
         except (process.Ended, FileNotFoundError, ProcessLookupError):
             self._descriptors.pop(pid, None)
@@ -246,20 +247,20 @@ class Eye:
                         self._unreadable = unreadable
         return [row for row in suspects if row.inode is not None and not self._held[row.inode]]
 
-    def _closed_fds(self, table: list[SocketRow]) -> tuple[tuple[int, int], ...] | None:
-        """(pid, fd) of TCP sockets that exist only as an fd; None when that cannot be seen."""
+    def _closed_fds(self, table: list[SocketRow]) -> tuple[tuple[int, int, int | None], ...] | None:
+        """(pid, fd, inode) of TCP sockets that exist only as an fd; None when that cannot be seen."""
         if self._states and "CLOSE" not in self._states:
             return ()
         if not process.LINUX:
-            closed = [(row.pid, row.fd) for row in table if row.state == "CLOSE" and row.pid in (self.pid,)]
-            return tuple((pid, fd) for pid, fd in closed if pid is not None and fd is not None) or None
+            closed = [row for row in table if row.state == "CLOSE" and row.pid == self.pid]
+            return tuple((self.pid, row.fd, None) for row in closed if row.fd is not None) or None
         found = [(pid, fd, inode) for pid, known in self._descriptors.items() for fd, inode in known.closed().items()]
         new = {inode for _, _, inode in found} - self._closed
         if new:
             # A socket that was opened after the table was read is not in it either.
             new -= self._every_inode()
         self._closed = {inode for _, _, inode in found if inode in new or inode in self._closed}
-        return tuple((pid, fd) for pid, fd, inode in found if inode in self._closed)
+        return tuple(one for one in found if one[2] in self._closed)
 
     def _every_inode(self) -> set[int | None]:
         if self._backend.KNOWS_INODES:
@@ -280,13 +281,17 @@ class Eye:
                 Missing("queues, timers, ages, round trips", f"psutil does not know them ({self.why})", _cure())
             )
             if hasattr(os, "geteuid") and os.geteuid() != 0:
-                missing.append(Missing("ESTABLISHED without an owner", "psutil needs root to tell", "sudo"))
+                missing.append(
+                    Missing("ESTABLISHED without an owner", "psutil needs root to tell", process.more_rights())
+                )
         elif self.backend == "proc_net" and info:
             missing.append(
                 Missing(
                     "ages, round trips, memory",
                     "/proc/PID/net/tcp does not have them" + (f" ({self.why})" if self.why != "asked for" else ""),
-                    f"sudo nsenter -t {self.pid} -n hermes-diag sockets --pid {self.pid}",
+                    _cure()
+                    if self.why == "asked for"
+                    else f"sudo nsenter -t {self.pid} -n hermes-diag sockets --pid {self.pid}",
                 )
             )
         if self._unreadable:
@@ -294,7 +299,7 @@ class Eye:
                 Missing(
                     "some sockets without an owner",
                     f"{self._unreadable} processes that may not be read might hold them",
-                    "sudo",
+                    process.more_rights(),
                 )
             )
         return missing

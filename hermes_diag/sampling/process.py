@@ -21,6 +21,9 @@ LINUX = sys.platform.startswith("linux")
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD
 _ENDED = "ZX"
 
+#: For a root that may not look, as in a container.
+CAPABLE = "root needs CAP_SYS_PTRACE here: run outside of the container, or start it with --cap-add SYS_PTRACE"
+
 
 class Ended(CannotMeasure):
     """The process is no more."""
@@ -101,8 +104,17 @@ def not_allowed(pid: int) -> NotAllowed:
     """The refusal with its cure: as whom to run."""
     return NotAllowed(
         f"not allowed to see the descriptors of process {pid}, which runs as {_user(pid)}; this is {_me()}",
-        f"sudo hermes-diag sockets --pid {pid}, or run as that user; in a container it takes CAP_SYS_PTRACE",
+        CAPABLE if _is_root() else f"sudo hermes-diag sockets --pid {pid}, or run as that user",
     )
+
+
+def more_rights() -> str:
+    """What would let us see what we may not see now."""
+    return CAPABLE if _is_root() else "sudo"
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def facts(pid: int, portable: bool = not LINUX) -> Process:
@@ -182,7 +194,7 @@ def _absent(pid: int) -> CannotMeasure:
         pass
     return NotAllowed(
         f"process {pid} exists, but /proc hides it (mounted with hidepid)",
-        f"run as its user, or with sudo: sudo hermes-diag sockets --pid {pid}",
+        CAPABLE if _is_root() else f"sudo hermes-diag sockets --pid {pid}, or run as its user",
     )
 
 

@@ -77,7 +77,7 @@ def look(pids: Collection[int], remote: tuple[str, int] | None = None, states: C
 
 def _rows(lines: list[bytes], family: int, size: int) -> Iterator[SocketRow]:
     for line in lines:
-        _, local, remote, state, queues, timer, retransmits, uid, _, inode = line.split(None, 10)[:10]
+        _, local, remote, state, queues, timer, retransmits, uid, probes, inode = line.split(None, 10)[:10]
         send_q, _, recv_q = queues.partition(b":")
         kind, _, when = timer.partition(b":")
         yield SocketRow(
@@ -88,7 +88,7 @@ def _rows(lines: list[bytes], family: int, size: int) -> Iterator[SocketRow]:
             recv_q=int(recv_q, 16),
             send_q=int(send_q, 16),
             keepalive=KEEPALIVE.get(int(kind, 16)),
-            retransmits=int(retransmits, 16),
+            retransmits=int(probes) if kind in (b"02", b"04") else int(retransmits, 16),  # as sock_diag has it
             timer=TIMERS.get(int(kind, 16)),
             expires_ms=int(when, 16) * _TICK_MS,
             uid=int(uid),

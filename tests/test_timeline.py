@@ -1,0 +1,151 @@
+"""A watch is judged by what was seen: per process, per endpoint, and by which sockets they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from hermes_diag import conditions
+from hermes_diag.looks import Ended, Look, Process, Summary, Tick, Watched
+from hermes_diag.observe import ENDPOINTS, Tracker
+from hermes_diag.tcp import SocketRow
+from hermes_diag.timeline import Timeline
+
+WATCHED = Watched(1, "x", 0.0, 0.0, 1.0, "sock_diag", "")
+
+
+def process(pid: int, fds: int, limit: int) -> Process:
+    return Process(pid, "x", 0.0, threads=1, rss=1, fds=fds, soft_limit=limit)
+
+
+def row(state: str, remote: str, inode: int) -> SocketRow:
+    return SocketRow(state, ("10.0.0.1", inode % 60000 + 1), (remote, 443), 1, None, inode)
+
+
+def look(
+    rows: Iterable[SocketRow] = (),
+    processes: tuple[Process, ...] | None = None,
+    closed: tuple[tuple[int, int, int | None], ...] | None = (),
+) -> Look:
+    rows = tuple(rows)
+    processes = processes or (process(1, 10 + len(rows) + len(closed or ()), 1000),)
+    return Look(0.0, processes, rows, (), closed, frozenset(), (), "sock_diag", "")
+
+
+def watch(looks: Iterable[Look], *wanted: str, watched: Watched = WATCHED) -> Summary:
+    timeline, tracker = Timeline(watched), Tracker()
+    asked = [conditions.parse(one) for one in wanted]
+    for at, one in enumerate(looks):
+        timeline.add(tracker.tick(one, at, 0.0), asked)
+    return timeline.summary(Ended("done"), asked)
+
+
+def test_the_limit_is_reached_process_by_process() -> None:
+    """Each process has its own limit and its own slope; the first to fail is named."""
+    found = watch(look(processes=(process(1, 100 + i, 1000), process(2, 500 + 2 * i, 4000))) for i in range(60))
+    assert found.until_limit == pytest.approx(1000 - 159, rel=0.01)  # process 2: (4000 - 618) / 2 = 1691 s
+    assert found.limit == 1000
+    assert "process 1 reaches its soft limit of 1,000 fds in 14 min" in found.verdict
+
+
+def test_one_process_may_grow_while_the_sum_does_not() -> None:
+    """A child that shrinks does not hide one that leaks."""
+    found = watch(look(processes=(process(1, 100 + i, 1000), process(2, 500 - i, 1000))) for i in range(60))
+    assert found.until_limit == pytest.approx(841, rel=0.01)
+    assert found.exit_code == 1
+    assert found.verdict.startswith("growing: fds of process 1; at this rate process 1 reaches")
+
+
+def test_a_child_that_ended_fails_no_more() -> None:
+    """Only processes that are alive will reach a limit."""
+    early = [look(processes=(process(1, 100, 1000), process(2, 500 + i, 1000))) for i in range(40)]
+    found = watch([*early, *[look(processes=(process(1, 100, 1000),))] * 20])
+    assert found.until_limit is None
+
+
+def leak(towards: Iterable[str], base: int = 0) -> list[Look]:
+    """60 looks at a process that leaks one CLOSE_WAIT each time, towards these in turn, and holds a base."""
+    held = [row("ESTABLISHED", f"10.1.{i // 250}.{i % 250}", 1000 + i) for i in range(base)]
+    names = list(towards)
+    looks = []
+    for i in range(60):
+        held.append(row("CLOSE_WAIT", names[i % len(names)], 9000 + i))
+        looks.append(look(held))
+    return looks
+
+
+def test_most_is_more_than_half() -> None:
+    """One endpoint is named only when more than half of the growth went there."""
+    assert "most of it towards 9.9.9.1:443" in watch(leak(["9.9.9.1", "9.9.9.1", "9.9.9.2"])).verdict
+    assert "most of it" not in watch(leak(["9.9.9.1", "9.9.9.2", "9.9.9.3"])).verdict
+    assert "most of it" not in watch(leak([f"9.9.9.{i}" for i in range(5)])).verdict
+    # and where a sample does not tell all endpoints
+    assert "towards 9.9.9.1:443" in watch(leak(["9.9.9.1"], base=ENDPOINTS * 4)).verdict
+
+
+def test_what_was_there_before_is_no_growth() -> None:
+    """An endpoint that the first sample left out may have had its sockets then."""
+    others = [row("ESTABLISHED", f"10.2.0.{i % ENDPOINTS}", i + 1) for i in range(ENDPOINTS * 41)]
+    same = [row("ESTABLISHED", "9.9.9.9", 5000 + i) for i in range(40)]
+    looks = [look([*others, *same], (process(1, 5000 + i, 9000),)) for i in range(59)]
+    found = watch([*looks, look(same, (process(1, 5059, 9000),))])
+    assert found.verdict.startswith("growing: fds")
+    assert "towards" not in found.verdict
+
+
+def test_a_leak_of_something_else_is_not_blamed_on_an_endpoint() -> None:
+    """Files leak, and one socket more is open: the sockets are not most of it."""
+    looks = [look([row("ESTABLISHED", "9.9.9.1", 1)][: i // 30], (process(1, 100 + i, 1000),)) for i in range(60)]
+    found = watch(looks)
+    assert "fds by" in found.verdict
+    assert "most of it no TCP sockets" in found.verdict
+    narrowed = watch(looks, watched=replace(WATCHED, states=("LISTEN",)))  # then other sockets are not counted
+    assert "most of it" not in narrowed.verdict
+
+
+def test_idle_means_the_same_sockets() -> None:
+    """A constant number of which each is another socket is no idle pool."""
+    same = watch(look([row("CLOSE_WAIT", "9.9.9.1", 1), row("CLOSE_WAIT", "9.9.9.1", 2)]) for _ in range(20))
+    assert "the 2 in CLOSE_WAIT are idle pooled connections" in same.verdict
+    others = watch(look([row("CLOSE_WAIT", "9.9.9.1", i), row("CLOSE_WAIT", "9.9.9.1", i + 1)]) for i in range(20))
+    assert "idle pooled" not in others.verdict
+    assert "not the same ones all the time: 19 came into it and 19 left it" in others.verdict
+    warm = watch(look(row("CLOSE_WAIT", "9.9.9.1", n) for n in range(1, min(i, 6) + 1)) for i in range(60))
+    assert "the 6 in CLOSE_WAIT are idle pooled connections" in warm.verdict
+
+
+def test_sockets_that_are_only_a_descriptor_can_be_asked_about() -> None:
+    """close.growth and close.age: reset sockets are in no table, but are counted and timed."""
+    resets = [look(closed=tuple((1, 50 + n, 700 + n) for n in range(i))) for i in range(60)]
+    found = watch(resets, "close.growth > 1/min", "close.age > 50s", "close.age > 2m")
+    assert [one.held for one in found.conditions] == [True, True, False]
+    # The same descriptor, another socket each time: none is old.
+    young = watch((look(closed=((1, 50, i),)) for i in range(60)), "close.age > 2s")
+    assert [one.held for one in young.conditions] == [False]
+    unseen = watch((look(closed=None) for _ in range(60)), "close.growth > 1/s", "close.age > 1s")
+    assert [one.held for one in unseen.conditions] == [None, None]
+
+
+def test_a_state_that_never_was() -> None:
+    """Nothing seen in three samples is not clean; nothing seen in sixty is."""
+    assert watch([look()] * 3, "last_ack.growth > 2/s").conditions[0].held is None
+    assert watch([look()] * 60, "last_ack.growth > 2/s").conditions[0].held is False
+
+
+def test_a_look_that_failed_gives_no_verdict() -> None:
+    """What was seen is summed up, and the exit code says that it was not all."""
+    timeline, tracker = Timeline(WATCHED), Tracker()
+    for at in range(20):
+        timeline.add(tracker.tick(look(), at, 0.0))
+    assert timeline.summary(Ended("done")).exit_code == 0
+    assert timeline.summary(Ended("lost", "why")).exit_code == 3
+
+
+def test_a_tick_without_samples_is_judged() -> None:
+    """A watch that was lost at once has a summary, too."""
+    found = Timeline(WATCHED).summary(Ended("lost", "why"), [conditions.parse("close_wait.growth > 5/h")])
+    assert found.exit_code == 3
+    assert found.conditions[0].held is None
+    assert isinstance(found.last, Tick | None)
