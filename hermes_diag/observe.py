@@ -94,9 +94,17 @@ class Tracker:
     def __init__(self) -> None:
         self._since: dict[Any, tuple[str, float, str]] = {}  # socket -> state, since, endpoint
         self._known = False
+        self._rows: tuple[SocketRow, ...] | None = None  # of the last look
+        self._unowned: tuple[SocketRow, ...] = ()  # of the last look, and how many in which state
+        self._lost: dict[str, int] = {}
 
     def tick(self, look: Look, at: float, late: float) -> Tick:
         """One look as a sample of a watch. at: seconds since the watch began."""
+        if look.unowned is not self._unowned:  # the same tuple: nothing has changed
+            self._unowned, self._lost = look.unowned, dict(Counter(row.state for row in look.unowned))
+        if look.rows is self._rows:
+            return _tick(look, at, late, self._since, self._lost, Counter(), Counter())
+        self._rows = look.rows
         listening = look.listening
         since: dict[Any, tuple[str, float, str]] = {}
         born: Counter[str] = Counter()
@@ -115,7 +123,7 @@ class Tracker:
             born.clear()  # nobody saw the first ones come
             self._known = True
         self._since = since
-        return _tick(look, at, late, since, born, died)
+        return _tick(look, at, late, since, self._lost, born, died)
 
 
 def once(look: Look) -> Tick:
@@ -139,6 +147,7 @@ def _tick(
     at: float,
     late: float,
     since: dict[Any, tuple[str, float, str]],
+    unowned: dict[str, int],
     born: Counter[str],
     died: Counter[str],
 ) -> Tick:
@@ -161,7 +170,7 @@ def _tick(
         at=round(at, 6),
         late=round(late, 6),
         states=dict(states),
-        unowned=dict(Counter(row.state for row in look.unowned)),
+        unowned=unowned,
         closed=None if look.closed is None else len(look.closed),
         processes=len(look.processes),
         fds=_sum(one.fds for one in look.processes),

@@ -1,6 +1,6 @@
 """Processes to look at: each does one thing with its sockets, says "ready" and leaves at the end of stdin.
 
-python tests/target.py leak SECONDS | burst SECONDS | idle COUNT | many COUNT | child COUNT
+python tests/target.py leak SECONDS | burst SECONDS | idle COUNT | many COUNT [WAITING] | child COUNT
 """
 
 from __future__ import annotations
@@ -71,12 +71,16 @@ def idle(peers: Peers, count: float) -> None:
 
 
 def many(peers: Peers, count: float) -> None:
-    """So many TCP sockets, an eighth of them in CLOSE_WAIT."""
+    """So many TCP sockets, an eighth of them in CLOSE_WAIT; and as many as WAITING left in TIME_WAIT."""
     for i in range(int(count) // 2):
         client, server = peers.connected()
         if i % 4 == 0:
             server.shutdown(socket.SHUT_WR)
         peers.kept += client, server
+    for _ in range(int(sys.argv[3]) if len(sys.argv) > 3 else 0):
+        client, server = peers.connected()
+        client.close()
+        server.close()
 
 
 def child(peers: Peers, count: float) -> None:

@@ -12,11 +12,12 @@ from types import ModuleType
 
 import pytest
 
-from hermes_diag.errors import UsageError
-from hermes_diag.sampling.backends import sock_diag
-from hermes_diag.sampling.look import BACKENDS, choose, sample, unlisted
+from hermes_diag.errors import CannotMeasure
+from hermes_diag.model import Sample
+from hermes_diag.sampling import look
+from hermes_diag.sampling.backends import BACKENDS, load, pick, sock_diag
 
-WORKING = [pytest.param(one, id=name) for name, one in BACKENDS.items() if not one.available()]
+WORKING = [pytest.param(load(name), id=name) for name in BACKENDS if not load(name).available()]
 LINUX = sys.platform.startswith("linux")
 
 
@@ -31,26 +32,32 @@ def pairs(count: int) -> Iterator[tuple[list[socket.socket], list[socket.socket]
         yield clients, servers, address
 
 
+def sample(backend: ModuleType, address: tuple[str, int]) -> Sample:
+    """Of this process."""
+    rows = look.rows(backend, os.getpid(), address)
+    return look.sample(rows, backend, os.getpid(), 0.0, 0.0, "idle", 1)
+
+
 @pytest.mark.parametrize("backend", WORKING)
 def test_states_towards_an_endpoint(backend: ModuleType) -> None:
     """Only the client sides towards the endpoint, each in its state, with owner and fd."""
     with pairs(5) as (clients, servers, address):
         for server in servers[:2]:
             server.close()
-        rows = backend.look([os.getpid()], address)
+        rows = look.rows(backend, os.getpid(), address)
         assert Counter(row.state for row in rows) == {"ESTABLISHED": 3, "CLOSE_WAIT": 2}
         assert {row.pid for row in rows} == {os.getpid()}
         assert {row.fd for row in rows} == {client.fileno() for client in clients}
         assert {row.local for row in rows} == {client.getsockname() for client in clients}
-        only = backend.look([os.getpid()], address, ["CLOSE_WAIT"])
-        assert [row.state for row in only] == ["CLOSE_WAIT"] * 2
+        only = backend.table(["CLOSE_WAIT"], port=address[1], pid=os.getpid())
+        assert [row.local for row in only] == [row.local for row in rows if row.state == "CLOSE_WAIT"]
 
 
 @pytest.mark.parametrize("backend", WORKING)
 def test_other_processes_are_no_owner(backend: ModuleType) -> None:
     """A socket of a process that was not asked about counts, without an owner."""
     with pairs(1) as (_, _, address):
-        (row,) = backend.look([], address)
+        (row,) = look.rows(backend, os.getppid(), address)
         assert (row.pid, row.fd) == (None, None)
 
 
@@ -59,8 +66,7 @@ def test_a_sample_sees_ownerless_sockets(backend: ModuleType) -> None:
     """A socket that the client has closed waits for the other side without an owner."""
     with pairs(2) as (clients, _, address):
         clients[0].close()
-        rows = backend.look([os.getpid()], address)
-        seen = sample(rows, os.getpid(), 0.0, 0.0, "idle", 1)
+        seen = sample(backend, address)
         assert seen.states["ESTABLISHED"] == 1
         assert seen.owned == {"ESTABLISHED": 1}
         # FIN_WAIT1 until the other side's delayed ACK.
@@ -72,24 +78,28 @@ def test_a_sample_sees_ownerless_sockets(backend: ModuleType) -> None:
 
 
 @pytest.mark.skipif(not LINUX, reason="only Linux names the protocol of a socket that is in no table")
-def test_a_reset_socket_is_only_a_descriptor() -> None:
+@pytest.mark.parametrize("backend", WORKING)
+def test_a_reset_socket_is_only_a_descriptor(backend: ModuleType) -> None:
     """State CLOSE is in no TCP table: such fds are counted, bound and connected ones are not."""
-    before = unlisted(os.getpid())
-    with pairs(2) as (clients, servers, _):
+    with pairs(2) as (clients, servers, address):
+        before = sample(backend, address).unlisted
         servers[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         servers[0].close()  # RST
         with pytest.raises(ConnectionResetError):
             clients[0].recv(1)
-        assert unlisted(os.getpid()) == (before or 0) + 1
+        assert before is not None
+        assert sample(backend, address).unlisted == before + 1
 
 
 def test_the_choice_is_explained() -> None:
     """auto takes the first that works; a forced one that does not is refused with the reason."""
-    assert choose("auto") in BACKENDS.values()
-    assert choose("psutil") is BACKENDS["psutil"]
+    backend, name, why = pick(os.getpid())
+    assert backend is load(name)
+    assert why
+    assert pick(os.getpid(), "psutil") == (load("psutil"), "psutil", "asked for")
     if not LINUX:
-        with pytest.raises(UsageError, match="Linux only"):
-            choose("sock_diag")
+        with pytest.raises(CannotMeasure, match="Linux only"):
+            pick(os.getpid(), "sock_diag")
 
 
 @pytest.mark.skipif(not LINUX, reason="sock_diag is Linux only")
