@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 
 import typer
@@ -11,6 +10,7 @@ from rich.console import Console
 
 from hermes_diag.errors import INTERRUPTED
 from hermes_diag.model import Report
+from hermes_diag.pipes import printed
 from hermes_diag.reporters import json_document, terminal
 
 
@@ -24,15 +24,11 @@ def show(report: Report, as_json: bool, verbose: bool, interrupted: bool = False
 
     saved: what to say about the capture, on stderr.
     """
-    try:
-        if as_json:
-            print(json_document.render(report))
-        else:
-            console = terminal.console()
-            console.print(terminal.render(report, console.width, verbose))
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head`: the reader has seen enough, the verdict stands
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    console = terminal.console()
+    if as_json:
+        printed(lambda: print(json_document.render(report)))
+    else:
+        printed(lambda: console.print(terminal.render(report, console.width, verbose)))
     with contextlib.suppress(OSError):  # without a stderr the report has been printed all the same
         if saved:
             sys.stderr.write(f"{saved}\n")
