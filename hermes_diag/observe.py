@@ -99,9 +99,25 @@ class Tracker:
         self._since: dict[Any, tuple[str, float, str]] = {}  # socket -> state, since, endpoint
         self._closed: dict[tuple[int, int, int | None], float] = {}  # (pid, fd, inode) -> since
         self._known = False
+        self._rows: tuple[SocketRow, ...] | None = None  # of the last look
+        self._unowned: tuple[SocketRow, ...] = ()  # of the last look, and how many in which state
+        self._lost: dict[str, int] = {}
 
     def tick(self, look: Look, at: float, late: float) -> Tick:
         """One look as a sample of a watch. at: seconds since the watch began."""
+        if look.unowned is not self._unowned:  # the same tuple: nothing has changed
+            self._unowned, self._lost = look.unowned, dict(Counter(row.state for row in look.unowned))
+        born: Counter[str] = Counter()
+        died: Counter[str] = Counter()
+        entered: Counter[str] = Counter()
+        if look.rows is not self._rows:
+            self._rows = look.rows
+            born, died, entered = self._compare(look, at)
+        tick = _tick(look, at, late, self._since, self._lost, born, died, entered)
+        return replace(tick, oldest={**tick.oldest, **self._oldest_closed(look, at)})
+
+    def _compare(self, look: Look, at: float) -> tuple[Counter[str], Counter[str], Counter[str]]:
+        """Sockets that came and went by endpoint, and those that came into a state; keeps the new table."""
         listening = look.listening
         since: dict[Any, tuple[str, float, str]] = {}
         born: Counter[str] = Counter()
@@ -123,8 +139,7 @@ class Tracker:
             entered.clear()
             self._known = True
         self._since = since
-        tick = _tick(look, at, late, since, born, died, entered)
-        return replace(tick, oldest={**tick.oldest, **self._oldest_closed(look, at)})
+        return born, died, entered
 
     def _oldest_closed(self, look: Look, at: float) -> dict[str, float]:
         """How long the oldest socket that is only a descriptor has been one at least."""
@@ -153,6 +168,7 @@ def _tick(
     at: float,
     late: float,
     since: dict[Any, tuple[str, float, str]],
+    unowned: dict[str, int],
     born: Counter[str],
     died: Counter[str],
     entered: Counter[str],
@@ -179,7 +195,7 @@ def _tick(
         at=round(at, 6),
         late=round(late, 6),
         states=dict(states),
-        unowned=dict(Counter(row.state for row in look.unowned)),
+        unowned=unowned,
         closed=None if look.closed is None else len(look.closed),
         processes=len(look.processes),
         fds=_sum(one.fds for one in look.processes),

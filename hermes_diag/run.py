@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from hermes_diag.model import FRESH, Cell, Evidence, Plan
 from hermes_diag.plan import cost
 from hermes_diag.provider import replies
 from hermes_diag.provider.thread import ProviderThread
-from hermes_diag.sampling import look
+from hermes_diag.sampling import backends, look
 from hermes_diag.session import Session
 
 #: Cells that run at the same time. Each has its process, its provider and its port.
@@ -39,7 +40,7 @@ class Run:
         self._payload = payload
         self._target = target
         self._progress = progress
-        self._backend = look.choose(backend)
+        self._backend, _, _ = backends.pick(os.getpid(), backend)
         # Elsewhere frameworks of the system may not survive a fork (multiprocessing spawns there too).
         self._forks = start == "fork" or (start == "auto" and sys.platform.startswith("linux"))
         self._recorders = {cell: Recorder(cell, capture) for cell in plan.cells}

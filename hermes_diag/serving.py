@@ -16,6 +16,7 @@ from typing import Any
 
 from hermes_diag.errors import INTERRUPTED, OK, CannotMeasure, UsageError
 from hermes_diag.model import Happened
+from hermes_diag.pipes import printed
 from hermes_diag.provider import replies, routes, script
 from hermes_diag.provider.blocking import ca_file
 from hermes_diag.provider.server import Provider
@@ -119,11 +120,7 @@ class Printer:
 
 def _print(text: str) -> None:
     """One write to stdout. A reader that has left ends the server as SIGTERM would."""
-    try:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not printed(lambda: sys.stdout.write(text + "\n")):
         os.kill(os.getpid(), signal.SIGTERM)
 
 

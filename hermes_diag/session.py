@@ -22,7 +22,7 @@ from hermes_diag.plan import BARRIERS
 from hermes_diag.provider.props import Props
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
-from hermes_diag.sampling.look import sample
+from hermes_diag.sampling import look
 
 #: Seconds between two samples of the timeline.
 TICK = 0.25
@@ -230,17 +230,16 @@ class Session:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             late = time.monotonic() - due
             if self._pid:
-                with contextlib.suppress(psutil.Error, OSError):
+                with contextlib.suppress(CannotMeasure, psutil.Error, OSError):
                     self._sample(self._rows(), late, "tick", 0)
             due = max(due, time.monotonic() - TICK)
 
     def _rows(self) -> list[SocketRow]:
-        rows: list[SocketRow] = self._backend.look([self._pid], self._provider.address)
-        return rows
+        return look.rows(self._backend, self._pid, self._provider.address)
 
     def _sample(self, rows: list[SocketRow], late: float, label: str, turns: int) -> None:
         at = time.monotonic() - self._begun
-        self._record(sample(rows, self._pid, at, late, label, turns))
+        self._record(look.sample(rows, self._backend, self._pid, at, late, label, turns))
 
     def _record(self, record: Any) -> None:
         self._recorder.add(record)

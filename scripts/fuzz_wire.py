@@ -11,26 +11,11 @@ from pathlib import Path
 
 import atheris
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 with atheris.instrument_imports():
     import h11  # noqa: F401 - its branches are what leads the fuzzer on
-
-    from hermes_diag.provider.wire import BadRequest, Wire
-
-
-def requests_of(pieces: list[bytes]) -> list[object]:
-    wire, found = Wire(), []
-    try:
-        for piece in pieces:
-            one = wire.feed(piece)
-            while one is not None:
-                found.append(one)
-                wire.head(200, (("content-length", "0"),))
-                wire.end()
-                one = wire.next()
-    except BadRequest as bad:
-        found.append(bad.status)
-    return found
+    from conversation import requests_of
 
 
 def test_one_input(data: bytes) -> None:

@@ -1,11 +1,12 @@
 """Processes to look at: each does one thing with its sockets, says "ready" and leaves at the end of stdin.
 
-python tests/target.py leak SECONDS | burst SECONDS | idle COUNT | many COUNT | child COUNT
+python tests/target.py leak SECONDS | burst SECONDS | idle COUNT | many COUNT [WAITING] | child COUNT | steps
                        scatter SECONDS | children COUNT
 """
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import subprocess
@@ -87,12 +88,16 @@ def idle(peers: Peers, count: float) -> None:
 
 
 def many(peers: Peers, count: float) -> None:
-    """So many TCP sockets, an eighth of them in CLOSE_WAIT."""
+    """So many TCP sockets, an eighth of them in CLOSE_WAIT; and as many as WAITING left in TIME_WAIT."""
     for i in range(int(count) // 2):
         client, server = peers.connected()
         if i % 4 == 0:
             server.shutdown(socket.SHUT_WR)
         peers.kept += client, server
+    for _ in range(int(sys.argv[3]) if len(sys.argv) > 3 else 0):
+        client, server = peers.connected()
+        client.close()
+        server.close()
 
 
 def child(peers: Peers, count: float) -> None:
@@ -120,12 +125,41 @@ def children(peers: Peers, count: float) -> None:
         sys.stdin.read()
 
 
+def steps(peers: Peers) -> None:
+    """One change for each line of stdin, of every kind that a look must not miss."""
+    (mine, theirs), *rest = [peers.connected() for _ in range(6)]
+    changes = [
+        theirs.close,  # CLOSE_WAIT, and a descriptor less
+        lambda: peers.kept.extend(peers.connected()),  # one of them with that descriptor
+        lambda: (reset(rest[0][1]), rest[0][0].recv(1)),  # CLOSE: only a descriptor
+        mine.close,
+        rest[1][0].close,  # FIN_WAIT2 without an owner
+        lambda: peers.kept.append(socket.socket(socket.AF_UNIX)),  # a descriptor that is nobody's in the table
+    ]
+    for change in changes:
+        sys.stdin.readline()
+        with contextlib.suppress(ConnectionResetError):
+            change()
+        print("ready", flush=True)
+    sys.stdin.readline()
+
+
+def reset(one: socket.socket) -> None:
+    """Close without a word: the peer's socket is in no table any more."""
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    one.close()
+
+
 def main() -> None:
     name, number = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
     peers = Peers()
     if name in ("leak", "burst", "scatter"):
         print("ready", flush=True)
         {"leak": leak, "burst": burst, "scatter": scatter}[name](peers, number)
+        return
+    if name == "steps":
+        print("ready", flush=True)
+        steps(peers)
         return
     {"idle": idle, "many": many, "child": child, "children": children}[name](peers, number)
     print("ready", flush=True)

@@ -7,11 +7,12 @@ from itertools import pairwise
 
 import h11
 import pytest
+from conversation import requests_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from provider_tools import BODY, request
 
-from hermes_diag.provider.wire import BadRequest, Misuse, Request, Wire
+from hermes_diag.provider.wire import BadRequest, Misuse, Wire
 
 CONVERSATION = (
     request()
@@ -19,22 +20,6 @@ CONVERSATION = (
     + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
     + request("/v1/models", b"", "GET", connection="close")
 )
-
-
-def requests_of(pieces: list[bytes]) -> list[Request | int]:
-    """What a wire makes of the pieces: requests, each answered at once, and at the end perhaps a status."""
-    wire, found = Wire(), []
-    try:
-        for piece in pieces:
-            one = wire.feed(piece)
-            while one is not None:
-                found.append(one)
-                wire.head(200, (("content-length", "0"),))
-                wire.end()
-                one = wire.next()
-    except BadRequest as bad:
-        found.append(bad.status)
-    return found
 
 
 def singles(data: bytes) -> list[bytes]:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from hermes_diag.errors import UsageError
-from hermes_diag.sampling.backends import sock_diag
-from hermes_diag.sampling.look import BACKENDS, choose, sample, unlisted
+from hermes_diag.errors import CannotMeasure
+from hermes_diag.model import Sample
+from hermes_diag.sampling import eye, look
+from hermes_diag.sampling.backends import BACKENDS, load, pick, sock_diag
+from hermes_diag.sampling.eye import Eye
+from hermes_diag.tcp import SocketRow
 
-WORKING = [pytest.param(one, id=name) for name, one in BACKENDS.items() if not one.available()]
+WORKING = [pytest.param(load(name), id=name) for name in BACKENDS if not load(name).available()]
 LINUX = sys.platform.startswith("linux")
 
 
@@ -31,26 +36,32 @@ def pairs(count: int) -> Iterator[tuple[list[socket.socket], list[socket.socket]
         yield clients, servers, address
 
 
+def sample(backend: ModuleType, address: tuple[str, int]) -> Sample:
+    """Of this process."""
+    rows = look.rows(backend, os.getpid(), address)
+    return look.sample(rows, backend, os.getpid(), 0.0, 0.0, "idle", 1)
+
+
 @pytest.mark.parametrize("backend", WORKING)
 def test_states_towards_an_endpoint(backend: ModuleType) -> None:
     """Only the client sides towards the endpoint, each in its state, with owner and fd."""
     with pairs(5) as (clients, servers, address):
         for server in servers[:2]:
             server.close()
-        rows = backend.look([os.getpid()], address)
+        rows = look.rows(backend, os.getpid(), address)
         assert Counter(row.state for row in rows) == {"ESTABLISHED": 3, "CLOSE_WAIT": 2}
         assert {row.pid for row in rows} == {os.getpid()}
         assert {row.fd for row in rows} == {client.fileno() for client in clients}
         assert {row.local for row in rows} == {client.getsockname() for client in clients}
-        only = backend.look([os.getpid()], address, ["CLOSE_WAIT"])
-        assert [row.state for row in only] == ["CLOSE_WAIT"] * 2
+        only = backend.table(["CLOSE_WAIT"], port=address[1], pid=os.getpid())
+        assert [row.local for row in only] == [row.local for row in rows if row.state == "CLOSE_WAIT"]
 
 
 @pytest.mark.parametrize("backend", WORKING)
 def test_other_processes_are_no_owner(backend: ModuleType) -> None:
     """A socket of a process that was not asked about counts, without an owner."""
     with pairs(1) as (_, _, address):
-        (row,) = backend.look([], address)
+        (row,) = look.rows(backend, os.getppid(), address)
         assert (row.pid, row.fd) == (None, None)
 
 
@@ -59,8 +70,7 @@ def test_a_sample_sees_ownerless_sockets(backend: ModuleType) -> None:
     """A socket that the client has closed waits for the other side without an owner."""
     with pairs(2) as (clients, _, address):
         clients[0].close()
-        rows = backend.look([os.getpid()], address)
-        seen = sample(rows, os.getpid(), 0.0, 0.0, "idle", 1)
+        seen = sample(backend, address)
         assert seen.states["ESTABLISHED"] == 1
         assert seen.owned == {"ESTABLISHED": 1}
         # FIN_WAIT1 until the other side's delayed ACK.
@@ -72,24 +82,28 @@ def test_a_sample_sees_ownerless_sockets(backend: ModuleType) -> None:
 
 
 @pytest.mark.skipif(not LINUX, reason="only Linux names the protocol of a socket that is in no table")
-def test_a_reset_socket_is_only_a_descriptor() -> None:
+@pytest.mark.parametrize("backend", WORKING)
+def test_a_reset_socket_is_only_a_descriptor(backend: ModuleType) -> None:
     """State CLOSE is in no TCP table: such fds are counted, bound and connected ones are not."""
-    before = unlisted(os.getpid())
-    with pairs(2) as (clients, servers, _):
+    with pairs(2) as (clients, servers, address):
+        before = sample(backend, address).unlisted
         servers[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         servers[0].close()  # RST
         with pytest.raises(ConnectionResetError):
             clients[0].recv(1)
-        assert unlisted(os.getpid()) == (before or 0) + 1
+        assert before is not None
+        assert sample(backend, address).unlisted == before + 1
 
 
 def test_the_choice_is_explained() -> None:
     """auto takes the first that works; a forced one that does not is refused with the reason."""
-    assert choose("auto") in BACKENDS.values()
-    assert choose("psutil") is BACKENDS["psutil"]
+    backend, name, why = pick(os.getpid())
+    assert backend is load(name)
+    assert why
+    assert pick(os.getpid(), "psutil") == (load("psutil"), "psutil", "asked for")
     if not LINUX:
-        with pytest.raises(UsageError, match="Linux only"):
-            choose("sock_diag")
+        with pytest.raises(CannotMeasure, match="Linux only"):
+            pick(os.getpid(), "sock_diag")
 
 
 @pytest.mark.skipif(not LINUX, reason="sock_diag is Linux only")
@@ -108,3 +122,78 @@ def test_a_socket_that_is_accepted_late_gets_its_inode() -> None:
             assert inode() is None
             with listener.accept()[0] as server:
                 assert inode() == os.fstat(server.fileno()).st_ino
+
+
+def reset(one: socket.socket) -> None:
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    one.close()
+
+
+def eye_on(address: tuple[str, int], backend: str) -> Eye:
+    """Looks at what this process has to do with an address."""
+    return Eye(os.getpid(), backend, wanted=lambda row: address in (row.local, row.remote))
+
+
+@pytest.mark.skipif(not LINUX, reason="the descriptors of a process are read on Linux only")
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if not load(name).available()])
+def test_cheap_looks_follow_every_change(backend: str) -> None:
+    """What is kept from look to look never hides a birth, a change of state, a death or a used fd."""
+    command = [sys.executable, str(Path(__file__).with_name("target.py")), "steps"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        kept = Eye(process.pid, backend)
+        kept.look()
+        steps = 0
+        while True:
+            process.stdin.write(b"go\n")
+            process.stdin.flush()
+            if process.stdout.readline() != b"ready\n":
+                break
+            steps += 1
+            whole = Eye(process.pid, backend).look()
+            for _ in range(2):  # the second look finds all as it was
+                cheap = kept.look(info=False)
+                assert settled(cheap.rows) == settled(whole.rows), steps
+                let_go = [row for row in whole.unowned if row.state != "TIME_WAIT"]  # which are read more rarely
+                assert settled(row for row in cheap.unowned if row.state != "TIME_WAIT") == settled(let_go), steps
+                assert (cheap.closed, cheap.processes[0].fds) == (whole.closed, whole.processes[0].fds), steps
+        assert steps == 6
+        process.communicate()
+
+
+def settled(rows: Iterable[SocketRow]) -> Counter[tuple[str, int, int]]:
+    """State and ports; of a FIN it is left open whether its acknowledgement has come."""
+    return Counter((row.state.replace("FIN_WAIT1", "FIN_WAIT2"), row.local[1], row.remote[1]) for row in rows)
+
+
+@pytest.mark.skipif(not LINUX, reason="sock_diag is Linux only")
+def test_time_wait_is_seen_by_whole_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch reads the sockets in TIME_WAIT every few seconds, and knows them in between."""
+    with pairs(1) as (clients, servers, address):
+        kept = eye_on(address, "sock_diag")
+        kept.look()
+        clients[0].close()
+        servers[0].close()
+        assert not [row for row in kept.look(info=False).unowned if row.state == "TIME_WAIT"]
+        with monkeypatch.context() as patch:
+            patch.setattr(eye, "WHOLE", 0.0)
+            assert [row.state for row in kept.look(info=False).unowned] == ["TIME_WAIT"]
+        assert [row.state for row in kept.look(info=False).unowned] == ["TIME_WAIT"]
+
+
+@pytest.mark.skipif(not LINUX, reason="sock_diag is Linux only")
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sockets that come and go leave nothing behind in a watch."""
+    monkeypatch.setattr(eye, "_STALE", 10)
+    states = eye.backends.BUT_TIME_WAIT
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        kept = eye_on(address, "sock_diag")
+        kept.look()
+        for _ in range(len(sock_diag.table(states)) + 50):  # two rows each
+            with socket.create_connection(address) as client, listener.accept()[0] as server:
+                kept.look(info=False)
+                reset(client), reset(server)
+            assert len(kept._kept[states]) <= 2 * len(kept._table) + 10

@@ -17,7 +17,8 @@ import pytest
 
 from hermes_diag import explain
 from hermes_diag.looks import Look
-from hermes_diag.sampling.eye import BACKENDS, Eye, load
+from hermes_diag.sampling.backends import BACKENDS, load
+from hermes_diag.sampling.eye import Eye
 from hermes_diag.tcp import SocketRow
 
 pytestmark = [

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError
+from hermes_diag.pipes import swallow
 
 
 def main() -> None:
@@ -68,7 +69,7 @@ def _flushed(code: int) -> int:
         try:
             stream.flush()
         except OSError as exc:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            swallow(number)
             if not isinstance(exc, BrokenPipeError) and number == 1:
                 _say(f"cannot write to stdout: {exc.strerror}", "is the disk full?")
                 code = COULD_NOT_MEASURE

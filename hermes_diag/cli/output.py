@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -13,6 +12,7 @@ from rich.console import Console, RenderableType
 
 from hermes_diag.errors import INTERRUPTED
 from hermes_diag.model import Report
+from hermes_diag.pipes import printed
 from hermes_diag.reporters import json_document, terminal
 
 
@@ -32,15 +32,11 @@ def show(report: Report, as_json: bool, verbose: bool, interrupted: bool = False
 
 def put(document: str | None, render: Callable[[int], RenderableType]) -> None:
     """Print the JSON document, or without one what `render` makes for the width of the terminal."""
-    try:
-        if document is not None:
-            print(document)
-        else:
-            console = terminal.console()
-            console.print(render(console.width))
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head`: the reader has seen enough, the verdict stands
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    console = terminal.console()
+    if document is not None:
+        printed(lambda: print(document))
+    else:
+        printed(lambda: console.print(render(console.width)))
 
 
 def leave(exit_code: int, interrupted: bool = False, saved: str = "") -> NoReturn:

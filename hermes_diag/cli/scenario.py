@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -10,6 +9,7 @@ import typer
 
 from hermes_diag.errors import INTERRUPTED
 from hermes_diag.model import Evidence
+from hermes_diag.pipes import printed
 
 
 def show_list(as_json: bool) -> None:
@@ -39,14 +39,10 @@ def show(evidence: Sequence[Evidence], as_json: bool, interrupted: bool, saved: 
     results = scenarios.judge(evidence)
     stack = next((one.stack for one in evidence if one.stack), None)
     verdict, code = scenarios.verdict(results)
-    try:
-        if as_json:
-            print(reporter.as_json(results, stack, verdict, code))
-        else:
-            terminal.console().print(reporter.render(results, stack, verdict, code))
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head`: the reader has seen enough, the verdict stands
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if as_json:
+        printed(lambda: print(reporter.as_json(results, stack, verdict, code)))
+    else:
+        printed(lambda: terminal.console().print(reporter.render(results, stack, verdict, code)))
     if saved:
         sys.stderr.write(f"{saved}\n")
     raise typer.Exit(INTERRUPTED if interrupted else code)

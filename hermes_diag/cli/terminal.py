@@ -7,6 +7,8 @@ import shutil
 import sys
 from collections.abc import Iterable
 
+from hermes_diag.pipes import printed
+
 
 def width() -> int:
     """Columns to fill: those of the terminal, COLUMNS, or 100 where nobody looks at columns."""
@@ -24,14 +26,7 @@ def emit(text: str) -> bool:
     A character that the encoding lacks becomes a question mark.
     """
     encoding = sys.stdout.encoding or "utf-8"
-    try:
-        sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return False
-    return True
+    return printed(lambda: sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n"))
 
 
 def paint(lines: Iterable[str]) -> str:

@@ -25,11 +25,13 @@ class Descriptors:
 
     def __init__(self, pid: int, started: float = 0.0) -> None:
         self.started = started
+        self.version = 0  # another one when descriptors have been read
         self._folder = f"/proc/{pid}/fd"
         self.inodes: dict[int, int] = {}  # inode of a socket -> fd
         self._kinds: dict[str, str] = {}  # name of the fd -> kind; a socket's is "" until asked
         self._socket_of: dict[str, int] = {}  # name of the fd -> inode
         self._sqlite: dict[str, str] = {}  # name of the fd -> base name
+        self._table: Set[int] = frozenset()  # at the last refresh
         self._known: set[int] = set()  # inodes in the table at the last refresh
         self._strangers: set[int] = set()  # inodes in the table that are not this process's
         self._doubtful: set[int] = set()  # strangers that were not searched for everywhere
@@ -45,6 +47,9 @@ class Descriptors:
         descriptor was closed and another opened in its stead. narrowed: the table was asked for some states only.
         Raises OSError when the process is gone or not ours.
         """
+        if not whole and table is self._table and self._as_many_as_before():
+            return
+        self._table = table
         if whole:
             self._strangers -= self._doubtful
             self._doubtful.clear()
@@ -57,6 +62,7 @@ class Descriptors:
             self._doubtful |= unclaimed
             self._strangers |= unclaimed
             return
+        self.version += 1
         names = os.listdir(self._folder)
         if len(names) != len(self._kinds) or self._kinds.keys() != set(names):
             self._forget(self._kinds.keys() - names)

@@ -9,55 +9,37 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from importlib import import_module
-from types import ModuleType
+from dataclasses import dataclass, replace
 
-from hermes_diag.endpoints import STATES, Address
+from hermes_diag.endpoints import Address
 from hermes_diag.errors import CannotMeasure
 from hermes_diag.looks import Look, Missing, Process
-from hermes_diag.sampling import process
+from hermes_diag.sampling import backends, process
 from hermes_diag.sampling.descriptors import Descriptors, holders
 from hermes_diag.tcp import SocketRow
-
-#: Backends in the order in which auto tries them; the third is for another network namespace.
-BACKENDS = {"sock_diag": "sock_diag", "psutil": "psutil_table", "proc_net": "proc_net"}
 
 #: States that a socket passes through after its owner has let go of it.
 _LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"})
 
-_BUT_TIME_WAIT = tuple(state for state in STATES if state not in ("TIME_WAIT", "CLOSE"))
-
 #: Remotes of the past that are remembered, so that what outlives its descriptor is still attributed.
 _REMEMBERED = 4096
 
-#: Seconds after which a cheap look reads the list of descriptors whatever the socket table says.
-_FULL_READ = 5.0
+#: Rows of sockets that have changed or gone, beyond as many as there are now, that are kept at most.
+_STALE = 1000
+
+#: Seconds from one whole look of a watch to the next: it reads the list of descriptors whatever the socket
+#: table says, and the sockets in TIME_WAIT, which stay in it for a minute.
+WHOLE = 5.0
 
 
-def pick(pid: int, name: str = "auto") -> tuple[ModuleType, str]:
-    """The backend of that name or the best for this process, and why. Raises CannotMeasure."""
-    if name != "auto":
-        backend = load(name)
-        why = backend.available()
-        if why:
-            raise CannotMeasure(f"--backend {name}: {why}", "leave --backend to auto, or use --backend psutil")
-        if name != "proc_net" and process.other_namespace(pid):
-            raise CannotMeasure(
-                f"--backend {name}: process {pid} lives in another network namespace, which it cannot see",
-                "leave --backend to auto, or use --backend proc_net",
-            )
-        return backend, "asked for"
-    if process.other_namespace(pid):
-        return load("proc_net"), "the process lives in another network namespace"
-    fast = load("sock_diag")
-    why = fast.available()
-    return (load("psutil"), why) if why else (fast, "the fastest here")
+@dataclass(frozen=True)
+class _Found:
+    """What the socket table and the descriptors say together."""
 
-
-def load(name: str) -> ModuleType:
-    """A backend by name; psutil is only imported when it is wanted."""
-    return import_module(f"hermes_diag.sampling.backends.{BACKENDS[name]}")
+    rows: tuple[SocketRow, ...] = ()
+    unowned: tuple[SocketRow, ...] = ()
+    listening: frozenset[int] = frozenset()
+    closed: tuple[tuple[int, int, int | None], ...] | None = None
 
 
 class Eye:
@@ -82,18 +64,22 @@ class Eye:
         self._portable = portable if portable is not None else backend == "psutil" or not process.LINUX
         process.check(pid, self._portable)
         self._identity = process.identity(pid, self._portable)
-        self._backend, self.why = pick(pid, backend)
-        self.backend = next(name for name, module in BACKENDS.items() if self._backend.__name__.endswith(module))
+        self._backend, self.backend, self.why = backends.pick(pid, backend)
         self._states = states
+        # A socket in CLOSE is one that is in no table: all of it is needed. LISTEN tells clients from remotes.
+        self._asked = (*states, "LISTEN") if states and "CLOSE" not in states else ()
         self._wanted = wanted
         self._descriptors: dict[int, Descriptors] = {}
         self._remotes: dict[Address, None] = {}
         self._held: dict[int, bool] = {}  # inodes of sockets towards our remotes that are not ours
         self._closed: set[int] = set()  # inodes of sockets known to be in no table
-        self._listed = 0.0
-        self._waiting: list[SocketRow] = []
-        self._rows: dict[bytes, SocketRow] = {}  # those of the last cheap look
         self._unreadable = 0
+        self._whole = 0.0  # when the last whole look was taken
+        self._kept: dict[tuple[str, ...], dict[bytes, SocketRow]] = {}  # by what was asked for
+        self._waiting: tuple[SocketRow, ...] = ()  # in TIME_WAIT, as of the last whole look
+        self._table: list[SocketRow] = []  # of the last look, with its inodes and what was found in it
+        self._inodes: frozenset[int] = frozenset()
+        self._found = _Found()
 
     def is_same(self) -> bool:
         """Whether the PID still belongs to the process it belonged to at first. Raises process.Ended."""
@@ -106,30 +92,31 @@ class Eye:
         the rows without their fds. Raises process.Ended or NotAllowed when it can look no more.
         """
         missing: list[Missing] = []
-        whole = info or self._is_time()
-        table = self._table(info, whole)
+        whole = info or time.monotonic() - self._whole >= WHOLE
+        if whole:
+            self._whole = time.monotonic()
+        table = self._ask(self._asked or (() if info else backends.BUT_TIME_WAIT), info)
         at = time.time()
+        # Rows that have not changed are the same objects, so that a table that has not is soon compared.
+        same = not whole and table == self._table
+        if not same:
+            self._table = table
+            self._inodes = frozenset(row[5] for row in table if row[5]) if self._backend.KNOWS_INODES else frozenset()
+        before = self._versions()
         pids = [self.pid, *(process.descendants(self.pid, self._portable) if self.children else ())]
-        inodes = {row[5] for row in table if row[5]} if self._backend.KNOWS_INODES else set()
-        seen = [one for pid in pids if (one := self._process(pid, inodes, info, whole, missing)) is not None]
+        seen = [one for pid in pids if (one := self._process(pid, info, whole, missing)) is not None]
         self._descriptors = {pid: self._descriptors[pid] for pid in pids if pid in self._descriptors}
-        mine, others = self._divide(table, info)
-        listening = frozenset(row.local[1] for row in mine if row.state == "LISTEN")
-        unowned = self._unowned(mine, others, listening)
-        self._waiting = [row for row in unowned if row.state == "TIME_WAIT"]
-        closed = self._closed_fds(table)
-        if closed is None:
-            missing.append(Missing("sockets in state CLOSE", "they are in no table", "look on Linux"))
-        if self._portable and process.LINUX is False:
-            missing.append(Missing("kinds of descriptors", "this system does not name them", "look on Linux"))
+        if not same or before != self._versions():
+            self._found = self._sort(table, info, whole)
+        found = self._found
         missing += self._columns(info)
         return Look(
             at=at,
             processes=tuple(seen),
-            rows=tuple(self._narrow(mine)),
-            unowned=tuple(self._narrow(unowned)),
-            closed=closed,
-            listening=listening,
+            rows=found.rows,
+            unowned=found.unowned,
+            closed=found.closed,
+            listening=found.listening,
             missing=tuple(missing),
             backend=self.backend,
             why=self.why,
@@ -137,22 +124,10 @@ class Eye:
 
     # --- the parts of a look ---------------------------------------------------------------------
 
-    def _table(self, info: bool, whole: bool) -> list[SocketRow]:
-        """All rows that are needed. Sockets in TIME_WAIT, of which a busy host has more than of all
-        others, stay in it for a minute: between two whole looks those of the last one are as good."""
-        if whole or self._states:
-            return self._ask(self._states, info)
-        return self._ask(_BUT_TIME_WAIT, info) + self._waiting
-
     def _ask(self, states: tuple[str, ...], info: bool) -> list[SocketRow]:
-        if "CLOSE" in states:
-            states = ()  # a socket in CLOSE is one that is in no table: all of it is needed
-        elif states:
-            states = (*states, "LISTEN")  # to tell clients from remotes
+        kept = self._kept.setdefault(states, {})
         try:
-            rows: list[SocketRow] = self._backend.table(
-                states, info=info, pid=self.pid, known=None if info else self._rows
-            )
+            rows: list[SocketRow] = self._backend.table(states, info=info, pid=self.pid, known=None if info else kept)
         except (FileNotFoundError, ProcessLookupError):
             raise process.Ended(f"process {self.pid} has ended") from None
         except OSError as exc:
@@ -160,9 +135,11 @@ class Eye:
                 f"{self.backend} shows no sockets: {exc.strerror or exc}",
                 f"try another --backend, or: {process.more_rights()}",
             ) from None
+        if len(kept) > 2 * len(rows) + _STALE:
+            kept.clear()
         return rows
 
-    def _process(self, pid: int, inodes: set[int], info: bool, whole: bool, missing: list[Missing]) -> Process | None:
+    def _process(self, pid: int, info: bool, whole: bool, missing: list[Missing]) -> Process | None:
         """One process with its descriptors; None for a child that has ended or may not be read."""
         try:
             seen = process.facts(pid, self._portable)
@@ -171,7 +148,7 @@ class Eye:
             known = self._descriptors.get(pid)
             if known is None or known.started != seen.started:  # the PID of a child may come again
                 known = self._descriptors[pid] = Descriptors(pid, seen.started)
-            known.refresh(inodes, whole, narrowed=bool(self._states) and "CLOSE" not in self._states)
+            known.refresh(self._inodes, whole, narrowed=bool(self._states) and "CLOSE" not in self._states)
         except PermissionError:
             if pid == self.pid:
                 raise process.not_allowed(pid) from None
@@ -186,21 +163,34 @@ class Eye:
             return replace(seen, fds=known.count)
         return replace(seen, fds=known.count, kinds=known.kinds(), sqlite=known.sqlite())
 
-    def _is_time(self) -> bool:
-        now = time.monotonic()
-        if now - self._listed < _FULL_READ:
-            return False
-        self._listed = now
-        return True
+    def _versions(self) -> list[tuple[int, float, int]]:
+        return [(pid, known.started, known.version) for pid, known in self._descriptors.items()]
+
+    def _sort(self, table: list[SocketRow], info: bool, whole: bool) -> _Found:
+        """Whose each row is. Without info a row is left as it is, with its owner or without."""
+        mine, others = self._divide(table, info)
+        listening = frozenset(row.local[1] for row in mine if row.state == "LISTEN")
+        self._remember(mine, listening)
+        unowned = self._narrow(self._unowned(others, listening))
+        if info:
+            self._waiting = tuple(row for row in unowned if row.state == "TIME_WAIT")
+        elif not self._asked:
+            # They stay in TIME_WAIT for a minute: between whole looks those of the last one do.
+            if whole:
+                let_go, _ = self._sift(self._ask(("TIME_WAIT",), info), listening)
+                self._waiting = tuple(self._narrow(let_go))
+            unowned += self._waiting
+        return _Found(tuple(self._narrow(mine)), tuple(unowned), listening, self._closed_fds(table))
 
     def _divide(self, table: list[SocketRow], info: bool) -> tuple[list[SocketRow], list[SocketRow]]:
         """Rows of the processes looked at, and all others."""
         if not self._backend.KNOWS_INODES:
             pids = {self.pid, *self._descriptors}
             return [row for row in table if row.pid in pids], [row for row in table if row.pid not in pids]
+        if not info:
+            ours = set().union(*(known.inodes for known in self._descriptors.values()))
+            return [row for row in table if row[5] in ours], [row for row in table if row[5] not in ours]
         owners = {inode: (pid, fd) for pid, known in self._descriptors.items() for inode, fd in known.inodes.items()}
-        if len(self._descriptors) == 1 and not info:
-            return [row for row in table if row[5] in owners], [row for row in table if row[5] not in owners]
         mine, others = [], []
         for row in table:
             owner = owners.get(row[5]) if row[5] else None
@@ -210,14 +200,22 @@ class Eye:
                 mine.append(row.owned_by(*owner))
         return mine, others
 
-    def _unowned(self, mine: list[SocketRow], others: list[SocketRow], listening: frozenset[int]) -> list[SocketRow]:
-        """Sockets towards the same remotes of which nobody holds a descriptor."""
+    def _remember(self, mine: list[SocketRow], listening: frozenset[int]) -> None:
         remotes = self._remotes
         for row in mine:
             if row.state != "LISTEN" and row.local[1] not in listening:
                 remotes[row.remote] = None
         while len(remotes) > _REMEMBERED:
             del remotes[next(iter(remotes))]
+
+    def _unowned(self, others: list[SocketRow], listening: frozenset[int]) -> list[SocketRow]:
+        """Sockets towards the same remotes of which nobody holds a descriptor."""
+        let_go, suspects = self._sift(others, listening)
+        return let_go + self._held_by_none(suspects)
+
+    def _sift(self, others: list[SocketRow], listening: frozenset[int]) -> tuple[list[SocketRow], list[SocketRow]]:
+        """Sockets towards the same remotes that have been let go of, and those that somebody may hold."""
+        remotes = self._remotes
         let_go, suspects = [], []
         for row in others:
             if row.state in _LET_GO and row.inode is None and row.pid is None:
@@ -225,7 +223,7 @@ class Eye:
                     let_go.append(row)
             elif row.remote in remotes and row.pid is None:
                 suspects.append(row)
-        return let_go + self._held_by_none(suspects)
+        return let_go, suspects
 
     def _held_by_none(self, suspects: list[SocketRow]) -> list[SocketRow]:
         if not self._backend.KNOWS_INODES:
@@ -237,7 +235,7 @@ class Eye:
         if new:
             held, unreadable = holders(new)
             # Between the table and the search a socket may have been closed: then it is gone now.
-            still = {row.inode for row in self._backend.table(pid=self.pid)} - held if new - held else set()
+            still = backends.inodes(self._backend, self.pid) - held if new - held else set()
             for row in suspects:
                 if row.inode in new:
                     # Of a socket that I made, the holders are mine as a rule, and I may read mine.
@@ -258,14 +256,9 @@ class Eye:
         new = {inode for _, _, inode in found} - self._closed
         if new:
             # A socket that was opened after the table was read is not in it either.
-            new -= self._every_inode()
+            new -= backends.inodes(self._backend, self.pid)
         self._closed = {inode for _, _, inode in found if inode in new or inode in self._closed}
         return tuple(one for one in found if one[2] in self._closed)
-
-    def _every_inode(self) -> set[int | None]:
-        if self._backend.KNOWS_INODES:
-            return {row.inode for row in self._backend.table(pid=self.pid)}
-        return {row.inode for row in load("proc_net").table(pid=self.pid)}
 
     def _narrow(self, rows: list[SocketRow]) -> list[SocketRow]:
         states, wanted = self._states, self._wanted
@@ -274,8 +267,12 @@ class Eye:
         return rows if wanted is None else [row for row in rows if wanted(row)]
 
     def _columns(self, info: bool) -> list[Missing]:
-        """What this backend cannot show of a socket."""
+        """What this backend or this system cannot show of a socket."""
         missing = []
+        if self._found.closed is None:
+            missing.append(Missing("sockets in state CLOSE", "they are in no table", "look on Linux"))
+        if not process.LINUX:
+            missing.append(Missing("kinds of descriptors", "this system does not name them", "look on Linux"))
         if self.backend == "psutil":
             missing.append(
                 Missing("queues, timers, ages, round trips", f"psutil does not know them ({self.why})", _cure())

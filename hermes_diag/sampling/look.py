@@ -1,32 +1,22 @@
-"""One look at a worker: states towards its provider, descriptors, threads, memory."""
+"""One look at a worker, as the rules want it: all sockets towards its provider, whoever has them.
+
+An Eye tells what a process holds, and of the rest what is surely nobody's. Here the port is our own, so
+that whatever goes to it counts, and each look is made from nothing: a count must be the same in every run.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
-import sys
 from collections import Counter
-from collections.abc import Collection
 from types import ModuleType
 
 import psutil
 
-from hermes_diag.errors import CannotMeasure, UsageError
+from hermes_diag.errors import CannotMeasure
 from hermes_diag.model import ESTABLISHED, Sample, SocketRow
-from hermes_diag.sampling.backends import psutil_table, sock_diag
-
-BACKENDS: dict[str, ModuleType] = {"sock_diag": sock_diag, "psutil": psutil_table}
-
-
-def choose(name: str = "auto") -> ModuleType:
-    """The backend of that name, or the fastest that works here. Raises UsageError."""
-    if name == "auto":
-        return next(backend for backend in BACKENDS.values() if not backend.available())
-    why = BACKENDS[name].available()
-    if why:
-        raise UsageError(f"--backend {name}: {why}", "use --backend psutil, or leave it to auto")
-    return BACKENDS[name]
+from hermes_diag.sampling import backends, process
+from hermes_diag.sampling.descriptors import Descriptors
 
 
 def see(backend: ModuleType) -> None:
@@ -38,32 +28,41 @@ def see(backend: ModuleType) -> None:
         address = listener.getsockname()[:2]
         with socket.create_connection(address) as client:
             try:
-                rows = backend.look([os.getpid()], address)
+                found = rows(backend, os.getpid(), address)
             except (OSError, psutil.Error) as exc:
                 raise CannotMeasure(f"no socket table: {type(exc).__name__}", "try the other --backend") from None
-            mine = [row for row in rows if row.local == client.getsockname()[:2] and row.pid == os.getpid()]
+            mine = [row for row in found if row.local == client.getsockname()[:2] and row.pid == os.getpid()]
     if [row.state for row in mine] != [ESTABLISHED]:
         raise CannotMeasure("the socket table does not show a connection that is open", "try the other --backend")
 
 
-def sample(rows: list[SocketRow], pid: int, at: float, late: float, label: str, turns: int) -> Sample:
-    """A Sample of now from rows just taken. Raises psutil.Error when the process is gone."""
-    process = psutil.Process(pid)
-    fds = threads = rss = None
-    with contextlib.suppress(psutil.AccessDenied), process.oneshot():
-        fds, threads, rss = process.num_fds(), process.num_threads(), process.memory_info().rss
+def rows(backend: ModuleType, pid: int, remote: tuple[str, int]) -> list[SocketRow]:
+    """TCP sockets towards an (address, port), those of `pid` with pid and fd. Raises OSError."""
+    found = [row for row in backend.table(port=remote[1], pid=pid) if row.remote == remote]
+    if not backend.KNOWS_INODES:
+        return [row if row.pid == pid else row._replace(pid=None, fd=None) for row in found]
+    fds = _descriptors(pid, found).inodes
+    return [row.owned_by(pid, fds[row.inode]) if row.inode in fds else row for row in found]
+
+
+def sample(
+    found: list[SocketRow], backend: ModuleType, pid: int, at: float, late: float, label: str, turns: int
+) -> Sample:
+    """A Sample of now from rows just taken. Raises process.Ended or NotAllowed."""
+    seen = process.facts(pid)
+    fds, unlisted = _fds(found, backend, pid) if process.LINUX else (seen.fds, None)
     return Sample(
         at=at,
         late=late,
         label=label,
         turns=turns,
-        states=dict(Counter(row.state for row in rows)),
-        owned=dict(Counter(row.state for row in rows if row.pid == pid)),
-        keepalive=_keepalive([row for row in rows if row.pid == pid and row.state == ESTABLISHED]),
-        unlisted=unlisted(pid, {row.inode for row in rows}),
+        states=dict(Counter(row.state for row in found)),
+        owned=dict(Counter(row.state for row in found if row.pid == pid)),
+        keepalive=_keepalive([row for row in found if row.pid == pid and row.state == ESTABLISHED]),
+        unlisted=unlisted,
         fds=fds,
-        threads=threads,
-        rss=rss,
+        threads=seen.threads,
+        rss=seen.rss,
     )
 
 
@@ -74,29 +73,20 @@ def _keepalive(rows: list[SocketRow]) -> int | None:
     return sum(bool(row.keepalive) for row in rows)
 
 
-def unlisted(pid: int, seen: Collection[int | None] = ()) -> int | None:
-    """TCP file descriptors whose socket is in no TCP table: reset sockets, in state CLOSE.
+def _fds(found: list[SocketRow], backend: ModuleType, pid: int) -> tuple[int | None, int | None]:
+    """File descriptors, and those of TCP sockets that are in no table: reset ones, in state CLOSE.
 
-    seen: inodes known to be in a table, which spares looking them up.
-
-    Linux only (the kernel names a socket's protocol as an extended attribute); elsewhere, or when
-    the process is not ours to see, None.
+    None is what cannot be seen.
     """
-    if not sys.platform.startswith("linux"):
-        return None
     try:
-        inodes = sock_diag.socket_inodes(pid)
-        suspects = {inode for fd, inode in inodes.items() if inode not in seen and _is_tcp(pid, fd)}
-        if suspects:
-            suspects -= {row.inode for row in sock_diag.look([])}
+        known = _descriptors(pid, found)
+        closed = set(known.closed().values())
+        return known.count, len(closed - backends.inodes(backend, pid)) if closed else 0
     except OSError:
-        return None
-    return len(suspects)
+        return None, None
 
 
-def _is_tcp(pid: int, fd: int) -> bool:
-    try:
-        name = os.getxattr(f"/proc/{pid}/fd/{fd}", "system.sockprotoname")
-    except OSError:
-        return False
-    return name.rstrip(b"\0") in (b"TCP", b"TCPv6")
+def _descriptors(pid: int, found: list[SocketRow]) -> Descriptors:
+    known = Descriptors(pid)
+    known.refresh({row.inode for row in found if row.inode})
+    return known

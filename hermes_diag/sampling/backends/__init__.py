@@ -1,1 +1,49 @@
 """Where socket tables come from: one file a source, all with the same functions."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from hermes_diag.endpoints import STATES
+from hermes_diag.errors import CannotMeasure
+from hermes_diag.sampling import process
+
+#: Names and modules, in the order in which auto tries them; the third is for another network namespace.
+BACKENDS = {"sock_diag": "sock_diag", "psutil": "psutil_table", "proc_net": "proc_net"}
+
+#: What a socket that somebody may hold can be in. A busy host has more sockets in TIME_WAIT than others.
+BUT_TIME_WAIT = tuple(state for state in STATES if state not in ("TIME_WAIT", "CLOSE"))
+
+
+def load(name: str) -> ModuleType:
+    """A backend by name; psutil is only imported when it is wanted."""
+    return import_module(f"{__name__}.{BACKENDS[name]}")
+
+
+def pick(pid: int, name: str = "auto") -> tuple[ModuleType, str, str]:
+    """The backend of that name or the best for this process, its name, and why. Raises CannotMeasure."""
+    if name != "auto":
+        backend = load(name)
+        why = backend.available()
+        if why:
+            raise CannotMeasure(f"--backend {name}: {why}", "leave --backend to auto, or use --backend psutil")
+        if name != "proc_net" and process.other_namespace(pid):
+            raise CannotMeasure(
+                f"--backend {name}: process {pid} lives in another network namespace, which it cannot see",
+                "leave --backend to auto, or use --backend proc_net",
+            )
+        return backend, name, "asked for"
+    if process.other_namespace(pid):
+        return load("proc_net"), "proc_net", "the process lives in another network namespace"
+    fast = load("sock_diag")
+    why = fast.available()
+    return (load("psutil"), "psutil", why) if why else (fast, "sock_diag", "the fastest here")
+
+
+def inodes(backend: ModuleType, pid: int) -> set[int | None]:
+    """The inodes of all TCP sockets in the network namespace of a process (Linux). Raises OSError."""
+    if not backend.KNOWS_INODES:
+        fast = load("sock_diag")
+        backend = load("proc_net") if fast.available() else fast
+    return {row.inode for row in backend.table(BUT_TIME_WAIT, pid=pid)}

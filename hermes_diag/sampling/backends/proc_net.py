@@ -16,7 +16,7 @@ import sys
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from hermes_diag.sampling.backends.sock_diag import KEEPALIVE, NAMES, TIMERS, socket_inodes
+from hermes_diag.sampling.backends.sock_diag import KEEPALIVE, NAMES, TIMERS
 from hermes_diag.tcp import SocketRow
 
 KNOWS_INODES = True
@@ -59,20 +59,6 @@ def table(
             continue
         rows.extend(_rows(lines, family, size))
     return [row for row in rows if (not states or row.state in states) and port in (None, row.remote[1])]
-
-
-def look(pids: Collection[int], remote: tuple[str, int] | None = None, states: Collection[str] = ()) -> list[SocketRow]:
-    """TCP sockets of the network namespace of the first of `pids`, those of `pids` with pid and fd.
-
-    remote: only towards this (address, port). states: only in these; none means all. Raises OSError.
-    """
-    owners = {inode: (pid, fd) for pid in pids for fd, inode in socket_inodes(pid).items()}
-    rows = []
-    for row in table(states, remote[1] if remote else None, pid=next(iter(pids), None)):
-        if remote is None or row.remote == remote:
-            pid, fd = owners.get(row.inode or 0, (None, None))
-            rows.append(row if pid is None else row.owned_by(pid, fd))
-    return rows
 
 
 def _rows(lines: list[bytes], family: int, size: int) -> Iterator[SocketRow]:

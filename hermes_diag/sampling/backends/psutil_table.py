@@ -54,17 +54,3 @@ def table(
             fd = row.fd if row.fd != -1 else None
             found.append(SocketRow(row.status, (row.laddr.ip, row.laddr.port), there, owner, fd))
     return found
-
-
-def look(pids: Collection[int], remote: tuple[str, int] | None = None, states: Collection[str] = ()) -> list[SocketRow]:
-    """TCP sockets of this network namespace, those of `pids` with their pid and fd.
-
-    remote: only towards this (address, port). states: only in these; none means all.
-    Raises OSError when the system refuses.
-    """
-    rows = table(states, remote[1] if remote else None, pid=next(iter(pids), None))
-    return [
-        row if row.pid in pids else row._replace(pid=None, fd=None)
-        for row in rows
-        if remote is None or row.remote == remote
-    ]
