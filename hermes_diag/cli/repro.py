@@ -62,6 +62,7 @@ def _check_fault(spec: str) -> None:
 
 
 def command(
+    context: typer.Context,
     payload: Annotated[
         Path | None,
         typer.Argument(
@@ -168,6 +169,8 @@ def command(
     from hermes_diag.cli import scenario as scenario_cli
     from hermes_diag.reporters.live import Progress
 
+    if scenario is not None:
+        scenario_cli.refuse_what_shapes_the_matrix(context)
     if scenario == ["list"]:
         scenario_cli.show_list(json)
     body = payloads.load(payload, max_payload)
@@ -182,7 +185,7 @@ def command(
         sizes,
         tuple(dict.fromkeys(fault or ())),
     )
-    if scenario:
+    if scenario is not None:
         plan_ = scenarios.plan(body.info, scenarios.choose(scenario))
     with ExitStack() as stack:
         capture = Capture(stack.enter_context(create(save, force)), plan_) if save else None
