@@ -8,19 +8,23 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermes_diag.errors import INTERRUPTED, OK, CannotMeasure, UsageError
 from hermes_diag.model import Happened
 from hermes_diag.pipes import printed
-from hermes_diag.provider import replies, routes, script
+from hermes_diag.provider import control, replies, routes, script
 from hermes_diag.provider.blocking import ca_file
 from hermes_diag.provider.server import Provider
 from hermes_diag.reporters import traffic
+
+if TYPE_CHECKING:
+    from hermes_diag.provider.upstream import Upstream
 
 #: Records of requests and connections that are kept for `/_diag/connections`.
 KEEP = 1000
@@ -40,6 +44,7 @@ class Options:
     models: tuple[str, ...] | None = None
     require_key: bool = False
     max_body: int = 64 * 2**20
+    control_port: int = 0
     record: Path | None = None
     upstream: str | None = None
     json: bool = False
@@ -59,7 +64,7 @@ def run(options: Options) -> int:
         host=options.host,
         port=options.port,
         tls=options.tls,
-        reply=script.load(options.reply) if options.reply else (replies.DEFAULT,),
+        reply=script.load(options.reply) if options.reply is not None else (replies.DEFAULT,),
         models=options.models or routes.KNOWN_MODELS,
         require_key=options.require_key,
         body_limit=options.max_body,
@@ -67,25 +72,41 @@ def run(options: Options) -> int:
         observer=Printer(options.json),
         upstream=upstream,
     )
-    return asyncio.run(_serve(provider, options))
+    return asyncio.run(_serve(provider, options, upstream))
 
 
-async def _serve(provider: Provider, options: Options) -> int:
-    with contextlib.ExitStack() as stack:
+async def _serve(provider: Provider, options: Options, upstream: Upstream | None) -> int:
+    async with contextlib.AsyncExitStack() as stack:
         told = stack.enter_context(_signals())  # before anyone can know that we are here
-        try:
-            await provider.start()
-        except OSError as exc:
-            raise CannotMeasure(f"cannot listen on {options.host}: {exc.strerror}", "try --port 0") from None
-        try:
-            ca = stack.enter_context(ca_file()) if options.tls else None
-            _print(greeting_json(provider.base_url, ca) if options.json else greeting(provider.base_url, ca))
-            number = await told
-        finally:
-            await provider.stop()
+        stack.enter_context(_reader_of_stdout(told))
+        # A port of its own, without TLS: no fault of a connection can come between a test and its control.
+        controller = Provider(host=options.host, port=options.control_port, keep=0, subject=provider)
+        for one in (provider, controller):
+            await _start(one, options.host)
+            stack.push_async_callback(one.stop)
+        if upstream is not None:
+            upstream.open()  # after all that may fail
+            stack.callback(upstream.close)
+        ca = stack.enter_context(ca_file()) if options.tls else None
+        greet = greeting_json if options.json else greeting
+        _print(greet(provider.base_url, control_url(controller), ca))
+        number = await told
+        await provider.stop()
         counts = provider.tally()
         _print(json.dumps({"event": "tally", **counts}) if options.json else "\n" + traffic.tally(counts))
         return INTERRUPTED if number == signal.SIGINT else OK
+
+
+async def _start(provider: Provider, host: str) -> None:
+    try:
+        await provider.start()
+    except OSError as exc:
+        raise CannotMeasure(f"cannot listen on {host}: {exc.strerror}", "try port 0") from None
+
+
+def control_url(provider: Provider) -> str:
+    """Where the control path is."""
+    return provider.base_url.removesuffix("/v1") + control.PREFIX.rstrip("/")
 
 
 @contextlib.contextmanager
@@ -101,6 +122,25 @@ def _signals() -> Iterator[asyncio.Future[int]]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def _reader_of_stdout(told: asyncio.Future[int]) -> Iterator[None]:
+    """End the server as SIGTERM would when what we print is piped and the reader leaves (`| head -1`)."""
+    loop, number = asyncio.get_running_loop(), sys.stdout.fileno()
+    if not stat.S_ISFIFO(os.fstat(number).st_mode):
+        yield
+        return
+
+    def left() -> None:  # nothing can be read from our end of the pipe: it is an error that wakes us
+        loop.remove_reader(number)
+        _resolve(told, signal.SIGTERM)
+
+    loop.add_reader(number, left)
+    try:
+        yield
+    finally:
+        loop.remove_reader(number)
 
 
 def _resolve(told: asyncio.Future[int], number: int) -> None:
@@ -152,7 +192,7 @@ def token() -> str:
     return ".".join(base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in parts) + "."
 
 
-def greeting(base_url: str, ca: Path | None) -> str:
+def greeting(base_url: str, control_url: str, ca: Path | None) -> str:
     """The base URL and the lines to copy."""
     files = hermes(base_url)
     model = files["config.yaml"]["model"]
@@ -160,6 +200,7 @@ def greeting(base_url: str, ca: Path | None) -> str:
     return "\n".join(
         [
             f"serving {base_url}  (Ctrl-C to stop)",
+            f"control {control_url}",
             "",
             *(f"export {name}={value}" for name, value in environment(base_url, ca).items()),
             "",
@@ -175,13 +216,14 @@ def greeting(base_url: str, ca: Path | None) -> str:
     )
 
 
-def greeting_json(base_url: str, ca: Path | None) -> str:
+def greeting_json(base_url: str, control_url: str, ca: Path | None) -> str:
     """The same as one JSON object on one line."""
     return json.dumps(
         {
             "event": "serving",
             "schema": 1,
             "base_url": base_url,
+            "control_url": control_url,
             "environment": environment(base_url, ca),
             "hermes": hermes(base_url),
         }

@@ -69,6 +69,7 @@ def _check_fault(spec: str) -> None:
 
 
 def command(
+    context: typer.Context,
     payload: Annotated[
         Path | None,
         typer.Argument(
@@ -184,6 +185,8 @@ def command(
     from hermes_diag.errors import UsageError
     from hermes_diag.reporters.live import Progress
 
+    if scenario is not None:
+        scenario_cli.refuse_what_shapes_the_matrix(context)
     if scenario == ["list"]:
         scenario_cli.show_list(json)
     body = payloads.load(payload, max_payload)
@@ -200,7 +203,7 @@ def command(
             raise UsageError("--factory goes with neither --strategy nor --scenario", "leave one of them out")
         target.check_spec(factory, cwd)
         plan_ = plan.for_factory(body.info, factory, releases, workloads, sizes, faults)
-    if scenario:
+    if scenario is not None:
         plan_ = scenarios.plan(body.info, scenarios.choose(scenario))
     with ExitStack() as stack:
         capture = Capture(stack.enter_context(create(save, force)), plan_) if save else None

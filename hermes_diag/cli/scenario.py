@@ -7,9 +7,20 @@ from collections.abc import Sequence
 
 import typer
 
-from hermes_diag.errors import INTERRUPTED
+from hermes_diag.errors import INTERRUPTED, UsageError
 from hermes_diag.model import Evidence
 from hermes_diag.pipes import printed
+
+#: What goes with a scenario; all else that shapes the cells of the matrix is given by its two cells.
+_GOES_WITH = {"scenario", "payload", "max_payload", "python", "backend", "start", "save", "force", "json", "verbose"}
+
+
+def refuse_what_shapes_the_matrix(context: typer.Context) -> None:
+    """Raise UsageError for an option of the command line that a scenario would not heed."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE" and parameter.name not in _GOES_WITH:
+            raise UsageError(f"--scenario does not go with {parameter.opts[0]}", "leave one of them out")
 
 
 def show_list(as_json: bool) -> None:

@@ -47,6 +47,9 @@ def command(
     ] = False,
     max_body: Annotated[int, typer.Option(min=1, metavar="BYTES", help="Largest request body; beyond it 413.")] = 64
     * 2**20,
+    control_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the control path; 0 lets the kernel choose.")
+    ] = 0,
     record: Annotated[
         Path | None,
         typer.Option(
@@ -82,6 +85,7 @@ def command(
             models=tuple(model) if model else None,
             require_key=require_key,
             max_body=max_body,
+            control_port=control_port,
             record=record,
             upstream=upstream,
             json=json,

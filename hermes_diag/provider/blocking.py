@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import os
 import tempfile
-import threading
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hermes_diag.model import Connection, Served
 from hermes_diag.provider import script, server
+from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.provider.tls import authority
 
 T = TypeVar("T")
@@ -25,6 +25,7 @@ class Provider:
     faults: specs as `hermes-diag faults` lists them. tls: with a certificate whose authority is in the
     file `ca_file`. reply: "echo", or a file as `serve --reply` takes it. Other keywords as server.Provider's.
     Raises UsageError for a fault it does not know, CannotMeasure or OSError when there is no port.
+    What it saw can still be read after the block; before it there is nothing to ask for: RuntimeError.
     """
 
     def __init__(self, faults: Sequence[str] = (), tls: bool = False, reply: str | None = None, **options: Any) -> None:
@@ -32,32 +33,39 @@ class Provider:
             options["reply"] = script.load(reply)
         self._core = server.Provider(faults=faults, tls=tls, **options)
         self._stack = contextlib.ExitStack()
-        self.base_url = ""
+        self._thread: ProviderThread | None = None  # while it runs
+        self._base_url = ""
+        self._address = "", 0
         self.ca_file: Path | None = None
 
     def __enter__(self) -> Provider:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="hermes-diag-provider", daemon=True)
-        self._thread.start()
-        self._stack.callback(self._end_loop)
-        try:
+        if self._base_url:
+            raise RuntimeError("this provider has run: make another one")
+        with self._stack as stack:
+            self._thread = stack.enter_context(ProviderThread())
+            stack.callback(self._ended)
             self._run(self._core.start())
-            self._stack.callback(lambda: self._run(self._core.stop()))
-            self.base_url = self._core.base_url
+            stack.callback(lambda: self._run(self._core.stop()))
+            self._base_url, self._address = self._core.base_url, self._core.address
             if self._core.tls:
-                self.ca_file = self._stack.enter_context(ca_file())
-        except BaseException:
-            self._stack.close()
-            raise
+                self.ca_file = stack.enter_context(ca_file())
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._stack.close()
 
     @property
+    def base_url(self) -> str:
+        """http://127.0.0.1:PORT/v1"""
+        self._has_begun()
+        return self._base_url
+
+    @property
     def address(self) -> tuple[str, int]:
         """(127.0.0.1, port)"""
-        return self._core.address
+        self._has_begun()
+        return self._address
 
     @property
     def requests(self) -> tuple[Served, ...]:
@@ -89,35 +97,52 @@ class Provider:
         return self._ask(self._core.tally)
 
     def set_faults(self, faults: Iterable[str]) -> None:
-        """These faults from now on. Raises UsageError."""
+        """These faults from now on. Raises UsageError; RuntimeError when it does not run."""
+        self._must_run()
         self._ask(lambda: self._core.set_faults(faults))
 
     def settle(self) -> None:
-        """Return once nothing is being answered. Raises TimeoutError."""
+        """Return once nothing is being answered. Raises TimeoutError; RuntimeError when it does not run."""
+        self._must_run()
         self._run(self._core.settle())
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+    def _has_begun(self) -> None:
+        if not self._base_url:
+            raise RuntimeError("this provider does not run yet: write `with Provider(...) as provider:`")
+
+    def _must_run(self) -> None:
+        self._has_begun()
+        if self._thread is None:
+            raise RuntimeError("this provider does not run any more: its `with` block is over")
 
     def _ask(self, call: Callable[[], T]) -> T:
+        self._has_begun()
+        if self._thread is None:
+            return call()
+
         async def asked() -> T:
             return call()
 
         return self._run(asked())
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+        assert self._thread is not None
+        return self._thread.run(work, PATIENCE)
 
-    def _end_loop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(PATIENCE)
-        self._loop.close()
+    def _ended(self) -> None:
+        self._thread = None
 
 
 @contextlib.contextmanager
-def ca_file() -> Any:
-    """The certificate that clients must trust, as a file in a folder that only we can read."""
+def ca_file() -> Iterator[Path]:
+    """The certificate that clients must trust, as a file that only we can read. On Linux it is in memory, so
+    that even a process that is killed leaves nothing behind."""
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("hermes-diag-ca"), "wb") as file:
+            file.write(authority().pem())
+            file.flush()
+            yield Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
+        return
     with tempfile.TemporaryDirectory(prefix="hermes-diag-") as folder:
         path = Path(folder) / "ca.pem"
         path.write_bytes(authority().pem())

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 #: Seconds for which the rest of a refused request is read and dropped.
 LINGER = 2.0
+#: Seconds for which a client that has closed its half is still owed an answer that does not come: it may
+#: be listening, or be gone for good, and only what is written to it would tell.
+GRACE = 2.0
+#: Bytes that a client may send ahead of the answer it waits for, and seconds between two looks at one that
+#: went further: while nothing is read from it, nobody says that it has left.
+AHEAD = 64 * 1024
+_GLANCE = 1.0
 #: Numbers that TCP_INFO gives the states of our side.
 _ESTABLISHED, _FIN_WAIT1, _FIN_WAIT2 = 1, 4, 5
 _SO_ATTACH_FILTER = 26
@@ -44,9 +51,13 @@ class Connection(asyncio.Protocol):
         self._wire = Wire(provider.body_limit)
         self._tls: Tls | None = None
         self._exchange: Exchange | None = None
-        self._task: asyncio.Task[None] | None = None
+        self.answer: asyncio.Task[None] | None = None  # that is not out yet
         self._timers: list[asyncio.TimerHandle] = []
         self._half_closed = self._reset_on_hello = self._receiving = False
+        self._eof = False  # the client has closed its half; it may still be owed an answer
+        self._queued = False  # its next request is here already
+        self._ahead = 0
+        self._glance: asyncio.TimerHandle | None = None  # set while nothing is read
         self._writable: asyncio.Event | None = None  # set up by the first pause
 
     # --- asyncio ---------------------------------------------------------------------------------
@@ -68,15 +79,19 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.bytes_in += len(data)
-        if self.closing or self.vanished:
+        if self.closing or self.vanished or self._half_closed:
             return
         if self._reset_on_hello:
             self.reset()
             return
         if self._tls is not None:
             data = self._decrypt(self._tls, data)
+            if self._tls.ended and not self.closing:
+                asyncio.get_running_loop().call_soon(self._ended)
             if not data:
                 return
+        if self._owes:
+            self._count_ahead(len(data))
         self._receiving = True
         self._stop_timers()
         try:
@@ -100,18 +115,63 @@ class Connection(asyncio.Protocol):
             self._send(answer)
         return plain
 
+    def _count_ahead(self, size: int) -> None:
+        """Read no further from a client that sends much more than it has got answers for."""
+        self._ahead += size
+        if self._ahead > AHEAD and self._glance is None:
+            self._transport.pause_reading()
+            self._glance = asyncio.get_running_loop().call_later(_GLANCE, self._look_again)
+
+    def _look_again(self) -> None:
+        """Read on from a client that has closed, so that asyncio comes to see it."""
+        if _tcp_state(self._socket) in (None, _ESTABLISHED):
+            self._glance = asyncio.get_running_loop().call_later(_GLANCE, self._look_again)
+        else:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        self._ahead = 0
+        if self._glance is not None:
+            self._glance.cancel()
+            self._glance = None
+            self._transport.resume_reading()
+
     def eof_received(self) -> bool:
+        """Whether the client is still owed an answer; if not, asyncio answers with our FIN."""
         self._blame("client", "fin")
-        return False  # asyncio answers with our FIN
+        self._eof = True
+        if self.closing or self._half_closed or self.vanished or not self._owes:
+            return False
+        exchange = self._exchange
+        if exchange is not None and exchange.held:
+            if not exchange.stalling:
+                return False  # nothing will come of waiting
+            self._timers.append(asyncio.get_running_loop().call_later(GRACE, self._give_up, exchange))
+        return True
+
+    def _ended(self) -> None:
+        """The client has said in TLS that it will say no more, which is as good as its FIN."""
+        if not self._eof and not self._transport.is_closing() and not self.eof_received():
+            self.fin()
+
+    def _give_up(self, exchange: Exchange) -> None:
+        if self._exchange is exchange and exchange.held:
+            self._transport.close()
+
+    @property
+    def _owes(self) -> bool:
+        return self._exchange is not None or self._queued
 
     def connection_lost(self, exc: Exception | None) -> None:
         if isinstance(exc, ConnectionError):
             self._blame("client", "reset")
         self.gone = True
         self._stop_timers()
+        if self._glance is not None:
+            self._glance.cancel()
         self.resume_writing()
-        if self._task is not None:
-            self._task.cancel()
+        if self.answer is not None:
+            self.answer.cancel()
         self.provider.lost(
             self, Seen(self.serial, self.requests, self.bytes_in, self.bytes_out, self._closed_first, self._how)
         )
@@ -151,6 +211,8 @@ class Connection(asyncio.Protocol):
             return False
         if self.vanished:
             return True
+        if self._eof:
+            return self._exchange is not None  # silent, and for a moment longer
         # Any other state is news from the peer that asyncio has not read yet.
         resting = (_FIN_WAIT1, _FIN_WAIT2) if self._half_closed else (_ESTABLISHED,)
         return _tcp_state(self._socket) in (None, *resting)
@@ -229,6 +291,7 @@ class Connection(asyncio.Protocol):
     # --- exchanges -------------------------------------------------------------------------------
 
     def _begin(self, request: Request) -> None:
+        self._queued = False
         self._stop_timers()
         self.requests += 1
         exchange = self._exchange = routes.exchange(self.provider, self, self._wire, request)
@@ -240,7 +303,7 @@ class Connection(asyncio.Protocol):
         if waiting is None:
             self._answered(exchange, finished=True)
         else:
-            self._task = asyncio.get_running_loop().create_task(self._answer(exchange, waiting))
+            self.answer = asyncio.get_running_loop().create_task(self._answer(exchange, waiting))
 
     async def _answer(self, exchange: Exchange, waiting: routes.Waiting) -> None:
         finished = False
@@ -252,7 +315,7 @@ class Connection(asyncio.Protocol):
         except Exception:  # whatever an answer trips over, the client must not wait for ever
             self.abort()
         finally:
-            self._task = None
+            self.answer = None
             self._answered(exchange, finished)
 
     def _answered(self, exchange: Exchange, finished: bool) -> None:
@@ -276,8 +339,12 @@ class Connection(asyncio.Protocol):
             return
         if request is not None:
             # Not at once: a peer that sends thousands of requests ahead must not nest them on our stack.
+            self._queued = True
             asyncio.get_running_loop().call_soon(self._begin_if_open, request)
+        elif self._eof:
+            self.fin()
         else:
+            self._read_on()
             self._watch_idle()
 
     def _begin_if_open(self, request: Request) -> None:
@@ -310,6 +377,12 @@ class Connection(asyncio.Protocol):
         self._receiving = False
         for seconds, act in self.provider.at_idle(self):
             self._timers.append(asyncio.get_running_loop().call_later(seconds, act))
+
+    def watch_anew(self) -> None:
+        """Other faults were set: what the old ones had in mind for this idle connection is off."""
+        if self.idle:
+            self._stop_timers()
+            self._watch_idle()
 
     def _stop_timers(self) -> None:
         for timer in self._timers:

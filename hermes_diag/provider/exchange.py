@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hermes_diag.provider import replies
@@ -41,7 +43,7 @@ class Exchange:
         api: str,
         model: str,
         streamed: bool,
-        reply: replies.Reply,
+        next_reply: Callable[[], replies.Reply],
     ) -> None:
         self._connection = connection
         self._wire = wire
@@ -49,10 +51,11 @@ class Exchange:
         self.api = api
         self.model = model
         self.streamed = streamed
-        self.reply = reply
+        self._next_reply = next_reply
         self.status = 0
         self.events_sent = 0
-        self.held = False  # silent on purpose: nothing will come of waiting for it
+        self.held = False  # silent on purpose: nothing will come of waiting for it ...
+        self.stalling = False  # ... unless it is only a matter of time
         self.begun = False  # a byte of the answer is out
         self.fault = "healthy"
         self.last = False  # the connection ends with this response, and the head says so
@@ -60,6 +63,11 @@ class Exchange:
         self._extra: Headers = ()
 
     # --- what there is to say --------------------------------------------------------------------
+
+    @cached_property
+    def reply(self) -> replies.Reply:
+        """The reply that is due. It is used up by being asked for: an answer that refuses does not."""
+        return self._next_reply()
 
     def events(self) -> tuple[bytes, ...]:
         """The events of the healthy reply; of one that is not streamed, its body in pieces."""
@@ -105,11 +113,16 @@ class Exchange:
     def whole(self, status: int, body: bytes, content_type: str = "application/json", headers: Headers = ()) -> None:
         """A whole response at once."""
         self.status = status
-        if self._squeeze is not None:
-            body = self._squeeze.compress(body) + self._squeeze.flush()
+        body = self._squeezed(body)
         all_headers = (("content-type", content_type), ("content-length", str(len(body))), *headers, *self._extra)
         head = self._wire.head(status, all_headers, self.last)
         self._write(head + self._wire.data(body) + self._wire.end())
+
+    def miscounted(self, body: bytes, by: int) -> None:
+        """A whole body whose content-length is so much more than there is."""
+        body = self._squeezed(body)
+        self.start(headers=(("content-length", str(max(0, len(body) + by))),))
+        self._write(self._wire.data(body))
 
     def healthy(self) -> None:
         """The whole reply at once, the connection kept."""
@@ -131,17 +144,17 @@ class Exchange:
             raise Gone
 
     @property
-    def connection_serial(self) -> int:
-        return self._connection.serial
+    def connection(self) -> Connection:
+        return self._connection
 
     def say(self, what: str, **details: str) -> None:
         self._connection.provider.say(self._connection, what, **details)
 
     async def stall(self, seconds: float) -> None:
         """Say nothing for so long."""
-        self.held = True
+        self.held = self.stalling = True
         await asyncio.sleep(seconds)
-        self.held = False
+        self.held = self.stalling = False
 
     async def hold(self) -> None:
         """Say nothing until the conductor lets go (`Provider.release`)."""
@@ -169,6 +182,12 @@ class Exchange:
         raise Gone
 
     # --- helpers ---------------------------------------------------------------------------------
+
+    def _squeezed(self, body: bytes) -> bytes:
+        """A body that is whole, as it is sent."""
+        if self._squeeze is not None:
+            body, self._squeeze = self._squeeze.compress(body) + self._squeeze.flush(), None
+        return body
 
     def _framed(self, data: bytes) -> bytes:
         if self._squeeze is not None:

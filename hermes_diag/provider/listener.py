@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import ipaddress
 import socket
@@ -13,8 +12,6 @@ from typing import Any
 from hermes_diag.errors import CannotMeasure, UsageError
 
 BACKLOG = 512
-#: Own connections with which a backlog of zero is filled. The kernel keeps one more than it is told.
-_MOST_FILLERS = 16
 #: Connections accepted before others get a turn, and seconds to wait when there is no descriptor left.
 _AT_ONCE = 64
 _BREATH = 0.05
@@ -24,6 +21,8 @@ def loopback(host: str) -> str:
     """The address to bind. Raises UsageError for everything that is not loopback."""
     if host == "localhost":
         return "127.0.0.1"
+    if "%" in host:
+        raise UsageError(f"{host!r} names an interface", f"write {host.partition('%')[0]}")
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -50,8 +49,7 @@ class Listener:
         self._limit: int | None = None
         self._taken = 0
         self._full = False
-        self._fillers: list[socket.socket] = []
-        self._filler_peers: set[tuple[str, int]] = set()
+        self._filler: socket.socket | None = None
         self._handing_over: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
@@ -68,7 +66,9 @@ class Listener:
             sock.close()
             if exc.errno in (errno.EADDRINUSE, errno.EACCES):
                 why = "is taken" if exc.errno == errno.EADDRINUSE else "is not yours to bind"
-                raise CannotMeasure(f"port {self._port} on {self._host} {why}", "use --port 0") from None
+                raise CannotMeasure(
+                    f"port {self._port} on {self._host} {why}", "choose another, or 0 for any that is free"
+                ) from None
             raise
         self._socket = sock
         self._loop = asyncio.get_running_loop()
@@ -100,14 +100,15 @@ class Listener:
             try:
                 sock, peer = self._socket.accept()
             except (BlockingIOError, ConnectionAbortedError):
+                self._drop_filler()  # the backlog is empty: it cannot be there any more
                 return
             except OSError:  # no descriptor left: try again when some may have been closed
                 self._loop.remove_reader(self._socket)
                 self._loop.call_later(_BREATH, self._resume)
                 return
-            if peer[:2] in self._filler_peers:
-                self._filler_peers.discard(peer[:2])
+            if self._filler is not None and peer[:2] == self._filler.getsockname()[:2]:
                 sock.close()
+                self._drop_filler()
                 continue
             self._taken += 1
             sock.setblocking(False)
@@ -134,31 +135,39 @@ class Listener:
         if full and not self._full:
             self._fill()
         elif self._full and not full:
-            self._drop_fillers()
+            self._drop_waiting_filler()
             self._socket.listen(BACKLOG)
             self._loop.add_reader(self._socket, self._accept)
         self._full = full
 
     def _fill(self) -> None:
-        """Fill the backlog with connections of our own: the kernel then drops every further SYN."""
+        """Fill the backlog with a connection of our own: the kernel then drops every further SYN.
+
+        Of a backlog of zero Linux keeps one place. The filler stays open, and its port ours, until it has been
+        accepted: a client that were given the same port would be taken for it.
+        """
         assert self._socket is not None
         self._loop.remove_reader(self._socket)
         self._socket.listen(0)
-        for _ in range(_MOST_FILLERS):
-            filler = socket.socket(self._socket.family, socket.SOCK_STREAM)
-            filler.settimeout(0.05)
-            self._fillers.append(filler)
-            try:
-                filler.connect(self.address)
-            except TimeoutError:
-                break
+        self._drop_waiting_filler()
+        if self._filler is None:
+            self._filler = socket.socket(self._socket.family, socket.SOCK_STREAM)
+            self._filler.setblocking(False)
+            # In progress it may stay: then clients who came before it have the place.
+            self._filler.connect_ex(self.address)
 
-    def _drop_fillers(self) -> None:
-        for filler in self._fillers:
-            with contextlib.suppress(OSError):
-                self._filler_peers.add(filler.getsockname()[:2])
-            filler.close()
-        self._fillers.clear()
+    def _drop_waiting_filler(self) -> None:
+        """Give up a filler that found no place: the kernel would try again by itself, at times of its own."""
+        try:
+            if self._filler is not None:
+                self._filler.getpeername()
+        except OSError:
+            self._drop_filler()
+
+    def _drop_filler(self) -> None:
+        if self._filler is not None:
+            self._filler.close()
+            self._filler = None
 
     async def stop(self) -> None:
         """Stop listening; what was accepted is handed over first."""
@@ -166,6 +175,6 @@ class Listener:
             self._loop.remove_reader(self._socket)
             self._socket.close()
             self._socket = None
-        self._drop_fillers()
+        self._drop_filler()
         if self._handing_over:
             await asyncio.wait(self._handing_over)

@@ -45,11 +45,12 @@ def name(path: str) -> str:
 def exchange(provider: Provider, connection: Connection, wire: Wire, request: Request) -> Exchange:
     """The request understood as far as it goes."""
     api = APIS.get(request.path, "")
-    body = _decoded(request.body) if api and request.method == "POST" else None
-    if body is None:
-        return Exchange(connection, wire, request, api, "", streamed=False, reply=replies.DEFAULT)
+    body = (_decoded(request.body) if api and request.method == "POST" else None) or {}
     model = body.get("model")
-    reply = provider.next_reply().for_request(body, request.headers)
+
+    def reply() -> replies.Reply:
+        return provider.next_reply().for_request(body, request.headers)
+
     return Exchange(
         connection, wire, request, api, model if isinstance(model, str) else "", body.get("stream") is True, reply
     )
@@ -69,7 +70,10 @@ def dispatch(provider: Provider, exchange: Exchange) -> Waiting | None:
     request = exchange.request
     provider.say_request(exchange)
     if request.path.startswith(control.PREFIX):
-        control.answer(provider, exchange)
+        control.answer(provider.subject or provider, exchange)
+        return None
+    if provider.subject is not None:
+        exchange.whole(404, replies.error("Only the control path is served here.", _INVALID, code="unknown_url"))
         return None
     if exchange.api:
         refusal = _refusal(provider, exchange)
@@ -107,7 +111,7 @@ def _refusal(provider: Provider, exchange: Exchange) -> tuple[int, bytes] | None
     request = exchange.request
     if request.method != "POST":
         return 405, replies.error(f"Not allowed to {_method(request.method)} on {request.path}", _INVALID)
-    if provider.require_key and not request.headers.get("authorization", "").startswith("Bearer "):
+    if provider.require_key and not _has_key(request.headers.get("authorization", "")):
         return 401, replies.error("You didn't provide an API key.", _INVALID, code="missing_api_key")
     body = _decoded(request.body)
     if body is None:
@@ -123,6 +127,11 @@ def _refusal(provider: Provider, exchange: Exchange) -> tuple[int, bytes] | None
         message = "Missing required parameter: 'messages'."
         return 400, replies.error(message, _INVALID, param="messages", code="missing_required_parameter")
     return None
+
+
+def _has_key(authorization: str) -> bool:
+    scheme, _, key = authorization.partition(" ")
+    return scheme.lower() == "bearer" and bool(key.strip())
 
 
 def _elsewhere(provider: Provider, exchange: Exchange) -> tuple[int, bytes]:

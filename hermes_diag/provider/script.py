@@ -10,8 +10,7 @@ A list of such objects answers the first request with the first of them, and so 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -33,11 +32,14 @@ class _Item(msgspec.Struct, forbid_unknown_fields=True):
     arguments: dict[str, Any] | None = None
 
 
+_Tokens = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class _Usage(msgspec.Struct, forbid_unknown_fields=True):
-    input_tokens: int = 12
-    output_tokens: int = 8
-    reasoning_tokens: int = 0
-    cached_tokens: int = 0
+    input_tokens: _Tokens = 12
+    output_tokens: _Tokens = 8
+    reasoning_tokens: _Tokens = 0
+    cached_tokens: _Tokens = 0
 
 
 class _Script(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,24 +51,42 @@ def load(source: str) -> tuple[Reply, ...]:
     """The replies that `--reply SOURCE` means. Raises UsageError."""
     if source == "echo":
         return (Reply(echo=True),)
-    data = _read(Path(source))
+    data = _read(source)
     if data.lstrip().startswith((b"{", b"[")):
         return _scripted(source, data)
-    events = transcript(data)
-    if not events:
+    streams = transcripts(data)
+    if not streams:
         raise UsageError(f"{source} is neither a JSON script nor an SSE transcript", _EXAMPLE)
-    return (Reply(transcript=events),)
+    return tuple(Reply(transcript=events) for events in streams)
 
 
-def _read(path: Path) -> bytes:
+def _read(source: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open(source, "rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except OSError as exc:
-        raise UsageError(f"cannot read {path}: {exc.strerror}", "--reply takes echo, or a file") from None
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise UsageError(f"cannot read {source!r}: {why}", "--reply takes echo, or a file") from None
     if len(data) > MAX_BYTES:
-        raise UsageError(f"{path} has more than {MAX_BYTES} bytes", "take a shorter one")
+        raise UsageError(f"{source} has more than {MAX_BYTES} bytes", "take a shorter one")
     return data
+
+
+def transcripts(data: bytes) -> list[tuple[bytes, ...]]:
+    """The streams that were recorded, one reply each: one begins with `response.created`, one ends with
+    `[DONE]`."""
+    streams: list[list[bytes]] = []
+    ended = True
+    for event in transcript(data):
+        if ended or _names(event, b"response.created"):
+            streams.append([])
+        streams[-1].append(event)
+        ended = event.rstrip().endswith(b"data: [DONE]")
+    return [tuple(stream) for stream in streams]
+
+
+def _names(event: bytes, kind: bytes) -> bool:
+    return any(line in (b"event: " + kind, b"event:" + kind) for line in event.splitlines())
 
 
 def transcript(data: bytes) -> tuple[bytes, ...]:
@@ -80,7 +100,7 @@ def transcript(data: bytes) -> tuple[bytes, ...]:
 def _scripted(source: str, data: bytes) -> tuple[Reply, ...]:
     try:
         scripts = msgspec.json.decode(data, type=_Script | list[_Script])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise UsageError(f"{source} is no reply script: {exc}", _EXAMPLE) from None
     scripts = scripts if isinstance(scripts, list) else [scripts]
     if not scripts:

@@ -35,6 +35,7 @@ class Provider:
     faults: specs (`idle-close=0.5`, `rst-mid-stream:every=3`); the first that applies answers.
     models: patterns of the models there are; None takes any. body_limit in bytes.
     keep: how many records of requests and connections are remembered; None keeps all.
+    subject: another provider, for which this one serves nothing but the control path.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Provider:
         keep: int | None = None,
         observer: Callable[[Happened], None] | None = None,
         upstream: Upstream | None = None,
+        subject: Provider | None = None,
     ) -> None:
         self.idle_close = idle_close
         self.tls = tls
@@ -59,6 +61,7 @@ class Provider:
         self._next_reply = 0
         self.models = models
         self.upstream = upstream
+        self.subject = subject
         self.require_key = require_key
         self.body_limit = body_limit
         self.vanish_is_real: bool | None = None  # None: nothing had to vanish yet
@@ -71,6 +74,7 @@ class Provider:
         self._held: dict[Exchange, asyncio.Event] = {}
         self._serials = itertools.count(1)
         self._counts: Counter[str] = Counter()
+        self._numbers: dict[Connection, int] = {}  # as conditions count them
         self._listener = Listener(lambda: Connection(self), host, port)
         self.set_faults(faults)
 
@@ -89,28 +93,37 @@ class Provider:
         return f"{'https' if self.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/v1"
 
     async def stop(self) -> None:
-        """Stop listening and drop what is open."""
+        """Stop listening and drop what is open; what became of it is counted and said."""
         await self._listener.stop()
         while self.open:
+            answers = [connection.answer for connection in self.open if connection.answer is not None]
             for connection in list(self.open):
                 connection.abort()
             await asyncio.sleep(0)
+            if answers:
+                await asyncio.wait(answers)
 
     # --- faults ----------------------------------------------------------------------------------
 
     def set_faults(self, specs: Iterable[str]) -> None:
-        """These faults from now on; requests are counted from 1 again. Raises UsageError."""
+        """These faults from now on; requests and connections are counted from 1 again. Raises UsageError."""
+        if isinstance(specs, str):
+            raise UsageError(f"faults is the text {specs!r}", f"write faults=[{specs!r}]")
         faults = tuple(catalogue.parse(spec) for spec in specs)
         for fault in faults:
             if fault.needs_tls and not self.tls:
                 raise UsageError(f"fault {fault.name} needs TLS", "add --tls")
         self.faults: tuple[Fault, ...] = faults
-        self._requests = 0
+        self._requests: Counter[str] = Counter()  # by the paths that faults are meant for
+        self._numbers.clear()
+        self._numbered = 0
         self._answers = [fault for fault in faults if fault.hook == "answer"]
         self._shapes = [fault for fault in faults if fault.hook == "shape"]
         self._idles = [fault for fault in faults if fault.hook == "idle"]
         self._hellos = [fault for fault in faults if fault.hook == "hello"]
         self._listener.limit(min((fault.limit() for fault in faults if fault.hook == "limit"), default=None))
+        for connection in self.open:
+            connection.watch_anew()
 
     def covers(self, path: str) -> bool:
         """Whether a fault names that path, which is none of the APIs."""
@@ -128,16 +141,26 @@ class Provider:
         """The first fault that applies to a request, after those that only shape the answer."""
         if not self.faults:
             return None
-        path, connection = exchange.request.path, exchange.connection_serial
-        self._requests += 1
-        number = self._requests
+        path, by_default = exchange.request.path, bool(exchange.api)
+        connection = self._number(exchange.connection)
+        faults = (*self._shapes, *self._answers)
+        meant = {fault.when.path for fault in faults if fault.when.covers(path, by_default)}
+        self._requests.update(meant)
 
         def applies(fault: Fault) -> bool:
-            return fault.when.covers(path, bool(exchange.api)) and fault.when.holds(number, connection)
+            where = fault.when.path
+            return where in meant and fault.when.holds(self._requests[where], connection)
 
         for fault in filter(applies, self._shapes):
             fault.shape(exchange)
         return next(filter(applies, self._answers), None)
+
+    def _number(self, connection: Connection) -> int:
+        """Which connection it is for conditions, counted since the faults were set."""
+        if connection not in self._numbers:
+            self._numbered += 1
+            self._numbers[connection] = self._numbered
+        return self._numbers[connection]
 
     def next_reply(self) -> replies.Reply:
         """The reply that is due; the last of them stays."""
@@ -149,8 +172,9 @@ class Provider:
         """What to do with a connection that stays idle: (after seconds, act)."""
         if self.idle_close:
             yield self.idle_close, connection.fin
+        number = self._numbers.get(connection, 0)
         for fault in self._idles:
-            if fault.when.holds(0, connection.serial):
+            if fault.when.holds(0, number):
                 yield fault.seconds, fault.idle(connection)
 
     # --- connections -----------------------------------------------------------------------------
@@ -158,10 +182,11 @@ class Provider:
     def admit(self, connection: Connection) -> None:
         """Take in a connection just accepted."""
         connection.serial = next(self._serials)
+        number = self._number(connection)
         self.open.add(connection)
         self._counts["connections"] += 1
         for fault in self._hellos:
-            if fault.when.holds(0, connection.serial):
+            if fault.when.holds(0, number):
                 fault.hello(connection)
         if self.tls:
             connection.secure(Tls(authority().context(connection.certificate)))
@@ -170,6 +195,7 @@ class Provider:
     def lost(self, connection: Connection, seen: Seen) -> None:
         """A connection is closed on both sides, as far as this one can know."""
         self.open.discard(connection)
+        self._numbers.pop(connection, None)
         self.seen.append(seen)
         self._counts["bytes_in"] += seen.bytes_in
         self._counts["bytes_out"] += seen.bytes_out

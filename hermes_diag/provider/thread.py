@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class ProviderThread:
-    """An event loop in a thread of its own. Context manager; `do` runs a coroutine there."""
+    """An event loop in a thread of its own. Context manager; `do` and `run` run a coroutine there."""
 
     def __enter__(self) -> ProviderThread:
         self._loop = asyncio.new_event_loop()
@@ -22,6 +24,10 @@ class ProviderThread:
         self._thread.join()
         self._loop.close()
 
-    async def do(self, work: Coroutine[Any, Any, None]) -> None:
+    async def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Run it to its end in the thread and wait for it here; its exception is raised here."""
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    def run(self, work: Coroutine[Any, Any, T], patience: float) -> T:
+        """The same for who has no loop. Raises TimeoutError after so many seconds."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(patience)

@@ -32,6 +32,7 @@ class Tls:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._machine = context.wrap_bio(self._in, self._out, server_side=True)
         self.established = False
+        self.ended = False  # the peer has sent its close_notify
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Take ciphertext; (plaintext for us, ciphertext that must be sent). Raises Refused.
@@ -54,9 +55,12 @@ class Tls:
         while True:
             try:
                 part = self._machine.read(_READ)
-            except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):  # no more for now; their close_notify
+            except ssl.SSLWantReadError:  # no more for now
                 break
+            except ssl.SSLZeroReturnError:
+                part = b""
             if not part:
+                self.ended = True
                 break
             parts.append(part)
         return b"".join(parts)

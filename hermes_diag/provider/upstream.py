@@ -1,7 +1,7 @@
 """Passes requests on to a real provider and writes the stream that comes back: `serve --record`.
 
-Only the body of a streamed answer is written, into a file that only its owner can read; headers and
-requests go through and are kept nowhere.
+Only the body of a streamed answer is written, into a file that only its owner can read, each stream whole and
+after the other. Headers and requests go through and are kept nowhere.
 """
 
 from __future__ import annotations
@@ -9,76 +9,128 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import IO
-from urllib.parse import urlsplit
+from typing import IO, Any, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 import h11
 
 from hermes_diag.errors import UsageError
 from hermes_diag.provider import replies
 from hermes_diag.provider.exchange import Exchange
+from hermes_diag.provider.wire import Headers
 
-#: Headers of ours and of one connection; the rest of a request goes through.
-_NOT_PASSED = {"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "expect"}
-#: Seconds within which the real provider must say something.
+T = TypeVar("T")
+#: Headers of one connection; the rest goes through, both ways.
+_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+#: Headers of a request that are ours to write. Without accept-encoding, what comes can be read again.
+_OURS = _HOP | {"host", "content-length", "accept-encoding", "expect"}
+#: Seconds for which the real provider may say nothing: as long as a model may think.
 PATIENCE = 300.0
 
 
 class Upstream:
-    """A real provider behind ours. Raises UsageError for what is no URL, or a file that exists."""
+    """A real provider behind ours. Raises UsageError for what is no URL."""
 
-    def __init__(self, url: str, record: Path) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise UsageError(f"--upstream {parts.hostname or url!r} is no base URL", "write https://HOST/v1")
+    def __init__(self, url: str, record: Path, patience: float = PATIENCE) -> None:
+        parts, host, port = _understood(url)
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._host, self._path = parts.hostname, parts.path.rstrip("/")
-        self._port = parts.port or (443 if self._tls else 80)
-        self._file = _create(record)
+        self._host, self._path = host, parts.path.rstrip("/")
+        self._port = port or (443 if self._tls else 80)
+        self._authority = parts.netloc
+        self._record = record
+        self._patience = patience
+        self._file: IO[bytes] | None = None
+
+    def open(self) -> None:
+        """Create the file. Raises UsageError when it exists or cannot be."""
+        self._file = _create(self._record)
 
     def close(self) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     async def answer(self, exchange: Exchange) -> None:
         """Answer an exchange with what the real provider answers; 502 when it cannot be reached."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
-                try:
-                    await self._talk(exchange, reader, writer)
-                finally:
-                    writer.close()
-        except (OSError, TimeoutError, h11.RemoteProtocolError):
+            reader, writer = await self._soon(asyncio.open_connection(self._host, self._port, ssl=self._tls))
+            try:
+                await self._talk(exchange, reader, writer)
+            finally:
+                writer.close()
+        except (OSError, TimeoutError, h11.ProtocolError, ValueError):  # ValueError: a name that cannot be asked for
             if exchange.status:
                 exchange.fin()
             exchange.whole(502, replies.error("The upstream provider could not be reached.", "upstream_error"))
 
+    async def _soon(self, work: Coroutine[Any, Any, T]) -> T:
+        async with asyncio.timeout(self._patience):
+            return await work
+
     async def _talk(self, exchange: Exchange, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wire = h11.Connection(h11.CLIENT)
+        writer.write(self._request(wire, exchange))
+        await self._soon(writer.drain())
+        stream: list[bytes] | None = None
+        try:
+            while not isinstance(event := wire.next_event(), h11.EndOfMessage):
+                if event is h11.NEED_DATA:
+                    wire.receive_data(await self._soon(reader.read(65536)))
+                elif isinstance(event, h11.Response):
+                    stream = [] if _is_stream(event) else None
+                    exchange.start(event.status_code, _passed_back(event))
+                elif isinstance(event, h11.Data):
+                    if stream is not None:
+                        stream.append(bytes(event.data))
+                    exchange.body(bytes(event.data))
+                    await exchange.drained()
+            exchange.finish()
+        finally:
+            if stream and self._file is not None:
+                self._file.write(b"".join(stream))
+                self._file.flush()
+
+    def _request(self, wire: h11.Connection, exchange: Exchange) -> bytes:
         request = exchange.request
-        passed = [(name, value) for name, value in request.headers.items() if name not in _NOT_PASSED]
-        own = [("host", self._host), ("content-length", str(len(request.body))), ("connection", "close")]
+        passed = [(name, value) for name, value in request.headers.items() if name not in _OURS]
+        own = [("host", self._authority), ("content-length", str(len(request.body))), ("connection", "close")]
         target = self._path + ("/responses" if exchange.api == "responses" else "/chat/completions")
-        writer.write(wire.send(h11.Request(method="POST", target=target, headers=own + passed)) or b"")
-        writer.write((wire.send(h11.Data(data=request.body)) or b"") + (wire.send(h11.EndOfMessage()) or b""))
-        streamed = False
-        while True:
-            event = wire.next_event()
-            if event is h11.NEED_DATA:
-                wire.receive_data(await reader.read(65536))
-            elif isinstance(event, h11.Response):
-                kind = dict(event.headers).get(b"content-type", b"application/json").decode("latin-1")
-                streamed = event.status_code == 200 and kind.startswith("text/event-stream")
-                exchange.start(event.status_code, (("content-type", kind),))
-            elif isinstance(event, h11.Data):
-                if streamed:
-                    self._file.write(event.data)
-                    self._file.flush()
-                exchange.body(bytes(event.data))
-            elif not isinstance(event, h11.InformationalResponse):
-                break
-        exchange.finish()
+        parts: tuple[h11.Event, ...] = (
+            h11.Request(method="POST", target=target, headers=own + passed),
+            h11.Data(data=request.body),
+            h11.EndOfMessage(),
+        )
+        return b"".join(wire.send(part) or b"" for part in parts)
+
+
+def _understood(url: str) -> tuple[SplitResult, str, int | None]:
+    """(parts, host, port). A URL may hold a password: what is said of a wrong one does not repeat it."""
+    wrong = UsageError("--upstream is no base URL", "write https://HOST/v1")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError:  # a port that is none, half an IPv6 address, a name that no resolver takes
+        raise wrong from None
+    if parts.scheme not in ("http", "https") or not host or port == 0:
+        raise wrong
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise UsageError("--upstream holds more than host, port and path", wrong.hint)
+    if not (url.isascii() and url.isprintable()) or " " in url:
+        raise UsageError("--upstream holds a character that no URL may hold", wrong.hint)
+    return parts, host, port
+
+
+def _is_stream(response: h11.Response) -> bool:
+    return response.status_code == 200 and any(
+        name == b"content-type" and value.startswith(b"text/event-stream") for name, value in response.headers
+    )
+
+
+def _passed_back(response: h11.Response) -> Headers:
+    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
+    return tuple((name, value) for name, value in pairs if name not in _HOP | {"content-length"})
 
 
 def _create(path: Path) -> IO[bytes]:
@@ -86,5 +138,6 @@ def _create(path: Path) -> IO[bytes]:
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except FileExistsError:
         raise UsageError(f"{path} exists", "name another file") from None
-    except OSError as exc:
-        raise UsageError(f"cannot write {path}: {exc.strerror}", "name a file in a folder you may write to") from None
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        raise UsageError(f"cannot write {path}: {why}", "name a file in a folder you may write to") from None

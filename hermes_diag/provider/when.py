@@ -1,7 +1,8 @@
 """When a fault applies: which request, which connection, every nth, by chance with a seed. Pure.
 
-Requests are numbered from 1 in the order in which they reach a path that faults apply to, connections
-in the order in which they are accepted. All conditions given must hold. Chance depends on the seed and
+Requests are numbered from 1 in the order in which they reach a path that the fault applies to, connections
+in the order in which they are accepted; those that were open before the faults were set, once they are used
+again. All conditions given must hold. Chance depends on the seed and
 the number alone, so that a run with the same seed misbehaves in the same places.
 """
 
@@ -24,8 +25,11 @@ class When:
     path: str = ""  # a pattern; "" is the paths that faults apply to by default
 
     def holds(self, request: int, connection: int) -> bool:
-        """Whether the fault applies to that request (0: to the connection as such)."""
+        """Whether the fault applies to that request (0: to the connection as such; 0 for both: to one that
+        has no number yet)."""
         number = request or connection
+        if not number:
+            return (self.request, self.connection, self.every, self.probability) == (None,) * 4
         return (
             self.request in (None, request)
             and self.connection in (None, connection)

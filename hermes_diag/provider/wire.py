@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from http import HTTPStatus
 
 import h11
@@ -202,7 +201,6 @@ def chunk(body: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(body), body)
 
 
-@lru_cache(maxsize=256)
 def render_head(status: int, headers: Headers, chunked: bool, closes: bool) -> bytes:
     """Status line and headers as bytes. Names and values are ours: latin-1 without line breaks."""
     lines = [f"HTTP/1.1 {status} {reason(status)}", *(f"{name}: {value}" for name, value in headers)]

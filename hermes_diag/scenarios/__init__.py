@@ -50,12 +50,12 @@ def summary(name: str) -> str:
 def choose(asked: Iterable[str]) -> list[str]:
     """The names that `--scenario` asks for: names, comma-separated, or `all`. Raises UsageError."""
     names = [name for part in asked for name in part.split(",") if name]
-    if not names or "all" in names:
-        return list(catalogue())
+    if not names:
+        raise UsageError("--scenario names none", "`hermes-diag repro --scenario list` lists all")
     for name in names:
-        if name not in catalogue():
+        if name != "all" and name not in catalogue():
             raise UsageError(f"no scenario {name!r}", "`hermes-diag repro --scenario list` lists all")
-    return list(dict.fromkeys(names))
+    return list(catalogue()) if "all" in names else list(dict.fromkeys(names))
 
 
 def plan(payload: PayloadInfo, names: Sequence[str]) -> Plan:
@@ -71,9 +71,16 @@ def cell(name: str, side: str) -> Cell:
 
 
 def judge(evidence: Sequence[Evidence]) -> list[ScenarioResult]:
-    """What became of each scenario, in the order of its cells."""
+    """What became of each scenario, in the order of its cells. Raises UsageError for a scenario that there is
+    not, or that lacks a side: such a capture is of another release, or was changed."""
     by_cell = {one.cell.scenario: one for one in evidence if one.cell.scenario}
     names = dict.fromkeys(name.rpartition("/")[0] for name in by_cell)
+    for name in names:
+        if name not in catalogue():
+            raise UsageError(f"no scenario {name!r}", "use the release that wrote the capture, or run again")
+        lacking = [side for side in SIDES if f"{name}/{side}" not in by_cell]
+        if lacking:
+            raise UsageError(f"scenario {name} has no {lacking[0]} client", "the file was changed; run again")
     return [_judge(name, *(by_cell[f"{name}/{side}"] for side in SIDES)) for name in names]
 
 

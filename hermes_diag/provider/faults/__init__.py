@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 HOOKS = ("answer", "shape", "idle", "hello", "limit")
 #: Conditions that make sense for a fault of a connection: it has no request yet.
 _OF_CONNECTIONS = ("connection", "every", "probability", "seed")
+#: Conditions that count.
+_COUNTED = ("request", "connection", "every")
 _TYPES: dict[str, type] = {"int": int, "float": float, "str": str}
 #: The largest number a parameter may be; beyond it a timer or a buffer is a mistake.
 _LARGEST = 1_000_000_000
@@ -184,8 +186,8 @@ def _pairs(spec: str, parts: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _number(spec: str, key: str, text: str, kind: type) -> Any:
-    """A value as its type. Numbers are finite and not negative."""
+def _number(spec: str, key: str, text: str, kind: type, least: int = 0) -> Any:
+    """A value as its type. Numbers are finite and not below `least`."""
     if kind is str:
         return text
     try:
@@ -193,8 +195,9 @@ def _number(spec: str, key: str, text: str, kind: type) -> Any:
     except ValueError:
         word = "a whole number" if kind is int else "a number"
         raise UsageError(f"fault {spec}: {key} is {text!r}", f"{key} is {word}") from None
-    if not (math.isfinite(value) and 0 <= value <= _LARGEST):
-        raise UsageError(f"fault {spec}: {key} is {text}", f"{key} is from 0 to {_LARGEST}")
+    if not (math.isfinite(value) and least <= value <= _LARGEST):
+        cure = "counting starts at 1" if least and value < least else f"{key} is from {least} to {_LARGEST}"
+        raise UsageError(f"fault {spec}: {key} is {text}", cure)
     return value
 
 
@@ -208,9 +211,9 @@ def _when(spec: str, entry: Entry, conditions: dict[str, str]) -> When:
             words = ", ".join((*(one.name for one in entry.parameters), *known))
             hint = f"it has {words}" if words else "leave it out"
             raise UsageError(f"fault {spec}: {entry.name} has no {key!r}", hint)
-        values[key] = _number(spec, key, text, CONDITIONS[key])
-        if values[key] == 0 and key in ("request", "connection", "every"):
-            raise UsageError(f"fault {spec}: {key} is 0", "counting starts at 1")
+        values[key] = _number(spec, key, text, CONDITIONS[key], least=1 if key in _COUNTED else 0)
+    if "seed" in values and "probability" not in values:
+        raise UsageError(f"fault {spec}: a seed without a probability", "add probability=0.1, or leave seed out")
     if values.get("probability", 0) > 1:
         raise UsageError(f"fault {spec}: probability is {values['probability']}", "it is from 0 to 1")
     return When(**values)

@@ -1,0 +1,387 @@
+"""Clients that close their half, send ahead or probe; faults that are changed under way; bad input."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from provider_tools import BODY, FIN, Client, nothing_left, request, trusting, until  # noqa: F401
+from test_provider_protocol import Serving, ask, serving
+
+from hermes_diag.errors import UsageError
+from hermes_diag.provider import Provider
+from hermes_diag.provider.upstream import Upstream
+
+# --- a client that has closed its half -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("spec", ["healthy", "slow-events=0.01", "stall-before-headers=0.2", "fin-mid-stream=3"])
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_client_that_closes_its_half_gets_its_answer(spec: str, tls: bool) -> None:
+    """What it asked for before its FIN is answered, pipelined requests too; then the connection ends."""
+    with Provider([spec], tls=tls) as provider, Client(provider, trusting(provider) if tls else None) as client:
+        client.socket.sendall(request() * 2)
+        socket.socket.shutdown(client.socket, socket.SHUT_WR)
+        raw = b""
+        while data := client.socket.recv(65536):
+            raw += data
+        heads, ends = raw.count(b"HTTP/1.1 200"), raw.count(b"event: response.completed")
+        assert (heads, ends) == ((1, 0) if spec.startswith("fin") else (2, 2))
+        until(lambda: not provider.open_connections, "the end")
+        assert provider.closed_connections[0].closed_first == "client" or spec.startswith("fin")
+
+
+@pytest.mark.parametrize("spec", ["first-event-then-silence", "stall-before-headers=3600", "comments-only=0.05"])
+def test_a_client_that_leaves_a_silence_is_not_waited_for(spec: str) -> None:
+    """Nothing will come, or not soon: its FIN is the end."""
+    with Provider([spec]) as provider:
+        with Client(provider) as client:
+            client.socket.sendall(request())
+            until(lambda: provider.tally()["bytes_in"], "the request")
+        until(lambda: not provider.open_connections, "the end")
+        assert provider.closed_connections[0].closed_first == "client"
+
+
+def test_a_tls_close_notify_is_answered() -> None:
+    """A client that closes TLS politely and waits for the same does not wait in vain."""
+    with Provider(tls=True) as provider, Client(provider, trusting(provider)) as client:
+        assert client.ask().whole
+        client.socket = client.socket.unwrap()  # SSLEOFError, or a timeout, without our close_notify
+
+
+def test_what_is_sent_ahead_is_not_piled_up() -> None:
+    """While its request is silent, a client that goes on sending is read no further; that it left is seen."""
+    with Provider(["first-event-then-silence"]) as provider:
+        with Client(provider, timeout=1) as client:
+            client.socket.sendall(request())
+            with pytest.raises(TimeoutError):
+                client.socket.sendall(request() * 100_000)  # some 15 MB
+            assert provider.tally()["bytes_in"] < 2**20
+        until(lambda: not provider.open_connections, "the end")
+
+
+def test_a_thousand_requests_ahead_are_all_answered() -> None:
+    """Reading is paused and goes on as often as it takes."""
+    count = 1000
+    with Provider() as provider, Client(provider) as client:
+        small = request(body={"model": "gpt-5"})
+        heard = b""
+        client.socket.setblocking(False)
+        left = small * count
+        while heard.count(b"HTTP/1.1 200") < count:
+            with contextlib.suppress(BlockingIOError):
+                left = left[client.socket.send(left) :] if left else left
+            with contextlib.suppress(BlockingIOError):
+                heard += client.socket.recv(1 << 20)
+        assert provider.tally()["requests"] >= count - 1
+
+
+# --- faults that are changed, and what is counted ------------------------------------------------
+
+
+def test_connections_are_counted_from_one_when_faults_are_set() -> None:
+    """connection=1 is the next one to come, however many there were before."""
+    with Provider() as provider:
+        assert [ask(provider, request()).status for _ in range(3)] == [200] * 3
+        provider.set_faults(["http-500:connection=2"])
+        assert [ask(provider, request()).status for _ in range(3)] == [200, 500, 200]
+        with Client(provider) as old:  # the fourth
+            old.ask()
+            provider.set_faults(["http-500:connection=1"])
+            assert ask(provider, request()).status == 500
+            assert old.ask().status == 200
+
+
+def test_other_faults_take_the_timers_of_the_old_ones_away() -> None:
+    """An idle connection is no longer closed by a fault that was taken back, and is by a new one."""
+    with Provider(["idle-close=0.3"]) as provider, Client(provider) as client:
+        client.ask()
+        provider.set_faults([])
+        assert client.end(silence=0.6) == "silent"
+        provider.set_faults(["idle-close=0.05"])
+        assert client.end() == FIN
+
+
+def test_a_probe_does_not_use_up_the_request_of_another_path() -> None:
+    """Each path that a fault names has a count of its own."""
+    specs = ["http-404:path=/v1/models", "http-500:request=1", "http-429:request=2"]
+    with Provider(specs) as provider, Client(provider) as client:
+        probe = request("/v1/models", b"", "GET")
+        assert [client.ask(probe).status for _ in range(3)] == [404] * 3
+        assert [client.ask().status for _ in range(3)] == [500, 429, 200]
+
+
+def test_what_is_refused_uses_up_no_reply(tmp_path: Path) -> None:
+    """The first request that gets a reply gets the first: not one without a key, nor one with a fault before it."""
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps([{"output": [{"text": word}]} for word in ("one", "two")]))
+    with Provider(["http-500:request=1"], reply=str(script), require_key=True, models=("gpt-*",)) as provider:
+        key = {"authorization": "bEARER x"}
+        refused = [request(), request(body={**BODY, "model": "nope"}, **key), request(**key)]
+        assert [ask(provider, one).status for one in refused] == [401, 404, 500]
+        texts = [ask(provider, request(**key)).events[-1]["response"]["output"][0]["content"][0]["text"] for _ in "12"]
+    assert texts == ["one", "two"]
+
+
+@pytest.mark.parametrize(("spec", "more"), [("content-length-long", 20), ("content-length-short", -20)])
+def test_a_wrong_length_is_wrong_for_what_is_sent(spec: str, more: int) -> None:
+    """gzip and a wrong content-length: it is the length of the gzipped body that is off."""
+    with Provider([spec, "gzip"]) as provider, Client(provider) as client:
+        client.socket.sendall(request(connection="close"))
+        raw = b""
+        while data := client.socket.recv(1 << 20):
+            raw += data
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert b"content-encoding: gzip" in head
+    assert int(re.search(rb"content-length: (\d+)", head)[1]) == len(body) + more
+
+
+def test_the_connection_limit_takes_no_port_from_a_client() -> None:
+    """What filled the backlog is gone with the limit; a client with the port that it had is served."""
+    tried = 0
+    with Provider() as provider:
+        for _ in range(20):
+            with Client(provider) as only:
+                provider.set_faults(["connection-limit=1"])
+                assert only.ask().whole
+                fillers = [
+                    row.laddr.port
+                    for row in psutil.Process().net_connections("tcp4")
+                    if row.raddr == provider.address and row.laddr != only.socket.getsockname()
+                ]
+                provider.set_faults([])
+            assert ask(provider, request()).whole  # and the filler, which came before, is accepted
+            tried += sum(served_from(provider, port) for port in fillers)
+    assert tried
+
+
+def served_from(provider: Provider, port: int) -> bool:
+    """A request from that port is answered; False when another process has the port just now."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.settimeout(10)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        sock.connect(provider.address)
+        sock.sendall(request())
+        assert sock.recv(100).startswith(b"HTTP/1.1 200")
+        return True
+
+
+# --- the control path ----------------------------------------------------------------------------
+
+
+def control(one: Serving, path: str, method: str = "GET", **document: Any) -> Any:
+    url = re.search(r"control (\S+)", one.wait_for("control "))[1]
+    data = json.dumps(document).encode() if document else None
+    with urllib.request.urlopen(urllib.request.Request(f"{url}/{path}", data, method=method), timeout=10) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.parametrize(
+    "spec", ["connection-limit=0", "tls-reset-handshake", "tls-expired", "idle-vanish=0", "idle-close=0.001", "gzip"]
+)
+def test_the_control_path_works_under_every_fault(spec: str) -> None:
+    """It has a port of its own, without TLS, and what uses it is neither counted nor logged."""
+    with serving("--tls", "--fault", spec) as one:
+        assert control(one, "faults") == {"faults": [spec]}
+        assert control(one, "connections")["tally"]["connections"] == 0
+        assert control(one, "faults", "PUT", faults=["http-500"]) == {"faults": ["http-500"]}
+        ca = re.search(r"SSL_CERT_FILE=(\S+)", one.wait_for("SSL_CERT_FILE"))[1]
+        with Client(one, ssl.create_default_context(cafile=ca)) as client:
+            assert client.ask().status == 500
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            control(one, "../v1/responses")
+        code, out, _ = one.end()
+    assert code == 130
+    assert out.count("opened") == 1
+
+
+# --- passing on ----------------------------------------------------------------------------------
+
+
+def test_a_long_stream_is_not_cut_while_it_speaks(tmp_path: Path) -> None:
+    """The patience with the real provider is with its silence, not with the whole conversation."""
+    with Provider(["slow-events=0.25:request=1", "stall-before-first-event=60:request=2"]) as real:
+        upstream = Upstream(real.base_url, tmp_path / "a.sse", patience=3)
+        upstream.open()
+        with Provider(upstream=upstream) as provider:
+            whole, silent = ask(provider, request()), ask(provider, request())
+        upstream.close()
+    assert whole.types[-1] == "response.completed"  # 4 s
+    assert (silent.status, silent.end) == (200, FIN)
+    assert (tmp_path / "a.sse").read_bytes() == whole.body
+
+
+def test_headers_go_through_and_host_names_the_port(tmp_path: Path) -> None:
+    """Retry-After and the like come back; what is of one connection does not."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = "{}:{}".format(*listener.getsockname())
+        upstream = Upstream(f"http://{address}/v1", tmp_path / "a.sse")
+        with Provider(upstream=upstream) as provider, Client(provider) as client:
+            client.socket.sendall(request(accept_encoding="br", x_mine="1"))
+            peer, _ = listener.accept()
+            with peer:
+                asked = b""
+                while not asked.endswith(json.dumps(BODY).encode()):
+                    asked += peer.recv(65536)
+                peer.sendall(
+                    b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nX-Request-Id: abc\r\nKeep-Alive: timeout=5\r\n"
+                    b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+                )
+                heard = client.listen()
+    assert f"host: {address}\r\n".encode() in asked.lower()
+    assert b"x-mine: 1" in asked.lower()
+    assert b"accept-encoding" not in asked.lower()
+    assert (heard.status, heard.body) == (429, b"{}")
+    assert (heard.headers["retry-after"], heard.headers["x-request-id"]) == ("7", "abc")
+    assert "keep-alive" not in heard.headers
+
+
+def test_recorded_streams_are_replies_one_after_the_other(tmp_path: Path) -> None:
+    """Two streams at the same time are written one after the other, and replayed so."""
+    path = tmp_path / "two.sse"
+    with Provider(["slow-events=0.01"], reply="echo") as real:
+        upstream = Upstream(real.base_url, path)
+        upstream.open()
+        with Provider(upstream=upstream) as provider, Client(provider) as first, Client(provider) as second:
+            first.socket.sendall(request(body={**BODY, "input": "one one"}))
+            second.socket.sendall(request(body={**BODY, "input": "two two"}))
+            bodies = [client.listen().body for client in (first, second)]
+        upstream.close()
+    with Provider(reply=str(path)) as provider:
+        replayed = [ask(provider, request()).body for _ in range(2)]
+    assert sorted(replayed) == sorted(bodies)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:99999/v1", "http://[::1", "ftp://a", "http://", "http://u:s3cret@a/v1", "http://a:x/v1",
+            "http://" + "a" * 64 + ".b/v1", "http://a b/v1", "http://a/v1?key=s3cret"],
+)  # fmt: skip
+def test_a_wrong_upstream_is_said_without_its_secrets(url: str, tmp_path: Path, cli: Any) -> None:
+    """One line and a cure; and no file is made."""
+    done = cli("serve", "--record", "x.sse", "--upstream", url)
+    assert done.returncode == 2
+    assert done.stderr.startswith("hermes-diag: --upstream ")
+    assert "s3cret" not in done.stderr
+    assert not (tmp_path / "x.sse").exists()
+
+
+def test_a_start_that_fails_leaves_no_file(cli: Any, tmp_path: Path) -> None:
+    """The record is made last, and never over a file that is there."""
+    flags = ["--record", "x.sse", "--upstream", "http://127.0.0.1:1/v1"]
+    assert cli("serve", *flags, "--fault", "nope").returncode == 2
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for flag in ("--port", "--control-port"):
+            done = cli("serve", *flags, flag, taken.getsockname()[1])
+            assert (done.returncode, "is taken" in done.stderr) == (3, True)
+    assert not (tmp_path / "x.sse").exists()
+    (tmp_path / "x.sse").write_text("mine")
+    done = cli("serve", *flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (tmp_path / "x.sse").read_text() == "mine"
+
+
+def test_a_reader_that_leaves_ends_it() -> None:
+    """`serve | head -1`: it does not stay until it has something more to say."""
+    server = subprocess.Popen([sys.executable, "-m", "hermes_diag", "serve"], stdout=subprocess.PIPE)
+    try:
+        assert server.stdout.readline().startswith(b"serving ")
+        server.stdout.close()
+        assert server.wait(20) == 0
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_the_tally_is_the_last_word() -> None:
+    """What is being answered at the end is broken off, counted, and said before the tally."""
+    with serving("--json", "--fault", "first-event-then-silence") as one, Client(one) as client:
+        client.socket.sendall(request())
+        one.wait_for("first byte")
+        _, out, _ = one.end()
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["event"] for event in events[-3:]] == ["closed", "broken off", "tally"]
+    assert events[-1]["requests"] == 1
+
+
+def test_nothing_is_left_of_one_that_was_killed() -> None:
+    """SIGKILL: neither its port nor the file of its CA is there any more."""
+    with serving("--tls") as one:
+        ca, address = Path(one.wait_for("SSL_CERT_FILE").strip().partition("=")[2]), one.address
+        assert b"BEGIN CERTIFICATE" in ca.read_bytes()
+        one.end(signal.SIGKILL)
+    assert not ca.exists()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
+
+
+# --- bad input -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["serve", "--reply", ""], "cannot read ''"),
+        (["serve", "--reply", "deep.json"], "is no reply script"),
+        (["serve", "--reply", "negative.json"], ">= 0"),
+        (["serve", "--host", "::1%lo"], "write ::1"),
+        (["serve", "--fault", "http-500:every=-1"], "counting starts at 1"),
+        (["serve", "--fault", "http-500:seed=3"], "a seed without a probability"),
+        (["repro", "--scenario", "closed-client", "--fault", "gzip"], "does not go with --fault"),
+        (["repro", "--scenario", "list", "--workload", "steady"], "does not go with --workload"),
+        (["repro", "--scenario", "closed-client", "--turns", "3"], "does not go with --turns"),
+        (["repro", "--scenario", ","], "names none"),
+        (["repro", "--scenario", ""], "names none"),
+        (["repro", "--scenario", "all,nope"], "no scenario 'nope'"),
+        (["report", "renamed.jsonl"], "no scenario 'gone'"),
+        (["report", "sideless.jsonl"], "has no good client"),
+    ],
+)
+def test_bad_input_is_one_line_and_a_cure(cli: Any, tmp_path: Path, arguments: list[str], says: str) -> None:
+    """Exit code 2 and never an internal error."""
+    (tmp_path / "deep.json").write_text('{"output": [{"call": "f", "arguments": ' + '{"a":' * 20_000)
+    (tmp_path / "negative.json").write_text('{"output": [], "usage": {"input_tokens": -1}}')
+    for name, scenario in (("renamed", "gone/bad"), ("sideless", "closed-client/bad")):
+        cell = {"strategy": "buggy", "release": "close", "workload": "steady", "sessions": 1, "turns": 1}
+        cell |= {"scope": "session", "retries": 0, "timeout": 1, "pool_timeout": 1, "idle_close": 0, "seed": 0}
+        payload = {"kind": "built-in", "source": "a", "size": 1, "bytes": 1, "api": "responses"}
+        plan = {"cells": [{**cell, "scenario": scenario}], "payload": payload}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"record": "capture", "schema": 1, "plan": plan}) + "\n")
+    done = cli(*arguments)
+    assert says in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "internal error" not in done.stderr
+
+
+def test_the_api_says_when_it_is_not_running() -> None:
+    """Before the block a clear error; after it what was seen can still be read."""
+    provider = Provider()
+    for query in ("base_url", "address", "requests", "open_connections"):
+        with pytest.raises(RuntimeError, match="with Provider"):
+            getattr(provider, query)
+    with provider:
+        address = provider.address
+        ask(provider, request())
+    assert (provider.address, len(provider.requests), provider.tally()["requests"]) == (address, 1, 1)
+    assert (provider.open_connections, len(provider.closed_connections)) == (0, 1)
+    for order in (provider.settle, lambda: provider.set_faults([])):
+        with pytest.raises(RuntimeError, match="is over"):
+            order()
+    with pytest.raises(RuntimeError, match="make another"):
+        provider.__enter__()
+    with pytest.raises(UsageError, match="the text 'http-500'"):
+        Provider(faults="http-500")
