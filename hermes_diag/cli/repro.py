@@ -119,7 +119,12 @@ def command(
     max_payload: Annotated[int, typer.Option(min=1, max=2**40, metavar="BYTES", help="Largest payload taken.")] = 32
     * 2**20,
     python: Annotated[
-        str, typer.Option(metavar="PATH", show_default="this one", help="Interpreter whose SDK is put to the test.")
+        str,
+        typer.Option(
+            metavar="PATH",
+            show_default="this one",
+            help="Interpreter whose SDK is put to the test, or the folder of its virtualenv.",
+        ),
     ] = sys.executable,
     backend: Annotated[
         Literal["auto", "sock_diag", "psutil"], typer.Option(help="Where socket tables come from.")
@@ -161,7 +166,7 @@ def command(
     provider on 127.0.0.1, and is judged by what its sockets do. Exit code 0 when all is as the bug
     report predicts, 1 when a cell is not, 3 when it could not be measured.
     """
-    from hermes_diag import judge, plan, run, scenarios
+    from hermes_diag import judge, plan, pythons, run, scenarios
     from hermes_diag import payload as payloads
     from hermes_diag.capture import Capture, create
     from hermes_diag.cli import output
@@ -187,7 +192,7 @@ def command(
     with ExitStack() as stack:
         capture = Capture(stack.enter_context(create(save, force)), plan_) if save else None
         progress = stack.enter_context(Progress(plan_, output.progress_console()))
-        run_ = run.Run(plan_, body.wire, python, capture, progress, backend, start)
+        run_ = run.Run(plan_, body.wire, pythons.resolve(python), capture, progress, backend, start)
         interrupted = not run.finish(run_)
     saved = f"evidence written to {save}" if save else ""
     if capture and capture.failure:

@@ -18,7 +18,8 @@ import signal
 import sys
 import traceback
 
-from .contract import PROTOCOL, Done, Exited, Failed, Hello, Job, Started
+from . import fitness
+from .contract import PROTOCOL, Done, Exited, Failed, Hello, Job, Started, Unfit
 from .link import HOST_GONE, Commands, Link
 
 
@@ -39,10 +40,11 @@ def main(argv):
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # code under test must not read our commands
     try:
         from . import sdk
+    except fitness.OldSDK as exc:
+        least = ".".join(map(str, fitness.OLDEST_SDK))
+        return _decline(lanes, Unfit("openai", str(exc), least))
     except Exception as exc:  # also a broken install: anything that the import raises
-        for talk, _ in lanes:
-            Link(talk).send(_failed(exc))
-        return 3
+        return _decline(lanes, _failed(exc))
     if options.spawn:
         return _lane(lanes[0], sdk, spawn=True)
     order = _read(warm)
@@ -50,6 +52,12 @@ def main(argv):
         return HOST_GONE
     sdk.warm(*order)
     return _fork_lanes(lanes, sdk)
+
+
+def _decline(lanes, event):
+    for talk, _ in lanes:
+        Link(talk).send(event)
+    return 3
 
 
 def _die_with_host():
