@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hermes_diag.capture import Capture, Recorder
@@ -34,9 +34,13 @@ class Run:
         progress: Callable[[Cell, Any], None] = lambda cell, record: None,
         backend: str = "auto",
         start: str = "auto",
+        further: Sequence[bytes] = (),
     ) -> None:
+        """payload, further: the bodies of the plan's payloads, in its order."""
         self._plan = plan
-        self._payload = payload
+        self._payloads = {
+            info.source: (info.api, wire) for info, wire in zip(plan.payloads, (payload, *further), strict=True)
+        }
         self._python = python
         self._progress = progress
         self._backend = look.choose(backend)
@@ -67,7 +71,7 @@ class Run:
     async def _work(self, lane: Lane) -> None:
         # While the worker imports the SDK there is nothing to run on it: time for the control,
         # which has interpreters of its own.
-        for cell in [cell for cell in self._waiting if cell.workload == FRESH]:
+        while cell := next((one for one in self._waiting if one.workload == FRESH), None):
             self._waiting.remove(cell)
             await self._session(cell).in_new_shells(self._python)
         stack = await lane.hello()
@@ -79,8 +83,9 @@ class Run:
             await self._session(self._waiting.pop()).in_new_shells(self._python)
 
     def _session(self, cell: Cell) -> Session:
-        api, recorder = self._plan.payload.api, self._recorders[cell]
-        return Session(cell, api, self._payload, recorder, self._progress, self._backend, self._thread)
+        api, payload = self._payloads[cell.payload or self._plan.payload.source]
+        recorder = self._recorders[cell]
+        return Session(cell, api, payload, recorder, self._progress, self._backend, self._thread)
 
     def evidence(self) -> list[Evidence]:
         """What has been seen so far of every cell of the plan, in its order."""

@@ -6,15 +6,19 @@ import sys
 from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from hermes_diag.payload import Payload
 
 EXAMPLES = """\b
 Examples:
   hermes-diag repro
   hermes-diag repro --strategy buggy --release close --workload steady --retries 3 -v
   hermes-diag repro request_dump_20261101_080000_000000.json --save run.jsonl
+  hermes-diag repro --last-dump --strategy buggy --workload steady
   hermes-diag repro --json | jq .verdict
   hermes-diag repro --fault fin-mid-stream:every=3 --strategy fixed --release close --retries 1
   hermes-diag repro --scenario cut-stream,half-open-reused
@@ -50,6 +54,22 @@ def _idle_close(text: str) -> float:
     return seconds
 
 
+def _payloads(paths: list[Path], last_dump: bool, profile: str | None, limit: int) -> tuple[Payload, ...]:
+    """What the command line names. Raises UsageError."""
+    from hermes_diag import payload
+    from hermes_diag.errors import UsageError
+
+    if profile is not None and not last_dump:
+        raise UsageError("--profile needs --last-dump", "add --last-dump")
+    if not last_dump:
+        return payload.load_all(paths, limit)
+    if paths:
+        raise UsageError("--last-dump and a named payload exclude each other", "give one of them")
+    from hermes_diag import hermes
+
+    return (payload.load_dump(hermes.last_dump(hermes.home(), profile), limit),)
+
+
 def _check_fault(spec: str) -> None:
     """Raises UsageError for a fault that a cell cannot have."""
     from hermes_diag.errors import UsageError
@@ -63,13 +83,20 @@ def _check_fault(spec: str) -> None:
 
 def command(
     payload: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Argument(
-            metavar="PAYLOAD",
+            metavar="[PAYLOAD]...",
             show_default=False,
-            help="JSON file with a Responses or Chat Completions body, or a Hermes request dump. "
-            "Without one a tiny built-in prompt.",
+            help="JSON file with a Responses or Chat Completions body, or a Hermes request dump; of several, "
+            "each runs through every cell. Without one a tiny built-in prompt.",
         ),
+    ] = None,
+    last_dump: Annotated[
+        bool, typer.Option("--last-dump", help="Replay the newest request dump of the Hermes home.")
+    ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", show_default=False, help="With --last-dump: that of this Hermes profile."),
     ] = None,
     strategy: Annotated[
         list[Strategy] | None, typer.Option(show_default="all", help="Only this client strategy. Repeatable.")
@@ -167,15 +194,16 @@ def command(
     report predicts, 1 when a cell is not, 3 when it could not be measured.
     """
     from hermes_diag import judge, plan, pythons, run, scenarios
-    from hermes_diag import payload as payloads
     from hermes_diag.capture import Capture, create
     from hermes_diag.cli import output
     from hermes_diag.cli import scenario as scenario_cli
+    from hermes_diag.errors import UsageError
     from hermes_diag.reporters.live import Progress
 
     if scenario == ["list"]:
         scenario_cli.show_list(json)
-    body = payloads.load(payload, max_payload)
+    bodies = _payloads(payload or [], last_dump, profile, max_payload)
+    body = bodies[0]
     for spec in fault or ():
         _check_fault(spec)
     sizes = plan.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
@@ -186,13 +214,25 @@ def command(
         tuple(dict.fromkeys(one.value for one in workload or ())),
         sizes,
         tuple(dict.fromkeys(fault or ())),
+        tuple(one.info for one in bodies[1:]),
     )
     if scenario:
+        if len(bodies) > 1:
+            raise UsageError("--scenario replays one payload", "name one file")
         plan_ = scenarios.plan(body.info, scenarios.choose(scenario))
     with ExitStack() as stack:
         capture = Capture(stack.enter_context(create(save, force)), plan_) if save else None
         progress = stack.enter_context(Progress(plan_, output.progress_console()))
-        run_ = run.Run(plan_, body.wire, pythons.resolve(python), capture, progress, backend, start)
+        run_ = run.Run(
+            plan_,
+            body.wire,
+            pythons.resolve(python),
+            capture,
+            progress,
+            backend,
+            start,
+            [one.wire for one in bodies[1:]],
+        )
         interrupted = not run.finish(run_)
     saved = f"evidence written to {save}" if save else ""
     if capture and capture.failure:
