@@ -44,6 +44,13 @@ def home(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get("HERMES_HOME", "").strip() or Path.home() / ".hermes").expanduser()
 
 
+def place(root: Path, profile: str | None = None) -> Path:
+    """The folder of a profile, or the home itself. Raises UsageError when it is not there."""
+    if not root.is_dir():
+        raise UsageError(f"there is no Hermes home at {root}", "set HERMES_HOME to it")
+    return _places(root, profile)[profile or ""]
+
+
 def last_dump(root: Path, profile: str | None = None) -> Path:
     """The newest request dump of a home and all its profiles, or of one; by the time in its name.
 

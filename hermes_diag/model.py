@@ -59,6 +59,7 @@ class Cell:
     fault: str = ""  # a spec; "": none
     scenario: str = ""  # `cut-stream/bad`: the scenario and the side that this cell is of
     settings: tuple[tuple[str, str], ...] = ()  # conditions that a scenario sets up
+    endpoint: str = ""  # host and path of the real one; "": a provider of our own
     payload: str = ""  # its source, where a plan has several; "": the plan's first
 
     @property

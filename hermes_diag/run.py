@@ -11,6 +11,7 @@ from typing import Any
 from hermes_diag.capture import Capture, Recorder
 from hermes_diag.errors import CannotMeasure
 from hermes_diag.interpreter import Interpreter, Lane
+from hermes_diag.live import LiveRun
 from hermes_diag.model import FRESH, Cell, Evidence, Plan
 from hermes_diag.plan import cost
 from hermes_diag.provider import replies
@@ -116,7 +117,7 @@ def _raise_fd_limit(need: int) -> None:
             ) from None
 
 
-def finish(run_: Run) -> bool:
+def finish(run_: Run | LiveRun) -> bool:
     """Run to the end; False when the user interrupted it. Raises the first error of a task group."""
     try:
         asyncio.run(run_.run())

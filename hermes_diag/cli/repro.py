@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -59,8 +58,6 @@ def _payloads(paths: list[Path], last_dump: bool, profile: str | None, limit: in
     from hermes_diag import payload
     from hermes_diag.errors import UsageError
 
-    if profile is not None and not last_dump:
-        raise UsageError("--profile needs --last-dump", "add --last-dump")
     if not last_dump:
         return payload.load_all(paths, limit)
     if paths:
@@ -96,7 +93,9 @@ def command(
     ] = False,
     profile: Annotated[
         str | None,
-        typer.Option(metavar="NAME", show_default=False, help="With --last-dump: that of this Hermes profile."),
+        typer.Option(
+            metavar="NAME", show_default=False, help="With --last-dump or --codex-auth hermes: of this profile."
+        ),
     ] = None,
     strategy: Annotated[
         list[Strategy] | None, typer.Option(show_default="all", help="Only this client strategy. Repeatable.")
@@ -179,6 +178,31 @@ def command(
             help="Instead of the matrix: named scenarios, each on a client that shows it and on one that does not.",
         ),
     ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            show_default=False,
+            help="Instead of our own provider: replay against this one, a fresh process once and a small loop.",
+        ),
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Let --endpoint be the real one: real requests, real credentials.")
+    ] = False,
+    max_requests: Annotated[
+        int, typer.Option(min=1, max=1000, help="With --endpoint: no more requests than this leave.")
+    ] = 20,
+    api_key_env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", show_default=False, help="With --endpoint: the variable that holds the key."),
+    ] = None,
+    codex_auth: Annotated[
+        Literal["hermes", "codex"] | None,
+        typer.Option(
+            show_default=False, help="With --endpoint: the ChatGPT token of Hermes or of the Codex CLI; only read."
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="With --live: do not ask.")] = False,
     save: Annotated[
         Path | None,
         typer.Option(metavar="FILE", show_default=False, help="Write the evidence as JSON Lines, as it happens."),
@@ -194,49 +218,45 @@ def command(
     report predicts, 1 when a cell is not, 3 when it could not be measured.
     """
     from hermes_diag import judge, plan, pythons, run, scenarios
-    from hermes_diag.capture import Capture, create
+    from hermes_diag.cli import live as live_cli
     from hermes_diag.cli import output
     from hermes_diag.cli import scenario as scenario_cli
     from hermes_diag.errors import UsageError
-    from hermes_diag.reporters.live import Progress
 
     if scenario == ["list"]:
         scenario_cli.show_list(json)
+    if profile is not None and not last_dump and codex_auth != "hermes":
+        raise UsageError("--profile needs --last-dump or --codex-auth hermes", "add one of them")
     bodies = _payloads(payload or [], last_dump, profile, max_payload)
     body = bodies[0]
     for spec in fault or ():
         _check_fault(spec)
     sizes = plan.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
-    plan_ = plan.make(
-        body.info,
+    dimensions = (
         tuple(dict.fromkeys(one.value for one in strategy or ())),
         tuple(dict.fromkeys(one.value for one in release or ())),
         tuple(dict.fromkeys(one.value for one in workload or ())),
-        sizes,
-        tuple(dict.fromkeys(fault or ())),
-        tuple(one.info for one in bodies[1:]),
     )
+    asked = live_cli.Asked(endpoint, live, yes, max_requests, api_key_env, codex_auth, profile)
+    if asked.any:
+        if fault or scenario or idle_close:
+            raise UsageError("--fault, --scenario and --idle-close are of our own provider", "leave out --endpoint")
+        live_cli.replay(asked, bodies, dimensions, sizes, python, backend, save, force, json, verbose)
+    faults = tuple(dict.fromkeys(fault or ()))
+    plan_ = plan.make(body.info, *dimensions, sizes, faults, tuple(one.info for one in bodies[1:]))
     if scenario:
         if len(bodies) > 1:
             raise UsageError("--scenario replays one payload", "name one file")
         plan_ = scenarios.plan(body.info, scenarios.choose(scenario))
-    with ExitStack() as stack:
-        capture = Capture(stack.enter_context(create(save, force)), plan_) if save else None
-        progress = stack.enter_context(Progress(plan_, output.progress_console()))
-        run_ = run.Run(
-            plan_,
-            body.wire,
-            pythons.resolve(python),
-            capture,
-            progress,
-            backend,
-            start,
-            [one.wire for one in bodies[1:]],
-        )
-        interrupted = not run.finish(run_)
-    saved = f"evidence written to {save}" if save else ""
-    if capture and capture.failure:
-        saved = f"evidence could not be written to {save}: {capture.failure}"
+    target = pythons.resolve(python)
+    run_, interrupted, saved = output.carry_out(
+        plan_,
+        save,
+        force,
+        lambda capture, progress: run.Run(
+            plan_, body.wire, target, capture, progress, backend, start, [one.wire for one in bodies[1:]]
+        ),
+    )
     if scenario:
         scenario_cli.show(run_.evidence(), json, interrupted, saved)
     output.show(judge.report(plan_, run_.evidence()), json, verbose, interrupted, saved)

@@ -19,7 +19,7 @@ import sys
 import traceback
 
 from . import fitness
-from .contract import PROTOCOL, Done, Exited, Failed, Hello, Job, Started, Unfit
+from .contract import PROTOCOL, Done, Exited, Failed, Hello, Job, Measured, Started, Unfit
 from .link import HOST_GONE, Commands, Link
 
 
@@ -133,18 +133,21 @@ def _read(commands):
 
 
 def _run(order, link, sdk):
-    from . import loop
+    from . import guard, loop
 
     job, payload = order
     link.send(Started(os.getpid()))
     link.listen()
+    counter = guard.install(job.settings, sdk.http)
+    ended, code = Done(), 0
     try:
         loop.run(job, payload, sdk, link)
     except Exception as exc:
-        link.send(_failed(exc))
-        return 3
-    link.send(Done())
-    return 0
+        ended, code = _failed(exc), 3
+    if counter is not None:
+        link.send(Measured("requests", counter.sent, "requests"))
+    link.send(ended)
+    return code
 
 
 def _failed(exc):

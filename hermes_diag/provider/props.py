@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from hermes_diag.gateway.contract import Measured
 from hermes_diag.provider.blocking import ca_file
+from hermes_diag.provider.remote import Remote
 from hermes_diag.provider.server import Provider
 
 _CHUNK = 64 * 1024
@@ -19,7 +20,7 @@ _CHUNK = 64 * 1024
 class Props:
     """The props of one cell. `job` is what the worker is told."""
 
-    def __init__(self, settings: Mapping[str, str], provider: Provider) -> None:
+    def __init__(self, settings: Mapping[str, str], provider: Provider | Remote) -> None:
         self.job = dict(settings)
         self._provider = provider
         self._stack = contextlib.AsyncExitStack()

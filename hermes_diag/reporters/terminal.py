@@ -224,10 +224,24 @@ def _stack(report: Report) -> Text:
         return Text("none: no worker said what it runs on")
     return Text(
         f"{stack.python}, openai {stack.openai}, {stack.http}, {stack.core}, h11 {stack.h11}, {stack.system}\n"
+        + "".join(f"endpoint: {text}\n" for text in _endpoints(report))
         + "\n".join(
             f"payload: {one.source} ({one.kind}, {one.api} API, {one.size} bytes)" for one in report.plan.payloads
         )
     )
+
+
+def _endpoints(report: Report) -> Iterator[str]:
+    """Where the requests of a live replay went, and how many."""
+    for endpoint in dict.fromkeys(one.cell.endpoint for one in report.cells if one.cell.endpoint):
+        sent = sum(
+            one.value
+            for seen in report.evidence
+            if seen.cell.endpoint == endpoint
+            for one in seen.measured
+            if one.name == "requests"
+        )
+        yield f"POST {endpoint}, {sent:.0f} requests sent"
 
 
 def _verdict(report: Report) -> Text:
