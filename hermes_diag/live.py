@@ -114,6 +114,8 @@ def resolve(where: Destination) -> tuple[str, ...]:
     addresses = tuple(dict.fromkeys(answer))
     if where.loopback and not is_address(where.host):
         addresses = tuple(filter(is_loopback, addresses))
+    if not addresses:
+        raise CannotMeasure(f"{where.host} does not lead to this machine here", "name the address")
     return addresses
 
 

@@ -21,7 +21,13 @@ from hermes_diag.errors import UsageError
 from hermes_diag.model import PayloadInfo, Then
 
 MAX_BYTES = 32 * 1024 * 1024
-BUILT_IN: dict[str, Any] = {"model": "gpt-5", "input": [{"role": "user", "content": "hi"}], "store": False}
+#: chatgpt.com wants instructions and nothing stored.
+BUILT_IN: dict[str, Any] = {
+    "model": "gpt-5",
+    "instructions": "Answer in one word.",
+    "input": [{"role": "user", "content": "hi"}],
+    "store": False,
+}
 
 #: Keyword arguments of the SDK that are no part of a body.
 _NOT_BODY = ("extra_headers", "extra_body", "extra_query", "timeout", "stream")

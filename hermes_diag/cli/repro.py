@@ -21,6 +21,7 @@ Examples:
   hermes-diag repro --json | jq .verdict
   hermes-diag repro --fault fin-mid-stream:every=3 --strategy fixed --release close --retries 1
   hermes-diag repro --scenario cut-stream,half-open-reused
+  hermes-diag repro --last-dump --endpoint https://chatgpt.com/backend-api/codex --live --codex-auth hermes
 """
 
 
@@ -190,7 +191,7 @@ def command(
         bool, typer.Option("--live", help="Let --endpoint be the real one: real requests, real credentials.")
     ] = False,
     max_requests: Annotated[
-        int, typer.Option(min=1, max=1000, help="With --endpoint: no more requests than this leave.")
+        int, typer.Option(min=1, max=200, help="With --endpoint: no more requests than this leave.")
     ] = 20,
     api_key_env: Annotated[
         str | None,
@@ -213,9 +214,10 @@ def command(
 ) -> None:
     """Reproduce the shared-transport bug on real sockets, and prove the fix on the same load.
 
-    Runs offline: each cell (strategy x release x workload) is a process of its own that talks to a
-    provider on 127.0.0.1, and is judged by what its sockets do. Exit code 0 when all is as the bug
-    report predicts, 1 when a cell is not, 3 when it could not be measured.
+    Each cell (strategy x release x workload) is a process of its own that talks to a provider on
+    127.0.0.1, and is judged by what its sockets do. Nothing leaves this machine, unless --endpoint and
+    --live say so. Exit code 0 when all is as the bug report predicts, 1 when a cell is not, 3 when it
+    could not be measured.
     """
     from hermes_diag import judge, plan, pythons, run, scenarios
     from hermes_diag.cli import live as live_cli
