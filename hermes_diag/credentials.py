@@ -60,7 +60,7 @@ def of_codex(kind: str, profile: str | None = None, environ: Mapping[str, str] =
     """
     if kind == "hermes":
         path = hermes.place(hermes.home(environ), profile) / "auth.json"
-        token, meant_for = _of_hermes(_read(path, "log in with `hermes auth`"))
+        token, meant_for = _of_hermes(_read(path, "log in with `hermes auth add openai-codex`"))
         again = "let Hermes refresh it: run `hermes chat -Q -q hi`"
     else:
         home = environ.get("CODEX_HOME", "").strip() or Path.home() / ".codex"

@@ -7,6 +7,7 @@ the body itself goes to the worker and nowhere else.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -94,8 +95,22 @@ def _then(dump: dict[str, Any], body: dict[str, Any]) -> Then:
         reason=_matching(_WORD, dump.get("reason")),
         error=_matching(_WORD, error.get("type")),
         status=status,
-        message=redact.line(message, text) if isinstance(message, str) else "",
+        message=redact.line(_said(message), text) if isinstance(message, str) else "",
     )
+
+
+def _said(message: str) -> str:
+    """The provider's own words, where the SDK has put them in a dict: `Error code: 400 - {'error': {...}}`."""
+    _, dash, shown = message.partition(" - {")
+    if not dash or len(shown) > 10_000:
+        return message
+    try:
+        found: Any = ast.literal_eval("{" + shown)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return message
+    found = found.get("error", found) if isinstance(found, dict) else found
+    words = (found.get("message") or found.get("detail")) if isinstance(found, dict) else found
+    return words if isinstance(words, str) else message
 
 
 def _matching(shape: re.Pattern[str], value: Any) -> str:

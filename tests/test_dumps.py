@@ -191,6 +191,28 @@ def test_a_long_line_is_cut() -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (
+            "Error code: 400 - {'error': {'message': 'The model does not exist here', 'code': None}}",
+            "The model does not exist here",
+        ),
+        ("Error code: 403 - {'detail': 'Instructions are required'}", "Instructions are required"),
+        (f"Error code: 401 - {{'error': {{'message': 'bad key {TOKEN}'}}}}", "bad key [...]"),
+        ("Error code: 400 - {'error': ['x']}", "Error code: 400 - {'error': ['x']}"),
+        ("Error code: 400 - {" + "[" * 9000, "Error code: 400 - {" + "[" * 178 + "..."),
+        ("Error code: 400 - {nonsense", "Error code: 400 - {nonsense"),
+    ],
+    ids=["message", "detail", "secret", "list", "deep", "nonsense"],
+)
+def test_the_providers_own_words(tmp_path: Path, message: str, shown: str) -> None:
+    """Of the dict that the SDK quotes only its message is shown, redacted as any other."""
+    then = payload.load(dump(tmp_path / "d.json", message=message)).info.then
+    assert then is not None
+    assert then.message == shown
+
+
+@pytest.mark.parametrize(
     "error", [None, [], "x", {"type": 5, "status_code": "401", "message": ["x"]}, {"status_code": 7}]
 )
 def test_an_odd_error_is_no_obstacle(tmp_path: Path, error: object) -> None:
