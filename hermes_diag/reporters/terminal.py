@@ -241,7 +241,7 @@ def _endpoints(report: Report) -> Iterator[str]:
             for one in seen.measured
             if one.name == "requests"
         )
-        yield f"POST {endpoint}, {sent:.0f} requests sent"
+        yield f"POST {endpoint}, {sent:.0f} requests attempted"
 
 
 def _verdict(report: Report) -> Text:
