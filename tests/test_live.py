@@ -253,6 +253,27 @@ def test_the_cap_holds_for_redirects_and_retries(cli: Cli, tmp_path: Path, statu
     assert "may send 13 requests, --max-requests allows 12" in too_many.stderr
 
 
+def test_on_other_interpreters(cli: Cli, tmp_path: Path) -> None:
+    """The reach and the cap of a worker hold on its oldest Python, and on httpx2."""
+    named = [os.environ.get(f"HERMES_DIAG_{name}", "") for name in ("OPENAI3_PYTHON", "WORKER_PYTHONS")]
+    pythons = [python for names in named for python in names.split(os.pathsep) if python]
+    if not pythons:
+        pytest.skip("HERMES_DIAG_WORKER_PYTHONS names no interpreters (.ci/run makes some)")
+
+    def redirect(number: int, handler: Handler) -> bool:
+        if number > 1:
+            handler.reply(307, location="/v1/responses" if number == 2 else "http://127.0.0.3:9/")
+        return number > 1
+
+    for python in pythons:
+        with Endpoint(tmp_path, tls=False, host="127.0.0.1", behave=redirect) as endpoint:
+            arguments = ("--endpoint", endpoint.url, "--sessions", 1, "--turns", 3, "--json", *FIXED)
+            done = cli("repro", *arguments, "--python", python)
+        verdict = json.loads(done.stdout)["verdict"]
+        assert "as many requests as allowed had been sent x2, led elsewhere, which was refused x1" in verdict
+        assert (done.returncode, len(endpoint.requests)) == (3, 1 + 2)
+
+
 @pytest.mark.parametrize("status", [401, 403, 429, 500])
 def test_an_endpoint_that_refuses(cli: Cli, tmp_path: Path, status: int) -> None:
     """The fresh process is refused: that is said, nothing further is sent, and it is no verdict."""
