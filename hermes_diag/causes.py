@@ -14,9 +14,14 @@ CLIENT_CLOSED = "closed client"
 FD_CLOSED = "socket closed here while in use"
 POOL_TIMEOUT = "pool exhausted"
 OTHER = "other"
+#: Causes that lie in how the client is used here; all others but OTHER lie beyond its sockets.
+OURS = (CLIENT_CLOSED, FD_CLOSED, POOL_TIMEOUT)
 
 #: The class anywhere in the chain (module left out: httpx and httpx2 name them alike) and the cause.
 _BY_CLASS = (
+    ("OutOfReach", "led elsewhere, which was refused"),
+    ("OutOfRequests", "as many requests as allowed had been sent"),
+    ("SSLCertVerificationError", "certificate not trusted"),
     ("PoolTimeout", POOL_TIMEOUT),
     ("ConnectTimeout", "connect timeout"),
     ("ReadTimeout", "read timeout"),

@@ -1,4 +1,4 @@
-"""Where Hermes keeps things: its home, its profiles, the PID of a running gateway.
+"""Where Hermes keeps things: its home, its profiles, the PID of a running gateway, request dumps.
 
 Only reads. `gateway.lock` is never touched: whoever takes it in order to probe stops a gateway from
 starting; `gateway_state.json` is not asked, it still says "running" after a SIGTERM.
@@ -7,6 +7,7 @@ starting; `gateway_state.json` is not asked, it still says "running" after a SIG
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any, TypeGuard
 from hermes_diag.errors import CannotMeasure, UsageError
 
 PID_FILE = "gateway.pid"
+#: `request_dump_{session}_{YYYYmmdd_HHMMSS_ffffff}.json`
+_DUMP = re.compile(r"request_dump_.*_(\d{8}_\d{6}_\d{6})\.json")
 #: A pid file is a line; what is longer is none.
 _LARGEST = 1 << 16
 
@@ -39,6 +42,38 @@ class Recorded:
 def home(environ: Mapping[str, str] = os.environ) -> Path:
     """HERMES_HOME, or ~/.hermes."""
     return Path(environ.get("HERMES_HOME", "").strip() or Path.home() / ".hermes").expanduser()
+
+
+def place(root: Path, profile: str | None = None) -> Path:
+    """The folder of a profile, or the home itself. Raises UsageError when it is not there."""
+    if not root.is_dir():
+        raise UsageError(f"there is no Hermes home at {root}", "set HERMES_HOME to it")
+    return _places(root, profile)[profile or ""]
+
+
+def last_dump(root: Path, profile: str | None = None) -> Path:
+    """The newest request dump of a home and all its profiles, or of one; by the time in its name.
+
+    Raises UsageError when there is none.
+    """
+    if not root.is_dir():
+        raise UsageError(f"there is no Hermes home at {root}", "set HERMES_HOME to it, or name the file")
+    dumps: list[tuple[str, Path]] = []
+    for place in _places(root, profile).values():
+        try:
+            names = os.listdir(place / "sessions")
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            raise UsageError(f"cannot list {place / 'sessions'}: {exc.strerror}", "name the file") from None
+        matches = ((_DUMP.fullmatch(name), name) for name in names)
+        dumps += [(match[1], place / "sessions" / name) for match, name in matches if match]
+    if not dumps:
+        where = f"profile {profile!r} of {root}" if profile else str(root)
+        raise UsageError(
+            f"{where} has no request dump", "Hermes writes one to sessions/ when a turn has failed; or name a file"
+        )
+    return max(dumps)[1]
 
 
 def gateways(root: Path, profile: str | None = None) -> list[Gateway]:
@@ -99,6 +134,12 @@ def _is_number(value: object) -> TypeGuard[int]:
 
 def _pid_files(root: Path, profile: str | None) -> dict[str, Path]:
     """Profile name -> pid file, of those that are there (reading a pipe would take for ever)."""
+    places = _places(root, profile)
+    return {name: place / PID_FILE for name, place in places.items() if (place / PID_FILE).is_file()}
+
+
+def _places(root: Path, profile: str | None) -> dict[str, Path]:
+    """Profile name -> folder; "" is the home itself. Raises UsageError for a profile that is not there."""
     profiles = root / "profiles"
     if profile is not None:
         if profile in ("", ".", "..") or "/" in profile or not (profiles / profile).is_dir():
@@ -106,12 +147,11 @@ def _pid_files(root: Path, profile: str | None) -> dict[str, Path]:
             raise UsageError(
                 f"{root} has no profile {profile!r}", f"it has {known}" if known else "leave out --profile"
             )
-        places = {profile: profiles / profile}
-    else:
-        places = {"": root}
-        if profiles.is_dir():
-            places |= {one.name: one for one in sorted(profiles.iterdir()) if one.is_dir()}
-    return {name: place / PID_FILE for name, place in places.items() if (place / PID_FILE).is_file()}
+        return {profile: profiles / profile}
+    places = {"": root}
+    if profiles.is_dir():
+        places |= {one.name: one for one in sorted(profiles.iterdir()) if one.is_dir()}
+    return places
 
 
 def _running(profile: str, path: Path) -> Gateway:

@@ -17,9 +17,10 @@ from typing import Any
 
 import msgspec
 
+from hermes_diag import pythons
 from hermes_diag.errors import CannotMeasure
 from hermes_diag.gateway import contract
-from hermes_diag.gateway.contract import Failed, Hello, Job
+from hermes_diag.gateway.contract import Failed, Hello, Job, Unfit
 
 GATEWAY = Path(__file__).parent / "gateway"
 #: Seconds an interpreter may take from its start to its hello.
@@ -77,11 +78,12 @@ class Interpreter:
                 env={**worker_environment(os.environ), **self._target.environment},
                 start_new_session=True,  # Ctrl-C on the terminal is the host's; and one kill ends all
             )
-        except OSError as exc:
+        except (OSError, ValueError) as exc:  # ValueError: a null byte in the name
             for pipes in self._pipes:
                 pipes.close_ours()
             raise CannotMeasure(
-                f"cannot start {self._python}: {exc.strerror}", "name another interpreter, or reinstall"
+                f"cannot start {self._python or '(no name)'}: {getattr(exc, 'strerror', None) or exc}",
+                "name a Python 3.9 or newer, or the folder of its virtualenv",
             ) from None
         finally:
             for fd in theirs:
@@ -154,14 +156,23 @@ class Lane:
         except Gone:
             raise CannotMeasure(
                 f"{self.python} ended before it could say what SDK it has",
-                f"run `{self.python} -c 'import openai'` to see why",
+                f"run `{self.python} -c 'import openai'` to see why; a Python >= 3.9 is mended by "
+                + pythons.install(self.python),
             ) from None
         except TimeoutError:
-            raise CannotMeasure(f"{self.python} was silent for {START_PATIENCE:.0f} s after its start") from None
+            raise CannotMeasure(
+                f"{self.python} was silent for {START_PATIENCE:.0f} s after its start",
+                "is it a Python? Give one that can `import openai`: " + pythons.install(self.python),
+            ) from None
         if isinstance(event, Failed):
             raise CannotMeasure(
                 f"{self.python} cannot import the SDK: {event.error}",
-                f"{self.python} -m pip install 'openai>=2.24,<3'",
+                pythons.install(self.python),
+            )
+        if isinstance(event, Unfit):
+            raise CannotMeasure(
+                f"{self.python} has {event.what} {event.found}, the worker needs {event.least} or newer",
+                pythons.newer(event.least) if event.what == "Python" else pythons.install(self.python),
             )
         assert isinstance(event, Hello)
         if event.protocol != contract.PROTOCOL:

@@ -69,6 +69,8 @@ def missing_from(evidence: Evidence) -> str:
     gaps = evidence.idle()
     if not gaps or max(sample.turns for sample in gaps) != (1 if cell.workload == FRESH else planned):
         return "no look was taken after the last turn"
+    if cell.endpoint:
+        return _beyond(evidence)
     if cell.fault:  # the two sides are meant to disagree
         return ""
     served = {one.turn: one for one in evidence.served}
@@ -78,6 +80,14 @@ def missing_from(evidence: Evidence) -> str:
         if turn.events > sent or (turn.outcome == "ok" and turn.events != sent):
             return f"turn {causes.name(turn)}: the client read {turn.events} events, the provider sent {sent}"
     return ""
+
+
+def _beyond(evidence: Evidence) -> str:
+    """How an endpoint that is not ours failed turns, "" when it did not: that says nothing of the client."""
+    failed = [causes.of(turn) for turn in evidence.turns if turn.outcome == "error"]
+    counts = Counter(cause for cause in failed if cause not in (*causes.OURS, causes.OTHER))
+    named = ", ".join(f"{cause} x{count}" for cause, count in counts.most_common())
+    return f"of {len(evidence.turns)} attempts the endpoint failed {counts.total()}: {named}" if named else ""
 
 
 def _flaws(evidence: Evidence, findings: Sequence[Finding]) -> tuple[str, ...]:

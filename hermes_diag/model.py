@@ -20,6 +20,17 @@ RACY_STATES = ("FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSING", "LAST_ACK", "SY
 
 
 @dataclass(frozen=True)
+class Then:
+    """What a request dump says of the failure that it was written for; "" or None: it does not say."""
+
+    at: str  # its time stamp
+    reason: str  # why Hermes wrote it
+    error: str  # the error's class, or the type that the provider gave
+    status: int | None
+    message: str  # its first line, redacted (redact.py)
+
+
+@dataclass(frozen=True)
 class PayloadInfo:
     """What may be said of a payload: where it came from, which API it is for, how large it is."""
 
@@ -27,6 +38,7 @@ class PayloadInfo:
     kind: str  # "built-in", "body" or "hermes-dump"
     api: str  # "responses" or "chat"
     size: int  # bytes of the body as replayed
+    then: Then | None = None  # of a request dump
 
 
 @dataclass(frozen=True)
@@ -47,17 +59,21 @@ class Cell:
     fault: str = ""  # a spec; "": none
     scenario: str = ""  # `cut-stream/bad`: the scenario and the side that this cell is of
     settings: tuple[tuple[str, str], ...] = ()  # conditions that a scenario sets up
+    endpoint: str = ""  # host and path of the real one; "": a provider of our own
+    payload: str = ""  # its source, where a plan has several; "": the plan's first
 
     @property
     def name(self) -> str:
-        """`buggy/close/steady`, with a fault behind it; the control and the measurements have one word."""
+        """`buggy/close/steady`, with a fault and a payload behind it; the control and the measurements have
+        one word."""
         if self.scenario:
             return self.scenario
-        if self.workload in (FRESH, MEASURE):
-            return self.workload
         if self.workload == AUDIT:
             return f"{AUDIT}/{dict(self.settings)[AUDIT]}"
-        return "/".join(filter(None, (self.strategy, self.release, self.workload, self.fault)))
+        parts = [self.workload]
+        if self.workload not in (FRESH, MEASURE):
+            parts = [self.strategy, self.release, self.workload, self.fault]
+        return "/".join(filter(None, (*parts, self.payload)))
 
 
 #: The control (each turn in a new process) and the cell that measures prices and timeouts.
@@ -74,6 +90,11 @@ class Plan:
 
     cells: tuple[Cell, ...]
     payload: PayloadInfo
+    further: tuple[PayloadInfo, ...] = ()  # payloads
+
+    @property
+    def payloads(self) -> tuple[PayloadInfo, ...]:
+        return (self.payload, *self.further)
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,28 @@ the body itself goes to the worker and nowhere else.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hermes_diag import redact
 from hermes_diag.errors import UsageError
-from hermes_diag.model import PayloadInfo
+from hermes_diag.model import PayloadInfo, Then
 
 MAX_BYTES = 32 * 1024 * 1024
-BUILT_IN: dict[str, Any] = {"model": "gpt-5", "input": [{"role": "user", "content": "hi"}], "store": False}
+#: chatgpt.com wants instructions and nothing stored.
+BUILT_IN: dict[str, Any] = {
+    "model": "gpt-5",
+    "instructions": "Answer in one word.",
+    "input": [{"role": "user", "content": "hi"}],
+    "store": False,
+}
 
 #: Keyword arguments of the SDK that are no part of a body.
 _NOT_BODY = ("extra_headers", "extra_body", "extra_query", "timeout", "stream")
@@ -44,8 +53,74 @@ def load(path: Path | None, limit: int = MAX_BYTES) -> Payload:
     if isinstance(request, dict) and "body" in request:
         if not isinstance(request["body"], dict):
             raise UsageError(f"{path}: request.body is {_kind(request['body'])}, not an object", _DUMP_HINT)
-        return _payload(_shown(path), "hermes-dump", _checked(f"{path}: request.body", request["body"]))
+        loaded = _payload(_shown(path), "hermes-dump", _checked(f"{path}: request.body", request["body"]))
+        return replace(loaded, info=replace(loaded.info, then=_then(document, request["body"])))
     return _payload(_shown(path), "body", _checked(str(path), document))
+
+
+def load_all(paths: Sequence[Path], limit: int = MAX_BYTES) -> tuple[Payload, ...]:
+    """The payloads of several files, or the built-in one; no two have the same source. Raises UsageError."""
+    loaded: dict[str, Payload] = {}
+    for path in paths:
+        one = load(path, limit)
+        source, number = one.info.source, 1
+        while source in loaded:
+            number += 1
+            source = f"{one.info.source} ({number})"
+        loaded[source] = replace(one, info=replace(one.info, source=source))
+    return tuple(loaded.values()) or (load(None),)
+
+
+def load_dump(path: Path, limit: int = MAX_BYTES) -> Payload:
+    """The payload of a file that has to be a request dump. Raises UsageError."""
+    loaded = load(path, limit)
+    if loaded.info.then is None:
+        raise UsageError(f"{path} is no request dump: it has no request.body", "name a file to replay it as a body")
+    return loaded
+
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,79}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]{5,15}(Z|[+-][0-9:]{4,6})?")
+
+
+def _then(dump: dict[str, Any], body: dict[str, Any]) -> Then:
+    """What a dump says of its failure, as far as it may be shown."""
+    error = dump.get("error")
+    error = error if isinstance(error, dict) else {}
+    message = error.get("message")
+    status = next((error[key] for key in ("status_code", "response_status") if _is_status(error.get(key))), None)
+    text = json.dumps(body, ensure_ascii=False) if isinstance(message, str) else ""
+    return Then(
+        at=_matching(_TIME, dump.get("timestamp")),
+        reason=_matching(_WORD, dump.get("reason")),
+        error=_matching(_WORD, error.get("type")),
+        status=status,
+        message=redact.line(_said(message), text) if isinstance(message, str) else "",
+    )
+
+
+def _said(message: str) -> str:
+    """The provider's own words, where the SDK has put them in a dict: `Error code: 400 - {'error': {...}}`."""
+    _, dash, shown = message.partition(" - {")
+    if not dash or len(shown) > 10_000:
+        return message
+    try:
+        found: Any = ast.literal_eval("{" + shown)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return message
+    found = found.get("error", found) if isinstance(found, dict) else found
+    words = (found.get("message") or found.get("detail")) if isinstance(found, dict) else found
+    return words if isinstance(words, str) else message
+
+
+def _matching(shape: re.Pattern[str], value: Any) -> str:
+    """A value that has the shape of what belongs there; anything else may be anything, and is not shown."""
+    found = isinstance(value, str) and shape.fullmatch(value) and redact.line(value) == value
+    return value if found else ""
+
+
+def _is_status(value: Any) -> bool:
+    return isinstance(value, int) and 100 <= value <= 599
 
 
 _DUMP_HINT = "a Hermes request dump keeps the body under request.body"

@@ -50,20 +50,24 @@ def make(
     workloads: tuple[str, ...] = (),
     sizes: Sizes = Sizes(),
     faults: tuple[str, ...] = (),
+    further: tuple[PayloadInfo, ...] = (),
 ) -> Plan:
-    """The cells for the chosen values of each dimension (none chosen: all), the control and the
-    measurements last."""
+    """The cells for the chosen values of each dimension (none chosen: all), the control of each payload
+    and the measurements last."""
+    sources = tuple(info.source for info in (payload, *further)) if further else ("",)
     cells = [
-        replace(_cell(strategy, release, workload, sizes), fault=fault)
+        replace(_cell(strategy, release, workload, sizes), fault=fault, payload=source)
+        for source in sources
         for strategy in strategies or STRATEGIES
         for release in releases or RELEASES
         for workload in workloads or WORKLOADS
         for fault in faults or ("",)
     ]
     # The control uses the buggy factory: what upstream saw working was a fresh shell of the same code.
-    cells.append(_cell("buggy", "close", FRESH, Sizes(timeout=sizes.timeout, seed=sizes.seed)))
+    control = _cell("buggy", "close", FRESH, Sizes(timeout=sizes.timeout, seed=sizes.seed))
+    cells += [replace(control, payload=source) for source in sources]
     cells.append(_cell("buggy", "close", MEASURE, Sizes(timeout=sizes.timeout, seed=sizes.seed)))
-    return Plan(tuple(cells), payload)
+    return Plan(tuple(cells), payload, further)
 
 
 def for_factory(
@@ -73,15 +77,16 @@ def for_factory(
     workloads: tuple[str, ...] = (),
     sizes: Sizes = Sizes(),
     faults: tuple[str, ...] = (),
+    further: tuple[PayloadInfo, ...] = (),
 ) -> Plan:
     """The cells that put a user's factory to the test: `make` with it as the only strategy.
 
     What it hands out is given back after each turn unless `releases` says otherwise: that a caller
     abandons clients is no fault of whoever made them.
     """
-    cells = make(payload, (FACTORY,), releases or ("close",), workloads, sizes, faults).cells
+    cells = make(payload, (FACTORY,), releases or ("close",), workloads, sizes, faults, further).cells
     own = [cell for cell in cells if cell.workload != MEASURE]  # that one measures clients of ours
-    return Plan(tuple(replace(cell, strategy=FACTORY, settings=((FACTORY, spec),)) for cell in own), payload)
+    return Plan(tuple(replace(cell, strategy=FACTORY, settings=((FACTORY, spec),)) for cell in own), payload, further)
 
 
 def _cell(strategy: str, release: str, workload: str, sizes: Sizes) -> Cell:

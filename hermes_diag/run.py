@@ -6,12 +6,13 @@ import asyncio
 import os
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hermes_diag.capture import Capture, Recorder
 from hermes_diag.errors import CannotMeasure
 from hermes_diag.interpreter import Interpreter, Lane, Target
+from hermes_diag.live import LiveRun
 from hermes_diag.model import FRESH, Cell, Evidence, Plan
 from hermes_diag.plan import cost
 from hermes_diag.provider import replies
@@ -35,9 +36,13 @@ class Run:
         progress: Callable[[Cell, Any], None] = lambda cell, record: None,
         backend: str = "auto",
         start: str = "auto",
+        further: Sequence[bytes] = (),
     ) -> None:
+        """payload, further: the bodies of the plan's payloads, in its order."""
         self._plan = plan
-        self._payload = payload
+        self._payloads = {
+            info.source: (info.api, wire) for info, wire in zip(plan.payloads, (payload, *further), strict=True)
+        }
         self._target = target
         self._progress = progress
         self._backend, _, _ = backends.pick(os.getpid(), backend)
@@ -68,7 +73,7 @@ class Run:
     async def _work(self, lane: Lane) -> None:
         # While the worker imports the SDK there is nothing to run on it: time for the control,
         # which has interpreters of its own.
-        for cell in [cell for cell in self._waiting if cell.workload == FRESH]:
+        while cell := next((one for one in self._waiting if one.workload == FRESH), None):
             self._waiting.remove(cell)
             await self._session(cell).in_new_shells(self._target)
         stack = await lane.hello()
@@ -80,8 +85,9 @@ class Run:
             await self._session(self._waiting.pop()).in_new_shells(self._target)
 
     def _session(self, cell: Cell) -> Session:
-        api, recorder = self._plan.payload.api, self._recorders[cell]
-        return Session(cell, api, self._payload, recorder, self._progress, self._backend, self._thread)
+        api, payload = self._payloads[cell.payload or self._plan.payload.source]
+        recorder = self._recorders[cell]
+        return Session(cell, api, payload, recorder, self._progress, self._backend, self._thread)
 
     def evidence(self) -> list[Evidence]:
         """What has been seen so far of every cell of the plan, in its order."""
@@ -112,7 +118,7 @@ def _raise_fd_limit(need: int) -> None:
             ) from None
 
 
-def finish(run_: Run) -> bool:
+def finish(run_: Run | LiveRun) -> bool:
     """Run to the end; False when the user interrupted it. Raises the first error of a task group."""
     try:
         asyncio.run(run_.run())

@@ -22,6 +22,7 @@ from hermes_diag.plan import BARRIERS
 from hermes_diag.provider.props import Props
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
+from hermes_diag.remote import Remote
 from hermes_diag.sampling import look
 
 #: Seconds between two samples of the timeline.
@@ -52,15 +53,20 @@ class Session:
         progress: Progress,
         backend: ModuleType,
         thread: ProviderThread,
+        far: Remote | None = None,
     ) -> None:
+        """far: an endpoint in the place of a provider of our own."""
         self._cell = cell
         self._api = api
         self._payload = payload
         self._recorder = recorder
         self._progress = progress
         settings = dict(cell.settings)
-        self._provider = Provider(cell.idle_close, faults=[cell.fault] if cell.fault else (), tls="tls" in settings)
-        self._props = Props(settings, self._provider)
+        self._far = far
+        self._provider = far or Provider(
+            cell.idle_close, faults=[cell.fault] if cell.fault else (), tls="tls" in settings
+        )
+        self._props = Props(settings if far is None else far.job, lambda: self._provider.address)
         self._backend = backend
         self._thread = thread
         self._pid = 0
@@ -235,6 +241,8 @@ class Session:
             due = max(due, time.monotonic() - TICK)
 
     def _rows(self) -> list[SocketRow]:
+        if self._far is not None:
+            return self._far.rows(self._backend, self._pid)
         return look.rows(self._backend, self._pid, self._provider.address)
 
     def _sample(self, rows: list[SocketRow], late: float, label: str, turns: int) -> None:

@@ -50,7 +50,7 @@ DOWN = {
     "leaves": ("SystemExit while calling the factory", "factories.py"),
     "leaves_at_once": ("its process ended with exit code 0", ""),
     "imports": ("ModuleNotFoundError of nowhere_to_be_found while calling the factory", "factories.py"),
-    "calls_home": ("NonLoopbackRefused while calling the factory", "factories.py"),
+    "calls_home": ("OutOfReach while calling the factory", "factories.py"),
     "number": ("it is an object of int, neither callable nor a client", ""),
     "missing": ("AttributeError while importing the factory", ""),
 }

@@ -42,6 +42,15 @@ def test_sockets_commands_exist(line: str) -> None:
         conditions.parse(one)
 
 
+LIVE = (ROOT / "docs" / "live.md").read_text()
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    hermes-diag ([^#\n]*)", LIVE, re.MULTILINE))
+def test_live_commands_exist(line: str) -> None:
+    """Every command line of docs/live.md parses."""
+    test_commands_exist(line)
+
+
 def test_examples_of_the_help_exist() -> None:
     """So do those of --help."""
     for line in re.findall(r"^  hermes-diag sockets (.*)$", sockets.EPILOG, re.MULTILINE):

@@ -39,16 +39,15 @@ def command(
     from hermes_diag import audits, payload, plan, run
     from hermes_diag.cli import output, target
     from hermes_diag.reporters import audit
-    from hermes_diag.reporters.live import Progress
 
     where = target.make(python, cwd, env)
     if spec not in plan.STRATEGIES:
         target.check_spec(spec, cwd)
     body = payload.load(None)
     plan_ = audits.plan(body.info, spec)
-    with Progress(plan_, output.progress_console()) as progress:
-        run_ = run.Run(plan_, body.wire, where, progress=progress)
-        interrupted = not run.finish(run_)
+    run_, interrupted, _ = output.carry_out(
+        plan_, None, False, lambda capture, progress: run.Run(plan_, body.wire, where, capture, progress)
+    )
     report = audits.judge(plan_, run_.evidence())
     output.put(audit.as_json(report) if json else None, lambda width: audit.render(report, width))
     output.leave(report.exit_code, interrupted)

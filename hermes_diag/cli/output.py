@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from pathlib import Path
+from typing import NoReturn, TypeVar
 
 import typer
 from rich.console import Console, RenderableType
 
+from hermes_diag.capture import Capture, create
 from hermes_diag.errors import INTERRUPTED
-from hermes_diag.model import Report
+from hermes_diag.live import LiveRun
+from hermes_diag.model import Plan, Report
 from hermes_diag.pipes import printed
 from hermes_diag.reporters import json_document, terminal
+from hermes_diag.reporters.live import Progress
+from hermes_diag.run import Run, finish
 
 
 def progress_console() -> Console:
@@ -21,7 +26,27 @@ def progress_console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def show(report: Report, as_json: bool, verbose: bool, interrupted: bool = False, saved: str = "") -> None:
+R = TypeVar("R", Run, LiveRun)
+
+
+def carry_out(
+    plan: Plan, save: Path | None, force: bool, make: Callable[[Capture | None, Progress], R]
+) -> tuple[R, bool, str]:
+    """Run a plan under the live view, saving the evidence as it comes.
+
+    (the run, whether it was interrupted, what to say about the capture)
+    """
+    with contextlib.ExitStack() as stack:
+        capture = Capture(stack.enter_context(create(save, force)), plan) if save else None
+        under_way = make(capture, stack.enter_context(Progress(plan, progress_console())))
+        interrupted = not finish(under_way)
+    saved = f"evidence written to {save}" if save else ""
+    if capture and capture.failure:
+        saved = f"evidence could not be written to {save}: {capture.failure}"
+    return under_way, interrupted, saved
+
+
+def show(report: Report, as_json: bool, verbose: bool, interrupted: bool = False, saved: str = "") -> NoReturn:
     """Print the report and leave with its exit code (130 when the run was interrupted).
 
     saved: what to say about the capture, on stderr.

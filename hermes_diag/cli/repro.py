@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from hermes_diag.cli.target import KINDS, Cwd, Env, Python
+
+if TYPE_CHECKING:
+    from hermes_diag.payload import Payload
 
 EXAMPLES = """\b
 Examples:
   hermes-diag repro
   hermes-diag repro --strategy buggy --release close --workload steady --retries 3 -v
   hermes-diag repro request_dump_20261101_080000_000000.json --save run.jsonl
+  hermes-diag repro --last-dump --strategy buggy --workload steady
   hermes-diag repro --json | jq .verdict
   hermes-diag repro --fault fin-mid-stream:every=3 --strategy fixed --release close --retries 1
   hermes-diag repro --factory ./clients.py:make_client --python .venv/bin/python
   hermes-diag repro --scenario cut-stream,half-open-reused
+  hermes-diag repro --last-dump --endpoint https://chatgpt.com/backend-api/codex --live --codex-auth hermes
 """
 
 
@@ -57,6 +61,20 @@ def _values(chosen: list[Any] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.value for one in chosen or ()))
 
 
+def _payloads(paths: list[Path], last_dump: bool, profile: str | None, limit: int) -> tuple[Payload, ...]:
+    """What the command line names. Raises UsageError."""
+    from hermes_diag import payload
+    from hermes_diag.errors import UsageError
+
+    if not last_dump:
+        return payload.load_all(paths, limit)
+    if paths:
+        raise UsageError("--last-dump and a named payload exclude each other", "give one of them")
+    from hermes_diag import hermes
+
+    return (payload.load_dump(hermes.last_dump(hermes.home(), profile), limit),)
+
+
 def _check_fault(spec: str) -> None:
     """Raises UsageError for a fault that a cell cannot have."""
     from hermes_diag.errors import UsageError
@@ -71,12 +89,21 @@ def _check_fault(spec: str) -> None:
 def command(
     context: typer.Context,
     payload: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Argument(
-            metavar="PAYLOAD",
+            metavar="[PAYLOAD]...",
             show_default=False,
-            help="JSON file with a Responses or Chat Completions body, or a Hermes request dump. "
-            "Without one a tiny built-in prompt.",
+            help="JSON file with a Responses or Chat Completions body, or a Hermes request dump; of several, "
+            "each runs through every cell. Without one a tiny built-in prompt.",
+        ),
+    ] = None,
+    last_dump: Annotated[
+        bool, typer.Option("--last-dump", help="Replay the newest request dump of the Hermes home.")
+    ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", show_default=False, help="With --last-dump or --codex-auth hermes: of this profile."
         ),
     ] = None,
     strategy: Annotated[
@@ -163,6 +190,31 @@ def command(
             help="Instead of the matrix: named scenarios, each on a client that shows it and on one that does not.",
         ),
     ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            show_default=False,
+            help="Instead of our own provider: replay against this one, a fresh process once and a small loop.",
+        ),
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Let --endpoint be the real one: real requests, real credentials.")
+    ] = False,
+    max_requests: Annotated[
+        int, typer.Option(min=1, max=200, help="With --endpoint: no more requests than this leave.")
+    ] = 20,
+    api_key_env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", show_default=False, help="With --endpoint: the variable that holds the key."),
+    ] = None,
+    codex_auth: Annotated[
+        Literal["hermes", "codex"] | None,
+        typer.Option(
+            show_default=False, help="With --endpoint: the ChatGPT token of Hermes or of the Codex CLI; only read."
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="With --live: do not ask.")] = False,
     save: Annotated[
         Path | None,
         typer.Option(metavar="FILE", show_default=False, help="Write the evidence as JSON Lines, as it happens."),
@@ -173,46 +225,58 @@ def command(
 ) -> None:
     """Reproduce the shared-transport bug on real sockets, and prove the fix on the same load.
 
-    Runs offline: each cell (strategy x release x workload) is a process of its own that talks to a
-    provider on 127.0.0.1, and is judged by what its sockets do. Exit code 0 when all is as the bug
-    report predicts, 1 when a cell is not, 3 when it could not be measured.
+    Each cell (strategy x release x workload) is a process of its own that talks to a provider on
+    127.0.0.1, and is judged by what its sockets do. Nothing leaves this machine, unless --endpoint and
+    --live say so. Exit code 0 when all is as the bug report predicts, 1 when a cell is not, 3 when it
+    could not be measured.
     """
     from hermes_diag import judge, plan, run, scenarios
-    from hermes_diag import payload as payloads
-    from hermes_diag.capture import Capture, create
+    from hermes_diag.cli import live as live_cli
     from hermes_diag.cli import output, target
     from hermes_diag.cli import scenario as scenario_cli
     from hermes_diag.errors import UsageError
-    from hermes_diag.reporters.live import Progress
 
     if scenario is not None:
         scenario_cli.refuse_what_shapes_the_matrix(context)
     if scenario == ["list"]:
         scenario_cli.show_list(json)
-    body = payloads.load(payload, max_payload)
+    if profile is not None and not last_dump and codex_auth != "hermes":
+        raise UsageError("--profile needs --last-dump or --codex-auth hermes", "add one of them")
+    bodies = _payloads(payload or [], last_dump, profile, max_payload)
+    body = bodies[0]
     for spec in fault or ():
         _check_fault(spec)
     sizes = plan.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
-    releases, workloads = _values(release), _values(workload)
-    faults = tuple(dict.fromkeys(fault or ()))
+    dimensions = _values(strategy), _values(release), _values(workload)
     where = target.make(python, cwd, env)
+    asked = live_cli.Asked(endpoint, live, yes, max_requests, api_key_env, codex_auth, profile)
+    if asked.any:
+        if fault or scenario or idle_close:
+            raise UsageError("--fault, --scenario and --idle-close are of our own provider", "leave out --endpoint")
+        if factory is not None:
+            raise UsageError("--factory is put to the test on loopback only", "leave out --endpoint")
+        live_cli.replay(asked, bodies, dimensions, sizes, where, backend, save, force, json, verbose)
+    faults = tuple(dict.fromkeys(fault or ()))
+    further = tuple(one.info for one in bodies[1:])
     if factory is None:
-        plan_ = plan.make(body.info, _values(strategy), releases, workloads, sizes, faults)
+        plan_ = plan.make(body.info, *dimensions, sizes, faults, further)
     else:
         if strategy or scenario:
             raise UsageError("--factory goes with neither --strategy nor --scenario", "leave one of them out")
         target.check_spec(factory, cwd)
-        plan_ = plan.for_factory(body.info, factory, releases, workloads, sizes, faults)
+        plan_ = plan.for_factory(body.info, factory, *dimensions[1:], sizes, faults, further)
     if scenario is not None:
+        if len(bodies) > 1:
+            raise UsageError("--scenario replays one payload", "name one file")
         plan_ = scenarios.plan(body.info, scenarios.choose(scenario))
-    with ExitStack() as stack:
-        capture = Capture(stack.enter_context(create(save, force)), plan_) if save else None
-        progress = stack.enter_context(Progress(plan_, output.progress_console()))
-        run_ = run.Run(plan_, body.wire, where, capture, progress, backend, start)
-        interrupted = not run.finish(run_)
-    saved = f"evidence written to {save}" if save else ""
-    if capture and capture.failure:
-        saved = f"evidence could not be written to {save}: {capture.failure}"
+    run_, interrupted, saved = output.carry_out(
+        plan_,
+        save,
+        force,
+        lambda capture, progress: run.Run(
+            plan_, body.wire, where, capture, progress, backend, start, [one.wire for one in bodies[1:]]
+        ),
+    )
     if scenario:
         scenario_cli.show(run_.evidence(), json, interrupted, saved)
     output.show(judge.report(plan_, run_.evidence()), json, verbose, interrupted, saved)

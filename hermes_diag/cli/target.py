@@ -25,7 +25,12 @@ Env = Annotated[
     ),
 ]
 Python = Annotated[
-    str, typer.Option(metavar="PATH", show_default="this one", help="Interpreter whose SDK is put to the test.")
+    str,
+    typer.Option(
+        metavar="PATH",
+        show_default="this one",
+        help="Interpreter whose SDK is put to the test, or the folder of its virtualenv.",
+    ),
 ]
 #: What a factory may be, for the help.
 KINDS = (
@@ -37,12 +42,16 @@ _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def make(python: str, cwd: Path | None, env: Iterable[str] | None) -> Target:
-    """The target that the options name. Raises UsageError."""
+    """The target that the options name. Raises UsageError, CannotMeasure."""
     if cwd is not None and not cwd.is_dir():
         raise UsageError(f"--cwd {cwd}: there is no such folder", "name the folder that your package is in")
+    from hermes_diag import pythons
     from hermes_diag.interpreter import Target
 
-    return Target(python, cwd, dict(_variable(one) for one in env or ()))
+    found = pythons.resolve(python)
+    if os.sep in found:  # from --cwd a relative path would lead elsewhere; a link is left, a virtualenv's is one
+        found = os.path.abspath(found)
+    return Target(found, cwd, dict(_variable(one) for one in env or ()))
 
 
 def _variable(text: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ both are one JSON object a line. Python 3.9 and the standard library only: this 
 host and by the worker in a stranger's interpreter.
 
     host    -> worker   a Job, then one line with the payload; `go` at each barrier
-    worker  -> host     Hello, then for each Job: Started ... Done, Exited
+    worker  -> host     Hello (or Unfit), then for each Job: Started ... Done, Exited
 
 The payload travels on a line of its own, so that no type here has a field it could be stored in.
 """
@@ -72,6 +72,15 @@ class Hello:
     max_connections: int  # the SDK's default limits
     max_keepalive: int
     read_timeout: float  # the SDK's default, seconds
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """This interpreter cannot be the worker's: its Python or its SDK is too old."""
+
+    what: Literal["Python", "openai"]
+    found: str
+    least: str
 
 
 @dataclass(frozen=True)
@@ -168,6 +177,7 @@ class Exited:
 
 EVENTS: Mapping[str, type] = {
     "hello": Hello,
+    "unfit": Unfit,
     "started": Started,
     "client": ClientBuilt,
     "turn": TurnDone,
@@ -184,7 +194,7 @@ _WORKING = frozenset({"client", "turn", "barrier", "measured", "fact", "done", "
 
 #: Which event may follow which; None is the beginning. Anything else is a broken worker.
 FOLLOWS: Mapping[Optional[str], FrozenSet[str]] = {
-    None: frozenset({"hello", "failed"}),
+    None: frozenset({"hello", "unfit", "failed"}),
     "hello": frozenset({"started", "failed", "exited"}),
     "started": _WORKING,
     "client": _WORKING,

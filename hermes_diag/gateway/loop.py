@@ -39,6 +39,7 @@ class Gateway:
         self.link = link
         self.body, self._headers = payload["body"], payload["headers"]
         self.sdk = sdk
+        self._key = payload.get("key") or sdk.LOCAL_KEY  # a real one only for a real endpoint
         self._base_url = conditions.apply(job.settings, job.base_url)
         self.subject = subjects.of(job, self._base_url, sdk, link)
         self._random = random.Random(job.seed)
@@ -59,7 +60,7 @@ class Gateway:
     def fresh_kwargs(self):
         """client_kwargs as a session begins with them."""
         return {
-            "api_key": self.sdk.LOCAL_KEY,
+            "api_key": self._key,
             "base_url": self._base_url,
             "max_retries": 0,  # the gateway has retries of its own and switches the SDK's off
         }
@@ -119,7 +120,8 @@ class Gateway:
         client = self.build(session, dict(session.client_kwargs), self.subject.role)
         http_client = self._serials.of(sdk.http_client_of(client))
         headers = dict(self._headers)
-        headers[TURN_HEADER] = "%d/%d/%d" % (session.serial, turn, attempt)
+        if "reach" not in job.settings:  # a real endpoint sees what a gateway sends
+            headers[TURN_HEADER] = "%d/%d/%d" % (session.serial, turn, attempt)
         if hold is not None:
             headers[FAULT_HEADER] = HOLD
         stream, events, first, failure, outcome, whole = None, 0, None, {}, "ok", False

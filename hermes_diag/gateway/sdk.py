@@ -17,6 +17,10 @@ import openai  # noqa: E402 - the import is what is being timed
 
 IMPORT_MS = (time.perf_counter() - _begun) * 1000
 
+from . import fitness  # noqa: E402
+
+fitness.require(getattr(openai, "__version__", "0"))  # before anything is asked that an old one lacks
+
 # openai 3 moved from httpx to httpx2; ask the SDK which of the two its own client is made of.
 _http_name = openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]
 http = sys.modules[_http_name]

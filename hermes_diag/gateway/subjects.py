@@ -17,7 +17,7 @@ import sys
 import threading
 import traceback
 
-from . import confine, portal
+from . import portal
 from .contract import Failed
 
 #: Seconds that a call of the user's code may take before it counts as hanging.
@@ -40,7 +40,6 @@ def of(job, base_url, sdk, link):
     if spec is None:
         create = importlib.import_module("." + job.strategy, __package__ + ".strategies").create_client
         return Strategy(sdk, create)
-    confine.to_loopback()
     # A module-level client must find our provider when the module is imported.
     os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"] = base_url, sdk.LOCAL_KEY
     if hasattr(os, "register_at_fork"):

@@ -20,7 +20,8 @@ import signal
 import sys
 import traceback
 
-from .contract import PROTOCOL, Done, Exited, Failed, Hello, Job, Started
+from . import fitness
+from .contract import PROTOCOL, Done, Exited, Failed, Hello, Job, Measured, Started, Unfit
 from .link import HOST_GONE, Commands, Link
 
 
@@ -41,10 +42,11 @@ def main(argv):
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # code under test must not read our commands
     try:
         from . import sdk
+    except fitness.OldSDK as exc:
+        least = ".".join(map(str, fitness.OLDEST_SDK))
+        return _decline(lanes, Unfit("openai", str(exc), least))
     except Exception as exc:  # also a broken install: anything that the import raises
-        for talk, _ in lanes:
-            Link(talk).send(_failed(exc))
-        return 3
+        return _decline(lanes, _failed(exc))
     if options.spawn:
         return _lane(lanes[0], sdk, spawn=True)
     order = _read(warm)
@@ -52,6 +54,12 @@ def main(argv):
         return HOST_GONE
     sdk.warm(*order)
     return _fork_lanes(lanes, sdk)
+
+
+def _decline(lanes, event):
+    for talk, _ in lanes:
+        Link(talk).send(event)
+    return 3
 
 
 def _die_with_host():
@@ -153,21 +161,23 @@ def _read(commands):
 
 
 def _run(order, link, sdk):
-    from . import loop, subjects
+    from . import guard, loop, subjects
 
     job, payload = order
     link.send(Started(os.getpid()))
     link.listen()
+    counter = guard.install(job.settings, sdk.http)
+    ended, code = Done(), 0
     try:
         loop.run(job, payload, sdk, link)
     except subjects.Broken as exc:
-        link.send(exc.failed)
-        return 3
+        ended, code = exc.failed, 3
     except Exception as exc:
-        link.send(_failed(exc))
-        return 3
-    link.send(Done())
-    return 0
+        ended, code = _failed(exc), 3
+    if counter is not None:
+        link.send(Measured("requests", counter.sent, "requests"))
+    link.send(ended)
+    return code
 
 
 def _failed(exc):

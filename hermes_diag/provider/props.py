@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from hermes_diag.gateway.contract import Measured
 from hermes_diag.provider.blocking import ca_file
@@ -19,9 +19,10 @@ _CHUNK = 64 * 1024
 class Props:
     """The props of one cell. `job` is what the worker is told."""
 
-    def __init__(self, settings: Mapping[str, str], provider: Provider) -> None:
+    def __init__(self, settings: Mapping[str, str], address: Callable[[], tuple[str, int]]) -> None:
+        """address: where the provider listens, once it does."""
         self.job = dict(settings)
-        self._provider = provider
+        self._address = address
         self._stack = contextlib.AsyncExitStack()
         self._proxy: ConnectProxy | None = None
 
@@ -30,7 +31,7 @@ class Props:
         if "tls" in self.job:
             self.job["ca"] = str(self._stack.enter_context(ca_file()))
         if "proxy" in self.job:
-            self._proxy = ConnectProxy(self._provider.address)
+            self._proxy = ConnectProxy(self._address())
             await self._proxy.start()
             self._stack.push_async_callback(self._proxy.stop)
             self.job["proxy"] = f"http://127.0.0.1:{self._proxy.port}"

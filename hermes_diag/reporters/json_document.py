@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag import causes
+from hermes_diag import beside, causes
 from hermes_diag.model import RACY_STATES, CellReport, Evidence, Report
 
 SCHEMA = 1
@@ -44,6 +44,7 @@ def render(report: Report) -> str:
         "stack": report.stack,
         "plan": report.plan,
         "cells": [_cell(one, seen) for one, seen in zip(report.cells, report.evidence, strict=True)],
+        "dumps": beside.of(report),
         "claims": report.claims,
         "racy": RACY,
     }

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hermes_diag import causes
+from hermes_diag import beside, causes
 from hermes_diag.claims import NOT_TESTED
 from hermes_diag.gateway.contract import Hello, TurnDone
 from hermes_diag.model import FRESH, MEASURE, CellReport, Claim, Evidence, Finding, Report
@@ -55,6 +55,7 @@ def render(report: Report, width: int, verbose: bool = False) -> RenderableType:
     parts: list[RenderableType] = [_heading("What happened"), matrix(report, width)]
     if verbose:
         parts += [_heading("Turns"), *_turns(report.evidence, width)]
+    parts += _then_and_here(report)
     if any(claim.status != NOT_TESTED for claim in report.claims):
         parts += [_heading("The report's claims"), _claims(report.claims, width)]
     parts += [_heading("Findings"), *_findings(report.cells, None if verbose else FEW)]
@@ -73,21 +74,32 @@ def matrix(report: Report, width: int) -> RenderableType:
     if width < WIDE:
         return Group(*(_line(cell) for cell in (*crossed, *single)), Text(LEGEND, style="dim"))
     workloads = list(dict.fromkeys(cell.cell.workload for cell in crossed))
-    rows = list(dict.fromkeys((cell.cell.strategy, cell.cell.release, cell.cell.fault) for cell in crossed))
-    cells = {(cell.cell.strategy, cell.cell.release, cell.cell.fault, cell.cell.workload): cell for cell in crossed}
+    rows = list(dict.fromkeys(map(_row, crossed)))
+    cells = {(*_row(cell), cell.cell.workload): cell for cell in crossed}
     table = Table(box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     for workload in workloads:
         table.add_column(workload)
-    for strategy, release, fault in rows:
-        name = f"{strategy} / {release}" + (f"\n{fault}" if fault else "")
-        table.add_row(name, *(_cell(cells[strategy, release, fault, workload]) for workload in workloads))
+    for row in rows:
+        strategy, release, fault, payload = row
+        name = "\n".join(filter(None, (f"{strategy} / {release}", fault, _short(payload))))
+        table.add_row(name, *(_cell(cells[(*row, workload)]) for workload in workloads))
     return Group(table, *(_line(cell) for cell in single), Text(LEGEND, style="dim"))
+
+
+def _row(cell: CellReport) -> tuple[str, str, str, str]:
+    return cell.cell.strategy, cell.cell.release, cell.cell.fault, cell.cell.payload
+
+
+def _short(source: str) -> str:
+    """A payload's name in a narrow column: of a request dump the end tells which."""
+    return source if len(source) <= 24 else "..." + source.removesuffix(".json")[-21:]
 
 
 def _line(cell: CellReport) -> RenderableType:
     numbers = Text("; ".join(_numbers(cell)))
-    name = "fresh process (control)" if cell.cell.workload == FRESH else cell.cell.name
+    control = f"fresh process (control) {_short(cell.cell.payload)}".rstrip()
+    name = control if cell.cell.workload == FRESH else cell.cell.name
     return Group(Text.assemble((name, "bold"), "  ", _word(cell)), Padding(numbers, (0, 0, 0, 2), expand=False))
 
 
@@ -116,6 +128,19 @@ def _numbers(cell: CellReport) -> Iterator[str]:
         yield f"{cell.retries_helped} of {cell.retries_made} retries helped"
     if cell.close_wait_peak is not None:
         yield f"CLOSE_WAIT {cell.close_wait_peak}/{cell.close_wait_left}"
+
+
+def _then_and_here(report: Report) -> Iterator[RenderableType]:
+    """What each request dump says happened, and in which cells it happened here."""
+    found = beside.of(report)
+    if found:
+        yield _heading("Then and here")
+    for one in found:
+        written = ", ".join(filter(None, (one.then.at, one.then.reason)))
+        yield Text.assemble((one.payload, "bold"), f"  {written}" if written else "")
+        groups = (("the same in", one.same), ("no error in", one.ok), ("other errors in", one.other))
+        here = [f"here: {words} {', '.join(names)}" for words, names in groups if names]
+        yield Padding(Text("\n".join([f"then: {beside.words(one.then)}", *here])), (0, 0, 0, 2), expand=False)
 
 
 def _claims(claims: tuple[Claim, ...], width: int) -> RenderableType:
@@ -199,10 +224,26 @@ def _stack(report: Report) -> Text:
     stack = report.stack
     if stack is None:
         return Text("none: no worker said what it runs on")
-    payload = report.plan.payload
     return Text(
-        f"{stack_line(stack)}\npayload: {payload.source} ({payload.kind}, {payload.api} API, {payload.size} bytes)"
+        f"{stack_line(stack)}\n"
+        + "".join(f"endpoint: {text}\n" for text in _endpoints(report))
+        + "\n".join(
+            f"payload: {one.source} ({one.kind}, {one.api} API, {one.size} bytes)" for one in report.plan.payloads
+        )
     )
+
+
+def _endpoints(report: Report) -> Iterator[str]:
+    """Where the requests of a live replay went, and how many."""
+    for endpoint in dict.fromkeys(one.cell.endpoint for one in report.cells if one.cell.endpoint):
+        sent = sum(
+            one.value
+            for seen in report.evidence
+            if seen.cell.endpoint == endpoint
+            for one in seen.measured
+            if one.name == "requests"
+        )
+        yield f"POST {endpoint}, {sent:.0f} requests attempted"
 
 
 def stack_line(stack: Hello) -> str:

@@ -10,11 +10,9 @@ CODE, SEVERITY, WORD = "turns-failed", "problem", "fails"
 REMEDY = "Follow the cause chain of the turns named (-v shows them)."
 REFERENCE = ""
 
-_EXPLAINED = (causes.CLIENT_CLOSED, causes.FD_CLOSED, causes.POOL_TIMEOUT)
-
 
 def check(evidence: Evidence) -> Hit | None:
-    turns = [turn for turn in evidence.turns if turn.outcome == "error" and causes.of(turn) not in _EXPLAINED]
+    turns = [turn for turn in evidence.turns if turn.outcome == "error" and causes.of(turn) not in causes.OURS]
     if not turns:
         return None
     counts = Counter(causes.of(turn) for turn in turns)

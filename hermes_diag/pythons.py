@@ -1,0 +1,41 @@
+"""Which interpreter a user means by --python, and the pip line that makes one fit. Starts nothing."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from hermes_diag.errors import CannotMeasure
+
+#: The interpreter of a virtualenv, on POSIX and on Windows.
+_IN_A_VIRTUALENV = ("bin/python", "bin/python3", "Scripts/python.exe")
+
+
+def resolve(given: str) -> str:
+    """The interpreter that is meant: a path, a command on PATH, or the folder of a virtualenv.
+
+    Links are not followed: a virtualenv's interpreter is one. Raises CannotMeasure for a folder that
+    holds none.
+    """
+    path = Path(given).expanduser()
+    if not given or not path.is_dir():
+        return str(path) if given else given
+    for place in _IN_A_VIRTUALENV:
+        if (path / place).is_file():
+            return os.path.abspath(path / place)
+    here = shlex.quote(str(path))
+    raise CannotMeasure(
+        f"{given} is a folder without bin/python: no virtualenv",
+        f"make one: python3 -m venv {here} && {install(f'{path}/bin/python')}",
+    )
+
+
+def install(python: str) -> str:
+    """The pip line that gives an interpreter the SDK."""
+    return f"{shlex.quote(python)} -m pip install 'openai>=2.24,<3'"
+
+
+def newer(least: str) -> str:
+    """What to do about a Python that is too old."""
+    return f"name a Python {least} or newer: python3 -m venv NEW && {install('NEW/bin/python')}"
