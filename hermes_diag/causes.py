@@ -13,6 +13,7 @@ from hermes_diag.gateway.contract import TurnDone
 CLIENT_CLOSED = "closed client"
 FD_CLOSED = "socket closed here while in use"
 POOL_TIMEOUT = "pool exhausted"
+GIVEN_UP = "given up by its own watchdog"
 OTHER = "other"
 
 #: The class anywhere in the chain (module left out: httpx and httpx2 name them alike) and the cause.
@@ -26,6 +27,7 @@ _BY_CLASS = (
     ("ReadError", "connection lost while reading"),
     ("WriteError", "connection lost while writing"),
     ("NoTerminalEvent", "no terminal event"),
+    ("TimeoutError", GIVEN_UP),
     ("APIStatusError", "refused by the provider"),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from hermes_diag import causes, trend
-from hermes_diag.model import CLOSE_WAIT, FRESH, MEASURE, Claim, Evidence
+from hermes_diag.model import CLOSE_WAIT, FRESH, HERMES, MEASURE, Claim, Evidence
 
 REPRODUCED, NOT_REPRODUCED, PARTLY = "reproduced", "not reproduced", "partly"
 NOT_TESTED = "not tested"
@@ -14,7 +14,12 @@ Found = tuple[str, str, str]  # status, conditions, evidence
 
 
 def weigh(evidence: Sequence[Evidence]) -> tuple[Claim, ...]:
-    """Every claim with its status; "not tested" when no cell of the plan could show it."""
+    """Every claim with its status; "not tested" when no cell of the plan could show it.
+
+    The claims are about our two strategies: none of them is weighed on the real Hermes alone.
+    """
+    if all(one.cell.strategy == HERMES for one in evidence):
+        return ()
     done = [one for one in evidence if one.outcome.how in ("done", "hung")]
     loop = [one for one in done if one.cell.workload not in (FRESH, MEASURE)]
     buggy = [one for one in loop if one.cell.strategy == "buggy"]

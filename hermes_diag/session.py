@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -17,7 +18,7 @@ from hermes_diag.capture import Recorder
 from hermes_diag.errors import CannotMeasure
 from hermes_diag.gateway.contract import Barrier, Done, Exited, Failed, Hello, Job, Started
 from hermes_diag.interpreter import Gone, Interpreter, Lane
-from hermes_diag.model import ESTABLISHED, FRESH, Cell, Outcome, SocketRow
+from hermes_diag.model import ESTABLISHED, FRESH, HERMES, Cell, Outcome, SocketRow
 from hermes_diag.plan import BARRIERS
 from hermes_diag.provider.props import Props
 from hermes_diag.provider.server import Provider
@@ -68,8 +69,17 @@ class Session:
 
     async def on_lane(self, lane: Lane, stack: Hello) -> None:
         """Run the cell as a job of a lane that has said hello."""
-        self._record(stack)
+        self._begin(stack)
         await self._observed(self._job(lane))
+
+    def _begin(self, stack: Hello) -> None:
+        """Record the stack. Raises CannotMeasure when the cell needs what it does not have."""
+        if self._cell.strategy == HERMES and not stack.hermes:
+            raise CannotMeasure(
+                "the Python that runs the worker has no hermes-agent",
+                "name one that has with --python, or let --hermes VERSION make one",
+            )
+        self._record(stack)
 
     async def in_new_shells(self, python: str) -> None:
         """Run the cell in an interpreter of its own; the control has a new one for each turn."""
@@ -81,7 +91,7 @@ class Session:
             async with Interpreter(python, spawn=True) as shell:
                 stack = await shell.lanes[0].hello()
                 if turn == 0:
-                    self._record(stack)
+                    self._begin(stack)
                 await self._job(shell.lanes[0])
 
     async def _observed(self, work: Coroutine[Any, Any, None]) -> None:
@@ -166,7 +176,9 @@ class Session:
             elif isinstance(event, Done):
                 done = True
             elif isinstance(event, Failed):
-                failed = f"the worker broke: {event.error} at {', '.join(event.frames)}"
+                failed = (
+                    f"the worker broke: {event.error} at {', '.join(event.frames)}" if event.frames else event.error
+                )
             elif isinstance(event, Exited):
                 if done:
                     return
@@ -239,7 +251,7 @@ class Session:
 
     def _sample(self, rows: list[SocketRow], late: float, label: str, turns: int) -> None:
         at = time.monotonic() - self._begun
-        self._record(sample(rows, self._pid, at, late, label, turns))
+        self._record(replace(sample(rows, self._pid, at, late, label, turns), posts=self._provider.posts))
 
     def _record(self, record: Any) -> None:
         self._recorder.add(record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
@@ -18,6 +19,8 @@ Examples:
   hermes-diag repro --json | jq .verdict
   hermes-diag repro --fault fin-mid-stream:every=3 --strategy fixed --release close --retries 1
   hermes-diag repro --scenario cut-stream,half-open-reused
+  hermes-diag repro --hermes 0.19.0
+  hermes-diag repro --strategy hermes --python ~/.hermes/venv/bin/python --workload aborted
 """
 
 
@@ -25,6 +28,7 @@ Examples:
 class Strategy(str, Enum):
     buggy = "buggy"
     fixed = "fixed"
+    hermes = "hermes"
 
 
 class Release(str, Enum):
@@ -36,6 +40,11 @@ class Workload(str, Enum):
     steady = "steady"
     interrupted = "interrupted"
     overlapping = "overlapping"
+    aborted = "aborted"
+
+
+def _values(chosen: Sequence[Enum] | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.value for one in chosen or ()))
 
 
 def _idle_close(text: str) -> float:
@@ -72,14 +81,19 @@ def command(
         ),
     ] = None,
     strategy: Annotated[
-        list[Strategy] | None, typer.Option(show_default="all", help="Only this client strategy. Repeatable.")
+        list[Strategy] | None,
+        typer.Option(
+            show_default="buggy and fixed",
+            help="Only this client strategy; hermes is the real Hermes Agent of --python. Repeatable.",
+        ),
     ] = None,
     release: Annotated[
         list[Release] | None,
         typer.Option(show_default="all", help="Only this end of a turn: close the request client, or abandon it."),
     ] = None,
     workload: Annotated[
-        list[Workload] | None, typer.Option(show_default="all", help="Only this workload. Repeatable.")
+        list[Workload] | None,
+        typer.Option(show_default="all", help="Only this workload; aborted is for hermes alone. Repeatable."),
     ] = None,
     sessions: Annotated[
         int | None, typer.Option(min=1, max=100, show_default="1 to 3, by workload", help="Chat sessions.")
@@ -115,6 +129,18 @@ def command(
             "0: as soon as all is idle, without waiting on a clock.",
         ),
     ] = 0.0,
+    mutate: Annotated[
+        bool,
+        typer.Option("--mutate", help="With --strategy hermes: put the historic mutation back, in memory only."),
+    ] = False,
+    hermes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            show_default=False,
+            help="Drive that release of Hermes Agent, in an environment made for it and kept in the user's cache.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the order in which sessions are served.")] = 0,
     max_payload: Annotated[int, typer.Option(min=1, max=2**40, metavar="BYTES", help="Largest payload taken.")] = 32
     * 2**20,
@@ -164,6 +190,7 @@ def command(
     from hermes_diag import judge, plan, run, scenarios
     from hermes_diag import payload as payloads
     from hermes_diag.capture import Capture, create
+    from hermes_diag.cli import hermes as hermes_cli
     from hermes_diag.cli import output
     from hermes_diag.cli import scenario as scenario_cli
     from hermes_diag.reporters.live import Progress
@@ -174,14 +201,19 @@ def command(
     for spec in fault or ():
         _check_fault(spec)
     sizes = plan.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
-    plan_ = plan.make(
-        body.info,
-        tuple(dict.fromkeys(one.value for one in strategy or ())),
-        tuple(dict.fromkeys(one.value for one in release or ())),
-        tuple(dict.fromkeys(one.value for one in workload or ())),
-        sizes,
-        tuple(dict.fromkeys(fault or ())),
+    asked = hermes_cli.Asked(
+        strategies=_values(strategy),
+        releases=_values(release),
+        workloads=_values(workload),
+        sizes=sizes,
+        faults=tuple(dict.fromkeys(fault or ())),
+        mutate=mutate,
+        version=hermes or "",
+        idle=[name for name, given in (("PAYLOAD", payload), ("--scope", scope), ("--timeout", timeout)) if given],
     )
+    plan_ = hermes_cli.plan(asked, body.info)
+    if hermes:
+        python = hermes_cli.interpreter(hermes, python)
     if scenario:
         plan_ = scenarios.plan(body.info, scenarios.choose(scenario))
     with ExitStack() as stack:

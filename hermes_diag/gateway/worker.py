@@ -140,7 +140,12 @@ def _run(order, link, sdk):
 
 
 def _failed(exc):
-    """Our own failure as data: its class and frames, never its text, which may quote the user's."""
+    """Our own failure as data: its class and frames, never its text, which may quote the user's.
+
+    A refusal says why in words of ours.
+    """
+    if getattr(exc, "plain", ""):
+        return Failed(exc.plain, ())
     missing = ": " + exc.name if isinstance(exc, ImportError) and exc.name else ""
     frames = traceback.extract_tb(exc.__traceback__)[-8:]
     return Failed(

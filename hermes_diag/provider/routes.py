@@ -72,6 +72,7 @@ def dispatch(provider: Provider, exchange: Exchange) -> Waiting | None:
         control.answer(provider, exchange)
         return None
     if exchange.api:
+        provider.posts += 1
         refusal = _refusal(provider, exchange)
         if refusal is None:
             return _misbehave(provider, exchange)

@@ -71,6 +71,7 @@ class Provider:
         self._held: dict[Exchange, asyncio.Event] = {}
         self._serials = itertools.count(1)
         self._counts: Counter[str] = Counter()
+        self.posts = 0  # requests to the APIs that have come in so far, answered or not
         self._listener = Listener(lambda: Connection(self), host, port)
         self.set_faults(faults)
 

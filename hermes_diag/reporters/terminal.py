@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 from rich import box
@@ -11,9 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hermes_diag import causes
+from hermes_diag import causes, hermes_cells
 from hermes_diag.gateway.contract import TurnDone
-from hermes_diag.model import FRESH, MEASURE, CellReport, Claim, Evidence, Finding, Report
+from hermes_diag.model import FRESH, HERMES, MEASURE, CellReport, Claim, Evidence, Finding, Left, Report
 
 #: Columns from which on the matrix has its two dimensions, and the claims are a table; below, lists.
 WIDE, VERY_WIDE = 76, 110
@@ -54,7 +55,8 @@ def render(report: Report, width: int, verbose: bool = False) -> RenderableType:
     parts: list[RenderableType] = [_heading("What happened"), matrix(report, width)]
     if verbose:
         parts += [_heading("Turns"), *_turns(report.evidence, width)]
-    parts += [_heading("The report's claims"), _claims(report.claims, width)]
+    if report.claims:
+        parts += [_heading("The report's claims"), _claims(report.claims, width)]
     parts += [_heading("Findings"), *_findings(report.cells, None if verbose else FEW)]
     parts += [_heading("Stack"), _stack(report), _heading("Verdict"), _verdict(report)]
     return Group(*parts)
@@ -78,8 +80,9 @@ def matrix(report: Report, width: int) -> RenderableType:
     for workload in workloads:
         table.add_column(workload)
     for strategy, release, fault in rows:
-        name = f"{strategy} / {release}" + (f"\n{fault}" if fault else "")
-        table.add_row(name, *(_cell(cells[strategy, release, fault, workload]) for workload in workloads))
+        name = " / ".join(filter(None, (strategy, release))) + (f"\n{fault}" if fault else "")
+        row = (cells.get((strategy, release, fault, workload)) for workload in workloads)
+        table.add_row(name, *(_cell(cell) if cell else Text() for cell in row))
     return Group(table, *(_line(cell) for cell in single), Text(LEGEND, style="dim"))
 
 
@@ -114,6 +117,30 @@ def _numbers(cell: CellReport) -> Iterator[str]:
         yield f"{cell.retries_helped} of {cell.retries_made} retries helped"
     if cell.close_wait_peak is not None:
         yield f"CLOSE_WAIT {cell.close_wait_peak}/{cell.close_wait_left}"
+    if cell.left is not None:
+        yield from _left(cell, cell.left)
+
+
+def _left(cell: CellReport, left: Left) -> Iterator[str]:
+    """What Hermes has left behind in the last idle gap, and of that what was there after its agents were closed."""
+    yield f"{left.posts} POSTs for {cell.attempts} attempts"
+    yield f"left: {_counted(left)}"
+    if cell.left_at_end is not None and _counted(cell.left_at_end) != _counted(left):
+        yield f"after close: {_counted(cell.left_at_end)}"
+
+
+def _counted(left: Left) -> str:
+    """All counts that are not zero."""
+    counts = {
+        "CLOSE_WAIT": left.close_wait,
+        "ESTABLISHED": left.established,
+        "without owner": left.ownerless,
+        "reset": left.reset,
+        "threads": left.threads,
+        "fds": left.fds,
+    }
+    said = [f"{name} {'not seen' if count is None else f'{count:+}'}" for name, count in counts.items() if count != 0]
+    return ", ".join(said) or "nothing"
 
 
 def _claims(claims: tuple[Claim, ...], width: int) -> RenderableType:
@@ -198,10 +225,30 @@ def _stack(report: Report) -> Text:
     if stack is None:
         return Text("none: no worker said what it runs on")
     payload = report.plan.payload
+    hermes = f"Hermes Agent {stack.hermes}, " if _hermes(report) else ""
     return Text(
-        f"{stack.python}, openai {stack.openai}, {stack.http}, {stack.core}, h11 {stack.h11}, {stack.system}\n"
+        f"{hermes}{stack.python}, openai {stack.openai}, {stack.http}, {stack.core}, h11 {stack.h11}, {stack.system}\n"
         f"payload: {payload.source} ({payload.kind}, {payload.api} API, {payload.size} bytes)"
+        + "".join(f"\n{line}" for line in _conditions(report))
     )
+
+
+def _hermes(report: Report) -> list[Evidence]:
+    return [one for one in report.evidence if one.cell.strategy == HERMES]
+
+
+def _conditions(report: Report) -> Iterator[str]:
+    """What was not as in a user's gateway, and what Hermes wanted to do and was not let."""
+    by_line: dict[str, list[str]] = {}
+    for one in _hermes(report):
+        by_line.setdefault(hermes_cells.conditions(one.cell), []).append(one.cell.name)
+    for line, names in by_line.items():
+        yield f"{', '.join(names)}: {line}"
+    refused = Counter[str]()
+    for one in _hermes(report):
+        refused.update({m.unit: int(m.value) for m in one.measured if m.name.startswith("refused_")})
+    if refused:
+        yield "refused to Hermes: " + ", ".join(f"{count} {unit}" for unit, count in refused.items())
 
 
 def _verdict(report: Report) -> Text:
