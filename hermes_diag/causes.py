@@ -13,6 +13,7 @@ from hermes_diag.gateway.contract import TurnDone
 CLIENT_CLOSED = "closed client"
 FD_CLOSED = "socket closed here while in use"
 POOL_TIMEOUT = "pool exhausted"
+GIVEN_UP = "given up by its own watchdog"
 OTHER = "other"
 #: Causes that lie in how the client is used here; all others but OTHER lie beyond its sockets.
 OURS = (CLIENT_CLOSED, FD_CLOSED, POOL_TIMEOUT)
@@ -31,6 +32,7 @@ _BY_CLASS = (
     ("ReadError", "connection lost while reading"),
     ("WriteError", "connection lost while writing"),
     ("NoTerminalEvent", "no terminal event"),
+    ("TimeoutError", GIVEN_UP),
     ("APIStatusError", "refused by the provider"),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from hermes_diag import causes, trend
-from hermes_diag.model import CLOSE_WAIT, FACTORY, FRESH, MEASURE, Claim, Evidence
+from hermes_diag.model import CLOSE_WAIT, FACTORY, FRESH, HERMES, MEASURE, Claim, Evidence
 
 REPRODUCED, NOT_REPRODUCED, PARTLY = "reproduced", "not reproduced", "partly"
 NOT_TESTED = "not tested"
@@ -14,9 +14,14 @@ Found = tuple[str, str, str]  # status, conditions, evidence
 
 
 def weigh(evidence: Sequence[Evidence]) -> tuple[Claim, ...]:
-    """Every claim with its status; "not tested" when no cell of the plan could show it."""
-    # The report speaks of its own two factories; the user's is judged for itself.
-    done = [one for one in evidence if one.outcome.how in ("done", "hung") and one.cell.strategy != FACTORY]
+    """Every claim with its status; "not tested" when no cell of the plan could show it.
+
+    The claims are about our two strategies: none of them is weighed on a user's factory or the real Hermes.
+    """
+    ours = [one for one in evidence if one.cell.strategy not in (FACTORY, HERMES)]
+    if not ours:
+        return ()
+    done = [one for one in ours if one.outcome.how in ("done", "hung")]
     loop = [one for one in done if one.cell.workload not in (FRESH, MEASURE)]
     buggy = [one for one in loop if one.cell.strategy == "buggy"]
     fixed = [one for one in loop if one.cell.strategy == "fixed"]

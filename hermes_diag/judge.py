@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hermes_diag import causes, claims, plan, rules
 from hermes_diag.errors import COULD_NOT_MEASURE, OK, PROBLEM
-from hermes_diag.model import CLOSE_WAIT, FACTORY, FRESH, MEASURE, CellReport, Evidence, Finding, Plan, Report
+from hermes_diag.model import (
+    CLOSE_WAIT,
+    ESTABLISHED,
+    FACTORY,
+    FRESH,
+    HERMES,
+    MEASURE,
+    CellReport,
+    Evidence,
+    Finding,
+    Left,
+    Plan,
+    Report,
+    Sample,
+)
 
 
 def report(plan_: Plan, evidence: Sequence[Evidence]) -> Report:
     """Judge a run. Half the evidence gives no verdict: such a run could not be measured."""
     cells = tuple(map(cell, evidence))
-    verdict, exit_code = _verdict(cells)
     stack = next((one.stack for one in evidence if one.stack), None)
+    verdict, exit_code = _verdict(cells, stack.hermes if stack else "")
     return Report(plan_, stack, cells, claims.weigh(evidence), verdict, exit_code, tuple(evidence))
 
 
@@ -45,6 +59,8 @@ def cell(evidence: Evidence) -> CellReport:
         findings=findings,
         outcome=evidence.outcome,
         missing=missing,
+        left=_left(evidence, "idle"),
+        left_at_end=_left(evidence, "end"),
     )
 
 
@@ -71,7 +87,7 @@ def missing_from(evidence: Evidence) -> str:
         return "no look was taken after the last turn"
     if cell.endpoint:
         return _beyond(evidence)
-    if cell.fault:  # the two sides are meant to disagree
+    if cell.fault or "fault" in dict(cell.settings):  # the two sides are meant to disagree
         return ""
     served = {one.turn: one for one in evidence.served}
     for turn in evidence.turns:
@@ -97,7 +113,30 @@ def _flaws(evidence: Evidence, findings: Sequence[Finding]) -> tuple[str, ...]:
     return tuple(finding.code for finding in findings if finding.severity == "cause")
 
 
-def _verdict(cells: Sequence[CellReport]) -> tuple[str, int]:
+def _left(evidence: Evidence, label: str) -> Left | None:
+    """What a Hermes cell has more at its last barrier of that label than before its first turn; None for
+    other cells."""
+    labelled = {sample.label: sample for sample in evidence.barriers}  # the last of each
+    if evidence.cell.strategy != HERMES or not {"start", label} <= labelled.keys():
+        return None
+    start, last = labelled["start"], labelled[label]
+
+    def more(count: Callable[[Sample], int | None]) -> int | None:
+        before, after = count(start), count(last)
+        return None if before is None or after is None else after - before
+
+    return Left(
+        posts=more(lambda sample: sample.posts),
+        close_wait=more(lambda sample: sample.states.get(CLOSE_WAIT, 0)),
+        established=more(lambda sample: sample.states.get(ESTABLISHED, 0)),
+        ownerless=more(lambda sample: sample.ownerless(ESTABLISHED)),
+        reset=more(lambda sample: sample.unlisted),
+        threads=more(lambda sample: sample.threads),
+        fds=more(lambda sample: sample.fds),
+    )
+
+
+def _verdict(cells: Sequence[CellReport], hermes: str) -> tuple[str, int]:
     unmeasured = [one for one in cells if one.word == "no result"]
     if unmeasured:
         # A worker that died comes before cells that were merely not reached.
@@ -109,6 +148,10 @@ def _verdict(cells: Sequence[CellReport]) -> tuple[str, int]:
             f"{one.cell.name} {' and '.join((one.word, *one.flaws))} (expected: {one.expected})" for one in broken
         )
         return f"not as the bug report predicts: {named}", PROBLEM
+    free = [one for one in cells if one.cell.strategy == HERMES and not one.expected]
+    left = [f"{one.cell.name} {one.word}" for one in free if one.word not in ("ok", "too short")]
+    if left:
+        return f"Hermes Agent {hermes} leaves something behind: {', '.join(left)}", PROBLEM
     faulty = [one for one in cells if one.cell.fault and one.word not in ("ok", "too short")]
     if faulty:
         return "with a fault: " + ", ".join(f"{one.cell.name} {one.word}" for one in faulty), PROBLEM
@@ -118,6 +161,8 @@ def _verdict(cells: Sequence[CellReport]) -> tuple[str, int]:
         return f"{_spec(cells)}: {named}", PROBLEM
     short = [one.cell.name for one in cells if one.word == "too short" and one.cell.workload != FRESH]
     note = f"; too few idle gaps to tell growth in {', '.join(short)}" if short else ""
+    if len(free) == len(cells):
+        return f"Hermes Agent {hermes} leaves nothing behind{note}", OK
     if cells and cells[0].cell.strategy == FACTORY:
         return f"{_spec(cells)}: every turn ended well and nothing was left behind{note}", OK
     return f"as the bug report predicts{note}", OK

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hermes_diag.gateway.contract import HERMES as HERMES
 from hermes_diag.gateway.contract import ClientBuilt, Hello, Measured, TurnDone
 from hermes_diag.tcp import CLOSE_WAIT as CLOSE_WAIT
 from hermes_diag.tcp import ESTABLISHED as ESTABLISHED
@@ -46,7 +47,7 @@ class Cell:
     """One experiment: a strategy and a release under a workload, in a process of its own."""
 
     strategy: str
-    release: str
+    release: str  # "close" or "abandon"; of Hermes, which releases as it does, "" or MUTATED
     workload: str
     sessions: int
     turns: int
@@ -82,6 +83,10 @@ FRESH, MEASURE = "fresh", "measure"
 FACTORY = "factory"
 #: The workload of an audit's cells; which part of it, is in the settings under the same name.
 AUDIT = "audit"
+#: The workload of Hermes alone: its own watchdogs give up silent streams.
+ABORTED = "aborted"
+#: Stands for the release of a Hermes into which the historic mutation was put back.
+MUTATED = "mutated"
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class Sample:
     fds: int | None
     threads: int | None
     rss: int | None  # bytes
+    posts: int | None = None  # requests to the APIs that the provider has seen so far
 
     def ownerless(self, state: str) -> int:
         """Sockets in that state that no process owns."""
@@ -131,6 +137,7 @@ class Served:
     status: int
     events: int  # sent
     finished: bool  # the whole response went out
+    api: str = ""  # "responses" or "chat"; "": a request to another path
 
 
 @dataclass(frozen=True)
@@ -211,8 +218,21 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Left:
+    """What a cell has more at one of its barriers than before its first turn; None: could not be seen."""
+
+    posts: int | None  # requests to the APIs that the provider got
+    close_wait: int | None
+    established: int | None
+    ownerless: int | None  # ESTABLISHED, and nobody holds a descriptor
+    reset: int | None  # descriptors in state CLOSE
+    threads: int | None
+    fds: int | None
+
+
+@dataclass(frozen=True)
 class CellReport:
-    """One cell judged. Words: ok, fails, starves, leaks, hangs, too short, no result."""
+    """One cell judged. Words: ok, fails, starves, leaks, repeats, hangs, too short, no result."""
 
     cell: Cell
     word: str
@@ -229,6 +249,8 @@ class CellReport:
     findings: tuple[Finding, ...]
     outcome: Outcome
     missing: str  # why there is no result, "" when there is one
+    left: Left | None = None  # of Hermes alone, in the last idle gap
+    left_at_end: Left | None = None  # when held streams were finished, and the agents closed
 
     @property
     def attempts(self) -> int:

@@ -19,6 +19,7 @@ class Remote:
     served: tuple[Served, ...] = ()
     seen: tuple[Connection, ...] = ()
     closed: Mapping[tuple[str, int], None] = {}
+    posts: int | None = None
 
     def __init__(self, where: Destination, addresses: tuple[str, ...], requests: int) -> None:
         self.base_url = where.base_url

@@ -13,7 +13,7 @@ from hermes_diag.capture import Capture, Recorder
 from hermes_diag.errors import CannotMeasure
 from hermes_diag.interpreter import Interpreter, Lane, Target
 from hermes_diag.live import LiveRun
-from hermes_diag.model import FRESH, Cell, Evidence, Plan
+from hermes_diag.model import FRESH, HERMES, Cell, Evidence, Plan
 from hermes_diag.plan import cost
 from hermes_diag.provider import replies
 from hermes_diag.provider.thread import ProviderThread
@@ -96,8 +96,10 @@ class Run:
 
 def _descriptors(cell: Cell) -> int:
     """File descriptors that a cell may need at most, on either side: where nobody closes one for each
-    attempt, else one for each session; and some for Python."""
+    attempt, else one for each session; and some for Python. Hermes may leave two a turn, and retries itself."""
     attempts = cell.turns * (cell.retries + 1) if cell.release == "abandon" else 1
+    if cell.strategy == HERMES:
+        attempts = 2 * cell.turns
     return cell.sessions * attempts + 64
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -17,7 +18,7 @@ from hermes_diag.capture import Recorder
 from hermes_diag.errors import CannotMeasure
 from hermes_diag.gateway.contract import Barrier, Done, Exited, Failed, Hello, Job, Started
 from hermes_diag.interpreter import Gone, Interpreter, Lane, Target
-from hermes_diag.model import ESTABLISHED, FRESH, Cell, Outcome, SocketRow
+from hermes_diag.model import ESTABLISHED, FRESH, HERMES, Cell, Outcome, SocketRow
 from hermes_diag.plan import BARRIERS
 from hermes_diag.provider.props import Props
 from hermes_diag.provider.server import Provider
@@ -74,8 +75,17 @@ class Session:
 
     async def on_lane(self, lane: Lane, stack: Hello) -> None:
         """Run the cell as a job of a lane that has said hello."""
-        self._record(stack)
+        self._begin(stack)
         await self._observed(self._job(lane))
+
+    def _begin(self, stack: Hello) -> None:
+        """Record the stack. Raises CannotMeasure when the cell needs what it does not have."""
+        if self._cell.strategy == HERMES and not stack.hermes:
+            raise CannotMeasure(
+                "the Python that runs the worker has no hermes-agent",
+                "name one that has with --python, or let --hermes VERSION make one",
+            )
+        self._record(stack)
 
     async def in_new_shells(self, target: Target) -> None:
         """Run the cell in an interpreter of its own; the control has a new one for each turn."""
@@ -87,7 +97,7 @@ class Session:
             async with Interpreter(target, spawn=True) as shell:
                 stack = await shell.lanes[0].hello()
                 if turn == 0:
-                    self._record(stack)
+                    self._begin(stack)
                 await self._job(shell.lanes[0])
 
     async def _observed(self, work: Coroutine[Any, Any, None]) -> None:
@@ -173,7 +183,7 @@ class Session:
                 done = True
             elif isinstance(event, Failed):
                 at = f" at {', '.join(event.frames)}" if event.frames else ""
-                failed = f"the {event.blame} broke: {event.error}{at}"
+                failed = f"the {event.blame} broke: {event.error}{at}" if at or event.blame != "worker" else event.error
             elif isinstance(event, Exited):
                 if done:
                     return
@@ -247,7 +257,8 @@ class Session:
 
     def _sample(self, rows: list[SocketRow], late: float, label: str, turns: int) -> None:
         at = time.monotonic() - self._begun
-        self._record(look.sample(rows, self._backend, self._pid, at, late, label, turns))
+        seen = look.sample(rows, self._backend, self._pid, at, late, label, turns)
+        self._record(replace(seen, posts=self._provider.posts))
 
     def _record(self, record: Any) -> None:
         self._recorder.add(record)

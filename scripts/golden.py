@@ -6,6 +6,7 @@ Run by hand after a change of the capture's schema: .venv/bin/python scripts/gol
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,9 +15,20 @@ from pathlib import Path
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
 SMALL = ["--sessions", "2", "--turns", "5"]
 DRY = ["--turns", "101"]
+#: A Python with hermes-agent 0.16.0, which sends a request again when it was given up.
+HERMES = ["--turns", "4", "--python", os.environ.get("HERMES_DIAG_GOLDEN_PYTHON", sys.executable)]
 
 #: rule -> ((cell, arguments) that it fires on, the same for quiet)
 CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
+    "reset-sockets-grow": (
+        ("fixed/abandon/steady/idle-reset", [*SMALL, "--fault", "idle-reset"]),
+        ("buggy/abandon/steady/idle-reset", [*SMALL, "--fault", "idle-reset"]),
+    ),
+    "posts-unwanted": (("hermes/aborted", HERMES), ("hermes/steady", HERMES)),
+    "ownerless-grows": (
+        ("silent-stream-aborted/bad", ["--scenario", "silent-stream-aborted"]),
+        ("silent-stream-aborted/good", ["--scenario", "silent-stream-aborted"]),
+    ),
     "closed-transport-reused": (("buggy/close/steady", SMALL), ("fixed/close/steady", SMALL)),
     "close-wait-grows": (("fixed/abandon/steady", SMALL), ("buggy/abandon/steady", SMALL)),
     "established-grows": (
@@ -42,10 +54,12 @@ def record(target: Path, cell: str, arguments: list[str]) -> None:
     """Run one cell for real and keep its records."""
     with tempfile.TemporaryDirectory() as folder:
         capture = Path(folder) / "run.jsonl"
-        if cell.count("/") == 2:
-            strategy, release, workload = cell.split("/")
+        if cell.startswith("hermes/"):
+            arguments = [*arguments, "--strategy", "hermes", "--workload", cell.partition("/")[2]]
+        elif cell.count("/") >= 2:
+            strategy, release, workload = cell.split("/")[:3]
             arguments = [*arguments, "--strategy", strategy, "--release", release, "--workload", workload]
-        else:
+        elif "--scenario" not in arguments:
             arguments = [*arguments, "--workload", "steady"]
         command = [sys.executable, "-m", "hermes_diag", "repro", "--save", str(capture), *arguments]
         subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -61,6 +75,8 @@ FLAWED = {
     "keepalive-lost": ("forgetful", "overlapping"),
     "timeout-changed": ("impatient", "steady"),
     "turns-failed": ("astray", "steady"),
+    "threads-grow": ("hoarder", "steady"),
+    "descriptors-grow": ("hoarder", "steady"),
     "worker-hung": ("stuck", "steady"),
 }
 
@@ -75,9 +91,11 @@ def record_flawed(target: Path, strategy: str, workload: str) -> None:
 
 
 def name(cell: dict[str, str]) -> str:
+    if cell["scenario"]:
+        return cell["scenario"]
     if cell["workload"] in ("fresh", "measure"):
         return cell["workload"]
-    return "{strategy}/{release}/{workload}".format(**cell)
+    return "/".join(filter(None, (cell["strategy"], cell["release"], cell["workload"], cell["fault"])))
 
 
 if __name__ == "__main__":

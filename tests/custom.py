@@ -43,6 +43,19 @@ def create_client(sdk, client_kwargs):
 def create_client(sdk, client_kwargs):
     return sdk.OpenAI(**client_kwargs)
 ''',
+    "hoarder": '''"""Right in all it does with sockets, but opens a file for each client and starts a thread."""
+
+import os
+import threading
+
+from . import fixed
+
+
+def create_client(sdk, client_kwargs):
+    os.open(os.devnull, os.O_RDONLY)
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    return fixed.create_client(sdk, client_kwargs)
+''',
     "astray": '''"""Asks for what the provider does not have."""
 
 
@@ -65,7 +78,8 @@ def run_flawed(
     (gateway / "strategies" / f"{like or name}.py").write_text(FLAWED[name])
     body = payload.load(None)
     scope = "gateway" if workload == "overlapping" else "session"
-    cell = Cell(like or name, "close", workload, 2, 3, scope, 0, 0.5, 0.5, 0.0, 0)
+    turns = 5 if name == "hoarder" else 3  # growth needs gaps to show in
+    cell = Cell(like or name, "close", workload, 2, turns, scope, 0, 0.5, 0.5, 0.0, 0)
     plan = Plan((cell,), body.info)
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(interpreter, "GATEWAY", gateway))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,6 +26,8 @@ Examples:
   hermes-diag repro --factory ./clients.py:make_client --python .venv/bin/python
   hermes-diag repro --scenario cut-stream,half-open-reused
   hermes-diag repro --last-dump --endpoint https://chatgpt.com/backend-api/codex --live --codex-auth hermes
+  hermes-diag repro --hermes 0.19.0
+  hermes-diag repro --strategy hermes --python ~/.hermes/venv/bin/python --workload aborted
 """
 
 
@@ -32,6 +35,7 @@ Examples:
 class Strategy(str, Enum):
     buggy = "buggy"
     fixed = "fixed"
+    hermes = "hermes"
 
 
 class Release(str, Enum):
@@ -43,6 +47,11 @@ class Workload(str, Enum):
     steady = "steady"
     interrupted = "interrupted"
     overlapping = "overlapping"
+    aborted = "aborted"
+
+
+def _values(chosen: Sequence[Enum] | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.value for one in chosen or ()))
 
 
 def _idle_close(text: str) -> float:
@@ -55,10 +64,6 @@ def _idle_close(text: str) -> float:
     if not (seconds == 0 or 0.05 <= seconds <= 60):
         raise typer.BadParameter("0, or seconds from 0.05 to 60, or never")
     return seconds
-
-
-def _values(chosen: list[Any] | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.value for one in chosen or ()))
 
 
 def _payloads(paths: list[Path], last_dump: bool, profile: str | None, limit: int) -> tuple[Payload, ...]:
@@ -107,14 +112,19 @@ def command(
         ),
     ] = None,
     strategy: Annotated[
-        list[Strategy] | None, typer.Option(show_default="all", help="Only this client strategy. Repeatable.")
+        list[Strategy] | None,
+        typer.Option(
+            show_default="buggy and fixed",
+            help="Only this client strategy; hermes is the real Hermes Agent of --python. Repeatable.",
+        ),
     ] = None,
     release: Annotated[
         list[Release] | None,
         typer.Option(show_default="all", help="Only this end of a turn: close the request client, or abandon it."),
     ] = None,
     workload: Annotated[
-        list[Workload] | None, typer.Option(show_default="all", help="Only this workload. Repeatable.")
+        list[Workload] | None,
+        typer.Option(show_default="all", help="Only this workload; aborted is for hermes alone. Repeatable."),
     ] = None,
     sessions: Annotated[
         int | None, typer.Option(min=1, max=100, show_default="1 to 3, by workload", help="Chat sessions.")
@@ -150,6 +160,18 @@ def command(
             "0: as soon as all is idle, without waiting on a clock.",
         ),
     ] = 0.0,
+    mutate: Annotated[
+        bool,
+        typer.Option("--mutate", help="With --strategy hermes: put the historic mutation back, in memory only."),
+    ] = False,
+    hermes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            show_default=False,
+            help="Drive that release of Hermes Agent, in an environment made for it and kept in the user's cache.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the order in which sessions are served.")] = 0,
     max_payload: Annotated[int, typer.Option(min=1, max=2**40, metavar="BYTES", help="Largest payload taken.")] = 32
     * 2**20,
@@ -231,6 +253,7 @@ def command(
     could not be measured.
     """
     from hermes_diag import judge, plan, run, scenarios
+    from hermes_diag.cli import hermes as hermes_cli
     from hermes_diag.cli import live as live_cli
     from hermes_diag.cli import output, target
     from hermes_diag.cli import scenario as scenario_cli
@@ -248,21 +271,27 @@ def command(
         _check_fault(spec)
     sizes = plan.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
     dimensions = _values(strategy), _values(release), _values(workload)
+    if hermes:
+        python = hermes_cli.interpreter(hermes, python)
     where = target.make(python, cwd, env)
-    asked = live_cli.Asked(endpoint, live, yes, max_requests, api_key_env, codex_auth, profile)
-    if asked.any:
+    to = live_cli.Asked(endpoint, live, yes, max_requests, api_key_env, codex_auth, profile)
+    if to.any:
         if fault or scenario or idle_close:
             raise UsageError("--fault, --scenario and --idle-close are of our own provider", "leave out --endpoint")
-        if factory is not None:
-            raise UsageError("--factory is put to the test on loopback only", "leave out --endpoint")
-        live_cli.replay(asked, bodies, dimensions, sizes, where, backend, save, force, json, verbose)
+        if factory is not None or hermes or Strategy.hermes in (strategy or ()):
+            raise UsageError("only our own strategies are sent to an --endpoint", "leave out --factory and --hermes")
+        live_cli.replay(to, bodies, dimensions, sizes, where, backend, save, force, json, verbose)
     faults = tuple(dict.fromkeys(fault or ()))
     further = tuple(one.info for one in bodies[1:])
     if factory is None:
-        plan_ = plan.make(body.info, *dimensions, sizes, faults, further)
+        idle = [name for name, given in (("PAYLOAD", payload), ("--scope", scope), ("--timeout", timeout)) if given]
+        asked = hermes_cli.Asked(*dimensions, sizes, faults, mutate, hermes or "", idle)
+        plan_ = hermes_cli.plan(asked, body.info, further)
     else:
-        if strategy or scenario:
-            raise UsageError("--factory goes with neither --strategy nor --scenario", "leave one of them out")
+        if strategy or scenario or hermes:
+            raise UsageError("--factory goes with no --strategy, --scenario or --hermes", "leave one of them out")
+        if Workload.aborted in (workload or ()):
+            raise UsageError("--workload aborted is for the real Hermes Agent", "leave it out with --factory")
         target.check_spec(factory, cwd)
         plan_ = plan.for_factory(body.info, factory, *dimensions[1:], sizes, faults, further)
     if scenario is not None:

@@ -27,6 +27,9 @@ FAULT_HEADER = "x-hermes-diag-fault"
 
 GO = "go"
 
+#: The strategy that is no file of ours: the real Hermes Agent of the target Python.
+HERMES = "hermes"
+
 #: Stands for an exception class in the chain of a turn whose stream ended without a terminal event:
 #: the SDK raises nothing then.
 NO_TERMINAL_EVENT = "hermes_diag.NoTerminalEvent"
@@ -72,6 +75,7 @@ class Hello:
     max_connections: int  # the SDK's default limits
     max_keepalive: int
     read_timeout: float  # the SDK's default, seconds
+    hermes: str = ""  # the release of Hermes Agent there, "" when there is none
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ http = sys.modules[_http_name]
 _core_name = {"httpx": "httpcore", "httpx2": "httpcore2"}.get(_http_name, "httpcore")
 
 from . import portal  # noqa: E402
-from .contract import PHRASES  # noqa: E402
+from .contract import PHRASES, TURN_HEADER  # noqa: E402
 
 OpenAI = openai.OpenAI
 CLIENTS = (openai.OpenAI, openai.AsyncOpenAI)
@@ -51,16 +51,17 @@ def stack():
         "max_connections": DEFAULT_LIMITS.max_connections,
         "max_keepalive": DEFAULT_LIMITS.max_keepalive_connections,
         "read_timeout": float(DEFAULT_TIMEOUT.read),
+        "hermes": _version("hermes-agent", ""),
     }
 
 
-def _version(name):
+def _version(name, unknown="?"):
     try:
         from importlib.metadata import version
 
         return version(name)
     except Exception:  # metadata may be missing in a vendored tree; the version is only shown
-        return "?"
+        return unknown
 
 
 def keepalive_options():
@@ -232,6 +233,19 @@ def shut_down(stream):
     """End both directions of a stream's connection; whoever reads from it wakes up. Closes nothing."""
     network = stream.response.extensions["network_stream"]
     network.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+
+def tell_events(told):
+    """From now on call `told(turn)` for each event that is read of a stream, before its reader sees it."""
+
+    def __iter__(stream):  # as the SDK's own, which is these two lines without the call
+        turn = stream.response.request.headers.get(TURN_HEADER)
+        for item in stream._iterator:
+            if turn:
+                told(turn)
+            yield item
+
+    openai.Stream.__iter__ = __iter__
 
 
 def warm(api, reply):

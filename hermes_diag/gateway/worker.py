@@ -21,7 +21,7 @@ import sys
 import traceback
 
 from . import fitness
-from .contract import PROTOCOL, Done, Exited, Failed, Hello, Job, Measured, Started, Unfit
+from .contract import HERMES, PROTOCOL, Done, Exited, Failed, Hello, Job, Measured, Started, Unfit
 from .link import HOST_GONE, Commands, Link
 
 
@@ -166,7 +166,7 @@ def _run(order, link, sdk):
     job, payload = order
     link.send(Started(os.getpid()))
     link.listen()
-    counter = guard.install(job.settings, sdk.http)
+    counter = None if job.strategy == HERMES else guard.install(job.settings, sdk.http)  # Hermes has a stricter fence
     ended, code = Done(), 0
     try:
         loop.run(job, payload, sdk, link)
@@ -181,7 +181,12 @@ def _run(order, link, sdk):
 
 
 def _failed(exc):
-    """Our own failure as data: its class and frames, never its text, which may quote the user's."""
+    """Our own failure as data: its class and frames, never its text, which may quote the user's.
+
+    A refusal says why in words of ours.
+    """
+    if getattr(exc, "plain", ""):
+        return Failed(exc.plain, ())
     missing = ": " + exc.name if isinstance(exc, ImportError) and exc.name else ""
     frames = traceback.extract_tb(exc.__traceback__)[-8:]
     return Failed(

@@ -320,7 +320,7 @@ class Connection(asyncio.Protocol):
 
     def _answered(self, exchange: Exchange, finished: bool) -> None:
         turn = exchange.request.headers.get(TURN_HEADER, "")
-        served = Served(turn, self.serial, exchange.status, exchange.events_sent, finished)
+        served = Served(turn, self.serial, exchange.status, exchange.events_sent, finished, exchange.api)
         self._exchange = None
         self.provider.answered(self, served, exchange)
         if finished and not self.closing and not self._half_closed:

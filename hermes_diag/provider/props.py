@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 from collections.abc import Callable, Mapping
 
 from hermes_diag.gateway.contract import Measured
@@ -35,6 +36,9 @@ class Props:
             await self._proxy.start()
             self._stack.push_async_callback(self._proxy.stop)
             self.job["proxy"] = f"http://127.0.0.1:{self._proxy.port}"
+        if "home" in self.job:
+            home = tempfile.TemporaryDirectory(prefix="hermes-diag-", ignore_cleanup_errors=True)
+            self.job["home"] = self._stack.enter_context(home)
         if "dead" in self.job:
             hole = Provider(faults=["connection-limit=0"])
             await hole.start()

@@ -76,6 +76,7 @@ def dispatch(provider: Provider, exchange: Exchange) -> Waiting | None:
         exchange.whole(404, replies.error("Only the control path is served here.", _INVALID, code="unknown_url"))
         return None
     if exchange.api:
+        provider.posts += 1
         refusal = _refusal(provider, exchange)
         if refusal is None:
             return _misbehave(provider, exchange)

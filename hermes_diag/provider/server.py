@@ -75,6 +75,7 @@ class Provider:
         self._serials = itertools.count(1)
         self._counts: Counter[str] = Counter()
         self._numbers: dict[Connection, int] = {}  # as conditions count them
+        self.posts = 0  # requests to the APIs that have come in so far, answered or not
         self._listener = Listener(lambda: Connection(self), host, port)
         self.set_faults(faults)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 from rich import box
@@ -11,10 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hermes_diag import beside, causes
-from hermes_diag.claims import NOT_TESTED
+from hermes_diag import beside, causes, hermes_cells
 from hermes_diag.gateway.contract import Hello, TurnDone
-from hermes_diag.model import FRESH, MEASURE, CellReport, Claim, Evidence, Finding, Report
+from hermes_diag.model import FRESH, HERMES, MEASURE, CellReport, Claim, Evidence, Finding, Left, Report
 
 #: Columns from which on the matrix has its two dimensions, and the claims are a table; below, lists.
 WIDE, VERY_WIDE = 76, 110
@@ -56,7 +56,7 @@ def render(report: Report, width: int, verbose: bool = False) -> RenderableType:
     if verbose:
         parts += [_heading("Turns"), *_turns(report.evidence, width)]
     parts += _then_and_here(report)
-    if any(claim.status != NOT_TESTED for claim in report.claims):
+    if report.claims:
         parts += [_heading("The report's claims"), _claims(report.claims, width)]
     parts += [_heading("Findings"), *_findings(report.cells, None if verbose else FEW)]
     parts += [_heading("Stack"), _stack(report), _heading("Verdict"), verdict(report.verdict, report.exit_code)]
@@ -82,8 +82,9 @@ def matrix(report: Report, width: int) -> RenderableType:
         table.add_column(workload)
     for row in rows:
         strategy, release, fault, payload = row
-        name = "\n".join(filter(None, (f"{strategy} / {release}", fault, _short(payload))))
-        table.add_row(name, *(_cell(cells[(*row, workload)]) for workload in workloads))
+        name = "\n".join(filter(None, (" / ".join(filter(None, (strategy, release))), fault, _short(payload))))
+        own = (cells.get((*row, workload)) for workload in workloads)
+        table.add_row(name, *(_cell(one) if one else Text() for one in own))
     return Group(table, *(_line(cell) for cell in single), Text(LEGEND, style="dim"))
 
 
@@ -128,6 +129,30 @@ def _numbers(cell: CellReport) -> Iterator[str]:
         yield f"{cell.retries_helped} of {cell.retries_made} retries helped"
     if cell.close_wait_peak is not None:
         yield f"CLOSE_WAIT {cell.close_wait_peak}/{cell.close_wait_left}"
+    if cell.left is not None:
+        yield from _left(cell, cell.left)
+
+
+def _left(cell: CellReport, left: Left) -> Iterator[str]:
+    """What Hermes has left behind in the last idle gap, and of that what was there after its agents were closed."""
+    yield f"{left.posts} POSTs for {cell.attempts} attempts"
+    yield f"left: {_counted(left)}"
+    if cell.left_at_end is not None and _counted(cell.left_at_end) != _counted(left):
+        yield f"after close: {_counted(cell.left_at_end)}"
+
+
+def _counted(left: Left) -> str:
+    """All counts that are not zero."""
+    counts = {
+        "CLOSE_WAIT": left.close_wait,
+        "ESTABLISHED": left.established,
+        "without owner": left.ownerless,
+        "reset": left.reset,
+        "threads": left.threads,
+        "fds": left.fds,
+    }
+    said = [f"{name} {'not seen' if count is None else f'{count:+}'}" for name, count in counts.items() if count != 0]
+    return ", ".join(said) or "nothing"
 
 
 def _then_and_here(report: Report) -> Iterator[RenderableType]:
@@ -224,12 +249,14 @@ def _stack(report: Report) -> Text:
     stack = report.stack
     if stack is None:
         return Text("none: no worker said what it runs on")
+    hermes = f"Hermes Agent {stack.hermes}, " if _hermes(report) else ""
     return Text(
-        f"{stack_line(stack)}\n"
+        f"{hermes}{stack_line(stack)}\n"
         + "".join(f"endpoint: {text}\n" for text in _endpoints(report))
         + "\n".join(
             f"payload: {one.source} ({one.kind}, {one.api} API, {one.size} bytes)" for one in report.plan.payloads
         )
+        + "".join(f"\n{line}" for line in _conditions(report))
     )
 
 
@@ -254,3 +281,21 @@ def stack_line(stack: Hello) -> str:
 def verdict(text: str, exit_code: int) -> Text:
     """A verdict in the colour of its exit code."""
     return Text(text, style={0: "bold green", 1: "bold red"}.get(exit_code, "bold yellow"))
+
+
+def _hermes(report: Report) -> list[Evidence]:
+    return [one for one in report.evidence if one.cell.strategy == HERMES]
+
+
+def _conditions(report: Report) -> Iterator[str]:
+    """What was not as in a user's gateway, and what Hermes wanted to do and was not let."""
+    by_line: dict[str, list[str]] = {}
+    for one in _hermes(report):
+        by_line.setdefault(hermes_cells.conditions(one.cell), []).append(one.cell.name)
+    for line, names in by_line.items():
+        yield f"{', '.join(names)}: {line}"
+    refused = Counter[str]()
+    for one in _hermes(report):
+        refused.update({m.unit: int(m.value) for m in one.measured if m.name.startswith("refused_")})
+    if refused:
+        yield "refused to Hermes: " + ", ".join(f"{count} {unit}" for unit, count in refused.items())

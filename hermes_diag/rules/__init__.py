@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 
 from hermes_diag import trend
-from hermes_diag.model import Evidence, Finding
+from hermes_diag.model import Evidence, Finding, Sample
 
 #: Verdict words, the worst first; a cell without any is ok.
-WORDS = ("hangs", "fails", "starves", "leaks", "too short")
+WORDS = ("hangs", "fails", "starves", "leaks", "repeats", "too short")
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,22 @@ class Hit:
 
 def growth(evidence: Evidence, state: str) -> Hit | None:
     """A hit when the sockets in that state grow from idle gap to idle gap."""
-    points = [(sample.turns, sample.states.get(state, 0)) for sample in evidence.idle()]
+    return growth_of(evidence, state, lambda sample: sample.states.get(state, 0))
+
+
+def growth_of(evidence: Evidence, name: str, count: Callable[[Sample], int | None], least: float = 0.0) -> Hit | None:
+    """A hit when what `count` finds grows from idle gap to idle gap, by `least` a turn at least.
+
+    What cannot be seen (None) does not grow.
+    """
+    points = [(sample.turns, found) for sample in evidence.idle() if (found := count(sample)) is not None]
     if not trend.grows(points):
         return None
     first, last, per_turn = points[0][1], points[-1][1], trend.per_turn(points)
+    if per_turn < least:
+        return None
     return Hit(
-        f"{state} grew from {first} to {last} over {len(points)} idle gaps, {per_turn:.2f} a turn",
+        f"{name} grew from {first} to {last} over {len(points)} idle gaps, {per_turn:.2f} a turn",
         {"first": first, "last": last, "gaps": len(points), "per_turn": per_turn},
     )
 

@@ -1,7 +1,7 @@
 """Retrying with a rebuilt shared client never helps."""
 
 from hermes_diag import causes
-from hermes_diag.model import Evidence
+from hermes_diag.model import HERMES, Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "retries-useless", "cause", ""
@@ -10,6 +10,8 @@ REFERENCE = "#11070"
 
 
 def check(evidence: Evidence) -> Hit | None:
+    if evidence.cell.strategy == HERMES and evidence.cell.fault:
+        return None  # nothing helps against a provider that fails each time
     retries = [turn for turn in evidence.turns if turn.attempt > 1]
     if not retries or any(turn.outcome != "error" for turn in retries):
         return None

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from hermes_diag import causes
-from hermes_diag.model import Evidence
+from hermes_diag.model import ABORTED, HERMES, Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "turns-failed", "problem", "fails"
@@ -12,6 +12,9 @@ REFERENCE = ""
 
 
 def check(evidence: Evidence) -> Hit | None:
+    cell = evidence.cell
+    if cell.strategy == HERMES and (cell.fault or cell.workload == ABORTED):
+        return None  # the provider made them fail; judged is what Hermes leaves behind
     turns = [turn for turn in evidence.turns if turn.outcome == "error" and causes.of(turn) not in causes.OURS]
     if not turns:
         return None

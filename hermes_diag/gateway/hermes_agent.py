@@ -1,0 +1,380 @@
+"""The real Hermes Agent under the loop: long-lived agents of the target's own `run_agent`.
+
+Hermes is left as it is installed. In this process's memory only: each request gets two headers more (its
+turn, and what the provider shall do with it), its waits between retries are cut short, calls and events
+are counted as they go by. With `mutate` the mistake of #10933 is put back, also in memory only.
+
+Settings of the job:
+
+home      an empty folder: HOME and HERMES_HOME of this process
+fault     what the provider is asked for in each turn but the warm-up
+watchdog  seconds after which Hermes gives up a silent stream (its own environment variables)
+retries   api_max_retries in Hermes's config.yaml
+backoff   the longest wait between retries, seconds
+mutate    the client factory writes its http_client into the caller's client_kwargs
+"""
+
+import gc
+import importlib
+import json
+import os
+import random
+import threading
+import time
+
+from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, ClientBuilt, Measured, TurnDone
+from .fence import Fence
+from .loop import HOLD, Serials
+
+HEALTHY = "healthy"
+#: What is left of the user's environment: nothing that names a key, a home or an endpoint.
+_KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+_WATCHDOGS = (
+    "HERMES_CODEX_TTFB_TIMEOUT_SECONDS",
+    "HERMES_CODEX_EVENT_STALE_TIMEOUT_SECONDS",
+    "HERMES_API_CALL_STALE_TIMEOUT",
+    "HERMES_STREAM_STALE_TIMEOUT",
+)
+#: What is wrapped here; there in 0.16.0 to 0.19.0.
+_NEEDED = ("_create_openai_client", "_interruptible_api_call", "interrupt", "clear_interrupt", "close")
+#: Seconds for which a user waits for a first event that does not come before interrupting.
+USER_PATIENCE = 2.0
+#: Seconds within which threads that a turn started have ended. Not a sleep: the wait ends when they have.
+GRACE = 1.0
+
+
+class Refusal(Exception):
+    """Hermes cannot be driven; `plain` is a sentence of ours that holds no data of the user's."""
+
+    def __init__(self, plain):
+        super().__init__(plain)
+        self.plain = plain
+
+
+def run(job, sdk, link):
+    """Carry out one job; returns when the last turn is over and the last barrier has opened."""
+    _move_house(job.settings)
+    fence = Fence()
+    gateway = Gateway(job, sdk, link)
+    gateway.warm_up()
+    WORKLOADS[job.workload](gateway)
+    gateway.close()
+    for kind in ("connections", "lookups", "programs"):
+        link.send(Measured("refused_" + kind, float(getattr(fence, kind)), kind))
+
+
+def _move_house(settings):
+    """Make the empty folder our home, before Hermes is imported: its modules look around at import."""
+    home = settings["home"]
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    os.environ.clear()
+    os.environ.update(kept, HOME=home, HERMES_HOME=home, TMPDIR=home)
+    if "watchdog" in settings:
+        os.environ.update(dict.fromkeys(_WATCHDOGS, settings["watchdog"]))
+    if "retries" in settings:
+        with open(os.path.join(home, "config.yaml"), "w") as file:
+            json.dump({"agent": {"api_max_retries": int(settings["retries"])}}, file)  # JSON is YAML
+    os.chdir(home)
+
+
+class Session:
+    """A chat session: its long-lived agent, and where it stands. `turn` 0 is the warm-up."""
+
+    def __init__(self, serial, agent):
+        self.serial = serial
+        self.agent = agent
+        self.turn = self.attempt = 0
+        self.over = False
+        self.fault = HEALTHY
+        self.reading = threading.Event()  # an event of the turn was read, or the turn is over
+        self.pending = None
+
+    @property
+    def name(self):
+        return "%d/%d/%d" % (self.serial, self.turn, self.attempt)
+
+
+class Gateway:
+    """The sessions of one cell."""
+
+    def __init__(self, job, sdk, link):
+        self.job, self.sdk, self.link = job, sdk, link
+        self.turns = 0
+        self._random = random.Random(job.seed)
+        self._serials = Serials()
+        self._lock = threading.Lock()
+        self._clients = 0
+        self._events = {}
+        self._sessions = {}
+        self._module = importlib.import_module("run_agent")
+        missing = [name for name in _NEEDED if not hasattr(self._module.AIAgent, name)]
+        if missing:
+            raise Refusal("this release of Hermes Agent is built differently: AIAgent has no " + ", ".join(missing))
+        if "backoff" in job.settings:
+            _hurry(float(job.settings["backoff"]))
+        sdk.tell_events(self._event_read)
+        self._watch_factory()
+        self.sessions = [self._open(serial) for serial in range(1, job.sessions + 1)]
+        self._threads = 0
+
+    # --- agents ----------------------------------------------------------------------------------
+
+    def _open(self, serial):
+        self._building = serial
+        agent = self._module.AIAgent(
+            api_key=self.sdk.LOCAL_KEY,
+            base_url=self.job.base_url,
+            provider="openai-codex",
+            api_mode="codex_responses",
+            model="gpt-5",
+            quiet_mode=True,
+            skip_context_files=True,
+            skip_memory=True,
+            enabled_toolsets=[],
+        )
+        found = {str(agent.base_url), str(agent._client_kwargs.get("base_url")), str(agent.client.base_url)}
+        if {url.rstrip("/") for url in found} != {self.job.base_url}:
+            raise Refusal("Hermes resolved an endpoint that is not our provider; no request was made")
+        session = self._sessions[serial] = Session(serial, agent)
+        call = agent._interruptible_api_call
+        agent._interruptible_api_call = lambda kwargs, *rest, **named: self._call(session, call, kwargs, rest, named)
+        agent._hermes_diag_session = serial
+        return session
+
+    def _watch_factory(self):
+        """Tell of each client that Hermes builds; with `mutate`, put #10933 back."""
+        kind, sdk = self._module.AIAgent, self.sdk
+        create, mutate = kind._create_openai_client, "mutate" in self.job.settings
+
+        def create_openai_client(agent, client_kwargs, **named):
+            before = dict(client_kwargs)
+            begun = time.perf_counter()
+            if mutate and "http_client" not in client_kwargs:
+                # The bug: the dict belongs to the agent, which copies it for each request client to come.
+                client_kwargs["http_client"] = sdk.bare_keepalive_client()
+            client = create(agent, client_kwargs, **named)
+            self._built(agent, client, before, client_kwargs, named, (time.perf_counter() - begun) * 1000)
+            return client
+
+        kind._create_openai_client = create_openai_client
+
+    def _built(self, agent, client, before, kwargs, named, ms):
+        sdk = self.sdk
+        with self._lock:
+            self._clients += 1
+            serial = self._clients
+            http_client = self._serials.of(sdk.http_client_of(client))
+            transport = self._serials.of(sdk.transport_of(client))
+        limits = sdk.pool_limits(client)
+        self.link.send(
+            ClientBuilt(
+                serial=serial,
+                session=getattr(agent, "_hermes_diag_session", self._building),
+                role="shared" if named.get("shared") else "request",
+                http_client=http_client,
+                transport=transport,
+                mutated=tuple(sorted(key for key in kwargs if key not in before or kwargs[key] is not before[key])),
+                max_connections=limits[0],
+                max_keepalive=limits[1],
+                read_timeout=sdk.read_timeout(client.timeout),
+                http_read_timeout=sdk.read_timeout(sdk.http_client_of(client).timeout),
+                build_ms=ms,
+            )
+        )
+
+    def close(self):
+        """Close the agents as Hermes does at the end of a session, and look once more."""
+        for session in self.sessions:
+            session.agent.close()
+        self._threads = self._idle_threads
+        self.barrier("end")
+
+    # --- turns -----------------------------------------------------------------------------------
+
+    def order(self):
+        return self._random.sample(self.sessions, len(self.sessions))
+
+    def warm_up(self):
+        """One answered turn for each session: Hermes opens files and starts threads with the first.
+
+        Not where the mistake is put back: the first turn is then the only one that works.
+        """
+        if "mutate" not in self.job.settings:
+            for session in self.sessions:
+                self._converse(session)
+        gc.collect()
+        self._threads = self._idle_threads = threading.active_count()
+        self.barrier("start")
+
+    def turn(self, session, turn, fault=None, interrupt=False):
+        """One user turn, with whatever retries Hermes makes."""
+        self.turns += 1
+        session.turn, session.fault = turn, fault or self.job.settings.get("fault")
+        session.reading.clear()
+        user = threading.Thread(target=_interrupt, args=(session,), name="user") if interrupt else None
+        if user:
+            user.start()
+        try:
+            self._converse(session)
+        finally:
+            session.reading.set()
+            if user:
+                user.join()
+                if session.agent._interrupt_requested:  # it came when all was over; Hermes clears what it has seen
+                    session.agent.clear_interrupt()
+
+    def _converse(self, session):
+        session.attempt, session.over = 0, False
+        failure = {}
+        try:
+            result = session.agent.run_conversation("hi")
+        except Exception as exc:
+            result, failure = {"failed": True}, self.sdk.describe(exc)
+        session.over = True
+        if session.turn == 0:
+            if result.get("failed") or not result.get("completed"):
+                raise Refusal("Hermes did not answer a healthy warm-up turn")
+            session.pending = None
+            return
+        if session.pending is None:  # Hermes gave up before it asked
+            session.attempt = 1
+            session.pending = ("error", failure or {"chain": ("hermes.NoRequest",)}, 0.0)
+        self._tell(session, rejected=bool(result.get("failed")))
+
+    def _call(self, session, call, kwargs, rest, named):
+        """One attempt: what Hermes's own retry loop asks for once."""
+        self._tell(session, rejected=True)  # an answer that Hermes liked would have been the last
+        session.attempt += 1
+        headers = dict(kwargs.get("extra_headers") or {})
+        headers[TURN_HEADER] = session.name
+        if session.fault:
+            headers[FAULT_HEADER] = session.fault
+        begun = time.perf_counter()
+        outcome, failure = "ok", {}
+        try:
+            return call(dict(kwargs, extra_headers=headers), *rest, **named)
+        except InterruptedError:
+            outcome = "interrupted"
+            raise
+        except Exception as exc:
+            outcome, failure = "error", self.sdk.describe(exc)
+            raise
+        finally:
+            session.pending = (outcome, failure, (time.perf_counter() - begun) * 1000)
+
+    def _tell(self, session, rejected):
+        """Send the attempt that is over, now that it is known what Hermes made of it."""
+        if session.pending is None:
+            return
+        (outcome, failure, ms), session.pending = session.pending, None
+        if outcome == "ok" and rejected:
+            outcome, failure = "error", {"chain": (NO_TERMINAL_EVENT,)}
+        if session.turn:
+            events = self._events.pop(session.name, 0)
+            self.link.send(
+                TurnDone(session.serial, session.turn, session.attempt, outcome, events, ms, None, 0, **failure)
+            )
+
+    def _event_read(self, name):
+        """An event of the turn of that name was read, in whichever thread Hermes reads it."""
+        with self._lock:
+            self._events[name] = self._events.get(name, 0) + 1
+        serial, turn, _ = (int(part) for part in name.split("/"))
+        if self._sessions[serial].turn == turn:
+            self._sessions[serial].reading.set()
+
+    def barrier(self, label):
+        """Stand still until the host has looked; what is still ending may end before."""
+        deadline = time.monotonic() + GRACE
+        while threading.active_count() > self._threads and time.monotonic() < deadline:
+            time.sleep(0.005)
+        self._threads = max(self._threads, threading.active_count())
+        self.link.barrier(label, self.turns)
+
+
+def _interrupt(session):
+    """The user: sees the first event, or waits in vain for a while, and interrupts."""
+    session.reading.wait(USER_PATIENCE)
+    if not session.over:
+        session.agent.interrupt()
+
+
+class _Hurried:
+    """The time module with a short sleep."""
+
+    def __init__(self, longest):
+        self._longest = longest
+
+    def __getattr__(self, name):
+        return getattr(time, name)
+
+    def sleep(self, seconds):
+        time.sleep(min(seconds, self._longest))
+
+
+def _hurry(longest):
+    """Cut Hermes's waits between retries: seconds to minutes that change nothing but the clock."""
+    for name in ("run_agent", "agent.conversation_loop"):
+        module = importlib.import_module(name)
+        for backoff in ("jittered_backoff", "adaptive_rate_limit_backoff"):
+            if hasattr(module, backoff):
+                setattr(module, backoff, _shortened(getattr(module, backoff), longest))
+    importlib.import_module("agent.agent_runtime_helpers").time = _Hurried(longest)
+
+
+def _shortened(backoff, longest):
+    def shortened(*args, **named):
+        wait = backoff(*args, **named)
+        return (min(wait[0], longest), *wait[1:]) if isinstance(wait, tuple) else min(wait, longest)
+
+    return shortened
+
+
+# --- workloads -----------------------------------------------------------------------------------
+
+
+def steady(gateway):
+    """Complete turns with an idle gap after each round."""
+    _rounds(gateway)
+
+
+def interrupted(gateway):
+    """Every turn is interrupted by its user, from another thread, after the first event."""
+    _rounds(gateway, interrupt=True)
+
+
+def aborted(gateway):
+    """The provider falls silent, and Hermes's own watchdogs give the stream up."""
+    _rounds(gateway)
+
+
+def _rounds(gateway, interrupt=False):
+    for turn in range(1, gateway.job.turns + 1):
+        for session in gateway.order():
+            gateway.turn(session, turn, interrupt=interrupt)
+        gateway.barrier("idle")
+    if interrupt:
+        gateway.link.barrier("held", gateway.turns)  # the host looks, then the provider speaks again
+
+
+def overlapping(gateway):
+    """In each round one session's turn ends while the streams of all others are being read."""
+    for turn in range(1, gateway.job.turns + 1):
+        *reading, ending = gateway.order()
+        readers = [_read_in_thread(gateway, session, turn) for session in reading]
+        gateway.turn(ending, turn)
+        gateway.link.barrier("held", gateway.turns)
+        for reader in readers:
+            reader.join()
+        gateway.barrier("idle")
+
+
+def _read_in_thread(gateway, session, turn):
+    thread = threading.Thread(target=gateway.turn, args=(session, turn, HOLD), name="session-%d" % session.serial)
+    session.reading.clear()
+    thread.start()
+    session.reading.wait()
+    return thread
+
+
+WORKLOADS = {"steady": steady, "interrupted": interrupted, "overlapping": overlapping, "aborted": aborted}

@@ -1,0 +1,12 @@
+"""ESTABLISHED sockets whose descriptor is closed pile up: a thread still reads from each."""
+
+from hermes_diag.model import ESTABLISHED, Evidence
+from hermes_diag.rules import Hit, growth_of
+
+CODE, SEVERITY, WORD = "ownerless-grows", "problem", "leaks"
+REMEDY = "Shut a socket down before another thread closes it: its reader then wakes up and leaves."
+REFERENCE = "#11070"
+
+
+def check(evidence: Evidence) -> Hit | None:
+    return growth_of(evidence, "ESTABLISHED sockets without an owner", lambda sample: sample.ownerless(ESTABLISHED))

@@ -1,0 +1,348 @@
+"""The real Hermes Agent under the loop, each release; counted by us, by the provider and by `ss`.
+
+The numbers are what these releases do, measured, not what anybody would wish: see README, "The real Hermes".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from conftest import Cli
+
+from hermes_diag import hermes_cells, judge, payload, plan, run
+from hermes_diag.model import Cell, CellReport, Evidence, Left, Plan, SocketRow
+from hermes_diag.session import Session
+
+RELEASES = ("0.16.0", "0.18.0", "0.19.0")
+PYTHONS = list(filter(None, os.environ.get("HERMES_DIAG_HERMES_PYTHONS", "").split(os.pathsep)))
+NEWEST = os.environ.get("HERMES_DIAG_HERMES_PYTHON", "")
+
+needs_releases = pytest.mark.skipif(not PYTHONS, reason="HERMES_DIAG_HERMES_PYTHONS names no Pythons with hermes-agent")
+needs_hermes = pytest.mark.skipif(not NEWEST, reason="HERMES_DIAG_HERMES_PYTHON names no Python with hermes-agent")
+
+
+def python_of(release: str) -> str:
+    """The interpreter that has this release."""
+    for python in PYTHONS:
+        if list(Path(python).parent.parent.glob(f"lib/python*/site-packages/hermes_agent-{release}.dist-info")):
+            return python
+    pytest.fail(f"none of HERMES_DIAG_HERMES_PYTHONS has hermes-agent {release}")
+
+
+class Watched(Session):
+    """A session that also asks `ss`, /proc and the provider at each barrier, while the worker stands still."""
+
+    counted: ClassVar[list[tuple[str, str, Counter[str], int, int, int, int]]] = []
+
+    def _sample(self, rows: list[SocketRow], late: float, label: str, turns: int) -> None:
+        if label != "tick":
+            host, port = self._provider.address
+            states, owned = ss(f"{host}:{port}", self._pid)
+            fds, threads = (len(os.listdir(f"/proc/{self._pid}/{what}")) for what in ("fd", "task"))
+            held = len(self._provider.open)
+            Watched.counted.append((self._cell.name, label, states, owned, fds, threads, held))
+        super()._sample(rows, late, label, turns)
+
+
+def ss(peer: str, pid: int) -> tuple[Counter[str], int]:
+    """Sockets towards that endpoint by state, and how many ESTABLISHED ones that process owns."""
+    command = ["ss", "-Htanp", "dst", peer]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    states = Counter(line.split()[0].replace("ESTAB", "ESTABLISHED").replace("-", "_") for line in lines)
+    return states, sum(line.startswith("ESTAB") and f"pid={pid}," in line for line in lines)
+
+
+def measured(
+    monkeypatch: pytest.MonkeyPatch, python: str, cells: tuple[Cell, ...]
+) -> dict[str, tuple[CellReport, Evidence]]:
+    """Run the cells, check every barrier against `ss`, /proc and the provider's records; reports by name."""
+    Watched.counted = []
+    monkeypatch.setattr(run, "Session", Watched)
+    body = payload.load(None)
+    under_way = run.Run(Plan(cells, body.info), body.wire, python)
+    assert run.finish(under_way)
+    evidence = under_way.evidence()
+    report = judge.report(Plan(cells, body.info), evidence)
+    for one in evidence:
+        assert one.outcome.how == "done", one.outcome
+        agree(one)
+    return {cell.cell.name: (cell, one) for cell, one in zip(report.cells, evidence, strict=True)}
+
+
+def agree(evidence: Evidence) -> None:
+    """What was sampled at each barrier is what `ss` and /proc said then, and what the provider has on record."""
+    counted = [one for one in Watched.counted if one[0] == evidence.cell.name]
+    assert len(counted) == len(evidence.barriers) > 0
+    for sample, (_, label, states, owned, fds, threads, held) in zip(evidence.barriers, counted, strict=True):
+        assert sample.label == label
+        for state in ("ESTABLISHED", "CLOSE_WAIT"):
+            assert sample.states.get(state, 0) == states[state]
+        assert sample.states.get("ESTABLISHED", 0) == held
+        assert sample.owned.get("ESTABLISHED", 0) == owned
+        assert (sample.fds, sample.threads) == (fds, threads)
+    posts = [one for one in evidence.served if one.api]
+    assert evidence.barriers[-1].posts == len(posts)
+    assert len(evidence.connections) == len({one.connection for one in evidence.served})
+
+
+@needs_releases
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("release", RELEASES)
+def test_what_a_release_leaves_behind(monkeypatch: pytest.MonkeyPatch, release: str) -> None:
+    """Complete and overlapping turns leave nothing. A stream given up, by its user or by the watchdog, does:
+
+    0.16.0 and 0.18.0 wake its thread, which takes the cut for a fault and sends the request again; 0.19.0
+    looks for the socket where it is not (the transports it mounts have pools of their own), and wakes nobody.
+    """
+    cells = hermes_cells.make((), plan.Sizes(turns=4), (), mutate=False)
+    found = measured(monkeypatch, python_of(release), cells)
+    for name, turns in (("hermes/steady", 8), ("hermes/overlapping", 12)):
+        cell, evidence = found[name]
+        assert (cell.word, cell.ok, cell.errors) == ("ok", turns, {})
+        assert cell.left == Left(turns, 0, 0, 0, 0, 0, 0)
+        assert evidence.stack is not None
+        assert evidence.stack.hermes == release
+
+    cell, evidence = found["hermes/interrupted"]
+    assert (cell.interrupted, cell.errors) == (8, {})
+    assert cell.left is not None
+    kept = cell.left.established
+    assert kept is not None
+    again = 0 if release == "0.19.0" else kept
+    assert cell.left == Left(8 + again, 0, kept, 0, 0, kept, kept)
+    if release == "0.19.0":
+        assert kept == 8  # one for each turn
+    else:
+        assert 0 < kept <= 8  # whether Hermes forgets the interrupt before the thread has woken is a race
+    # Once the provider spoke again, the threads read to the end and left.
+    assert cell.left_at_end == Left(8 + again, 0, 0, 0, 0, 0, 0)
+    codes = {finding.code for finding in cell.findings}
+    assert ("posts-unwanted" in codes) == bool(again)
+
+    cell, _ = found["hermes/aborted"]
+    again = 0 if release == "0.19.0" else 4
+    assert (cell.word, cell.errors) == ("leaks", {"TimeoutError": 4})
+    assert cell.left == cell.left_at_end == Left(4 + again, 0, 4, 0, 0, 4, 4)
+    codes = {finding.code for finding in cell.findings}
+    assert {"established-grows", "threads-grow"} <= codes
+    assert "turns-failed" not in codes
+    assert ("posts-unwanted" in codes) == bool(again)
+
+
+@needs_releases
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("release", RELEASES)
+def test_cut_and_reset_streams_leave_nothing(monkeypatch: pytest.MonkeyPatch, release: str) -> None:
+    """Each release retries, gives up and cleans up, whatever the workload.
+
+    A cut stream is asked for twice in each of six attempts, a reset one once in each of three.
+    """
+    cells = hermes_cells.make(
+        plan.WORKLOADS, plan.Sizes(sessions=2, turns=1), ("fin-mid-stream", "rst-mid-stream"), mutate=False
+    )
+    found = measured(monkeypatch, python_of(release), cells)
+    for cell, evidence in found.values():
+        assert cell.word == "ok"
+        for left in (cell.left, cell.left_at_end):
+            assert left is not None
+            assert (left.close_wait, left.established, left.ownerless, left.reset, left.threads, left.fds) == (0,) * 6
+        assert cell.left is not None
+        if cell.cell.workload != "interrupted":  # there the user may be quicker than the fault
+            attempts, posts = (6, 12) if cell.cell.fault == "fin-mid-stream" else (3, 3)
+            failing = 2 if cell.cell.workload == "steady" else 1
+            assert sum(cell.errors.values()) == attempts * failing
+            assert cell.left.posts == posts * failing + cell.ok
+        assert "posts-unwanted" not in {finding.code for finding in cell.findings}
+        assert all(one.api == "" or one.turn for one in evidence.served)
+
+
+@needs_hermes
+def test_a_first_byte_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other watchdog, for a stream without a first event, leaves the same behind."""
+    cells = hermes_cells.make(("aborted",), plan.Sizes(turns=2), ("stall-before-headers",), mutate=False)
+    ((cell, _),) = measured(monkeypatch, NEWEST, cells).values()
+    assert cell.errors == {"TimeoutError": 2}
+    assert cell.left == Left(2, 0, 2, 0, 0, 2, 2)
+
+
+@needs_hermes
+def test_the_mutation_put_back(cli: Cli, tmp_path: Path) -> None:
+    """Turn 1 of a session answers, every later one fails after its retries; nothing of the user's is touched."""
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    for folder in (home, temporary):
+        folder.mkdir()
+    (home / ".hermes").mkdir()
+    (home / ".hermes" / "config.yaml").write_text("model: {base_url: 'http://192.0.2.1/v1'}\n")
+    site = next(Path(NEWEST).parent.parent.glob("lib/python*/site-packages"))
+    before = {path: path.stat().st_mtime_ns for path in [*home.rglob("*"), *site.glob("*"), *site.glob("*/*")]}
+    done = cli(
+        "repro", "--strategy", "hermes", "--mutate", "--python", NEWEST, "--workload", "steady", "--turns", 2, "--json",
+        HOME=str(home), HERMES_HOME=str(home / ".hermes"), TMPDIR=str(temporary),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["verdict"] == "as the bug report predicts"
+    (cell,) = document["cells"]
+    assert (cell["name"], cell["word"]) == ("hermes/mutated/steady", "fails")
+    by_turn: dict[int, list[Any]] = {1: [], 2: []}
+    for turn in cell["turns"]:
+        by_turn[turn["turn"]].append(turn)
+    assert [turn["outcome"] for turn in by_turn[1]] == ["ok", "ok"]
+    assert [turn["cause"] for turn in by_turn[2]] == ["closed client"] * 12  # two sessions, six attempts
+    assert all(turn["chain"][0] == "openai.APIConnectionError" for turn in by_turn[2])
+    assert cell["samples"][-1]["posts"] == 2
+    assert {"closed-transport-reused", "kwargs-mutated", "transport-shared"} <= {f["code"] for f in cell["findings"]}
+    assert before == {path: path.stat().st_mtime_ns for path in [*home.rglob("*"), *site.glob("*"), *site.glob("*/*")]}
+    assert not list(temporary.iterdir())
+
+
+@needs_hermes
+def test_the_report_names_release_and_conditions(cli: Cli, tmp_path: Path) -> None:
+    """Hermes's release, what was shortened and where, what it was refused; a saved run says the same."""
+    saved = tmp_path / "run.jsonl"
+    done = cli(
+        "repro", "--strategy", "hermes", "--python", NEWEST, "--workload", "steady", "--sessions", 1, "--turns", 4,
+        "--save", saved, "--start", "spawn", COLUMNS="100",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Hermes Agent 0.19.0, CPython" in done.stdout
+    assert "4 POSTs for 4 attempts" in done.stdout
+    assert "left: nothing" in done.stdout
+    assert "waits between retries cut to 0.2 s in the worker's memory" in done.stdout
+    assert "refused to Hermes: 0 connections" in done.stdout
+    assert "Hermes Agent 0.19.0 leaves nothing behind" in done.stdout
+    assert "The report's claims" not in done.stdout
+    assert cli("report", saved, COLUMNS="100").stdout == done.stdout
+    assert str(tmp_path) not in saved.read_text()
+
+
+def test_a_python_without_hermes(cli: Cli) -> None:
+    """Exit 3, and both cures."""
+    done = cli("repro", "--strategy", "hermes")
+    assert done.returncode == 3
+    assert "has no hermes-agent" in done.stderr
+    assert "--hermes VERSION" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--mutate"], "--mutate is for the real Hermes Agent"),
+        (["--workload", "aborted"], "watchdogs of its own"),
+        (["--strategy", "hermes", "--release", "close"], "--release: not for --strategy hermes"),
+        (["--strategy", "hermes", "--retries", "2", "--timeout", "3"], "--retries, --timeout: not for"),
+        (["--strategy", "hermes", "--mutate", "--workload", "aborted"], "cannot be had with --mutate"),
+        (["--hermes=--index"], "'--index' is no version"),
+        (["--hermes", "../0.19.0"], "is no version"),
+        (["--hermes", "0.19.0", "--python", "x"], "--python names another"),
+    ],
+)
+def test_what_does_not_go_together(cli: Cli, arguments: list[str], says: str) -> None:
+    """Wrong usage is exit 2 and one line."""
+    done = cli("repro", *arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+OLD = "class AIAgent:\n    def interrupt(self): ...\n"
+STRAY = '''
+"""An agent that resolves another endpoint than the one it was given, as credentials on disk can make it."""
+
+
+class AIAgent:
+    interrupt = clear_interrupt = close = _interruptible_api_call = None
+
+    def __init__(self, **named):
+        self.base_url = "http://192.0.2.1/v1"
+        self._client_kwargs = {"base_url": self.base_url}
+        self.client = self
+
+    def _create_openai_client(self, client_kwargs, *, reason, shared):
+        raise AssertionError
+
+    def run_conversation(self, text):
+        raise AssertionError("a request was about to leave")
+'''
+
+
+@pytest.mark.parametrize(
+    ("agent", "says"),
+    [
+        (STRAY, "an endpoint that is not our provider; no request was made"),
+        (OLD, "AIAgent has no _create_openai_client, _interruptible_api_call"),
+    ],
+    ids=["stray", "old"],
+)
+def test_an_agent_that_cannot_be_driven_is_not_run(cli: Cli, tmp_path: Path, agent: str, says: str) -> None:
+    """The endpoint is checked before the first turn, and what we need of a release: exit 3, and why."""
+    python = environment(tmp_path / "stray", {"run_agent.py": agent, "agent/agent_runtime_helpers.py": ""})
+    done = cli("repro", "--strategy", "hermes", "--python", python, "--workload", "steady")
+    assert done.returncode == 3
+    assert says in " ".join(done.stdout.split())
+
+
+def environment(folder: Path, files: dict[str, str]) -> Path:
+    """A virtualenv that sees our SDK and has those modules as its hermes-agent."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    site = next(folder.glob("lib/python*/site-packages"))
+    ours = next(path for path in sys.path if path.endswith("site-packages"))
+    (site / "ours.pth").write_text(ours)
+    (site / "hermes_agent-0.0.0.dist-info").mkdir()
+    (site / "hermes_agent-0.0.0.dist-info" / "METADATA").write_text("Name: hermes-agent\nVersion: 0.0.0\n")
+    for name, text in {"agent/__init__.py": "", "agent/conversation_loop.py": "", **files}.items():
+        (site / name).parent.mkdir(exist_ok=True)
+        (site / name).write_text(text)
+    return folder / "bin" / "python"
+
+
+FENCE = """
+import importlib.util, json, socket, subprocess, sys, urllib.request
+spec = importlib.util.spec_from_file_location("fence", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+listener = socket.create_server(("127.0.0.1", 0))
+fence = module.Fence()
+def tried(what):
+    try:
+        what()
+    except Exception as exc:
+        return type(exc).__name__
+    return "done"
+def datagram():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"x", ("192.0.2.1", 9))
+tries = [
+    lambda: socket.create_connection(("192.0.2.1", 9), 1),
+    lambda: socket.create_connection(("2001:db8::1", 9), 1),
+    lambda: socket.getaddrinfo("provider.invalid", 443),
+    lambda: socket.gethostbyname("127.0.0.1.provider.invalid"),
+    lambda: urllib.request.urlopen("http://provider.invalid"),
+    datagram,
+    lambda: subprocess.run(["true"]),
+    lambda: socket.create_connection(listener.getsockname()).close(),
+    lambda: socket.create_connection(("localhost", listener.getsockname()[1])).close(),
+]
+print(json.dumps([list(map(tried, tries)), fence.connections, fence.lookups, fence.programs]))
+"""
+
+
+def test_the_fence_lets_nothing_out() -> None:
+    """No connect, no datagram, no lookup and no program leaves; loopback works. In a process of its own."""
+    fence = Path(judge.__file__).parent / "gateway" / "fence.py"
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FENCE), fence], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    tried, connections, lookups, programs = json.loads(done.stdout)
+    refused = ["gaierror", "gaierror", "gaierror", "gaierror", "URLError", "ConnectionRefusedError", "PermissionError"]
+    assert tried == [*refused, "done", "done"]
+    assert (connections, lookups, programs) == (1, 5, 1)
