@@ -80,7 +80,7 @@ def _begin(item: pytest.Item, marker: pytest.Mark | None, settings: Settings | N
 
 
 @pytest.hookimpl(tryfirst=True, specname="pytest_runtest_setup")
-def refuse(item: pytest.Item) -> None:
+def pytest_refuse_wrong_marker(item: pytest.Item) -> None:
     """Not in the wrapper: those of other plugins must have begun, or they fail in the end."""
     if _refusal_key in item.stash:
         pytest.fail(item.stash[_refusal_key], pytrace=False)

@@ -38,8 +38,8 @@ class Socket:
 
     row: as the kernel shows it; of a socket that is in no TCP table the state is CLOSE or the protocol's
     name (UNIX, UDP ...) and the addresses are empty. age: seconds since it was opened, None: unknown.
-    holder: a child's pid, 0 for this process, None: nobody has a descriptor. collected: only the garbage
-    collector closed it.
+    holder: a child's pid, 0 for this process, None: nobody has a descriptor. opening: if unknown, that of the
+    child. collected: only the garbage collector closed it.
     """
 
     row: SocketRow
@@ -82,7 +82,6 @@ def settled(before: Held, openings: Openings, limits: Limits) -> Left:
         left = look(before, openings, limits)
         if not left.beyond(limits) or time.monotonic() >= until:
             return left
-        del left  # holds nothing open, but the next look must not be able to depend on it
         time.sleep(pause)
         pause = min(pause * 2, _LATER)
 
@@ -91,9 +90,9 @@ def look(before: Held, openings: Openings, limits: Limits) -> Left:
     """What is left now. Raises CannotMeasure."""
     after = held.now()
     return Left(
-        _sockets(before, after, openings.sockets(), limits),
+        _sockets(before, after, openings, limits),
         _fds(before, after),
-        tuple(sorted((_name(thread), openings.of_thread(thread)) for thread in after.threads - before.threads)),
+        tuple((thread.name, openings.of_thread(thread)) for thread in _by_name(after.threads - before.threads)),
     )
 
 
@@ -122,8 +121,8 @@ def _backends() -> tuple[ModuleType, ModuleType]:
     return sock_diag, proc_net  # containers may refuse the first
 
 
-def _sockets(before: Held, after: Held, opened: dict[int, Opening], limits: Limits) -> tuple[Socket, ...]:
-    known = before.inodes()
+def _sockets(before: Held, after: Held, openings: Openings, limits: Limits) -> tuple[Socket, ...]:
+    known, opened = before.inodes(), openings.sockets()
     holders: dict[int, tuple[int | None, int | None]] = {
         inode: (pid, fd)
         for pid, sockets in after.children.items()
@@ -143,7 +142,8 @@ def _sockets(before: Held, after: Held, opened: dict[int, Opening], limits: Limi
         if row is None or (fd is None and row.state in _LET_GO) or (limits.remote and not wanted(row)):
             continue
         opening = opened.get(inode)
-        found.append(Socket(row, holder, fd, opening, now - opening.at if opening else None))
+        age = now - opening.at if opening else None
+        found.append(Socket(row, holder, fd, opening or (openings.of_process(holder) if holder else None), age))
     return tuple(found)
 
 
@@ -182,5 +182,5 @@ def _of_the_resource_tracker() -> str:
         return ""
 
 
-def _name(thread: threading.Thread) -> str:
-    return thread.name
+def _by_name(threads: set[threading.Thread]) -> list[threading.Thread]:
+    return sorted(threads, key=lambda thread: thread.name)

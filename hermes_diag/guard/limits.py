@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from hermes_diag import endpoints
 from hermes_diag.errors import UsageError
@@ -66,7 +67,7 @@ def _number(text: str) -> object:
     return text
 
 
-def _value(name: str, value: object, source: str) -> object:
+def _value(name: str, value: object, source: str) -> Any:
     if name in COUNTS:
         if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
             return value

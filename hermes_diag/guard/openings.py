@@ -57,6 +57,7 @@ class Openings:
     def __init__(self) -> None:
         self._by_inode: dict[int, Opening] = {}
         self._unborn: list[tuple[weakref.ref[socket.socket], Opening]] = []
+        self._processes: list[tuple[tuple[bytes, ...], Opening]] = []
         self._threads: weakref.WeakKeyDictionary[threading.Thread, Opening] = weakref.WeakKeyDictionary()
 
     def sockets(self) -> dict[int, Opening]:
@@ -68,6 +69,15 @@ class Openings:
         """Where that thread was started."""
         return self._threads.get(thread)
 
+    def of_process(self, pid: int) -> Opening | None:
+        """Where that child was started, if by subprocess: it is the last one with that command line."""
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                command = tuple(file.read().split(b"\0")[:-1])
+        except OSError:
+            return None
+        return next((opening for args, opening in reversed(self._processes) if args == command), None)
+
     def start(self, thread: threading.Thread) -> None:
         """A thread that is about to be started."""
         self._threads[thread] = self._opening(sys._getframe(2))
@@ -75,27 +85,38 @@ class Openings:
     def see(self, event: str, args: tuple[Any, ...]) -> None:
         """One audit event of _EVENTS."""
         opening = self._opening(sys._getframe(2))
+        if event == "subprocess.Popen":
+            self._processes.append((tuple(map(os.fsencode, args[1])), opening))
+            return
         self._give_birth()
         sock = args[0]
         if event == "socket.__new__":
-            # The descriptor is not there yet; sockets without a weak reference are made by C code only.
-            with contextlib.suppress(TypeError):
+            self._announce(sock, opening)
+        else:
+            self._note(socket.socket.fileno(sock), opening, again=True)
+
+    def _announce(self, sock: socket.socket, opening: Opening) -> None:
+        """The event comes before the socket has its descriptor, unless it is made around one (accept, pairs)."""
+        frame = sys._getframe(3)
+        given = frame.f_locals.get("fileno") if frame.f_code is _INIT else None
+        if given is None:
+            with contextlib.suppress(TypeError):  # no weak reference to what C code makes
                 self._unborn.append((weakref.ref(sock), opening))
         else:
-            self._note(sock, opening, again=True)
+            self._note(given, opening)
 
     def _give_birth(self) -> None:
         """Find the inodes of sockets that were not complete when they were announced."""
         waiting, self._unborn = self._unborn, []
         for ref, opening in waiting:
             sock = ref()
-            if sock is not None and not self._note(sock, opening):
+            if sock is not None and not self._note(socket.socket.fileno(sock), opening):
                 self._unborn.append((ref, opening))
 
-    def _note(self, sock: socket.socket, opening: Opening, again: bool = False) -> bool:
-        """Remember it by its inode. again: whether this is a better line than that at which it was made."""
+    def _note(self, fd: int, opening: Opening, again: bool = False) -> bool:
+        """Remember a socket by its inode; False: it has none. again: this line says more than an earlier one."""
         try:
-            inode = os.fstat(socket.socket.fileno(sock)).st_ino
+            inode = os.fstat(fd).st_ino
         except OSError:
             return False
         if again or inode not in self._by_inode:
@@ -142,7 +163,7 @@ def _lines(frame: FrameType | None) -> tuple[tuple[Line, ...], tuple[Line, ...],
         if is_own(code.co_filename):
             own.append(line)
             below = below or in_task
-        elif in_task and code.co_name == "_run" and code.co_filename.endswith(_EVENTS_PY):
+        elif in_task and code.co_filename.endswith(_EVENT_LOOPS):
             in_task = False
         if len(lines) < 8 and not is_stdlib(code.co_filename):
             lines.append(line)
@@ -151,22 +172,37 @@ def _lines(frame: FrameType | None) -> tuple[tuple[Line, ...], tuple[Line, ...],
 
 
 _PYTEST = f"{os.sep}_pytest{os.sep}"
-_EVENTS_PY = os.path.join("asyncio", "events.py")
+_EVENT_LOOPS = (os.path.join("asyncio", "events.py"), os.path.join("trio", "_core", "_run.py"))
+_INIT = socket.socket.__init__.__code__
 
 
 def _waiting_lines() -> tuple[Line, ...]:
-    """Own lines of the one other task of this event loop that has any; nothing when there are several."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return ()
+    """Own lines of the task that waits for this one, as far as that can be told."""
+    return _of_asyncio(sys.modules.get("asyncio")) or _of_trio(sys.modules.get("trio"))
+
+
+def _of_asyncio(asyncio: Any) -> tuple[Line, ...]:
+    """asyncio knows no parents: the one other task that has own lines; nothing when there are several."""
     try:
         me, tasks = asyncio.current_task(), asyncio.all_tasks()
-    except RuntimeError:
+    except (AttributeError, RuntimeError):
         return ()
     if me is None:  # a callback, of a server for example: nobody waits for it
         return ()
     found = [lines for task in tasks if task is not me and (lines := _suspended(task.get_coro()))]
     return found[0] if len(found) == 1 else ()
+
+
+def _of_trio(trio: Any) -> tuple[Line, ...]:
+    try:
+        task = trio.lowlevel.current_task()
+    except (AttributeError, RuntimeError):
+        return ()
+    lines: tuple[Line, ...] = ()
+    while not lines and task.parent_nursery is not None:
+        task = task.parent_nursery.parent_task
+        lines = _suspended(task.coro)
+    return lines
 
 
 def _suspended(coroutine: Any) -> tuple[Line, ...]:
@@ -198,7 +234,7 @@ def is_stdlib(file: str) -> bool:
     return file.startswith("<") or (path.startswith(_STDLIB) and not any(folder in path for folder in _INSTALLED))
 
 
-_EVENTS = frozenset({"socket.__new__", "socket.connect", "socket.bind"})
+_EVENTS = frozenset({"socket.__new__", "socket.connect", "socket.bind", "subprocess.Popen"})
 _watching: Openings | None = None
 _installed = False
 

@@ -18,7 +18,6 @@ _CALLS, _THINGS = 4, 10
 _MEANING = {
     CLOSE_WAIT: "the other side has closed it, nobody here has",
     "ESTABLISHED": "still connected",
-    "LISTEN": "still listening",
     "CLOSE": "reset by the other side or never connected, and not closed here",
 }
 
@@ -34,7 +33,8 @@ def message(left: Left, beyond: dict[str, tuple[int, int]], root: Path) -> str:
     """The whole failure. beyond: as of Left.beyond, not empty. root: paths are shown relative to it."""
     parts = [headline(beyond)]
     if {"close_wait", "leaked"} & beyond.keys():
-        parts += _grouped([(_key(one), one) for one in left.sockets], root)
+        asked = [one for one in left.sockets if ("close_wait" if one.row.state == CLOSE_WAIT else "leaked") in beyond]
+        parts += _grouped(asked, root)
     if "fds" in beyond:
         parts += [_some([f"descriptor of {_target(target, root)}" for target in left.fds])]
     if "threads" in beyond:
@@ -71,33 +71,35 @@ def _key(one: Socket) -> Hashable:
     return one.row.state, one.row.remote, one.holder, one.collected, lines
 
 
-def _grouped(keyed: list[tuple[Hashable, Socket]], root: Path) -> list[str]:
+def _grouped(sockets: list[Socket], root: Path) -> list[str]:
+    """Those that differ in nothing but their age and descriptor as one."""
     groups: dict[Hashable, list[Socket]] = {}
-    for key, one in keyed:
-        groups.setdefault(key, []).append(one)
-    shown = [_sockets(group, root) for group in list(groups.values())[:_THINGS]]
-    more = sum(len(group) for group in list(groups.values())[_THINGS:])
+    for one in sockets:
+        groups.setdefault(_key(one), []).append(one)
+    several = list(groups.values())
+    shown = [_sockets(group, root) for group in several[:_THINGS]]
+    more = sum(map(len, several[_THINGS:]))
     return [*shown, f"... and {more} more"] if more else shown
 
 
 def _sockets(group: list[Socket], root: Path) -> str:
-    one = group[0]
-    words = [f"{len(group)} x " if len(group) > 1 else "", _what(one), _age(group), _holder(one, len(group))]
-    text = "".join(words)
-    if one.row.state in _MEANING:
-        text += f"\n    ({_MEANING[one.row.state]})"
+    one, many = group[0], len(group) > 1
+    words = [_what(one), _age(group), *_holder(one, many)]
+    text = (f"{len(group)} x " if many else "") + ", ".join(filter(None, words))
     if one.collected:
         text += "\n    nothing refers to it any more: it was open until the garbage was collected"
-    return text + _opened(one.opening, "opened", root)
+    if one.age is None and one.opening:
+        return text + _calls("opened by the child, which was started", one.opening.lines, root)
+    return text + _opened(one.opening, root)
 
 
 def _what(one: Socket) -> str:
     row = one.row
     if row.state == "LISTEN":
-        return f"LISTEN on {endpoints.text(row.local)}"
-    if row.remote[1]:
-        return f"{row.state} to {endpoints.text(row.remote)}"
-    return f"{row.state} socket"
+        return f"LISTEN on {endpoints.text(row.local)} (still listening)"
+    to = f" to {endpoints.text(row.remote)}" if row.remote[1] else " socket"
+    meaning = _MEANING.get(row.state)
+    return f"{row.state}{to}" + (f" ({meaning})" if meaning else "")
 
 
 def _age(group: list[Socket]) -> str:
@@ -105,21 +107,29 @@ def _age(group: list[Socket]) -> str:
     if not ages:
         return ""
     least, most = units.duration(ages[0]), units.duration(ages[-1])
-    return f", {least} old" if least == most else f", {least} to {most} old"
+    return f"{least} old" if least == most else f"{least} to {most} old"
 
 
-def _holder(one: Socket, count: int) -> str:
+def _holder(one: Socket, many: bool) -> list[str]:
     if one.holder is None:
-        return ", no descriptor left: a thread still waits in it, or another process holds it"
+        return ["no descriptor left: a thread still waits in it, or another process holds it"]
     if one.holder:
-        return f", held by child process {one.holder}"
-    return f", fd {one.fd}" if count == 1 else ""
+        return [f"held by child process {one.holder}{_command(one.holder)}"]
+    return [] if many else [f"fd {one.fd}"]
 
 
-def _opened(opening: Opening | None, verb: str, root: Path) -> str:
+def _command(pid: int) -> str:
+    """The name of a process; its arguments may hold secrets."""
+    try:
+        return f" ({Path(f'/proc/{pid}/comm').read_text().strip()})"
+    except OSError:
+        return ""
+
+
+def _opened(opening: Opening | None, root: Path) -> str:
     if opening is None:
-        return f"\n    {verb} out of sight of Python: by a C library or a child process"
-    text = _calls(verb, opening.lines, root)
+        return "\n    opened out of sight of Python: by a C library (uvloop is one) or a child process"
+    text = _calls("opened", opening.lines, root)
     if opening.thread and not any(is_own(line.file) for line in opening.lines):
         text += f"\n    in thread {opening.thread}" + _calls("which was started", opening.started, root)
     elif opening.thread:

@@ -1,0 +1,51 @@
+"""Runs the seeded leaks and their twins once, in a process of its own, and says what was judged wrongly."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+FILE = HERE / "seeded.py"
+
+
+def expected() -> dict[str, str]:
+    """Test -> the line that its failure must name (`seeded.py:41`), empty for a healthy twin."""
+    source = FILE.read_text()
+    marked = [number for number, line in enumerate(source.splitlines(), 1) if line.endswith("# opened")]
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    line_of = {node.name: number for node in functions for number in marked if node.lineno <= number <= node.end_lineno}
+    #: Opened by what the test calls or asks for.
+    elsewhere = {"module_global": "get", "generator_holds_stream": "events", "fixture": "careless"}
+    found = {}
+    for node in functions:
+        if node.name.startswith("test_"):
+            opens = elsewhere.get(node.name.removeprefix("test_").removesuffix("_leak"), node.name)
+            found[node.name] = f"{FILE.name}:{line_of[opens]} in" if node.name.endswith("_leak") else ""
+    return found
+
+
+def wrong(record: Path, *arguments: str) -> tuple[list[str], str]:
+    """(what was judged wrongly, one line each; the output of pytest). record: a file that does not exist."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        cwd=HERE,
+        env={**os.environ, "LEAKS_RECORD": str(record), "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = {line["test"]: line for line in map(json.loads, record.read_text().splitlines())} if record.exists() else {}
+    found = []
+    for test, line in expected().items():
+        verdict = said[test]["verdict"] if test in said else "not run"
+        text = said[test]["text"] if test in said else ""
+        if verdict != ("failed" if line else "passed"):
+            found.append(f"{test}: {verdict}\n{text}")
+        elif line and line not in text:
+            found.append(f"{test}: {line} is not named\n{text}")
+    return found, done.stdout + done.stderr
