@@ -26,6 +26,7 @@ class Guard:
     def __init__(self, item: pytest.Item, judged: Limits | None, settings: Settings) -> None:
         self._item, self._judged, self._settings = item, judged, settings
         self._passed = self._failed = False
+        self._unexpected: dict[str, Any] | None = None
         self._left = Left()
         self._before = held.now()
         self._openings = openings.Openings()
@@ -68,20 +69,35 @@ class Guard:
 
     def note(self, report: pytest.TestReport) -> None:
         """Put onto a report what the terminal, perhaps in another process, is to show."""
-        if report.when == "call" and report.passed:
-            self._passed = True
-        extra: dict[str, Any] = {}
-        if self._judged and self._passed and not hasattr(report, "wasxfail"):
-            verdicts = {"call": "later", "teardown": self._verdict(report)}
-            extra["limit_sockets_verdict"] = verdicts.get(report.when or "")
-        if report.when == "teardown" and self._settings.report and self._left.sockets:
-            extra["limit_sockets_left"] = self._listed()
-        vars(report).update(extra)
+        if report.when == "call":
+            self._note_call(report)
+        elif report.when == "teardown":
+            self._note_teardown(report)
 
-    def _verdict(self, report: pytest.TestReport) -> str | None:
-        if report.passed:
-            return "passed"
-        return "failed" if self._failed and report.failed else None
+    def _note_call(self, report: pytest.TestReport) -> None:
+        """What has passed so far is said after the teardown; so is that an expected failure did not come."""
+        unexpected = _passed_unexpectedly(report)
+        self._passed = report.passed or unexpected is not None
+        if not self._judged or not self._passed:
+            return
+        self._unexpected = unexpected
+        if unexpected is not None:
+            report.outcome, report.longrepr = "passed", None
+            vars(report).pop("wasxfail", None)
+        vars(report)["limit_sockets_verdict"] = "later"
+
+    def _note_teardown(self, report: pytest.TestReport) -> None:
+        if self._settings.report and self._left.sockets:
+            vars(report)["limit_sockets_left"] = self._listed()
+        if not self._judged or not self._passed:
+            return
+        if report.passed and self._unexpected is not None:
+            vars(report).update(self._unexpected)
+            vars(report)["limit_sockets_verdict"] = "failed" if report.failed else None
+        elif report.passed:
+            vars(report)["limit_sockets_verdict"] = "passed"
+        elif report.failed and self._failed:
+            vars(report)["limit_sockets_verdict"] = "failed"
 
     def _listed(self) -> dict[str, Any]:
         root = self._item.config.rootpath
@@ -91,6 +107,14 @@ class Guard:
             "states": wording.summary(self._left),
             "places": list(dict.fromkeys(filter(None, places))),
         }
+
+
+def _passed_unexpectedly(report: pytest.TestReport) -> dict[str, Any] | None:
+    """The fields that say so, of the call of a test marked xfail that has passed; None of any other."""
+    strict = report.failed and isinstance(report.longrepr, str) and report.longrepr.startswith("[XPASS(strict)]")
+    if not strict and not (report.passed and hasattr(report, "wasxfail")):
+        return None
+    return {name: value for name, value in vars(report).items() if name in ("outcome", "longrepr", "wasxfail")}
 
 
 def begin(item: pytest.Item, marker: pytest.Mark | None, settings: Settings | None) -> Guard | None:

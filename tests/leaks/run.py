@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,17 +30,26 @@ def expected() -> dict[str, str]:
     return found
 
 
-def wrong(record: Path, *arguments: str) -> tuple[list[str], str]:
-    """(what was judged wrongly, one line each; the output of pytest). record: a file that does not exist."""
+Said = dict[str, dict[str, str]]
+
+
+def run(record: Path, *arguments: str) -> tuple[Said, str]:
+    """(what each test came to: verdict and text, the output of pytest). record: a file that does not exist."""
+    own = {"LEAKS_RECORD": str(record), "PYTHONPATH": str(HERE), "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "harness", *arguments],
         cwd=HERE,
-        env={**os.environ, "LEAKS_RECORD": str(record), "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, **own},
         capture_output=True,
         text=True,
         check=False,
     )
     said = {line["test"]: line for line in map(json.loads, record.read_text().splitlines())} if record.exists() else {}
+    return said, done.stdout + done.stderr
+
+
+def wrong(said: Said) -> list[str]:
+    """What was judged wrongly, one text each."""
     found = []
     for test, line in expected().items():
         verdict = said[test]["verdict"] if test in said else "not run"
@@ -48,4 +58,24 @@ def wrong(record: Path, *arguments: str) -> tuple[list[str], str]:
             found.append(f"{test}: {verdict}\n{text}")
         elif line and line not in text:
             found.append(f"{test}: {line} is not named\n{text}")
-    return found, done.stdout + done.stderr
+    return found
+
+
+def texts(said: Said) -> str:
+    """All failure texts in the order of the file, without what differs from run to run."""
+    return "\n\n".join(f"--- {test}\n{plain(said[test]['text'])}" for test, line in expected().items() if line) + "\n"
+
+
+def plain(text: str) -> str:
+    """Ports, ages, descriptors, processes, and lines of libraries taken out."""
+    for pattern, name in (
+        (r"(127\.0\.0\.1|\[::1\]):\d+", r"\1:PORT"),
+        (r"[\d.]+ s( to [\d.]+ s)? old", "AGE old"),
+        (r"\bfd \d+", "fd N"),
+        (r"child process \d+ \([^)]*\)", "child process PID (NAME)"),
+        (r"pipe:\[\d+\]", "pipe:[N]"),
+        (r"(urllib3/\S+):\d+", r"\1:N"),
+        (r"Executor-\d+|(?<=Thread-)\d+|(?<=asyncio_)\d+", lambda found: found[0].rstrip("0123456789") + "N"),
+    ):
+        text = re.sub(pattern, name, text)
+    return text

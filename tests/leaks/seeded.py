@@ -1,6 +1,6 @@
 """Thirty ways to leave something behind, each beside its healthy twin.
 
-The line that opens what is left ends in `# opened`. Run by tests/test_leaks.py and scripts/leaks.
+The line that opens what is left ends in `# opened`. Run by tests/test_leaks.py and scripts/guard.
 """
 
 from __future__ import annotations
