@@ -25,16 +25,17 @@ def main() -> int:
     parser.add_argument("runs", type=int)
     parser.add_argument("--busy", action="store_true", help="keep every core busy meanwhile")
     parser.add_argument("--write", action="store_true", help="write the texts of the failures")
+    parser.add_argument("--seed", type=int, default=1, help="of the first run; each later one has the next")
     options = parser.parse_args()
     errors, verdicts, begun = 0, len(run.expected()), time.monotonic()
     with busy_cores() if options.busy else nothing(), tempfile.TemporaryDirectory() as folder:
-        for number in range(1, options.runs + 1):
+        for number in range(options.seed, options.seed + options.runs):
             said, _ = run.run(Path(folder) / str(number), f"--randomly-seed={number}")
             wrong = run.wrong(said)
             errors += len(wrong)
             for one in wrong:
-                print(f"run {number}: {one}")
-            print(f"{number} runs, {errors} wrong, {time.monotonic() - begun:.0f} s", flush=True)
+                print(f"seed {number}: {one}")
+            print(f"up to seed {number}: {errors} wrong, {time.monotonic() - begun:.0f} s", flush=True)
     print(f"{options.runs * verdicts - errors} of {options.runs * verdicts} verdicts right")
     if options.write:
         (ROOT / "tests" / "golden" / "leaks.txt").write_text(run.texts(said))

@@ -48,15 +48,10 @@ def children() -> Iterator[list[subprocess.Popen[bytes]]]:
         process.wait()
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.name.endswith("_leak"):  # it stays anyhow
-            item.add_marker(pytest.mark.limit_sockets(settle=0.2), append=False)
+            item.add_marker(pytest.mark.limit_sockets(settle=0.05), append=False)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

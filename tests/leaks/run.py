@@ -35,7 +35,8 @@ Said = dict[str, dict[str, str]]
 
 def run(record: Path, *arguments: str) -> tuple[Said, str]:
     """(what each test came to: verdict and text, the output of pytest). record: a file that does not exist."""
-    own = {"LEAKS_RECORD": str(record), "PYTHONPATH": str(HERE), "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
+    own = {"LEAKS_RECORD": str(record), "PYTHONPATH": path, "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "harness", *arguments],
         cwd=HERE,

@@ -34,6 +34,11 @@ def connect(address, timeout=10):
     return socket.create_connection(address, timeout)
 
 
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
 # Each pair: the leak, named test_X_leak, and the twin, named test_X.
 
 
