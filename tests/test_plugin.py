@@ -74,41 +74,41 @@ def test_a_test_counts_once(run: Run) -> None:
     assert "FAILED test_it.py::test_leaks - Failed: left behind: 1 socket open (allowed: leaked=0)" in done.stdout
 
 
-ONE_OF_EACH = """
-@pytest.mark.limit_sockets(settle=0, **{limits})
-def test_it():
+#: What may be left, and the start of the complaint about what this leaves: 2 CLOSE_WAIT, 1 open, 1 file, 1 thread.
+LIMITS: list[tuple[dict[str, object], str]] = [
+    ({"close_wait": 2, "leaked": 1, "fds": 1, "threads": 1}, ""),
+    ({"close_wait": 1, "leaked": 1, "fds": 1, "threads": 1}, "2 sockets in CLOSE_WAIT (allowed: close_wait=1)"),
+    ({"close_wait": 2, "leaked": 0, "fds": 1, "threads": 1}, "1 socket open (allowed: leaked=0)"),
+    ({"close_wait": 2, "leaked": 1, "fds": 0, "threads": 1}, "1 more open descriptor (allowed: fds=0)"),
+    ({"close_wait": 2, "leaked": 1, "fds": 1, "threads": 0}, "1 more running thread (allowed: threads=0)"),
+    ({"close_wait": None, "leaked": None, "fds": None, "threads": None}, ""),
+    ({"close_wait": 2, "leaked": None, "fds": None}, "1 more running thread (allowed: threads=0)"),
+    ({"remote": "192.0.2.0/24", "fds": 1, "threads": 1}, ""),
+    (
+        {"remote": ["127.0.0.0/8"], "fds": 1, "threads": 1, "leaked": 1},
+        "2 sockets in CLOSE_WAIT (allowed: close_wait=0)",
+    ),
+    ({"remote": "localhost", "fds": 1, "threads": 1, "close_wait": 2}, "1 socket open (allowed: leaked=0)"),
+]
+
+
+def test_each_limit_holds_exactly(run: Run) -> None:
+    """What is allowed passes, one more fails and names that limit alone; None is not checked."""
+    body = """
+CLOSES = socket.create_server(("127.0.0.1", 0))
+def leave():
+    for _ in range(2):
+        KEPT.append(socket.create_connection(CLOSES.getsockname()))
+        CLOSES.accept()[0].close()
     leak()
-    client = socket.create_connection(LISTENER.getsockname())
-    LISTENER.accept()[0].close(), LISTENER.accept()[0].close()
-    leak()
-    KEPT.extend([client, open(os.devnull), threading.Event()])
+    KEPT.extend([open(os.devnull), threading.Event()])
     threading.Thread(target=KEPT[-1].wait, daemon=True).start()
 """
-
-
-@pytest.mark.parametrize(
-    ("limits", "found"),
-    [
-        ({"close_wait": 2, "leaked": 1, "fds": 1, "threads": 1}, ""),
-        ({"close_wait": 1, "leaked": 1, "fds": 1, "threads": 1}, "2 sockets in CLOSE_WAIT (allowed: close_wait=1)"),
-        ({"close_wait": 2, "leaked": 0, "fds": 1, "threads": 1}, "1 socket open (allowed: leaked=0)"),
-        ({"close_wait": 2, "leaked": 1, "fds": 0, "threads": 1}, "1 more open descriptor (allowed: fds=0)"),
-        ({"close_wait": 2, "leaked": 1, "fds": 1, "threads": 0}, "1 more running thread (allowed: threads=0)"),
-        ({"close_wait": None, "leaked": None, "fds": None, "threads": None}, ""),
-        ({"close_wait": 2, "leaked": None, "fds": None}, "1 more running thread (allowed: threads=0)"),
-        ({"remote": "192.0.2.0/24", "fds": 1, "threads": 1}, ""),
-        ({"remote": ["127.0.0.0/8"], "fds": 1, "threads": 1, "leaked": 1}, "2 sockets in CLOSE_WAIT"),
-        ({"remote": "localhost", "fds": 1, "threads": 1, "close_wait": 2}, "1 socket open"),
-    ],
-    ids=str,
-)
-def test_each_limit_holds_exactly(run: Run, limits: dict[str, object], found: str) -> None:
-    """What is allowed passes, one more fails and names that limit alone; None is not checked."""
-    done = run(ONE_OF_EACH.replace("{limits}", repr(limits)))
-    heads = re.findall(r"^left behind: (.*)$", done.stdout, re.MULTILINE)
-    assert len(heads) == bool(found), done.stdout
-    assert all(head.startswith(found) and "), " not in head for head in heads)
-    assert outcome(done) == ("1 failed" if found else "1 passed")
+    for number, (limits, _) in enumerate(LIMITS):
+        body += f"@pytest.mark.limit_sockets(settle=0, **{limits!r})\ndef test_{number}(): leave()\n"
+    done = run(body)
+    found = dict(re.findall(r"^_+ test_(\d+) _+\nleft behind: (.*)$", done.stdout, re.MULTILINE))
+    assert found == {str(number): text for number, (_, text) in enumerate(LIMITS) if text}, done.stdout
 
 
 def test_settle_waits_for_what_goes(run: Run) -> None:
@@ -198,33 +198,28 @@ def test_a_known_leak_may_be_expected(run: Run, strict: str, fails: str) -> None
     assert outcome(done) == fails, done.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        ("close_wiat=0", "there is no argument 'close_wiat': did you mean close_wait?"),
-        ("colour=1", "there is no argument 'colour': one of close_wait, leaked, fds, threads, remote, settle"),
-        ("3", "3 has no name: give NAME=VALUE, for example leaked=1"),
-        ("leaked=-1", "leaked=-1 is no count: give 0 or more, or None: not checked"),
-        ("fds=True", "fds=True is no count: give 0 or more, or None: not checked"),
-        ("threads='2'", "threads='2' is no count: give 0 or more, or None: not checked"),
-        ("settle=float('nan')", "settle=nan is no time: give seconds from 0 to 600"),
-        ("settle=None", "settle=None is no time: give seconds from 0 to 600"),
-        ("remote=80", "remote=80 is no address: give 'HOST:PORT', a network, or a list of them"),
-        ("remote='10.0.0.1:http'", "remote=10.0.0.1:http: 'http' is no port: a port is a number from 1 to 65535"),
-        ("remote='api.test'", "remote=api.test: a name, and nothing is looked up: give its address or network"),
-    ],
-)
-def test_wrong_arguments_are_one_line(run: Run, arguments: str, error: str) -> None:
+WRONG = {
+    "close_wiat=0": "there is no argument 'close_wiat': did you mean close_wait?",
+    "colour=1": "there is no argument 'colour': one of close_wait, leaked, fds, threads, remote, settle",
+    "3": "3 has no name: give NAME=VALUE, for example leaked=1",
+    "leaked=-1": "leaked=-1 is no count: give 0 or more, or None: not checked",
+    "fds=True": "fds=True is no count: give 0 or more, or None: not checked",
+    "threads='2'": "threads='2' is no count: give 0 or more, or None: not checked",
+    "settle=float('nan')": "settle=nan is no time: give seconds from 0 to 600",
+    "settle=None": "settle=None is no time: give seconds from 0 to 600",
+    "remote=80": "remote=80 is no address: give 'HOST:PORT', a network, or a list of them",
+    "remote='10.0.0.1:http'": "remote=10.0.0.1:http: 'http' is no port: a port is a number from 1 to 65535",
+    "remote='api.test'": "remote=api.test: a name, and nothing is looked up: give its address or network",
+}
+
+
+def test_wrong_arguments_are_one_line(run: Run) -> None:
     """That names the test and the argument; the test does not run, others do."""
-    done = run(
-        f"""
-        @pytest.mark.limit_sockets({arguments})
-        def test_wrong(): print("has run")
-        def test_right(): pass
-        """
-    )
-    assert outcome(done) == "1 passed, 1 error", done.stdout
-    assert f"\nlimit_sockets of test_it.py::test_wrong: {error}\n" in done.stdout
+    tests = [f"@pytest.mark.limit_sockets({wrong})\ndef test_{n}(): print('has run')" for n, wrong in enumerate(WRONG)]
+    done = run("\n".join([*tests, "def test_right(): pass"]))
+    assert outcome(done) == f"1 passed, {len(WRONG)} errors", done.stdout
+    for number, error in enumerate(WRONG.values()):
+        assert f"\nlimit_sockets of test_it.py::test_{number}: {error}\n" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert "has run" not in done.stdout
 
@@ -360,7 +355,7 @@ def test_classes_modules_and_unittest(run: Run) -> None:
 
 
 def test_a_test_may_run_pytest_itself(run: Run) -> None:
-    """Guards stand inside each other: each judges its own test."""
+    """Guards stand inside each other: each judges its own test, and the outer one hears of later openings again."""
     done = run(
         """
         pytest_plugins = "pytester"
@@ -373,12 +368,11 @@ def test_a_test_may_run_pytest_itself(run: Run) -> None:
                 @pytest.mark.limit_sockets
                 def test_good(): pass
             ''')
-            pytester.runpytest_inprocess("-p", "no:randomly").assert_outcomes(failed=1, passed=1)
+            pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:asyncio").assert_outcomes(failed=1, passed=1)
             leak()
         """
     )
     assert outcome(done) == "1 failed", done.stdout
-    assert "left behind: 2 sockets open" in done.stdout or "left behind: 1 socket open" in done.stdout
     assert "opened at test_it.py:6 in leak" in done.stdout
 
 
@@ -413,9 +407,10 @@ def test_the_provider_fixture(run: Run) -> None:
             assert not [name for name in os.environ if name.lower().endswith("_proxy")]
             with openai.OpenAI(max_retries=0) as client:
                 assert client.responses.create(model="gpt-5", input="hi").output_text
-                provider.set_faults(["status=503"])
+                provider.set_faults(["http-503"])
                 with pytest.raises(openai.InternalServerError):
                     client.responses.create(model="gpt-5", input="hi")
+            provider.settle()
             assert len(provider.requests) == 2
         def test_after():
             assert os.environ["OPENAI_BASE_URL"] == "http://before"
