@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ from xml.etree import ElementTree
 import pytest
 from conftest import GOLDEN, ROOT
 from leaks.run import plain
+
+from hermes_diag.guard.limits import Limits
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what a process holds is read from /proc")
 
@@ -470,3 +473,13 @@ def test_the_guard_of_the_bug_report(tmp_path: Path) -> None:
     assert done.returncode == 1
     text = re.sub(r" in [\d.]+s", "", plain(done.stdout))
     assert text == (GOLDEN / "example_limit_sockets.txt").read_text()
+
+
+def test_the_docs_name_everything() -> None:
+    """docs/pytest.md has each argument with its default, and each flag and setting."""
+    docs = (ROOT / "docs" / "pytest.md").read_text()
+    for field in dataclasses.fields(Limits):
+        default = "all" if field.name == "remote" else field.default
+        assert f"| `{field.name}` | {default} |" in docs
+    for name in ("--limit-sockets", "--sockets", "limit_sockets", "limit_sockets_report", "limit_sockets_default"):
+        assert f"`{name}" in docs
