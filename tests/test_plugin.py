@@ -327,6 +327,26 @@ def test_sockets_by_the_thousand_are_forgotten_when_closed(run: Run) -> None:
     assert "opened at test_it.py:10 in test_many" in done.stdout, done.stdout
 
 
+def test_the_next_test_is_not_blamed(run: Run) -> None:
+    """Garbage of a leak is collected where it is reported: with warnings as errors, later tests stay clean."""
+    done = run(
+        """
+        @pytest.mark.limit_sockets(settle=0)
+        def test_leaks():
+            class Cycle: pass
+            cycle = Cycle()
+            cycle.me, cycle.sock = cycle, socket.create_connection(LISTENER.getsockname())
+        def test_next():
+            import gc
+            gc.collect()
+        """,
+        "-W",
+        "error",
+    )
+    assert outcome(done) == "1 failed, 1 passed", done.stdout
+    assert "nothing refers to it any more" in done.stdout
+
+
 def test_junit_has_it_once(run: Run, tmp_path: Path) -> None:
     """One test, one complaint with its text."""
     run("@pytest.mark.limit_sockets(settle=0)\ndef test_leaks(): leak()", "--junitxml=j.xml")

@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from dataclasses import dataclass, replace
 from types import ModuleType
 
@@ -101,7 +102,10 @@ def collect(left: Left, before: Held, openings: Openings, limits: Limits) -> Lef
 
     It is done after judging: a client that only the garbage collector closes was closed by nobody.
     """
-    gc.collect()
+    with warnings.catch_warnings():
+        # "unclosed socket" is said already, and by the right test.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
     still = {one.row.inode for one in look(before, openings, limits).sockets}
     return replace(left, sockets=tuple(replace(one, collected=one.row.inode not in still) for one in left.sockets))
 
