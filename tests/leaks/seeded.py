@@ -230,7 +230,7 @@ def test_thread_reads_leak(address, keep):
     sock = socket.create_connection(address)  # opened
     reader = threading.Thread(target=os.read, args=(sock.fileno(), 1), daemon=True)
     reader.start()
-    waits_in_read(reader)
+    waits_in_read(reader, sock)
     keep.append(reader)
     sock.close()
 
@@ -239,17 +239,17 @@ def test_thread_reads(address):
     sock = socket.create_connection(address)
     reader = threading.Thread(target=os.read, args=(sock.fileno(), 1))
     reader.start()
-    waits_in_read(reader)
+    waits_in_read(reader, sock)
     sock.shutdown(socket.SHUT_RDWR)
     reader.join()
     sock.close()
 
 
-def waits_in_read(thread):
+def waits_in_read(thread, sock):
     while True:
         with open(f"/proc/self/task/{thread.native_id}/syscall") as file:
-            if file.read().startswith("0 "):
-                return
+            if file.read().split()[1:2] == [hex(sock.fileno())]:
+                return  # it sleeps in a call of the kernel, and not on its way there
 
 
 def test_socketpair_leak(keep):
