@@ -9,7 +9,10 @@ import pytest
 from conftest import GOLDEN
 from leaks import run
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what a process holds is read from /proc")
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what a process holds is read from /proc"),
+    pytest.mark.timeout(400),  # a minute on a machine that is busy
+]
 
 
 def test_there_are_twins() -> None:
