@@ -1,0 +1,142 @@
+"""One test under watch: from before its first fixture to after its last."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from hermes_diag.errors import UsageError
+from hermes_diag.guard import held, limits, openings, wording
+from hermes_diag.guard import left as lefts
+from hermes_diag.guard.left import Left
+from hermes_diag.guard.limits import Limits
+from hermes_diag.guard.settings import Settings
+
+
+class Guard:
+    """Watches one test; `end` must be called. Where it cannot look, it raises CannotMeasure.
+
+    judged: the limits that it is held to, None: it is only measured. settings: of the run.
+    """
+
+    def __init__(self, item: pytest.Item, judged: Limits | None, settings: Settings) -> None:
+        self._item, self._judged, self._settings = item, judged, settings
+        self._passed = self._failed = False
+        self._unexpected: dict[str, Any] | None = None
+        self._left = Left()
+        self._before = held.now()
+        self._openings = openings.Openings()
+        self._watched_before = openings.watch(self._openings)
+        # Whether a cycle that holds a socket has been collected must not depend on what ran before.
+        self._collects = gc.isenabled()
+        gc.disable()
+
+    @contextlib.contextmanager
+    def wider_scope(self) -> Iterator[None]:
+        """What comes to be in here outlives the test by intent: it is not its own."""
+        before = held.now()
+        try:
+            yield
+        finally:
+            self._before.admit(before, held.now())
+
+    def check(self) -> str:
+        """After the last fixture: why the test fails, empty when it left no more than it may."""
+        self._measure()
+        beyond = self._left.beyond(self._judged) if self._judged and self._passed else {}
+        if not beyond or not self._judged:
+            return ""
+        self._failed = True
+        marked = lefts.collect(self._left, self._before, self._openings, self._judged)
+        return wording.message(marked, beyond, self._item.config.rootpath)
+
+    def _measure(self) -> None:
+        """What a test that failed leaves is kept by its traceback: that is only listed, and not waited for."""
+        if self._passed:
+            self._left = lefts.settled(self._before, self._openings, self._judged or self._settings.default)
+        elif self._settings.report:
+            self._left = lefts.look(self._before, self._openings, self._settings.default)
+
+    def end(self) -> None:
+        """Stop watching."""
+        openings.watch(self._watched_before)
+        if self._collects:
+            gc.enable()
+
+    def note(self, report: pytest.TestReport) -> None:
+        """Put onto a report what the terminal, perhaps in another process, is to show."""
+        if report.when == "call":
+            self._note_call(report)
+        elif report.when == "teardown":
+            self._note_teardown(report)
+
+    def _note_call(self, report: pytest.TestReport) -> None:
+        """What has passed so far is said after the teardown; so is that an expected failure did not come."""
+        unexpected = _passed_unexpectedly(report)
+        self._passed = report.passed or unexpected is not None
+        if not self._judged or not self._passed:
+            return
+        self._unexpected = unexpected
+        if unexpected is not None:
+            report.outcome, report.longrepr = "passed", None
+            vars(report).pop("wasxfail", None)
+        vars(report)["limit_sockets_verdict"] = "later"
+
+    def _note_teardown(self, report: pytest.TestReport) -> None:
+        if self._settings.report and self._left.sockets:
+            vars(report)["limit_sockets_left"] = self._listed()
+        if not self._judged or not self._passed:
+            return
+        if report.passed and self._unexpected is not None:
+            vars(report).update(self._unexpected)
+            vars(report)["limit_sockets_verdict"] = "failed" if report.failed else None
+        elif report.passed:
+            vars(report)["limit_sockets_verdict"] = "passed"
+        elif report.failed and self._failed:
+            vars(report)["limit_sockets_verdict"] = "failed"
+
+    def _listed(self) -> dict[str, Any]:
+        root = self._item.config.rootpath
+        places = [wording.place(one.opening, root) for one in self._left.sockets]
+        return {
+            "count": len(self._left.sockets),
+            "states": wording.summary(self._left),
+            "places": list(dict.fromkeys(filter(None, places))),
+        }
+
+
+def _passed_unexpectedly(report: pytest.TestReport) -> dict[str, Any] | None:
+    """The fields that say so, of the call of a test marked xfail that has passed; None of any other."""
+    strict = report.failed and isinstance(report.longrepr, str) and report.longrepr.startswith("[XPASS(strict)]")
+    if not strict and not (report.passed and hasattr(report, "wasxfail")):
+        return None
+    return {name: value for name, value in vars(report).items() if name in ("outcome", "longrepr", "wasxfail")}
+
+
+def begin(item: pytest.Item, marker: pytest.Mark | None, settings: Settings | None) -> Guard | None:
+    """Watch a test, unless that is switched off. Raises UsageError (its marker) or CannotMeasure."""
+    settings = settings or Settings()
+    judged = None
+    if settings.which == "all" or (marker is not None and settings.which != "off"):
+        judged = _limits(item, marker, settings.default)
+    if judged is None and not settings.report:
+        return None
+    return Guard(item, judged, settings)
+
+
+def _limits(item: pytest.Item, marker: pytest.Mark | None, default: Limits) -> Limits:
+    if marker is None:
+        return default
+    source = f"limit_sockets of {item.nodeid}"
+    if marker.args:
+        raise UsageError(f"{source}: {marker.args[0]!r} has no name", "give NAME=VALUE, for example leaked=1")
+    return limits.changed(default, _given(marker.kwargs), source)
+
+
+def _given(kwargs: Mapping[str, object]) -> dict[str, object]:
+    """remote=None is what it is without it."""
+    return {name: () if name == "remote" and value is None else value for name, value in kwargs.items()}

@@ -1,0 +1,190 @@
+"""What was left behind since a moment, with the lines that opened it.
+
+Counted are sockets that this process or a child of it still holds, and those that the kernel keeps open
+although no descriptor is left (a thread still reads from it). A socket that was closed is not left behind,
+in whatever state its TCP farewell is.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import time
+import warnings
+from dataclasses import dataclass, replace
+from types import ModuleType
+
+from hermes_diag.errors import CannotMeasure
+from hermes_diag.guard import held
+from hermes_diag.guard.held import Held
+from hermes_diag.guard.limits import Limits
+from hermes_diag.guard.openings import Opening, Openings
+from hermes_diag.sampling.backends import proc_net, sock_diag
+from hermes_diag.tcp import CLOSE_WAIT, SocketRow
+
+#: States through which a socket passes after its owner has let go of it.
+_LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"})
+
+#: Seconds between two looks while things may still go, first and last.
+_SOON, _LATER = 0.002, 0.05
+
+_NOWHERE = ("", 0)
+
+
+@dataclass(frozen=True)
+class Socket:
+    """A socket left behind.
+
+    row: as the kernel shows it; of a socket that is in no TCP table the state is CLOSE or the protocol's
+    name (UNIX, UDP ...) and the addresses are empty. age: seconds since it was opened, None: unknown.
+    holder: a child's pid, 0 for this process, None: nobody has a descriptor. opening: if unknown, that of the
+    child. collected: only the garbage collector closed it.
+    """
+
+    row: SocketRow
+    holder: int | None
+    fd: int | None
+    opening: Opening | None
+    age: float | None
+    collected: bool = False
+
+
+@dataclass(frozen=True)
+class Left:
+    """What was left: sockets; other descriptors by what they point to; threads and where each was started."""
+
+    sockets: tuple[Socket, ...] = ()
+    fds: tuple[str, ...] = ()
+    threads: tuple[tuple[str, Opening | None], ...] = ()
+
+    def counts(self) -> dict[str, int]:
+        """By the names of Limits."""
+        waiting = sum(one.row.state == CLOSE_WAIT for one in self.sockets)
+        return {
+            "close_wait": waiting,
+            "leaked": len(self.sockets) - waiting,
+            "fds": len(self.fds),
+            "threads": len(self.threads),
+        }
+
+    def beyond(self, limits: Limits) -> dict[str, tuple[int, int]]:
+        """name -> (found, allowed) of every limit that does not hold."""
+        found = self.counts()
+        allowed = {name: getattr(limits, name) for name in found}
+        return {name: (found[name], most) for name, most in allowed.items() if most is not None and found[name] > most}
+
+
+def settled(before: Held, openings: Openings, limits: Limits) -> Left:
+    """What is left once the limits hold, or when the time to settle is over. Raises CannotMeasure."""
+    until, pause = time.monotonic() + limits.settle, _SOON
+    while True:
+        left = look(before, openings, limits)
+        if not left.beyond(limits) or time.monotonic() >= until:
+            return left
+        time.sleep(pause)
+        pause = min(pause * 2, _LATER)
+
+
+def look(before: Held, openings: Openings, limits: Limits) -> Left:
+    """What is left now. Raises CannotMeasure."""
+    after = held.now()
+    return Left(
+        _sockets(before, after, openings, limits),
+        _fds(before, after),
+        tuple((thread.name, openings.of_thread(thread)) for thread in _by_name(after.threads - before.threads)),
+    )
+
+
+def collect(left: Left, before: Held, openings: Openings, limits: Limits) -> Left:
+    """The same, with the sockets marked that are gone once garbage has been collected.
+
+    It is done after judging: a client that only the garbage collector closes was closed by nobody.
+    """
+    with warnings.catch_warnings():
+        # "unclosed socket" is said already, and by the right test.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+    still = {one.row.inode for one in look(before, openings, limits).sockets}
+    return replace(left, sockets=tuple(replace(one, collected=one.row.inode not in still) for one in left.sockets))
+
+
+def table() -> dict[int, SocketRow]:
+    """inode -> row of every TCP socket of this network namespace. Raises CannotMeasure."""
+    why = ""
+    for backend in _backends():
+        try:
+            return {row.inode: row for row in backend.table() if row.inode}
+        except OSError as exc:
+            why = f"{type(exc).__name__}: {exc.strerror}"
+    raise CannotMeasure(f"no socket table: {why}", "run with --limit-sockets=off")
+
+
+def _backends() -> tuple[ModuleType, ModuleType]:
+    return sock_diag, proc_net  # containers may refuse the first
+
+
+def _sockets(before: Held, after: Held, openings: Openings, limits: Limits) -> tuple[Socket, ...]:
+    known, opened = before.inodes(), openings.sockets()
+    holders: dict[int, tuple[int | None, int | None]] = {
+        inode: (pid, fd)
+        for pid, sockets in after.children.items()
+        for inode, fd in sockets.items()
+        # What a process that was there before opens by itself is its own affair.
+        if pid not in before.children or inode in opened
+    }
+    holders |= {inode: (0, fd) for inode, fd in after.sockets().items()}
+    suspects = (holders.keys() | opened.keys()) - known
+    if not suspects:
+        return ()
+    rows, wanted, now = table(), limits.wants(), time.monotonic()
+    found = []
+    for inode in sorted(suspects):
+        holder, fd = holders.get(inode, (None, None))
+        row = rows.get(inode) or (_unlisted(holder, fd, inode) if fd is not None else None)
+        if row is None or (fd is None and row.state in _LET_GO) or (limits.remote and not wanted(row)):
+            continue
+        opening = opened.get(inode)
+        age = now - opening.at if opening else None
+        found.append(Socket(row, holder, fd, opening or (openings.of_process(holder) if holder else None), age))
+    return tuple(found)
+
+
+def _unlisted(holder: int | None, fd: int | None, inode: int) -> SocketRow:
+    """A socket that is in no TCP table, by its protocol; a TCP one was reset, or never connected."""
+    try:
+        raw = os.getxattr(f"/proc/{holder or 'self'}/fd/{fd}", "system.sockprotoname")
+    except OSError:
+        raw = b"socket"
+    name = raw.rstrip(b"\0").decode("ascii", "replace")
+    state = "CLOSE" if name in ("TCP", "TCPv6") else name.partition("-")[0]  # UNIX-STREAM
+    return SocketRow(state, _NOWHERE, _NOWHERE, inode=inode)
+
+
+def _fds(before: Held, after: Held) -> tuple[str, ...]:
+    """What new descriptors point to; those of new sockets are counted as sockets."""
+    new_sockets = after.sockets().keys() - before.sockets().keys()
+    more = after.descriptors() - before.descriptors()
+    tracker = _of_the_resource_tracker()
+    return tuple(
+        sorted(
+            target
+            for target in more.elements()
+            if target != tracker and not (held.is_socket(target) and int(target[8:-1]) in new_sockets)
+        )
+    )
+
+
+def _of_the_resource_tracker() -> str:
+    """The pipe that multiprocessing opens once for the life of the process."""
+    module = sys.modules.get("multiprocessing.resource_tracker")
+    fd = getattr(getattr(module, "_resource_tracker", None), "_fd", None)
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}") if fd is not None else ""
+    except OSError:
+        return ""
+
+
+def _by_name(threads: set[threading.Thread]) -> list[threading.Thread]:
+    return sorted(threads, key=lambda thread: thread.name)

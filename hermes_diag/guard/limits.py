@@ -1,0 +1,102 @@
+"""The arguments of `limit_sockets`, from a marker or from a line of text. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from hermes_diag import endpoints
+from hermes_diag.errors import UsageError
+from hermes_diag.tcp import SocketRow
+
+COUNTS = ("close_wait", "leaked", "fds", "threads")
+#: Seconds; who waits longer than this for a socket to go waits for something else.
+LONGEST = 600.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a test may leave behind; None: not checked.
+
+    close_wait: sockets in CLOSE_WAIT. leaked: sockets in any other state. fds: descriptors that are no
+    sockets, more than before. threads: Python threads, more than before. remote: only sockets towards one
+    of these count. settle: seconds to wait at most for things to go.
+    """
+
+    close_wait: int | None = 0
+    leaked: int | None = 0
+    fds: int | None = 0
+    threads: int | None = 0
+    remote: tuple[str, ...] = ()
+    settle: float = 1.0
+
+    def wants(self) -> Callable[[SocketRow], bool]:
+        """Whether a socket goes to one of `remote`."""
+        return endpoints.remotes(self.remote, _resolve)
+
+
+NAMES = tuple(field.name for field in fields(Limits))
+
+
+def changed(limits: Limits, given: Mapping[str, object], source: str) -> Limits:
+    """Limits with these arguments instead. source: who gave them, for the error. Raises UsageError."""
+    return replace(limits, **{name: _value(name, value, source) for name, value in given.items()})
+
+
+def from_text(limits: Limits, text: str, source: str) -> Limits:
+    """From `leaked=1 fds=none remote=10.0.0.0/8,10.1.2.3:443`. Raises UsageError."""
+    given: dict[str, object] = {}
+    for word in text.split():
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"{source}: {word!r} is no NAME=VALUE", f"NAME is one of {', '.join(NAMES)}")
+        given[name] = value.split(",") if name == "remote" else _number(value)
+    return changed(limits, given, source)
+
+
+def _number(text: str) -> object:
+    if text.lower() == "none":
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _value(name: str, value: object, source: str) -> Any:
+    if name in COUNTS:
+        if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+            return value
+        raise UsageError(f"{source}: {name}={value!r} is no count", "give 0 or more, or None: not checked")
+    if name == "settle":
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LONGEST:
+            return float(value)
+        raise UsageError(f"{source}: settle={value!r} is no time", f"give seconds from 0 to {LONGEST:g}")
+    if name == "remote":
+        return _remotes(value, source)
+    near = difflib.get_close_matches(name, NAMES, 1)
+    raise UsageError(
+        f"{source}: there is no argument {name!r}", f"did you mean {near[0]}?" if near else f"one of {', '.join(NAMES)}"
+    )
+
+
+def _remotes(value: object, source: str) -> tuple[str, ...]:
+    wanted = (value,) if isinstance(value, str) else value
+    if not isinstance(wanted, tuple | list) or not all(isinstance(one, str) for one in wanted):
+        raise UsageError(f"{source}: remote={value!r} is no address", "give 'HOST:PORT', a network, or a list of them")
+    try:
+        endpoints.remotes(wanted, _resolve)
+    except UsageError as exc:
+        raise UsageError(f"{source}: {exc.message.replace('--remote ', 'remote=', 1)}", exc.hint) from None
+    return tuple(wanted)
+
+
+def _resolve(host: str) -> list[str]:
+    """Only what needs no packet."""
+    if host == "localhost":
+        return ["127.0.0.1", "::1"]
+    raise UsageError(f"--remote {host}: a name, and nothing is looked up", "give its address or network")

@@ -1,0 +1,268 @@
+"""Remembers which line of code opened a socket or started a thread, while somebody watches.
+
+An audit hook sees every socket that Python opens, whatever library asks, and the stack at that moment. It
+cannot be taken off again: it is put on when first wanted (with a wrapper of Thread.start), and costs one
+comparison per audit event when nobody watches. A socket is known by its inode, which is what the kernel shows later.
+
+Limits: sockets that C code opens by itself (uvloop, gRPC, curl) raise no audit event. Only names and
+numbers of lines are kept, no frame: a kept frame would keep the client alive and forge a leak.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import socket
+import sys
+import sysconfig
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, NamedTuple
+
+#: Openings remembered before those whose socket is closed are forgotten.
+_MANY = 4096
+#: Frames looked at, the innermost first.
+_DEPTH = 200
+
+
+class Line(NamedTuple):
+    """A line that was being executed."""
+
+    file: str
+    number: int
+    function: str
+
+
+class Opening(NamedTuple):
+    """When and where something was opened or started.
+
+    at: seconds of time.monotonic(). lines: of the code under test and its test, the innermost first; where
+    there are none, of the library. thread: the name of the thread if not the main one. started: where that
+    thread was started.
+    """
+
+    at: float
+    lines: tuple[Line, ...]
+    thread: str = ""
+    started: tuple[Line, ...] = ()
+
+
+class Openings:
+    """What was opened since this was made, by inode; and threads that were started."""
+
+    def __init__(self) -> None:
+        self._by_inode: dict[int, Opening] = {}
+        self._unborn: list[tuple[weakref.ref[socket.socket], Opening]] = []
+        self._processes: list[tuple[tuple[bytes, ...], Opening]] = []
+        self._threads: weakref.WeakKeyDictionary[threading.Thread, Opening] = weakref.WeakKeyDictionary()
+
+    def sockets(self) -> dict[int, Opening]:
+        """By inode; of sockets that are closed, too."""
+        self._give_birth()
+        return dict(self._by_inode)
+
+    def of_thread(self, thread: threading.Thread) -> Opening | None:
+        """Where that thread was started."""
+        return self._threads.get(thread)
+
+    def of_process(self, pid: int) -> Opening | None:
+        """Where that child was started, if by subprocess: it is the last one with that command line."""
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                command = tuple(file.read().split(b"\0")[:-1])
+        except OSError:
+            return None
+        return next((opening for args, opening in reversed(self._processes) if args == command), None)
+
+    def start(self, thread: threading.Thread) -> None:
+        """A thread that is about to be started."""
+        self._threads[thread] = self._opening(sys._getframe(2))
+
+    def see(self, event: str, args: tuple[Any, ...]) -> None:
+        """One audit event of _EVENTS."""
+        opening = self._opening(sys._getframe(2))
+        if event == "subprocess.Popen":
+            self._processes.append((tuple(map(os.fsencode, args[1])), opening))
+            return
+        self._give_birth()
+        sock = args[0]
+        if event == "socket.__new__":
+            self._announce(sock, opening)
+        else:
+            self._note(socket.socket.fileno(sock), opening, again=True)
+
+    def _announce(self, sock: socket.socket, opening: Opening) -> None:
+        """The event comes before the socket has its descriptor, unless it is made around one (accept, pairs)."""
+        frame = sys._getframe(3)
+        given = frame.f_locals.get("fileno") if frame.f_code is _INIT else None
+        if given is None:
+            with contextlib.suppress(TypeError):  # no weak reference to what C code makes
+                self._unborn.append((weakref.ref(sock), opening))
+        else:
+            self._note(given, opening)
+
+    def _give_birth(self) -> None:
+        """Find the inodes of sockets that were not complete when they were announced."""
+        waiting, self._unborn = self._unborn, []
+        for ref, opening in waiting:
+            sock = ref()
+            if sock is not None and not self._note(socket.socket.fileno(sock), opening):
+                self._unborn.append((ref, opening))
+
+    def _note(self, fd: int, opening: Opening, again: bool = False) -> bool:
+        """Remember a socket by its inode; False: it has none. again: this line says more than an earlier one."""
+        try:
+            inode = os.fstat(fd).st_ino
+        except OSError:
+            return False
+        if again or inode not in self._by_inode:
+            self._by_inode[inode] = opening
+            if len(self._by_inode) % _MANY == 0:
+                self._forget()
+        return True
+
+    def _forget(self) -> None:
+        """Drop what is closed, so that a test may open a million sockets."""
+        held = set(_held())
+        for inode in [inode for inode in self._by_inode if inode not in held]:
+            del self._by_inode[inode]
+
+    def _opening(self, frame: FrameType | None) -> Opening:
+        now = time.monotonic()
+        all_lines, own, below = _lines(frame)
+        if not below:
+            # A task that a library made: the lines of the task which waits say more than the runner's.
+            own = _waiting_lines() or own
+        thread = threading.current_thread()
+        if thread is threading.main_thread():
+            return Opening(now, own or all_lines)
+        started = self._threads.get(thread)
+        return Opening(now, own or all_lines, thread.name, started.lines if started else ())
+
+
+def _held() -> Iterator[int]:
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            yield os.stat(f"/proc/self/fd/{name}").st_ino
+
+
+def _lines(frame: FrameType | None) -> tuple[tuple[Line, ...], tuple[Line, ...], bool]:
+    """(the innermost lines of any code, those of one's own, whether own ones come before an event loop's)."""
+    lines: list[Line] = []
+    own: list[Line] = []
+    in_task, below = True, False
+    for _ in range(_DEPTH):
+        if frame is None or _PYTEST in frame.f_code.co_filename:
+            break  # what called pytest is nobody's code under test
+        code = frame.f_code
+        line = Line(code.co_filename, frame.f_lineno, code.co_name)
+        if is_own(code.co_filename):
+            own.append(line)
+            below = below or in_task
+        elif in_task and code.co_filename.endswith(_EVENT_LOOPS):
+            in_task = False
+        if len(lines) < 8 and not is_stdlib(code.co_filename):
+            lines.append(line)
+        frame = frame.f_back
+    return tuple(lines[:4]), tuple(own), below or in_task
+
+
+_PYTEST = f"{os.sep}_pytest{os.sep}"
+_EVENT_LOOPS = (os.path.join("asyncio", "events.py"), os.path.join("trio", "_core", "_run.py"))
+_INIT = socket.socket.__init__.__code__
+
+
+def _waiting_lines() -> tuple[Line, ...]:
+    """Own lines of the task that waits for this one, as far as that can be told."""
+    return _of_asyncio(sys.modules.get("asyncio")) or _of_trio(sys.modules.get("trio"))
+
+
+def _of_asyncio(asyncio: Any) -> tuple[Line, ...]:
+    """asyncio knows no parents: the one other task that has own lines; nothing when there are several."""
+    try:
+        me, tasks = asyncio.current_task(), asyncio.all_tasks()
+    except (AttributeError, RuntimeError):
+        return ()
+    if me is None:  # a callback, of a server for example: nobody waits for it
+        return ()
+    found = [lines for task in tasks if task is not me and (lines := _suspended(task.get_coro()))]
+    return found[0] if len(found) == 1 else ()
+
+
+def _of_trio(trio: Any) -> tuple[Line, ...]:
+    try:
+        task = trio.lowlevel.current_task()
+    except (AttributeError, RuntimeError):
+        return ()
+    lines: tuple[Line, ...] = ()
+    while not lines and task.parent_nursery is not None:
+        task = task.parent_nursery.parent_task
+        lines = _suspended(task.coro)
+    return lines
+
+
+def _suspended(coroutine: Any) -> tuple[Line, ...]:
+    """The own lines at which a coroutine stands, the innermost first."""
+    lines: list[Line] = []
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        if frame is not None and is_own(frame.f_code.co_filename):
+            lines.append(Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+    return tuple(reversed(lines))
+
+
+_STDLIB = tuple({os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")})
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+@functools.cache
+def is_own(file: str) -> bool:
+    """Whether a file is of the project under test: not installed, not of Python, not of hermes-diag."""
+    return not (is_stdlib(file) or file.startswith(_OURS) or any(folder in file for folder in _INSTALLED))
+
+
+@functools.cache
+def is_stdlib(file: str) -> bool:
+    """Whether a file is of Python itself, or no file."""
+    path = os.path.realpath(file)
+    return file.startswith("<") or (path.startswith(_STDLIB) and not any(folder in path for folder in _INSTALLED))
+
+
+_EVENTS = frozenset({"socket.__new__", "socket.connect", "socket.bind", "subprocess.Popen"})
+_watching: Openings | None = None
+_installed = False
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    if _watching is not None and event in _EVENTS:
+        with contextlib.suppress(Exception):  # it must never break what it looks at
+            _watching.see(event, args)
+
+
+_start_thread = threading.Thread.start
+
+
+@functools.wraps(_start_thread)
+def _start(self: threading.Thread) -> None:
+    if _watching is not None:
+        with contextlib.suppress(Exception):
+            _watching.start(self)
+    _start_thread(self)
+
+
+def watch(openings: Openings | None) -> Openings | None:
+    """From now on these remember; None: nobody does. Returns who did before, to be put back."""
+    global _watching, _installed
+    if openings is not None and not _installed:
+        sys.addaudithook(_hook)
+        # Python tells an audit hook of new threads since 3.12 only.
+        threading.Thread.start = _start  # type: ignore[method-assign]
+        _installed = True
+    before, _watching = _watching, openings
+    return before

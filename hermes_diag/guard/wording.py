@@ -1,0 +1,175 @@
+"""What was left behind, in words for somebody who has never heard of us."""
+
+from __future__ import annotations
+
+import linecache
+import os
+from collections.abc import Hashable, Iterable
+from pathlib import Path
+
+from hermes_diag import endpoints, units
+from hermes_diag.guard.left import Left, Socket
+from hermes_diag.guard.openings import Line, Opening, is_own
+from hermes_diag.tcp import CLOSE_WAIT
+
+#: Lines of a chain of calls, and things of one kind, that are shown.
+_CALLS, _THINGS = 4, 10
+
+_MEANING = {
+    CLOSE_WAIT: "the other side has closed it, nobody here has",
+    "ESTABLISHED": "still connected",
+    "CLOSE": "reset by the other side or never connected, and not closed here",
+}
+
+_NOUNS = {
+    "close_wait": "in CLOSE_WAIT",
+    "leaked": "open",
+    "fds": "more open descriptor",
+    "threads": "more running thread",
+}
+
+
+def message(left: Left, beyond: dict[str, tuple[int, int]], root: Path) -> str:
+    """The whole failure. beyond: as of Left.beyond, not empty. root: paths are shown relative to it."""
+    parts = [headline(beyond)]
+    if {"close_wait", "leaked"} & beyond.keys():
+        asked = [one for one in left.sockets if ("close_wait" if one.row.state == CLOSE_WAIT else "leaked") in beyond]
+        parts += _grouped(asked, root)
+    if "fds" in beyond:
+        parts += [_some([f"descriptor of {_target(target, root)}" for target in left.fds])]
+    if "threads" in beyond:
+        parts += [_thread(name, opening, root) for name, opening in left.threads[:_THINGS]]
+    return "\n\n".join(parts)
+
+
+def headline(beyond: dict[str, tuple[int, int]]) -> str:
+    """One line: `left behind: 2 sockets in CLOSE_WAIT (allowed: close_wait=0)`."""
+    found = []
+    for name, (count, most) in beyond.items():
+        noun = _NOUNS[name]
+        if name in ("close_wait", "leaked"):
+            noun = f"socket{'s' * (count != 1)} {noun}"
+        else:
+            noun += "s" * (count != 1)
+        found.append(f"{count} {noun} (allowed: {name}={most})")
+    return "left behind: " + ", ".join(found)
+
+
+def summary(left: Left) -> str:
+    """States and how many: `CLOSE_WAIT 2, UNIX 1`."""
+    states = [one.row.state for one in left.sockets]
+    return ", ".join(f"{state} {states.count(state)}" for state in sorted(set(states)))
+
+
+def place(opening: Opening | None, root: Path) -> str:
+    """The line that opened it: `test_x.py:12 in test_a`, or empty."""
+    return _line(opening.lines[0], root) if opening and opening.lines else ""
+
+
+def _key(one: Socket) -> Hashable:
+    lines = one.opening.lines if one.opening else ()
+    return one.row.state, one.row.remote, one.holder, one.collected, lines
+
+
+def _grouped(sockets: list[Socket], root: Path) -> list[str]:
+    """Those that differ in nothing but their age and descriptor as one."""
+    groups: dict[Hashable, list[Socket]] = {}
+    for one in sockets:
+        groups.setdefault(_key(one), []).append(one)
+    several = list(groups.values())
+    shown = [_sockets(group, root) for group in several[:_THINGS]]
+    more = sum(map(len, several[_THINGS:]))
+    return [*shown, f"... and {more} more"] if more else shown
+
+
+def _sockets(group: list[Socket], root: Path) -> str:
+    one, many = group[0], len(group) > 1
+    words = [_what(one), _age(group), *_holder(one, many)]
+    text = (f"{len(group)} x " if many else "") + ", ".join(filter(None, words))
+    if one.collected:
+        text += "\n    nothing refers to it any more: it was open until the garbage was collected"
+    if one.age is None and one.opening:
+        return text + _calls("opened by the child, which was started", one.opening.lines, root)
+    return text + _opened(one.opening, root)
+
+
+def _what(one: Socket) -> str:
+    row = one.row
+    if row.state == "LISTEN":
+        return f"LISTEN on {endpoints.text(row.local)} (still listening)"
+    to = f" to {endpoints.text(row.remote)}" if row.remote[1] else " socket"
+    meaning = _MEANING.get(row.state)
+    return f"{row.state}{to}" + (f" ({meaning})" if meaning else "")
+
+
+def _age(group: list[Socket]) -> str:
+    ages = sorted(one.age for one in group if one.age is not None)
+    if not ages:
+        return ""
+    least, most = units.duration(ages[0]), units.duration(ages[-1])
+    return f"{least} old" if least == most else f"{least} to {most} old"
+
+
+def _holder(one: Socket, many: bool) -> list[str]:
+    if one.holder is None:
+        return ["no descriptor left: a thread still waits in it, or another process holds it"]
+    if one.holder:
+        return [f"held by child process {one.holder}{_command(one.holder)}"]
+    return [] if many else [f"fd {one.fd}"]
+
+
+def _command(pid: int) -> str:
+    """The name of a process; its arguments may hold secrets."""
+    try:
+        return f" ({Path(f'/proc/{pid}/comm').read_text().strip()})"
+    except OSError:
+        return ""
+
+
+def _opened(opening: Opening | None, root: Path) -> str:
+    if opening is None:
+        return "\n    opened out of sight of Python: by a C library (uvloop is one) or a child process"
+    text = _calls("opened", opening.lines, root)
+    if opening.thread and not any(is_own(line.file) for line in opening.lines):
+        text += f"\n    in thread {opening.thread}" + _calls("which was started", opening.started, root)
+    elif opening.thread:
+        text += f"\n    in thread {opening.thread}"
+    return text
+
+
+def _calls(verb: str, lines: tuple[Line, ...], root: Path) -> str:
+    text = ""
+    for number, line in enumerate(lines[:_CALLS]):
+        text += f"\n    {f'{verb} at' if number == 0 else 'called from'} {_line(line, root)}"
+        source = linecache.getline(line.file, line.number).strip()
+        if source and is_own(line.file):
+            text += f"\n        {source}"
+    return text
+
+
+def _line(line: Line, root: Path) -> str:
+    return f"{_path(line.file, root)}:{line.number} in {line.function}"
+
+
+def _path(file: str, root: Path) -> str:
+    for folder in ("site-packages", "dist-packages"):
+        _, found, rest = file.rpartition(f"{os.sep}{folder}{os.sep}")
+        if found:
+            return rest
+    path = Path(file)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else file
+
+
+def _thread(name: str, opening: Opening | None, root: Path) -> str:
+    if opening is None:
+        return f"thread {name}, still running"
+    return f"thread {name}, still running{_calls('started', opening.lines, root)}"
+
+
+def _target(target: str, root: Path) -> str:
+    return _path(target, root) if target.startswith(os.sep) else target
+
+
+def _some(lines: Iterable[str]) -> str:
+    every = list(lines)
+    return "\n".join(every[:_THINGS] + ([f"... and {len(every) - _THINGS} more"] if len(every) > _THINGS else []))

@@ -1,0 +1,156 @@
+"""The pytest plugin: the marker `limit_sockets`, the fixture `provider`, the report section `--sockets`.
+
+Thin, and nothing heavy at import: pytest loads this at every start in every environment we are installed
+in. What does the work is in hermes_diag.guard and is imported by the first test that wants it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from hermes_diag.guard.around import Guard
+    from hermes_diag.guard.settings import Settings
+    from hermes_diag.provider.blocking import Provider
+
+MARKER = "limit_sockets"
+
+_guard_key: pytest.StashKey[Guard] = pytest.StashKey()
+_settings_key: pytest.StashKey[Settings] = pytest.StashKey()
+_refusal_key: pytest.StashKey[str] = pytest.StashKey()
+#: Guards of tests that run now; more than one when a test runs pytest itself.
+_running: list[Guard] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    # Every default is None, so that the ini file is asked when a flag is not given.
+    group = parser.getgroup("hermes-diag", "sockets left behind (hermes-diag)")
+    group.addoption("--sockets", action="store_true", default=None, help="list the tests that left most sockets behind")
+    group.addoption(
+        "--limit-sockets", default=None, metavar="WHICH", help="tests held to limit_sockets: marked (default), all, off"
+    )
+    parser.addini("limit_sockets_report", "true: as --sockets", default=None)
+    parser.addini("limit_sockets", "as --limit-sockets: marked, all, off", default=None)
+    parser.addini("limit_sockets_default", "for arguments not given, for example: fds=none settle=2", default=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "limit_sockets(close_wait=0, leaked=0, fds=0, threads=0, remote=None, settle=1.0): "
+        "fail when the test leaves more than that behind (hermes-diag)",
+    )
+    given = (
+        config.getoption("sockets"),
+        config.getoption("limit_sockets"),
+        *map(config.getini, ("limit_sockets_report", "limit_sockets", "limit_sockets_default")),
+    )
+    if any(one is not None for one in given):
+        from hermes_diag.guard import section, settings
+
+        config.stash[_settings_key] = read = settings.read(config)
+        if read.report:
+            config.pluginmanager.register(section.Section(), "hermes-diag-sockets")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    marker, settings = item.get_closest_marker(MARKER), item.config.stash.get(_settings_key, None)
+    if marker is not None or (settings is not None and settings.everything):
+        _begin(item, marker, settings)
+    return (yield)
+
+
+def _begin(item: pytest.Item, marker: pytest.Mark | None, settings: Settings | None) -> None:
+    from hermes_diag.errors import HermesDiagError
+    from hermes_diag.guard import around
+
+    try:
+        guard = around.begin(item, marker, settings)
+    except HermesDiagError as exc:
+        item.stash[_refusal_key] = f"{exc.message}: {exc.hint}"
+        return
+    if guard is not None:
+        item.stash[_guard_key] = guard
+        _running.append(guard)
+
+
+@pytest.hookimpl(tryfirst=True, specname="pytest_runtest_setup")
+def pytest_refuse_wrong_marker(item: pytest.Item) -> None:
+    """Not in the wrapper: those of other plugins must have begun, or they fail in the end."""
+    if _refusal_key in item.stash:
+        pytest.fail(item.stash[_refusal_key], pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    guard = item.stash.get(_guard_key, None)
+    if guard is None:
+        return (yield)
+    try:
+        result = yield
+        why = _check(guard)
+    finally:
+        _running.remove(guard)
+        guard.end()
+    if why:
+        pytest.fail(why, pytrace=False)
+    return result
+
+
+def _check(guard: Guard) -> str:
+    from hermes_diag.errors import CannotMeasure
+
+    try:
+        return guard.check()
+    except CannotMeasure as exc:  # who could not look never says clean
+        return f"limit_sockets could not look: {exc.message}: {exc.hint}"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
+    if not _running or fixturedef.scope == "function":
+        return (yield)
+    with _running[-1].wider_scope():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    guard = item.stash.get(_guard_key, None)
+    if guard is not None:
+        guard.note(report)
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """A test that is watched has passed when nothing was left, which is known after its teardown."""
+    verdict = getattr(report, "limit_sockets_verdict", None)
+    if verdict is None:
+        return None
+    return {"later": ("", "", ""), "passed": ("passed", ".", "PASSED"), "failed": ("failed", "F", "FAILED")}[verdict]
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    """A stand-in for OpenAI on 127.0.0.1, of which OPENAI_BASE_URL and OPENAI_API_KEY speak; no proxy is set.
+
+    `provider.set_faults(["rst-mid-stream"])` makes it misbehave; `provider.requests` is what it saw.
+    """
+    from hermes_diag.provider.blocking import Provider
+
+    with Provider() as made:
+        for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("OPENAI_BASE_URL", made.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "hermes-diag-local")
+        yield made
+
+
+# The fixture `gateway_loop` goes here: like `provider`, with its work in a module that it imports.

@@ -1,0 +1,505 @@
+"""The pytest plugin, as pytest runs it: each test runs a file of its own in a process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from conftest import GOLDEN, ROOT
+from leaks.run import plain
+
+from hermes_diag.guard.limits import Limits
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what a process holds is read from /proc")
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+START = """
+import os, socket, threading, pytest
+KEPT = []
+LISTENER = socket.create_server(("127.0.0.1", 0))
+def leak():
+    KEPT.append(socket.create_connection(LISTENER.getsockname()))
+"""
+QUIET = ["-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:asyncio"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs pytest on a file with this source, and this text as its pytest.ini."""
+
+    def run(source: str, *arguments: str, ini: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "test_it.py").write_text(START + textwrap.dedent(source))
+        (tmp_path / "pytest.ini").write_text("[pytest]\n" + ini)
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", *QUIET, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTEST_ADDOPTS": "", "COLUMNS": "200", **environment},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    return run
+
+
+def outcome(done: subprocess.CompletedProcess[str]) -> str:
+    """The last line without its decoration and time: `1 failed, 2 passed`."""
+    return re.sub(r" in [\d.]+s.*|[=\n]", "", done.stdout.splitlines()[-1]).strip()
+
+
+def test_a_test_counts_once(run: Run) -> None:
+    """One that leaves a socket behind has failed and not also passed; one that does not has passed."""
+    done = run(
+        """
+        @pytest.mark.limit_sockets(settle=0)
+        def test_leaks(): leak()
+        @pytest.mark.limit_sockets
+        def test_does_not(): pass
+        def test_is_not_marked(): leak()
+        """,
+        "--junitxml=j.xml",
+        "-v",
+    )
+    assert outcome(done) == "1 failed, 2 passed", done.stdout
+    assert done.returncode == 1
+    assert "test_it.py::test_leaks FAILED" in done.stdout
+    assert "FAILED test_it.py::test_leaks - Failed: left behind: 1 socket open (allowed: leaked=0)" in done.stdout
+
+
+#: What may be left, and the start of the complaint about what this leaves: 2 CLOSE_WAIT, 1 open, 1 file, 1 thread.
+LIMITS: list[tuple[dict[str, object], str]] = [
+    ({"close_wait": 2, "leaked": 1, "fds": 1, "threads": 1}, ""),
+    ({"close_wait": 1, "leaked": 1, "fds": 1, "threads": 1}, "2 sockets in CLOSE_WAIT (allowed: close_wait=1)"),
+    ({"close_wait": 2, "leaked": 0, "fds": 1, "threads": 1}, "1 socket open (allowed: leaked=0)"),
+    ({"close_wait": 2, "leaked": 1, "fds": 0, "threads": 1}, "1 more open descriptor (allowed: fds=0)"),
+    ({"close_wait": 2, "leaked": 1, "fds": 1, "threads": 0}, "1 more running thread (allowed: threads=0)"),
+    ({"close_wait": None, "leaked": None, "fds": None, "threads": None}, ""),
+    ({"close_wait": 2, "leaked": None, "fds": None}, "1 more running thread (allowed: threads=0)"),
+    ({"remote": "192.0.2.0/24", "fds": 1, "threads": 1}, ""),
+    (
+        {"remote": ["127.0.0.0/8"], "fds": 1, "threads": 1, "leaked": 1},
+        "2 sockets in CLOSE_WAIT (allowed: close_wait=0)",
+    ),
+    ({"remote": "localhost", "fds": 1, "threads": 1, "close_wait": 2}, "1 socket open (allowed: leaked=0)"),
+]
+
+
+def test_each_limit_holds_exactly(run: Run) -> None:
+    """What is allowed passes, one more fails and names that limit alone; None is not checked."""
+    body = """
+CLOSES = socket.create_server(("127.0.0.1", 0))
+def leave():
+    for _ in range(2):
+        KEPT.append(socket.create_connection(CLOSES.getsockname()))
+        CLOSES.accept()[0].close()
+    leak()
+    KEPT.extend([open(os.devnull), threading.Event()])
+    threading.Thread(target=KEPT[-1].wait, daemon=True).start()
+"""
+    for number, (limits, _) in enumerate(LIMITS):
+        body += f"@pytest.mark.limit_sockets(settle=0, **{limits!r})\ndef test_{number}(): leave()\n"
+    done = run(body)
+    found = dict(re.findall(r"^_+ test_(\d+) _+\nleft behind: (.*)$", done.stdout, re.MULTILINE))
+    assert found == {str(number): text for number, (_, text) in enumerate(LIMITS) if text}, done.stdout
+
+
+def test_settle_waits_for_what_goes(run: Run) -> None:
+    """A socket that another thread is about to close is none left behind; with no time to settle it is one."""
+    source = """
+        stay = threading.Event()
+        def close_later(sock, seconds):
+            stay.wait(seconds)
+            sock.close()
+        def start(seconds):
+            sock = socket.create_connection(LISTENER.getsockname())
+            threading.Thread(target=close_later, args=(sock, seconds), daemon=True).start()
+        @pytest.mark.limit_sockets(settle=60)
+        def test_goes(): start(0.2)
+        @pytest.mark.limit_sockets(settle=0.1)
+        def test_stays(): start(600)
+        """
+    done = run(source, "--durations=1")
+    assert outcome(done) == "1 failed, 1 passed", done.stdout
+    assert "FAILED test_it.py::test_stays" in done.stdout
+    assert "1 more running thread" in done.stdout
+
+
+def test_wider_fixtures_are_not_the_tests_own(run: Run) -> None:
+    """What a fixture of the module opens while the first test is set up outlives it by intent."""
+    done = run(
+        """
+        @pytest.fixture(scope="module")
+        def pool():
+            with socket.create_connection(LISTENER.getsockname()) as sock, open(os.devnull):
+                stop = threading.Event()
+                thread = threading.Thread(target=stop.wait)
+                thread.start()
+                yield sock
+                stop.set()
+                thread.join()
+        @pytest.fixture
+        def own(pool):
+            leak()
+        @pytest.mark.limit_sockets
+        def test_of_module(pool): pass
+        @pytest.mark.limit_sockets(settle=0)
+        def test_of_function(own): pass
+        @pytest.mark.limit_sockets
+        def test_last(pool): pass
+        """
+    )
+    assert outcome(done) == "1 failed, 2 passed", done.stdout
+    assert "FAILED test_it.py::test_of_function" in done.stdout
+
+
+def test_a_test_that_fails_is_not_accused_as_well(run: Run) -> None:
+    """Its traceback keeps what it had open; and a fixture that fails at its end speaks for itself."""
+    done = run(
+        """
+        pytestmark = pytest.mark.limit_sockets(settle=0)
+        def test_fails():
+            sock = socket.create_connection(LISTENER.getsockname())
+            assert sock is None
+        def test_skips():
+            leak()
+            pytest.skip("no need")
+        @pytest.fixture
+        def broken():
+            yield
+            raise RuntimeError("broken")
+        def test_broken(broken): leak()
+        """
+    )
+    assert outcome(done) == "1 failed, 1 skipped, 1 error", done.stdout
+    assert "left behind" not in done.stdout
+
+
+@pytest.mark.parametrize(("strict", "fails"), [("True", "1 failed, 1 xfailed"), ("False", "1 xfailed, 1 xpassed")])
+def test_a_known_leak_may_be_expected(run: Run, strict: str, fails: str) -> None:
+    """xfail is about what is left behind, too, and strict finds out when it is no more."""
+    done = run(
+        f"""
+        @pytest.mark.xfail(strict={strict})
+        @pytest.mark.limit_sockets(settle=0)
+        def test_known(): leak()
+        @pytest.mark.xfail(strict={strict})
+        @pytest.mark.limit_sockets
+        def test_mended(): pass
+        """
+    )
+    assert outcome(done) == fails, done.stdout
+
+
+WRONG = {
+    "close_wiat=0": "there is no argument 'close_wiat': did you mean close_wait?",
+    "colour=1": "there is no argument 'colour': one of close_wait, leaked, fds, threads, remote, settle",
+    "3": "3 has no name: give NAME=VALUE, for example leaked=1",
+    "leaked=-1": "leaked=-1 is no count: give 0 or more, or None: not checked",
+    "fds=True": "fds=True is no count: give 0 or more, or None: not checked",
+    "threads='2'": "threads='2' is no count: give 0 or more, or None: not checked",
+    "settle=float('nan')": "settle=nan is no time: give seconds from 0 to 600",
+    "settle=None": "settle=None is no time: give seconds from 0 to 600",
+    "remote=80": "remote=80 is no address: give 'HOST:PORT', a network, or a list of them",
+    "remote='10.0.0.1:http'": "remote=10.0.0.1:http: 'http' is no port: a port is a number from 1 to 65535",
+    "remote='api.test'": "remote=api.test: a name, and nothing is looked up: give its address or network",
+}
+
+
+def test_wrong_arguments_are_one_line(run: Run) -> None:
+    """That names the test and the argument; the test does not run, others do."""
+    tests = [f"@pytest.mark.limit_sockets({wrong})\ndef test_{n}(): print('has run')" for n, wrong in enumerate(WRONG)]
+    done = run("\n".join([*tests, "def test_right(): pass"]))
+    assert outcome(done) == f"1 passed, {len(WRONG)} errors", done.stdout
+    for number, error in enumerate(WRONG.values()):
+        assert f"\nlimit_sockets of test_it.py::test_{number}: {error}\n" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "has run" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("ini", "arguments", "error"),
+    [
+        ("limit_sockets = some", [], "pytest.ini, limit_sockets: there is no 'some': one of marked, all, off"),
+        ("", ["--limit-sockets=some"], "--limit-sockets: there is no 'some': one of marked, all, off"),
+        ("limit_sockets_report = maybe", [], "pytest.ini, limit_sockets_report: 'maybe' is no answer: true or false"),
+        ("limit_sockets_default = leaked", [], "pytest.ini, limit_sockets_default: 'leaked' is no NAME=VALUE: NAME is"),
+        ("limit_sockets_default = leaked=x", [], "pytest.ini, limit_sockets_default: leaked='x' is no count: give 0"),
+        ("limit_sockets_default = nap=1", [], "pytest.ini, limit_sockets_default: there is no argument 'nap': one of"),
+    ],
+)
+def test_wrong_settings_name_their_source(run: Run, ini: str, arguments: list[str], error: str) -> None:
+    """One line, and pytest's code for wrong usage."""
+    done = run("def test_it(): pass", *arguments, ini=ini)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert done.stderr.strip().startswith(f"ERROR: {error}")
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+MARKED_AND_NOT = """
+@pytest.mark.limit_sockets(leaked=0)
+def test_marked(): leak()
+def test_not_marked(): leak()
+"""
+
+
+@pytest.mark.parametrize(
+    ("ini", "arguments", "expected"),
+    [
+        ("", [], "1 failed, 1 passed"),
+        ("limit_sockets = all", [], "2 failed"),
+        ("limit_sockets = all", ["--limit-sockets=off"], "2 passed"),
+        ("limit_sockets = off", [], "2 passed"),
+        ("limit_sockets = off", ["--limit-sockets=marked"], "1 failed, 1 passed"),
+        ("limit_sockets = all\nlimit_sockets_default = leaked=1", [], "1 failed, 1 passed"),
+        ("limit_sockets_default = leaked=none", ["--limit-sockets=all"], "1 failed, 1 passed"),
+        ("limit_sockets_default = remote=192.0.2.1,192.0.2.2:80", ["--limit-sockets=all"], "2 passed"),
+    ],
+)
+def test_a_flag_wins_over_the_ini_file(run: Run, ini: str, arguments: list[str], expected: str) -> None:
+    """And what a marker says over both."""
+    settle = "" if "limit_sockets_default" in ini else "\nlimit_sockets_default = settle=0"
+    assert outcome(run(MARKED_AND_NOT, *arguments, ini=ini + settle)) == expected
+
+
+WORST = """
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_many(count):
+    for _ in range(count): leak()
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--sockets"], ["--sockets", "-n", "2"], []], ids=["alone", "xdist", "ini"])
+def test_the_section_lists_the_worst_tests(run: Run, arguments: list[str]) -> None:
+    """By the ini file, too, and with workers; without a marker nothing fails."""
+    done = run(
+        WORST, *arguments, ini="limit_sockets_default = settle=0\n" + "limit_sockets_report = true\n" * (not arguments)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, _, section = done.stdout.partition("sockets left behind by 2 of 3 tests")
+    lines = [line for line in section.splitlines()[1:] if not line.startswith("=")]
+    assert lines == [
+        "   3  test_it.py::test_many[3]: ESTABLISHED 3",
+        "        test_it.py:6 in leak",
+        "   1  test_it.py::test_many[1]: ESTABLISHED 1",
+        "        test_it.py:6 in leak",
+    ]
+
+
+def test_there_is_no_section_unless_wanted(run: Run) -> None:
+    """Nor is anything watched."""
+    assert "left behind" not in run(WORST).stdout
+
+
+def test_many_of_a_kind_are_one(run: Run) -> None:
+    """A hundred sockets of one line are one entry with their number."""
+    done = run(
+        """
+        @pytest.mark.limit_sockets(settle=0)
+        def test_many():
+            for _ in range(100): leak()
+        """
+    )
+    assert done.stdout.count("ESTABLISHED") == 1
+    assert "100 x ESTABLISHED to 127.0.0.1:" in done.stdout
+
+
+def test_sockets_by_the_thousand_are_forgotten_when_closed(run: Run) -> None:
+    """The one that stays is still named by its line."""
+    done = run(
+        """
+        @pytest.mark.limit_sockets(settle=0)
+        def test_many():
+            KEPT.append(socket.socket())
+            for _ in range(10_000): socket.socket().close()
+        """
+    )
+    assert "opened at test_it.py:10 in test_many" in done.stdout, done.stdout
+
+
+def test_the_next_test_is_not_blamed(run: Run) -> None:
+    """Garbage of a leak is collected where it is reported: with warnings as errors, later tests stay clean."""
+    done = run(
+        """
+        @pytest.mark.limit_sockets(settle=0)
+        def test_leaks():
+            class Cycle: pass
+            cycle = Cycle()
+            cycle.me, cycle.sock = cycle, socket.create_connection(LISTENER.getsockname())
+        def test_next():
+            import gc
+            gc.collect()
+        """,
+        "-W",
+        "error",
+    )
+    assert outcome(done) == "1 failed, 1 passed", done.stdout
+    assert "nothing refers to it any more" in done.stdout
+
+
+def test_junit_has_it_once(run: Run, tmp_path: Path) -> None:
+    """One test, one complaint with its text."""
+    run("@pytest.mark.limit_sockets(settle=0)\ndef test_leaks(): leak()", "--junitxml=j.xml")
+    suite = ElementTree.parse(tmp_path / "j.xml").getroot()[0]
+    assert [suite.get(name) for name in ("tests", "failures", "errors")] == ["1", "0", "1"]
+    assert "opened at test_it.py:6 in leak" in suite.findtext("testcase/error")
+
+
+def test_classes_modules_and_unittest(run: Run) -> None:
+    """The marker may stand on a class or in pytestmark; the nearest one holds."""
+    done = run(
+        """
+        import unittest
+        pytestmark = pytest.mark.limit_sockets(settle=0)
+        @pytest.mark.limit_sockets(leaked=1, settle=0)
+        class TestAllowed:
+            def test_one(self): leak()
+            @pytest.mark.limit_sockets(leaked=0, settle=0)
+            def test_none(self): leak()
+        class Case(unittest.TestCase):
+            def tearDown(self): self.sock.close()
+            def test_closed(self): self.sock = socket.create_connection(LISTENER.getsockname())
+            def test_open(self): self.sock = socket.socket(); leak()
+        """
+    )
+    failed = set(re.findall(r"^FAILED test_it.py::(\S+)", done.stdout, re.MULTILINE))
+    assert failed == {"TestAllowed::test_none", "Case::test_open"}, done.stdout
+    assert outcome(done) == "2 failed, 2 passed"
+
+
+def test_a_test_may_run_pytest_itself(run: Run) -> None:
+    """Guards stand inside each other: each judges its own test, and the outer one hears of later openings again."""
+    done = run(
+        """
+        pytest_plugins = "pytester"
+        @pytest.mark.limit_sockets(settle=0, fds=None)
+        def test_outer(pytester):
+            pytester.makepyfile('''
+                import pytest, socket
+                @pytest.mark.limit_sockets(settle=0)
+                def test_inner(): test_inner.kept = socket.socket()
+                @pytest.mark.limit_sockets
+                def test_good(): pass
+            ''')
+            pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:asyncio").assert_outcomes(failed=1, passed=1)
+            leak()
+        """
+    )
+    assert outcome(done) == "1 failed", done.stdout
+    assert "opened at test_it.py:6 in leak" in done.stdout
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("unshare"), reason="to hide /proc takes root and a mount namespace"
+)
+def test_who_cannot_look_does_not_say_clean(run: Run, tmp_path: Path) -> None:
+    """Without /proc a marked test is an error with its cure, unless that is switched off."""
+    run("@pytest.mark.limit_sockets\ndef test_it(): pass")
+    for arguments, expected in (([], "1 error"), (["--limit-sockets=off"], "1 passed")):
+        command = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+        done = subprocess.run(
+            [*command, sys.executable, "-m", "pytest", *QUIET, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if "mount:" in done.stderr:
+            pytest.skip("not allowed to mount here")
+        assert outcome(done) == expected, done.stdout
+        assert ("run on Linux, or with --limit-sockets=off" in done.stdout) == (not arguments)
+
+
+def test_the_provider_fixture(run: Run) -> None:
+    """Points the environment at itself for one test, without proxies; faults may be set."""
+    done = run(
+        """
+        import openai
+        def test_it(provider):
+            assert os.environ["OPENAI_BASE_URL"] == provider.base_url
+            assert not [name for name in os.environ if name.lower().endswith("_proxy")]
+            with openai.OpenAI(max_retries=0) as client:
+                assert client.responses.create(model="gpt-5", input="hi").output_text
+                provider.set_faults(["http-503"])
+                with pytest.raises(openai.InternalServerError):
+                    client.responses.create(model="gpt-5", input="hi")
+            provider.settle()
+            assert len(provider.requests) == 2
+        def test_after():
+            assert os.environ["OPENAI_BASE_URL"] == "http://before"
+            assert os.environ["HTTPS_PROXY"] == "http://proxy"
+        """,
+        OPENAI_BASE_URL="http://before",
+        HTTPS_PROXY="http://proxy",
+        http_proxy="http://proxy",
+    )
+    assert outcome(done) == "2 passed", done.stdout
+
+
+def test_nothing_heavy_is_imported_before_it_is_used(run: Run) -> None:
+    """A run without a marked test pays for the plugin's one module only, and has no audit hook."""
+    done = run(
+        """
+        import sys
+        def test_it():
+            assert {name for name in sys.modules if name.startswith("hermes_diag")} == {
+                "hermes_diag", "hermes_diag.pytest_plugin"
+            }
+            assert threading.Thread.start.__module__ == "threading"
+            assert threading.Thread.start is threading.Thread.__dict__["start"]
+            assert not hasattr(threading.Thread.start, "__wrapped__")
+        @pytest.mark.limit_sockets
+        def test_marked(): pass
+        def test_marked_imports_little():
+            heavy = {"typer", "rich", "psutil", "h11", "msgspec", "trustme", "openai", "httpx", "asyncio"}
+            assert not heavy & set(sys.modules)
+        """,
+        "-p",
+        "no:anyio",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:hypothesispytest",
+    )
+    assert outcome(done) == "3 passed", done.stdout
+
+
+def examples(tmp_path: Path, factory: str) -> subprocess.CompletedProcess[str]:
+    folder = shutil.copytree(ROOT / "tests" / "examples", tmp_path / "examples")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *QUIET, "--rootdir", str(folder), str(folder / "test_limit_sockets.py")],
+        cwd=folder,
+        env={**os.environ, "LIFECYCLE_FACTORY": factory, "PYTEST_ADDOPTS": "", "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_guard_of_the_bug_report(tmp_path: Path) -> None:
+    """tests/examples passes on the fixed factory; on the buggy one it fails with words a stranger understands."""
+    assert outcome(examples(tmp_path / "fixed", "fixed")) == "1 passed"
+    done = examples(tmp_path / "buggy", "buggy")
+    assert done.returncode == 1
+    text = re.sub(r" in [\d.]+s", "", plain(done.stdout))
+    assert text == (GOLDEN / "example_limit_sockets.txt").read_text()
+
+
+def test_the_docs_name_everything() -> None:
+    """docs/pytest.md has each argument with its default, and each flag and setting."""
+    docs = (ROOT / "docs" / "pytest.md").read_text()
+    for field in dataclasses.fields(Limits):
+        default = "all" if field.name == "remote" else field.default
+        assert f"| `{field.name}` | {default} |" in docs
+    for name in ("--limit-sockets", "--sockets", "limit_sockets", "limit_sockets_report", "limit_sockets_default"):
+        assert f"`{name}" in docs
