@@ -225,6 +225,11 @@ class Lane:
                 break
         return frames(self._stderr)
 
+    def end(self, pid: int) -> None:
+        """Kill a job that hangs; the lane goes on."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
     async def _read_stderr(self) -> None:
         while True:
             try:

@@ -7,7 +7,7 @@ in. What does the work is in hermes_diag.guard and is imported by the first test
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hermes_diag.guard.around import Guard
     from hermes_diag.guard.settings import Settings
     from hermes_diag.provider.blocking import Provider
+    from hermes_diag.trial import Loop
 
 MARKER = "limit_sockets"
 
@@ -153,4 +154,12 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
         yield made
 
 
-# The fixture `gateway_loop` goes here: like `provider`, with its work in a module that it imports.
+@pytest.fixture
+def gateway_loop() -> Callable[..., Loop]:
+    """Drives a client factory through turns, interrupts and overlaps: see `hermes_diag.trial.loop`.
+
+    `gateway_loop(make_client).check()` fails with what went wrong or was left behind.
+    """
+    from hermes_diag import trial
+
+    return trial.loop

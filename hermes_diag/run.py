@@ -127,9 +127,9 @@ def finish(run_: Run | LiveRun) -> bool:
     except KeyboardInterrupt:
         return False
     except BaseExceptionGroup as group:
-        raise _first(group) from None
+        raise first(group) from None
     return True
 
 
-def _first(error: BaseException) -> BaseException:
-    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+def first(error: BaseException) -> BaseException:
+    return first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -17,6 +15,7 @@ import psutil
 from hermes_diag.capture import Recorder
 from hermes_diag.errors import CannotMeasure
 from hermes_diag.gateway.contract import Barrier, Done, Exited, Failed, Hello, Job, Started
+from hermes_diag.here import HereLane
 from hermes_diag.interpreter import Gone, Interpreter, Lane, Target
 from hermes_diag.model import ESTABLISHED, FRESH, HERMES, Cell, Outcome, SocketRow
 from hermes_diag.plan import BARRIERS
@@ -73,7 +72,7 @@ class Session:
         self._pid = 0
         self._begun = 0.0
 
-    async def on_lane(self, lane: Lane, stack: Hello) -> None:
+    async def on_lane(self, lane: Lane | HereLane, stack: Hello) -> None:
         """Run the cell as a job of a lane that has said hello."""
         self._begin(stack)
         await self._observed(self._job(lane))
@@ -127,7 +126,7 @@ class Session:
             self._record(record)
         self._record(outcome)
 
-    async def _job(self, lane: Lane) -> None:
+    async def _job(self, lane: Lane | HereLane) -> None:
         try:
             await lane.start(self._as_job(), self._payload)
             await self._follow(lane)
@@ -160,7 +159,7 @@ class Session:
             settings=self._props.job,
         )
 
-    async def _follow(self, lane: Lane) -> None:
+    async def _follow(self, lane: Lane | HereLane) -> None:
         """Take events until the job's process has exited."""
         done, failed = False, ""
         while True:
@@ -191,7 +190,7 @@ class Session:
             else:
                 self._record(event)
 
-    async def _end_hung(self, lane: Lane) -> NoReturn:
+    async def _end_hung(self, lane: Lane | HereLane) -> NoReturn:
         """Raise Hung with the stacks of a job that hangs; it is gone then, and its lane free again.
 
         Without a stack nobody knows who hangs (a stopped process gives none): that is Died.
@@ -199,8 +198,7 @@ class Session:
         why = f"no word from the worker for {self._patience():.0f} s"
         stacks = await lane.stacks(self._pid) if self._pid else ()
         if self._pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+            lane.end(self._pid)
         try:
             async with asyncio.timeout(PATIENCE):
                 while not isinstance(await lane.event(), Exited):

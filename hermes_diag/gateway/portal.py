@@ -14,8 +14,17 @@ def loop():
     with _lock:
         if _loop is None:
             _loop = asyncio.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="event-loop", daemon=True).start()
+            threading.Thread(target=_live, args=(_loop,), name="event-loop", daemon=True).start()
     return _loop
+
+
+def stop():
+    """End the loop and its thread, if there is one."""
+    global _loop
+    with _lock:
+        ending, _loop = _loop, None
+    if ending is not None:
+        ending.call_soon_threadsafe(ending.stop)
 
 
 def started():
@@ -40,6 +49,11 @@ def call(function, *args):
         return function(*args)
 
     return run(calling())
+
+
+def _live(own):
+    own.run_forever()
+    own.close()
 
 
 async def _await(awaitable):

@@ -40,12 +40,7 @@ def of(job, base_url, sdk, link):
     if spec is None:
         create = importlib.import_module("." + job.strategy, __package__ + ".strategies").create_client
         return Strategy(sdk, create)
-    # A module-level client must find our provider when the module is imported.
-    os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"] = base_url, sdk.LOCAL_KEY
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=link.mute)  # a child that the user's code forks is not the worker
-    with Guard(link, "importing the factory"):
-        thing = load(spec)
+    thing = link.thing if link.thing is not None else _imported(spec, base_url, sdk, link)
     if isinstance(thing, sdk.CLIENTS):
         return Instance(sdk, link, base_url, thing)
     if hasattr(thing, "acquire") and hasattr(thing, "release"):
@@ -54,6 +49,16 @@ def of(job, base_url, sdk, link):
     if not callable(thing):
         raise Broken("it is %s, neither callable nor a client" % _kind(thing))
     return Factory(sdk, link, base_url, thing)
+
+
+def _imported(spec, base_url, sdk, link):
+    """What the spec names, imported in this process, which is the subject's own. Raises Broken."""
+    # A module-level client must find our provider when the module is imported.
+    os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"] = base_url, sdk.LOCAL_KEY
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=link.mute)  # a child that the user's code forks is not the worker
+    with Guard(link, "importing the factory"):
+        return load(spec)
 
 
 def load(spec):
@@ -202,8 +207,7 @@ class Guard:
     def _hangs(self, thread):
         stack = traceback.extract_stack(sys._current_frames().get(thread))
         error = "no return within %.0f s while %s" % (PATIENCE, self._doing)
-        self._link.send(Failed(error, frames(stack), "factory"))
-        os._exit(3)
+        self._link.give_up(Failed(error, frames(stack), "factory"))
 
 
 def frames(stack):

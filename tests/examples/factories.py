@@ -16,7 +16,7 @@ def buggy(client_kwargs: dict[str, Any]) -> openai.OpenAI:
 
 
 def fixed(client_kwargs: dict[str, Any]) -> openai.OpenAI:
-    """Copies first: each client has a transport of its own."""
+    """Copies first: each client has a transport of its own, with the SDK's timeout and limits."""
     kwargs = dict(client_kwargs)
-    kwargs.setdefault("http_client", httpx.Client())
+    kwargs.setdefault("http_client", openai.DefaultHttpxClient())
     return openai.OpenAI(**kwargs)

@@ -1,0 +1,115 @@
+"""A lane in this process: the worker's loop in a thread, for a factory that no other process can import.
+
+The sockets are real and looked at from the same table, but what else this process does is counted with
+them, and a client that hangs cannot be ended: its thread stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from hermes_diag.gateway import contract
+from hermes_diag.gateway.__main__ import PACKAGE, load_package
+from hermes_diag.gateway.contract import GO, Barrier, Done, Exited, Hello, Job, Started
+from hermes_diag.interpreter import short_path
+
+
+class HereLane:
+    """What a Session needs of an interpreter.Lane; runs one job after the other on `thing`, the subject."""
+
+    spawn = False
+    gone = False
+
+    def __init__(self, thing: Any) -> None:
+        self._thing = thing
+        self._loop = asyncio.get_running_loop()
+        self._events: asyncio.Queue[Any] = asyncio.Queue()
+        self._thread: threading.Thread | None = None
+        self._link: _Link | None = None
+
+    async def hello(self) -> Hello:
+        """The stack of this process."""
+        return Hello(protocol=contract.PROTOCOL, **_worker("sdk").stack())
+
+    async def start(self, job: Job, payload: bytes) -> None:
+        """Run a job in a thread of its own."""
+        self._link = link = _Link(self._thing, self._take)
+        self._thread = threading.Thread(target=_run, args=(job, json.loads(payload), link), daemon=True)
+        self._thread.start()
+
+    def _take(self, event: Any) -> None:
+        """From any thread: an event of ours or of the worker's contract, which is a module of its own."""
+        fields = contract.to_line(event) if type(event) in contract.NAMES else _worker("contract").to_line(event)
+        kind = contract.EVENTS[fields.pop("event")]
+        self._loop.call_soon_threadsafe(self._events.put_nowait, msgspec.convert(msgspec.to_builtins(fields), kind))
+
+    async def event(self) -> Any:
+        """The next event of the job."""
+        return await self._events.get()
+
+    async def go(self) -> None:
+        """Open the barrier at which the job stands."""
+        assert self._link is not None
+        self._link.opened.put(GO)
+
+    async def stacks(self, pid: int) -> tuple[str, ...]:
+        """Frames of the job's thread, innermost first."""
+        frame = sys._current_frames().get(self._thread.ident or 0) if self._thread else None
+        stack = reversed(traceback.extract_stack(frame)) if frame else ()
+        return tuple(f"{short_path(one.filename)}:{one.lineno} {one.name}" for one in stack)
+
+    def end(self, pid: int) -> None:
+        """It cannot be ended; nobody waits for it any more."""
+        self._events.put_nowait(Exited(3))
+
+
+class _Link:
+    """The worker's end of the conversation (gateway/link.py), without a descriptor."""
+
+    def __init__(self, thing: Any, take: Any) -> None:
+        self.thing = thing
+        self.send = take
+        self.opened: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def give_up(self, failed: Any) -> None:
+        """The user's code hangs: said, and its thread left alone."""
+        self.send(failed)
+        self.send(Exited(3))
+
+    def barrier(self, label: Any, turns: int) -> None:
+        self.send(Barrier(label, turns))
+        self.opened.get()
+
+
+def _run(job: Job, payload: dict[str, Any], link: _Link) -> None:
+    loop, subjects, worker = _worker("loop"), _worker("subjects"), _worker("worker")
+    link.send(Started(os.getpid()))
+    try:
+        loop.run(job, payload, _worker("sdk"), link)
+        link.send(Done())
+    except subjects.Broken as exc:
+        link.send(exc.failed)
+    except Exception as exc:
+        link.send(worker._failed(exc))
+    _worker("portal").stop()
+    link.send(Exited(0))
+
+
+@cache
+def _worker(name: str) -> ModuleType:
+    """A module of the worker, under the private name that it has in its own process."""
+    if PACKAGE not in sys.modules:
+        load_package()  # type: ignore[no-untyped-call]  # plain Python 3.9
+    return importlib.import_module(f"{PACKAGE}.{name}")

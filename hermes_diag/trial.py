@@ -1,0 +1,192 @@
+"""A client factory on trial, from Python: `loop` puts it under the gateway's workloads, `audit` tries its promises.
+
+For tests: `check()` of what they return raises AssertionError with the reason. Blocking; may be called
+from a test that runs in an event loop of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import sys
+from collections.abc import Coroutine, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hermes_diag import audits, judge, payload, plan, pythons, run
+from hermes_diag.capture import Recorder
+from hermes_diag.errors import UsageError
+from hermes_diag.here import HereLane
+from hermes_diag.interpreter import Target
+from hermes_diag.model import FRESH, AuditReport, Cell, CellReport, Finding, Plan, Report
+from hermes_diag.provider.thread import ProviderThread
+from hermes_diag.sampling import backends
+from hermes_diag.session import Session
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What became of a factory under the loop. `words` are the verdicts of its workloads, by name."""
+
+    report: Report
+
+    @property
+    def ok(self) -> bool:
+        return self.report.exit_code == 0
+
+    @property
+    def words(self) -> dict[str, str]:
+        return {one.cell.name.removeprefix("factory/"): one.word for one in self.report.cells}
+
+    def check(self) -> None:
+        """Raises AssertionError when a turn failed, something was left behind, or it could not be measured."""
+        __tracebackhide__ = True
+        if not self.ok:
+            raise AssertionError(str(self))
+
+    def __str__(self) -> str:
+        bad = [one for one in self.report.cells if one.word not in ("ok", "too short")]
+        found = {finding.code: finding for cell in bad for finding in cell.findings if finding.severity != "note"}
+        return "\n".join([self.report.verdict, *map(_counts, self.report.cells), *map(_told, found.values())])
+
+
+def _counts(cell: CellReport) -> str:
+    errors = "".join(f", {name} x{count}" for name, count in cell.errors.items())
+    left = "not seen" if cell.close_wait_left is None else cell.close_wait_left
+    return (
+        f"  {cell.cell.name.removeprefix('factory/')}: {cell.word}; {cell.ok + cell.interrupted} of {cell.attempts} "
+        f"turns ok{errors}; CLOSE_WAIT left: {left}"
+    )
+
+
+def _told(finding: Finding) -> str:
+    reference = f"  [{finding.reference}]" if finding.reference else ""
+    return f"  {finding.severity}: {finding.summary}\n    {finding.remedy}{reference}"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found. `broken` are the codes of the promises that do not hold."""
+
+    report: AuditReport
+
+    @property
+    def ok(self) -> bool:
+        return self.report.exit_code == 0
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        return tuple(row.code for row in self.report.rows if row.status == "broken")
+
+    def check(self) -> None:
+        """Raises AssertionError when a promise is broken, or one could not be told."""
+        __tracebackhide__ = True
+        if not self.ok:
+            raise AssertionError(str(self))
+
+    def __str__(self) -> str:
+        rows = [one for one in self.report.rows if one.status in ("broken", "could not tell")]
+        told = [f"  {one.status}: {one.promise}\n    {one.seen}\n    {one.why}  [{one.reference}]" for one in rows]
+        return "\n".join([self.report.verdict, *told])
+
+
+def loop(
+    factory: Any,
+    *,
+    workloads: Iterable[str] = (),
+    releases: Iterable[str] = (),
+    sessions: int | None = None,
+    turns: int | None = None,
+    retries: int = 0,
+    faults: Iterable[str] = (),
+    python: str = sys.executable,
+    cwd: str | os.PathLike[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    in_process: bool = False,
+) -> Loop:
+    """Drive a factory through turns, interrupts and overlaps, as `hermes-diag repro --factory` does.
+
+    factory: a SPEC, or a callable or class that a fresh interpreter can import from its file; with
+    `in_process` any object that a SPEC may name, also a closure or a client. workloads: of steady,
+    interrupted, overlapping. Raises UsageError for what cannot be driven, CannotMeasure without an SDK.
+    """
+    body = payload.load(None)
+    spec = _shown(factory) if in_process else _spec(factory, cwd)
+    sizes = plan.Sizes(sessions, turns, None, retries)
+    made = plan.for_factory(body.info, spec, tuple(releases), tuple(workloads), sizes, tuple(faults))
+    made = Plan(tuple(cell for cell in made.cells if cell.workload != FRESH), body.info)
+    if in_process:
+        return Loop(_beside(_in_process(made, body.wire, factory)))
+    target = Target(pythons.resolve(python), Path(cwd) if cwd is not None else None, dict(env or {}))
+    return Loop(judge.report(made, _beside(_in_workers(made, body.wire, target))))
+
+
+def audit(
+    factory: Any,
+    *,
+    python: str = sys.executable,
+    cwd: str | os.PathLike[str] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Audit:
+    """Try the promises of a factory, as `hermes-diag audit` does. Arguments as for `loop`."""
+    body = payload.load(None)
+    made = audits.plan(body.info, _spec(factory, cwd))
+    target = Target(pythons.resolve(python), Path(cwd) if cwd is not None else None, dict(env or {}))
+    return Audit(audits.judge(made, _beside(_in_workers(made, body.wire, target))))
+
+
+async def _in_workers(made: Plan, wire: bytes, target: Target) -> Any:
+    under_way = run.Run(made, wire, target)
+    try:
+        await under_way.run()
+    except BaseExceptionGroup as group:
+        raise run.first(group) from None
+    return under_way.evidence()
+
+
+async def _in_process(made: Plan, wire: bytes, thing: Any) -> Report:
+    backend, _, _ = backends.pick(os.getpid(), "auto")
+    recorders = {cell: Recorder(cell) for cell in made.cells}
+    with ProviderThread() as thread:
+        for cell, recorder in recorders.items():
+            lane = HereLane(thing)
+            session = Session(cell, made.payload.api, wire, recorder, _unseen, backend, thread)
+            await session.on_lane(lane, await lane.hello())
+    return judge.report(made, [recorder.evidence() for recorder in recorders.values()])
+
+
+def _unseen(cell: Cell, record: Any) -> None:
+    """Nobody watches."""
+
+
+def _beside(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run it in a thread: the caller may stand in an event loop."""
+    with ThreadPoolExecutor(1, "hermes-diag") as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+def _spec(factory: Any, cwd: str | os.PathLike[str] | None) -> str:
+    """The SPEC of a callable or class. Raises UsageError for one that only this process knows."""
+    if isinstance(factory, str):
+        return factory
+    name = getattr(factory, "__qualname__", "")
+    try:
+        file = inspect.getsourcefile(factory)
+    except TypeError:
+        file = None
+    if not name or "<" in name or file is None:
+        raise UsageError(
+            f"{_shown(factory)} cannot be imported by another process",
+            "define it at the top of its module, name it as package.module:name, or add in_process=True",
+        )
+    inside = os.path.relpath(file, cwd)
+    return f"{os.path.abspath(file) if inside.startswith('..') else inside}:{name}"
+
+
+def _shown(factory: Any) -> str:
+    if isinstance(factory, str):
+        raise UsageError("in_process takes the object itself", "import it, and pass it in the place of its name")
+    return str(getattr(factory, "__qualname__", type(factory).__qualname__))
