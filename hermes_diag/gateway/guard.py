@@ -3,7 +3,8 @@
 A provider of ours is on loopback, and nothing else may be reached. A job that replays against an
 endpoint may reach the addresses that the host has resolved it to, and nothing else, not loopback
 either: whatever a redirect, a proxy or a factory asks for is refused before a packet leaves, a name
-before it is looked up. What runs in a process of its own (a factory that calls curl) is not held.
+before it is looked up. What runs in a process of its own (a factory that calls curl) is not held; the
+real Hermes may start no program at all.
 
 reach      HOST|PORT|ADDRESS,ADDRESS...   the endpoint
 requests   how many requests may go out, retries and redirects included
@@ -16,7 +17,12 @@ import sys
 import threading
 
 _CONNECTS = ("socket.connect", "socket.sendto", "socket.sendmsg")
+_PROGRAMS = ("subprocess.Popen", "os.posix_spawn", "os.system", "os.exec", "os.fork", "os.forkpty", "pty.spawn")
 _LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
+
+
+#: What was refused so far, by kind.
+refused = {"connections": 0, "lookups": 0, "programs": 0}
 
 
 class OutOfReach(OSError):
@@ -99,13 +105,16 @@ class Counter:
         return counted
 
 
-def install(settings, http):
-    """Hold this process to what its job may do; returns the Counter, None when nothing is counted."""
+def install(settings, http, programs=True):
+    """Hold this process to what its job may do, for good; returns the Counter, None when nothing is counted.
+
+    programs: whether it may start any.
+    """
     allowed = Loopback()
     if "reach" in settings:
         allowed = Endpoint(settings["reach"])
         allowed.pin()
-    sys.addaudithook(_hook(allowed))
+    sys.addaudithook(_hook(allowed, programs))
     if "requests" not in settings:
         return None
     counter = Counter(int(settings["requests"]))
@@ -113,15 +122,20 @@ def install(settings, http):
     return counter
 
 
-def _hook(allowed):
+def _hook(allowed, programs):
     def hook(event, args):
         if event in _CONNECTS:
             if _is_internet(args[1]) and not allowed.address(_plain(args[1][0]), args[1][1]):
+                refused["connections"] += 1
                 raise OutOfReach(errno.EACCES, "this job may not talk to that address")
         elif event in _LOOKUPS:
             name = _plain(args[0])
             if name and not _is_address(name) and not allowed.name(name):
+                refused["lookups"] += 1
                 raise OutOfReach(errno.EACCES, "this job may not look up that name")
+        elif event in _PROGRAMS and not programs:
+            refused["programs"] += 1
+            raise PermissionError(errno.EPERM, "this job may start no program")
 
     return hook
 

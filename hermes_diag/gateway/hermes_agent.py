@@ -22,8 +22,8 @@ import random
 import threading
 import time
 
+from . import guard
 from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, ClientBuilt, Measured, TurnDone
-from .fence import Fence
 from .loop import HOLD, Serials
 
 HEALTHY = "healthy"
@@ -54,13 +54,12 @@ class Refusal(Exception):
 def run(job, sdk, link):
     """Carry out one job; returns when the last turn is over and the last barrier has opened."""
     _move_house(job.settings)
-    fence = Fence()
     gateway = Gateway(job, sdk, link)
     gateway.warm_up()
     WORKLOADS[job.workload](gateway)
     gateway.close()
-    for kind in ("connections", "lookups", "programs"):
-        link.send(Measured("refused_" + kind, float(getattr(fence, kind)), kind))
+    for kind, count in guard.refused.items():
+        link.send(Measured("refused_" + kind, float(count), kind))
 
 
 def _move_house(settings):

@@ -166,7 +166,7 @@ def _run(order, link, sdk):
     job, payload = order
     link.send(Started(os.getpid()))
     link.listen()
-    counter = None if job.strategy == HERMES else guard.install(job.settings, sdk.http)  # Hermes has a stricter fence
+    counter = guard.install(job.settings, sdk.http, programs=job.strategy != HERMES)
     ended, code = Done(), 0
     try:
         loop.run(job, payload, sdk, link)
