@@ -57,17 +57,6 @@ def _values(chosen: list[Any] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.value for one in chosen or ()))
 
 
-def _check_fault(spec: str) -> None:
-    """Raises UsageError for a fault that a cell cannot have."""
-    from hermes_diag.errors import UsageError
-    from hermes_diag.provider import faults
-
-    fault = faults.parse(spec)
-    if fault.needs_tls or fault.name == "hold":
-        why = "needs TLS, which a cell does not speak" if fault.needs_tls else "is the conductor's own"
-        raise UsageError(f"fault {fault.name} {why}", "use it with hermes-diag serve")
-
-
 def command(
     payload: Annotated[
         Path | None,
@@ -188,7 +177,7 @@ def command(
         scenario_cli.show_list(json)
     body = payloads.load(payload, max_payload)
     for spec in fault or ():
-        _check_fault(spec)
+        target.check_fault(spec)
     sizes = plan.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
     releases, workloads = _values(release), _values(workload)
     faults = tuple(dict.fromkeys(fault or ()))
