@@ -52,8 +52,8 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Layer:
-    """Values by key as they were written. `where(path)` names the place of a value; relative paths count
-    from the folder `base`."""
+    """Values by key as they were written. `where(path)` names the place of a value; a file has a name, and
+    relative paths in it count from the folder `base`."""
 
     name: str
     values: Mapping[str, Any]
@@ -80,12 +80,12 @@ class Settings:
     def sources(self) -> Iterator[tuple[str, str, str]]:
         """(key, value, source) of each setting that is not default."""
         for key, layer in self.origins.items():
-            value = self.limits[key] if key in LIMITS else getattr(self, key)
+            value: Any = self.limits[key] if key in LIMITS else getattr(self, key)
             if key == "allow":
                 value = ", ".join(f"{one.finding} until {one.expires}" for one in value)
             elif isinstance(value, tuple):
                 value = ", ".join(value)
-            yield key, str(value), FLAGS[key] if layer.name == "flag" else layer.name
+            yield key, str(value), layer.name or layer.where((key,))
 
 
 # --- the layers --------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def flags(given: Mapping[str, Any], limits: Iterable[str] = ()) -> Layer:
         values[name] = _number(number)
     if "allow" in values:
         values["allow"] = [_allowance(text) for text in values["allow"]]
-    return Layer("flag", values, lambda path: FLAGS[str(path[0])])
+    return Layer("", values, lambda path: FLAGS[str(path[0])])
 
 
 def environment(environ: Mapping[str, str]) -> Layer:
@@ -120,7 +120,7 @@ def environment(environ: Mapping[str, str]) -> Layer:
             values[key] = text.replace(",", " ").split() if key == "workloads" else text.split()
         else:
             values[key] = _number(text) if key in LIMITS else text
-    return Layer("environment", values, lambda path: _variable(str(path[0])))
+    return Layer("", values, lambda path: _variable(str(path[0])))
 
 
 def _variable(key: str) -> str:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from hermes_diag.cli.target import Env
-
-if TYPE_CHECKING:
-    from hermes_diag.settings import Settings
 
 EXAMPLES = """\b
 Examples:
@@ -93,7 +88,7 @@ def command(
     """
     from hermes_diag import checks, payload, run
     from hermes_diag.capture import Capture, create
-    from hermes_diag.cli import github, output, target
+    from hermes_diag.cli import configuration, github, output, target
     from hermes_diag.cli.files import ReportFile
     from hermes_diag.errors import CannotMeasure
     from hermes_diag.reporters import check as reporter
@@ -105,7 +100,7 @@ def command(
         "factory": spec, "python": python, "cwd": str(cwd) if cwd else None,
         "workloads": workload, "faults": fault, "allow": allow,
     }  # fmt: skip
-    settings = _settings(given, limit or ())
+    settings = configuration.load(given, limit or ())
     folder = Path(settings.cwd) if settings.cwd else None
     where = target.make(settings.python or sys.executable, folder, env)
     before = _baseline(baseline)
@@ -134,67 +129,6 @@ def command(
     if github.is_there():
         said.append(github.tell(report, folder or Path(), pure=json))
     output.leave(report.exit_code, interrupted, "\n".join(filter(None, said)))
-
-
-def _settings(given: dict[str, Any], limits: Any) -> Settings:
-    """What holds, checked as far as it can be without a run. Raises UsageError."""
-    import datetime
-
-    from hermes_diag import settings as settings_
-    from hermes_diag.cli import target
-    from hermes_diag.errors import UsageError
-    from hermes_diag.plan import STRATEGIES
-
-    layers = [settings_.flags(given, limits), settings_.environment(os.environ)]
-    if found := _nearest(Path.cwd()):
-        layers.append(settings_.document(_read(found), os.path.relpath(found)))
-    settings = settings_.resolve(layers, datetime.date.today())
-
-    def checked(path: tuple[str | int, ...], check: Any, *arguments: Any) -> None:
-        layer = settings.origins.get(str(path[0]))
-        try:
-            check(*arguments)
-        except UsageError as exc:
-            if layer is None or layer.name == "flag":
-                raise
-            layer.wrong(path, "; ".join(filter(None, (exc.message, exc.hint))))
-
-    checked(("cwd",), _check_folder, settings.cwd)
-    checked(("python",), _check_python, settings.python)
-    if settings.factory not in STRATEGIES:
-        checked(("factory",), target.check_spec, settings.factory, Path(settings.cwd) if settings.cwd else None)
-    for number, spec in enumerate(settings.faults):
-        checked(("faults", number), target.check_fault, spec)
-    return settings
-
-
-def _nearest(folder: Path) -> Path | None:
-    return next(
-        (one / "pyproject.toml" for one in (folder, *folder.parents) if (one / "pyproject.toml").exists()), None
-    )
-
-
-def _read(path: Path) -> bytes:
-    from hermes_diag.errors import UsageError
-
-    try:
-        return path.read_bytes()
-    except OSError as exc:
-        raise UsageError(f"{os.path.relpath(path)}: cannot be read: {exc.strerror}") from None
-
-
-def _check_folder(cwd: str | None) -> None:
-    from hermes_diag.errors import UsageError
-
-    if cwd is not None and not os.path.isdir(cwd):
-        raise UsageError(f"there is no folder {cwd}", "name the folder that your package is in")
-
-
-def _check_python(python: str | None) -> None:
-    from hermes_diag.errors import UsageError
-
-    if python is not None and shutil.which(python) is None:
-        raise UsageError(f"there is no interpreter {python}", "name one that has the SDK, like .venv/bin/python")
 
 
 def _baseline(path: Path | None) -> Any:

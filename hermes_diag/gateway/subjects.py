@@ -84,9 +84,9 @@ def load(spec):
 def place(thing, foreign=(), spec=""):
     """File (seen from the working folder) and line at which a subject is defined. An object, or a class of the
     SDK's, has no line of its own: it is where the module of the spec gives it its name."""
-    thing = inspect.unwrap(thing)
     while isinstance(thing, functools.partial):
         thing = thing.func
+    thing = inspect.unwrap(thing)
     thing = getattr(thing, "__func__", thing)
     if inspect.isfunction(thing):
         return _at(thing.__code__.co_filename, thing.__code__.co_firstlineno)

@@ -64,7 +64,7 @@ def _row(row: CheckRow) -> str:
 
 def _escape(text: str) -> str:
     """Text as text: no markup, no second line, no cell of its own."""
-    text = " ".join(text.split())
+    text = " ".join(text.encode("utf-8", "replace").decode().split())
     text = text if len(text) <= LONGEST else text[:LONGEST] + "..."
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*\[\]|~]|(?<!\w)_|_(?!\w))", r"\\\1", text)
