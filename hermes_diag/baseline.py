@@ -51,15 +51,15 @@ class Baseline:
 
     def _notes(self, now: Sequence[CheckRow], measured: set[Any], cells: Sequence[Cell]) -> Iterable[str]:
         missing = list(dict.fromkeys(row.name for row in now if _place(row) not in measured))
-        specs = {_spec(one.cell) for one in self.evidence if one.cell.workload not in (FRESH, MEASURE)}
-        if _spec(cells[0]) not in specs:
+        specs = {spec_of(one.cell) for one in self.evidence if one.cell.workload not in (FRESH, MEASURE)}
+        if spec_of(cells[0]) not in specs:
             yield f"{self.name} is of {', '.join(sorted(specs)) or 'something else'}: nothing could be compared"
         elif missing:
             yield f"{self.name} has no result to compare with: {', '.join(missing)}"
         ran = {_conditions(cell) for cell in cells}
         beyond = [one.cell.name for one in self.evidence if _conditions(one.cell) not in ran]
         beyond = [name for name in beyond if name not in (FRESH, MEASURE)]
-        if beyond and _spec(cells[0]) in specs:
+        if beyond and spec_of(cells[0]) in specs:
             yield f"only in {self.name}, and not run now: {', '.join(beyond)}"
         if not self._same_sizes(cells):
             yield f"{self.name} has other numbers of sessions or turns: findings were compared, their numbers were not"
@@ -72,7 +72,8 @@ def _conditions(cell: Cell) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _spec(cell: Cell) -> str:
+def spec_of(cell: Cell) -> str:
+    """What a cell put to the test: the factory as the user named it, or our strategy."""
     return dict(cell.settings).get(FACTORY, cell.strategy)
 
 

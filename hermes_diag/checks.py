@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from hermes_diag import audits, plan, promises
-from hermes_diag.baseline import Baseline
+from hermes_diag.baseline import Baseline, spec_of
 from hermes_diag.errors import COULD_NOT_MEASURE, OK, PROBLEM
 from hermes_diag.judge import cell as judge_cell
 from hermes_diag.model import (
@@ -91,6 +91,11 @@ def judge(
         verdict=verdict,
         exit_code=exit_code,
     )
+
+
+def again(plan_: Plan, evidence: Sequence[Evidence]) -> CheckReport:
+    """The check of a capture: without its limits and allowances, which are not in it."""
+    return judge(plan_, evidence, Settings(factory=spec_of(plan_.cells[0])))
 
 
 def _defined(spec: str, evidence: Sequence[Evidence]) -> Place | None:

@@ -121,6 +121,8 @@ def test_our_own_fix_passes(cli: Cli, tmp_path: Path) -> None:
     # In one interpreter: each cell is a job of the two lanes that it forked, and says the same of its import.
     _, evidence = capture.read(tmp_path / "run.jsonl")
     assert len({one.stack.import_ms for one in evidence if one.stack}) == 1
+    again = cli("report", tmp_path / "run.jsonl", "--json")
+    assert (again.returncode, json.loads(again.stdout)) == (0, document)
 
 
 def test_a_leak_on_github(repository: Path) -> None:
@@ -252,6 +254,22 @@ def test_limits(cli: Cli) -> None:
     assert rows == {"close_wait_left": "failed", "close_wait_peak": "passed", "established_left": "passed"}
     assert (done.returncode, failed(document)) == (1, {"close_wait_left"})
     assert cli("check", f"{FACTORIES}:RightPool").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["right_async", "AsyncPool", "instance"])
+def test_right_factories_pass(cli: Cli, name: str) -> None:
+    """Sync or async, a pool or one client for all: nothing sound is accused."""
+    done = cli("check", f"{FACTORIES}:{name}")
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_first_turn_that_fails(cli: Cli) -> None:
+    """A broken http library is a failure of its own name, and its text is not shown."""
+    done = cli("check", f"{FACTORIES}:patches", "--json")
+    document = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert {"first-turn", "turns-failed"} <= failed(document)
+    assert SECRET not in done.stdout + done.stderr
 
 
 def test_a_fault_is_not_the_factorys(cli: Cli) -> None:

@@ -106,13 +106,10 @@ def command(
     before = _baseline(baseline)
     body = payload.load(None)
     plan = checks.make(body.info, settings)
-    trouble, interrupted, said = "", False, []
+    reports = ((junit, junit_xml.render), (markdown, summary.render))
+    files = [(ReportFile(path), render) for path, render in reports if path]
+    trouble, interrupted = "", False
     with ExitStack() as stack:
-        files = [
-            (stack.enter_context(ReportFile(path)), render)
-            for path, render in ((junit, junit_xml.render), (markdown, summary.render))
-            if path
-        ]
         capture = Capture(stack.enter_context(create(save, force)), plan) if save else None
         progress = stack.enter_context(Progress(plan, output.progress_console()))
         run_ = run.Run(plan, body.wire, where, capture, progress)
@@ -120,8 +117,8 @@ def command(
             interrupted = not run.finish(run_)
         except CannotMeasure as exc:  # is a result too: the files must not show an older one
             trouble = "; ".join(filter(None, (exc.message, exc.hint)))
-        report = checks.judge(plan, run_.evidence(), settings, before, trouble)
-        said += [file.write(render(report)) for file, render in files]
+    report = checks.judge(plan, run_.evidence(), settings, before, trouble)
+    said = [file.write(render(report)) for file, render in files]
     if capture:
         failure = f"evidence could not be written to {save}: {capture.failure}"
         said.append(failure if capture.failure else f"evidence written to {save}")
