@@ -43,6 +43,8 @@ SIZES = {"steady": (2, 6), "interrupted": (1, 6), "overlapping": (2, 6)}
 FAULT_TIMEOUT = 2.0
 #: Turns that fail under a fault are the provider's doing; what they leave behind is the factory's.
 _EXCUSED = "turns-failed"
+#: A provider that sends for ever holds any client, and cannot be told from a client that hangs.
+_ENDLESS = "worker-hung"
 ENDS_WELL = "every turn ends well and nothing is left behind"
 LEAVES_NOTHING = "whatever a turn's end, nothing is left behind"
 
@@ -136,12 +138,15 @@ def _workload(evidence: Evidence) -> Iterable[CheckRow]:
     cell = judge_cell(evidence)
     problems = [one for one in cell.findings if one.severity == "problem"]
     if evidence.cell.fault:
-        problems = [one for one in problems if one.code != _EXCUSED]
+        problems = [one for one in problems if one.code not in (_EXCUSED, _ENDLESS)]
     for one in problems:
         yield CheckRow(
             "workload", name, one.code, what, FAILED, _seen(cell, one), one.remedy, one.reference, one.numbers
         )
-    if cell.word in ("no result", "too short"):
+    if evidence.cell.fault and evidence.outcome.how == "hung":
+        seen = f"{evidence.outcome.detail}: under this fault it may be the provider that comes to no end"
+        yield CheckRow("workload", name, "", what, UNKNOWN, seen, "", "")
+    elif cell.word in ("no result", "too short"):
         yield CheckRow("workload", name, "", what, UNKNOWN, cell.missing or "too few idle gaps to tell growth", "", "")
     elif not problems:
         yield CheckRow("workload", name, "", what, PASSED, _counts(cell), "", "")

@@ -21,6 +21,7 @@ from conftest import GOLDEN, ROOT, Cli
 from markdown_it import MarkdownIt
 from rich.console import Console
 from test_audit import NONE, SECRET, interpreters
+from test_robust import until
 
 from hermes_diag import capture, checks, model, settings
 from hermes_diag.baseline import Baseline
@@ -282,6 +283,15 @@ def test_a_fault_is_not_the_factorys(cli: Cli) -> None:
     assert done.returncode == 0
 
 
+def test_a_hang_under_a_fault() -> None:
+    """A hang is the client's; but not when the provider may be the one that comes to no end."""
+    _, (evidence,) = capture.read(GOLDEN / "worker-hung.fires.jsonl")
+    (hung,) = checks.rows([evidence], {})
+    assert (hung.status, hung.code) == ("failed", "worker-hung")
+    (unsure,) = checks.rows([replace(evidence, cell=replace(evidence.cell, fault="comments-only"))], {})
+    assert (unsure.status, unsure.code) == ("could not tell", "")
+
+
 def test_a_factory_that_breaks_down(cli: Cli, tmp_path: Path) -> None:
     """Nothing could be told: exit 3, errors and no failures, and not a word of what it raised."""
     arguments = ["--junit", tmp_path / "check.xml", "--markdown", tmp_path / "check.md"]
@@ -331,11 +341,7 @@ def test_ctrl_c(tmp_path: Path) -> None:
         "stall-before-headers",
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as host:
-        while (
-            b'"record":"started"' not in (text := saved.read_bytes() if saved.exists() else b"")
-            and b"outcome" not in text
-        ):
-            assert host.poll() is None
+        until(lambda: b'"record":"outcome"' in (saved.read_bytes() if saved.exists() else b""))
         host.send_signal(signal.SIGINT)
         _, err = host.communicate(timeout=60)
     assert host.returncode == 130

@@ -26,7 +26,7 @@ def command(
     spec: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SPEC]",
+            metavar="SPEC",
             show_default=False,
             help="The factory, pool or client, as in audit; or fixed, buggy. Default: fixed, our own, as a self-test.",
         ),
@@ -40,7 +40,9 @@ def command(
     ] = None,
     workload: Annotated[
         list[str] | None,
-        typer.Option(show_default=False, help="Only this of steady, interrupted, overlapping. Repeatable."),
+        typer.Option(
+            metavar="NAME", show_default=False, help="Only this of steady, interrupted, overlapping. Repeatable."
+        ),
     ] = None,
     fault: Annotated[
         list[str] | None,
