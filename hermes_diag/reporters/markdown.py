@@ -48,10 +48,11 @@ def _tail(report: CheckReport) -> Iterator[str]:
         yield f"- better: {_escape(one)} is in the baseline, and not any more"
     for note in report.notes[:20]:
         yield f"- {_escape(note)}"
-    yield ""
     if place := at(report):
+        yield ""
         yield f"Defined in {_escape(place)}."
     if report.stack:
+        yield ""
         yield f"Measured on {_escape(stack_line(report.stack))}."
 
 
