@@ -193,7 +193,7 @@ class Evidence:
     connections: tuple[Connection, ...]
     measured: tuple[Measured, ...]
     outcome: Outcome
-    facts: dict[str, Any] = field(default_factory=dict)  # of an audit, by name
+    facts: dict[str, Any] = field(default_factory=dict)  # by name: of an audit, and where a subject is defined
 
     @property
     def barriers(self) -> tuple[Sample, ...]:
@@ -303,6 +303,51 @@ class AuditReport:
     verdict: str
     exit_code: int
     frames: tuple[str, ...] = ()
+
+
+#: Statuses of what a check looked at; an allowance covers what is allowed, a baseline has what is known.
+PASSED, FAILED, NOT_APPLICABLE, UNKNOWN, ALLOWED, KNOWN = (
+    "passed", "failed", "not applicable", "could not tell", "allowed", "known",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """One thing that `check` looked at, with one of the six statuses."""
+
+    kind: str  # "promise", "workload" or "limit"
+    name: str  # the promise's code, the workload (with its fault behind it), the limit's name
+    code: str  # what an allowance may name; "" where there is nothing to allow
+    what: str  # what is asked for
+    status: str
+    seen: str
+    remedy: str  # why it matters, or what to do
+    reference: str
+    numbers: dict[str, float] = field(default_factory=dict)
+    note: str = ""  # why it does not fail, or how it differs from the baseline
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of the user's code; `file` as the worker saw it, seen from its working folder."""
+
+    file: str
+    line: int | None
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """A check, judged. `settings` are (name, value, source) of what is not default."""
+
+    spec: str
+    defined: Place | None
+    stack: Hello | None
+    rows: tuple[CheckRow, ...]
+    settings: tuple[tuple[str, str, str], ...]
+    better: tuple[str, ...]  # what the baseline has and this run has not
+    notes: tuple[str, ...]
+    verdict: str
+    exit_code: int
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,6 @@ def run_flawed(
         stack.enter_context(mock.patch.object(interpreter, "GATEWAY", gateway))
         stack.enter_context(mock.patch.object(session, "PATIENCE", 1.0 if name == "stuck" else session.PATIENCE))
         writer = Capture(stack.enter_context(capture.open("wb")), plan) if capture else None
-        under_way = run.Run(plan, body.wire, sys.executable, writer)
+        under_way = run.Run(plan, body.wire, interpreter.Target(sys.executable), writer)
         run.finish(under_way)
     return plan, under_way.evidence()

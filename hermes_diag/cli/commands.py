@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hermes_diag import __version__
-from hermes_diag.cli import audit, faults, report, repro, serve, sockets
+from hermes_diag.cli import audit, check, faults, report, repro, serve, sockets
 
 app = typer.Typer(
     name="hermes-diag",
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command("repro", epilog=repro.EXAMPLES)(repro.command)
 app.command("audit", epilog=audit.EXAMPLES)(audit.command)
+app.command("check", epilog=check.EXAMPLES)(check.command)
 app.command("report", epilog=report.EXAMPLES)(report.command)
 app.command("serve", epilog=serve.EXAMPLES)(serve.command)
 app.command("faults", epilog=faults.EXAMPLES)(faults.command)

@@ -1,4 +1,4 @@
-"""`hermes-diag report`: print a saved run or watch again."""
+"""`hermes-diag report`: print a saved run, check or watch again."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def command(
         bool, typer.Option("-v", "--verbose", help="One row per turn; of a watch, every endpoint.")
     ] = False,
 ) -> None:
-    """Judge the evidence of an earlier run or watch again and print it; runs nothing."""
+    """Judge the evidence of an earlier run, check or watch again and print it; runs nothing."""
     from hermes_diag import capture as captures
     from hermes_diag import judge, watch_capture
+    from hermes_diag.model import AUDIT
 
     if watch_capture.is_watch(capture):
         from hermes_diag.cli.sockets import show_capture
@@ -37,4 +38,11 @@ def command(
         from hermes_diag.cli import scenario
 
         scenario.show(evidence, json, interrupted=False, saved="")
+    if any(cell.workload == AUDIT for cell in plan.cells):
+        from hermes_diag import checks
+        from hermes_diag.reporters import check
+
+        checked = checks.again(plan, evidence)
+        output.put(check.as_json(checked) if json else None, lambda width: check.render(checked, width))
+        output.leave(checked.exit_code)
     output.show(judge.report(plan, evidence), json, verbose)

@@ -80,17 +80,6 @@ def _payloads(paths: list[Path], last_dump: bool, profile: str | None, limit: in
     return (payload.load_dump(hermes.last_dump(hermes.home(), profile), limit),)
 
 
-def _check_fault(spec: str) -> None:
-    """Raises UsageError for a fault that a cell cannot have."""
-    from hermes_diag.errors import UsageError
-    from hermes_diag.provider import faults
-
-    fault = faults.parse(spec)
-    if fault.needs_tls or fault.name == "hold":
-        why = "needs TLS, which a cell does not speak" if fault.needs_tls else "is the conductor's own"
-        raise UsageError(f"fault {fault.name} {why}", "use it with hermes-diag serve")
-
-
 def command(
     context: typer.Context,
     payload: Annotated[
@@ -268,7 +257,7 @@ def command(
     bodies = _payloads(payload or [], last_dump, profile, max_payload)
     body = bodies[0]
     for spec in fault or ():
-        _check_fault(spec)
+        target.check_fault(spec)
     sizes = plan.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
     dimensions = _values(strategy), _values(release), _values(workload)
     if hermes:

@@ -76,3 +76,13 @@ def check_spec(spec: str, cwd: Path | None) -> None:
             raise UsageError(f"{spec}: there is no file {place}", "paths count from --cwd, or from here")
     elif not _MODULE.fullmatch(place):
         raise UsageError(f"{spec}: {place!r} is neither a module nor a .py file", SPEC)
+
+
+def check_fault(spec: str) -> None:
+    """Refuse a fault that a cell cannot have. Raises UsageError."""
+    from hermes_diag.provider import faults
+
+    fault = faults.parse(spec)
+    if fault.needs_tls or fault.name == "hold":
+        why = "needs TLS, which a cell does not speak" if fault.needs_tls else "is the conductor's own"
+        raise UsageError(f"fault {fault.name} {why}", "use it with hermes-diag serve")

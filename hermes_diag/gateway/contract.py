@@ -148,8 +148,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that an audit saw: names, numbers and class names of the SDK, nothing that the user wrote but
-    keys of client_kwargs."""
+    """Where a subject is defined, or one thing that an audit saw: names, numbers and class names of the SDK, of
+    what the user wrote only keys of client_kwargs, a file's name and a line."""
 
     name: str
     value: Any

@@ -9,6 +9,9 @@ instance   the user's: one OpenAI or AsyncOpenAI for everything
 Anything of the user's may be a coroutine function, and any client an AsyncOpenAI.
 """
 
+import ast
+import contextlib
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -18,7 +21,7 @@ import threading
 import traceback
 
 from . import portal
-from .contract import Failed
+from .contract import Fact, Failed
 
 #: Seconds that a call of the user's code may take before it counts as hanging.
 PATIENCE = 10.0
@@ -39,8 +42,10 @@ def of(job, base_url, sdk, link):
     spec = job.settings.get("factory")
     if spec is None:
         create = importlib.import_module("." + job.strategy, __package__ + ".strategies").create_client
+        link.send(Fact("defined", place(create)))
         return Strategy(sdk, create)
     thing = link.thing if link.thing is not None else _imported(spec, base_url, sdk, link)
+    link.send(Fact("defined", place(thing, sdk.CLIENTS, spec)))
     if isinstance(thing, sdk.CLIENTS):
         return Instance(sdk, link, base_url, thing)
     if hasattr(thing, "acquire") and hasattr(thing, "release"):
@@ -78,6 +83,39 @@ def load(spec):
     for part in name.split("."):
         thing = getattr(thing, part)
     return thing
+
+
+def place(thing, foreign=(), spec=""):
+    """File (seen from the working folder) and line at which a subject is defined. An object, or a class of the
+    SDK's, has no line of its own: it is where the module of the spec gives it its name."""
+    while isinstance(thing, functools.partial):
+        thing = thing.func
+    thing = inspect.unwrap(thing)
+    thing = getattr(thing, "__func__", thing)
+    if inspect.isfunction(thing):
+        return _at(thing.__code__.co_filename, thing.__code__.co_firstlineno)
+    if inspect.isclass(thing) and thing not in foreign:
+        with contextlib.suppress(OSError, TypeError):
+            return _at(inspect.getsourcefile(thing), inspect.getsourcelines(thing)[1])
+    target, _, name = spec.rpartition(":")
+    try:
+        path = target if target.endswith(".py") else sys.modules[target].__file__
+        with open(path, "rb") as file:
+            return _at(path, _binding(ast.parse(file.read()), name.partition(".")[0]))
+    except (KeyError, AttributeError, TypeError, OSError, SyntaxError, ValueError):
+        return None
+
+
+def _at(path, line):
+    return {"file": os.path.relpath(os.path.realpath(path), os.path.realpath(os.getcwd())), "line": line}
+
+
+def _binding(tree, name):
+    """The first line of a module at which the name is written to."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
+            return node.lineno
+    return None
 
 
 class Strategy:

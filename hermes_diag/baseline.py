@@ -1,0 +1,102 @@
+"""An earlier run to compare with: what is known, what is worse, what is better, what cannot be compared. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hermes_diag.model import ALLOWED, FACTORY, FAILED, FRESH, KNOWN, MEASURE, UNKNOWN, Cell, CheckRow, Evidence
+
+#: Of a finding's numbers those that say how bad it is. Counts, so that they are the same each time.
+_BAD = ("attempts", "last", "value")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Rows with their status after the comparison."""
+
+    rows: tuple[CheckRow, ...]
+    better: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The evidence of an earlier run, and what it is called."""
+
+    name: str
+    evidence: Sequence[Evidence]
+
+    def comparable(self, cells: Iterable[Cell]) -> list[Evidence]:
+        """Its evidence of cells that were run under the same conditions, whatever their sizes."""
+        wanted = set(map(_conditions, cells))
+        return [one for one in self.evidence if _conditions(one.cell) in wanted]
+
+    def compare(self, now: Sequence[CheckRow], before: Sequence[CheckRow], cells: Sequence[Cell]) -> Compared:
+        """Rows of this run against those of the comparable part of the baseline."""
+        measured = {_place(row) for row in before if row.status != UNKNOWN}
+        failed = {_key(row): row for row in before if row.status == FAILED}
+        sized = self._same_sizes(cells)
+        rows = tuple(_against(row, measured, failed, sized) if row.status == FAILED else row for row in now)
+        still = {_key(row) for row in now if row.status in (FAILED, ALLOWED)}
+        told = {_place(row) for row in now if row.status != UNKNOWN}
+        better = tuple(_words(row) for key, row in failed.items() if key not in still and _place(row) in told)
+        return Compared(rows, better, tuple(self._notes(now, measured, cells)))
+
+    def _same_sizes(self, cells: Sequence[Cell]) -> bool:
+        sizes = {_conditions(one.cell): (one.cell.sessions, one.cell.turns) for one in self.evidence}
+        ours = [(sizes.get(_conditions(cell)), (cell.sessions, cell.turns)) for cell in cells]
+        return all(theirs is None or theirs == own for theirs, own in ours)
+
+    def _notes(self, now: Sequence[CheckRow], measured: set[Any], cells: Sequence[Cell]) -> Iterable[str]:
+        missing = list(dict.fromkeys(row.name for row in now if _place(row) not in measured))
+        specs = {spec_of(one.cell) for one in self.evidence if one.cell.workload not in (FRESH, MEASURE)}
+        if spec_of(cells[0]) not in specs:
+            yield f"{self.name} is of {', '.join(sorted(specs)) or 'something else'}: nothing could be compared"
+        elif missing:
+            yield f"{self.name} has no result to compare with: {', '.join(missing)}"
+        ran = {_conditions(cell) for cell in cells}
+        beyond = [one.cell.name for one in self.evidence if _conditions(one.cell) not in ran]
+        beyond = [name for name in beyond if name not in (FRESH, MEASURE)]
+        if beyond and spec_of(cells[0]) in specs:
+            yield f"only in {self.name}, and not run now: {', '.join(beyond)}"
+        if not self._same_sizes(cells):
+            yield f"{self.name} has other numbers of sessions or turns: findings were compared, their numbers were not"
+
+
+def _conditions(cell: Cell) -> tuple[Any, ...]:
+    return (
+        cell.strategy, cell.release, cell.workload, cell.scope, cell.retries, cell.idle_close, cell.fault,
+        cell.scenario, cell.settings,
+    )  # fmt: skip
+
+
+def spec_of(cell: Cell) -> str:
+    """What a cell put to the test: the factory as the user named it, or our strategy."""
+    return dict(cell.settings).get(FACTORY, cell.strategy)
+
+
+def _place(row: CheckRow) -> tuple[str, str]:
+    return row.kind, row.name
+
+
+def _key(row: CheckRow) -> tuple[str, str, str]:
+    return row.kind, row.name, row.code
+
+
+def _words(row: CheckRow) -> str:
+    return f"{row.code} in {row.name}" if row.kind == "workload" else row.name
+
+
+def _against(row: CheckRow, measured: set[Any], failed: dict[Any, CheckRow], sized: bool) -> CheckRow:
+    if _place(row) not in measured:
+        return replace(row, note="not to be compared: the baseline has no result")
+    before = failed.get(_key(row))
+    if before is None:
+        return replace(row, note="new: the baseline has it not")
+    for name in _BAD if sized else ():
+        then, now = before.numbers.get(name, 0), row.numbers.get(name, 0)
+        if now > then:
+            return replace(row, note=f"worse than the baseline: {name} {then:g}, now {now:g}")
+    return replace(row, status=KNOWN, note="known: the baseline has it too")

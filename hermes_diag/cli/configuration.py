@@ -1,0 +1,63 @@
+"""The settings of `check` from where they stand, checked as far as it can be without a run."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hermes_diag import settings
+from hermes_diag.cli import target
+from hermes_diag.errors import UsageError
+from hermes_diag.plan import STRATEGIES
+
+
+def load(given: Mapping[str, Any], limits: Iterable[str]) -> settings.Settings:
+    """Flags, environment, nearest pyproject.toml. Raises UsageError, in one line that names the place."""
+    layers = [settings.flags(given, limits), settings.environment(os.environ)]
+    if found := _nearest(Path.cwd()):
+        layers.append(settings.document(_read(found), os.path.relpath(found)))
+    loaded = settings.resolve(layers, datetime.date.today())
+
+    def checked(path: tuple[str | int, ...], check: Callable[..., None], *arguments: Any) -> None:
+        try:
+            check(*arguments)
+        except UsageError as exc:
+            if (layer := loaded.origins.get(str(path[0]))) is None:
+                raise
+            layer.wrong(path, "; ".join(filter(None, (exc.message, exc.hint))))
+
+    folder = Path(loaded.cwd) if loaded.cwd else None
+    checked(("cwd",), _check_folder, loaded.cwd)
+    checked(("python",), _check_python, loaded.python)
+    if loaded.factory not in STRATEGIES:
+        checked(("factory",), target.check_spec, loaded.factory, folder)
+    for number, spec in enumerate(loaded.faults):
+        checked(("faults", number), target.check_fault, spec)
+    return loaded
+
+
+def _nearest(folder: Path) -> Path | None:
+    return next(
+        (one / "pyproject.toml" for one in (folder, *folder.parents) if (one / "pyproject.toml").exists()), None
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise UsageError(f"{os.path.relpath(path)}: cannot be read: {exc.strerror}") from None
+
+
+def _check_folder(cwd: str | None) -> None:
+    if cwd is not None and not os.path.isdir(cwd):
+        raise UsageError(f"there is no folder {cwd}", "name the folder that your package is in")
+
+
+def _check_python(python: str | None) -> None:
+    if python is not None and shutil.which(python) is None:
+        raise UsageError(f"there is no interpreter {python}", "name one that has the SDK, like .venv/bin/python")

@@ -1,0 +1,45 @@
+"""Report files: known to be writable before a run, and whole or as they were after it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from hermes_diag.errors import UsageError
+
+
+class ReportFile:
+    """A file that a report will replace. Raises UsageError if it cannot be written; nothing of it stays until then."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._whole = Path(os.path.realpath(path))  # what a link leads to is replaced, not the link
+        self._draft = self._whole.with_name(f".{self._whole.name}.{os.getpid()}.part")
+        self._special = self._whole.exists() and not self._whole.is_file()
+        if self._whole.is_dir():
+            raise UsageError(f"{path} is a directory", "name a file in it")
+        try:
+            if self._whole.exists():
+                self._whole.open("ab").close()  # a read-only file is meant to stay
+            if not self._special:
+                self._draft.open("xb").close()
+                self._draft.unlink()
+        except OSError as exc:
+            cure = "name a file in a folder you may write to"
+            raise UsageError(f"cannot write {path}: {exc.strerror}", cure) from None
+
+    def write(self, text: str) -> str:
+        """Write it; what to say of it, be it that it could not be written."""
+        data = text.encode("utf-8", "backslashreplace")
+        try:
+            if self._special:
+                self._whole.write_bytes(data)
+            else:
+                self._draft.write_bytes(data)
+                os.replace(self._draft, self._whole)
+        except OSError as exc:
+            with contextlib.suppress(OSError):
+                self._draft.unlink()
+            return f"{self.path} could not be written: {exc.strerror}"
+        return f"written: {self.path}"

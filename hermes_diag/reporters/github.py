@@ -1,0 +1,47 @@
+"""A CheckReport as workflow commands of GitHub Actions: an annotation for each kind of problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hermes_diag.errors import COULD_NOT_MEASURE
+from hermes_diag.model import FAILED, CheckReport, CheckRow
+
+#: GitHub shows no more than ten errors of a step.
+MOST = 10
+LONGEST = 1000
+
+
+def render(report: CheckReport, file: str = "") -> Iterator[str]:
+    """Lines to print. file: where the factory is defined, seen from the workspace; "" without one."""
+    line = report.defined.line if report.defined and file else None
+    by_code: dict[str, list[CheckRow]] = {}
+    for row in report.rows:
+        if row.status == FAILED:
+            by_code.setdefault(row.code or row.name, []).append(row)
+    for number, (code, rows) in enumerate(by_code.items(), start=1):
+        if number == MOST and len(by_code) > MOST:
+            yield _error(file, line, "hermes-diag", report.verdict)
+            return
+        yield _error(file, line, f"hermes-diag: {code}", _message(rows))
+    if report.exit_code == COULD_NOT_MEASURE:
+        yield _error(file, line, "hermes-diag", report.verdict)
+
+
+def _message(rows: list[CheckRow]) -> str:
+    seen = [f"{row.name}: {row.seen}" if row.kind == "workload" else row.seen for row in rows]
+    return "\n".join(filter(None, [rows[0].what, *seen, rows[0].remedy]))
+
+
+def _error(file: str, line: int | None, title: str, message: str) -> str:
+    properties = {"file": file, "line": "" if line is None else str(line), "title": title}
+    given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
+    return f"::error {given}::{_data(message[:LONGEST])}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

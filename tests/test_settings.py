@@ -1,0 +1,236 @@
+"""Settings of `check`: who wins, and what is said of what is wrong."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from hermes_diag import settings
+from hermes_diag.errors import UsageError
+
+TODAY = datetime.date(2026, 11, 23)
+
+PYPROJECT = """\
+[project]
+name = "shop"  # python, factory and workloads are not set here
+
+[tool.hermes-diag]
+factory = "shop.clients:make"
+python = ".venv/bin/python"
+cwd = "src"
+workloads = ["steady"]
+faults = [
+    "rst-mid-stream",
+    "fin-mid-stream:every=2",
+]
+close_wait_left = 1
+
+[[tool.hermes-diag.allow]]
+finding = "default-limits"
+reason = "ten are plenty"
+expires = 2027-01-31
+"""
+
+
+def resolve(text: str = "", environ: dict[str, str] | None = None, limits: tuple[str, ...] = (), **given: Any) -> Any:
+    layers = [settings.flags(given, limits), settings.environment(environ or {})]
+    if text:
+        layers.append(settings.document(text.encode(), "../pyproject.toml"))
+    return settings.resolve(layers, TODAY)
+
+
+#: key -> (flag, variable, file, default), each with what comes out of it.
+LAYERS: dict[str, tuple[Any, Any, Any, Any]] = {
+    "factory": ("a:b", "c:d", "shop.clients:make", "fixed"),
+    "python": ("/a/python", "python3", "../.venv/bin/python", None),
+    "cwd": ("/a", "b", "../src", None),
+    "workloads": (("overlapping",), ("steady", "interrupted"), ("steady",), ("steady", "interrupted", "overlapping")),
+    "faults": (("a",), ("b", "c:every=2"), ("rst-mid-stream", "fin-mid-stream:every=2"), ()),
+    "close_wait_left": (0, 2, 1, None),
+    "allow": ("nodelay", "drop-releases", "default-limits", None),
+}
+FLAGS = {
+    "factory": "a:b", "python": "/a/python", "cwd": "/a", "workloads": ["overlapping"], "faults": ["a"],
+    "allow": ["nodelay:2026-11-23:today is the last day: it counts"],
+}  # fmt: skip
+ENVIRON = {
+    "HERMES_DIAG_FACTORY": "c:d",
+    "HERMES_DIAG_PYTHON": "python3",
+    "HERMES_DIAG_CWD": "b",
+    "HERMES_DIAG_WORKLOADS": "steady, interrupted",
+    "HERMES_DIAG_FAULTS": "b c:every=2",
+    "HERMES_DIAG_CLOSE_WAIT_LEFT": "2",
+    "HERMES_DIAG_ALLOW": "drop-releases:2027-02-01:gc will do",
+}
+
+
+@pytest.mark.parametrize("key", LAYERS)
+def test_precedence(key: str) -> None:
+    """Flag before environment before pyproject.toml before default; the source is named but for a default."""
+    flag = {key: FLAGS[key]} if key in FLAGS else {}
+    limits = ("close_wait_left=0",) if key == "close_wait_left" else ()
+    variable = {name: text for name, text in ENVIRON.items() if name == f"HERMES_DIAG_{key.upper()}"}
+    found = [
+        resolve(PYPROJECT, variable, limits, **flag),
+        resolve(PYPROJECT, variable),
+        resolve(PYPROJECT, {f"HERMES_DIAG_{key.upper()}": " "}),  # an empty variable is not set
+        resolve(),
+    ]
+    assert [_value(one, key) for one in found] == list(LAYERS[key])
+    sources = [{name: source for name, _, source in one.sources()}.get(key) for one in found]
+    assert sources == [settings.FLAGS[key], f"HERMES_DIAG_{key.upper()}", "../pyproject.toml", None]
+
+
+def _value(found: Any, key: str) -> Any:
+    if key == "allow":
+        return found.allow[0].finding if found.allow else None
+    return found.limits.get(key) if key in settings.LIMITS else getattr(found, key)
+
+
+def test_a_factory_of_a_file_counts_from_its_folder() -> None:
+    """Without a `cwd` a project's factory is imported in the project's folder, wherever one stands; one that
+    is given on the command line is not."""
+    text = '[tool.hermes-diag]\nfactory = "./clients.py:make"\n'
+    assert resolve(text).cwd == ".."
+    assert resolve(text, factory="./clients.py:make").cwd is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            '[tool.hermes-diag]\nwrokloads = ["steady"]',
+            "2: tool.hermes-diag.wrokloads: unknown key; did you mean workloads?",
+        ),
+        (
+            '[tool.hermes-diag]\n\nxyz = 1',
+            "3: tool.hermes-diag.xyz: unknown key; known: factory, python, cwd, workloads, faults, allow, "
+            "close_wait_left, close_wait_peak, established_left",
+        ),
+        ("[tool]\nhermes-diag = 3", "2: tool.hermes-diag: a table, not 3"),
+        ("[tool.hermes-diag]\nfactory = 5", "2: tool.hermes-diag.factory: a string, not 5"),
+        ('[tool.hermes-diag]\n# factory\nfactory = ""', "3: tool.hermes-diag.factory: empty"),
+        ('[tool.hermes-diag]\npython = ["a"]', "2: tool.hermes-diag.python: a string, not a list"),
+        ('[tool.hermes-diag]\nworkloads = "steady"', "2: tool.hermes-diag.workloads: a list of strings, not 'steady'"),
+        (
+            "[tool.hermes-diag]\nworkloads = []",
+            "2: tool.hermes-diag.workloads: empty; known: steady, interrupted, overlapping",
+        ),
+        (
+            '[tool.hermes-diag]\nworkloads = [\n  "steady",\n  "interupted",\n]',
+            "4: tool.hermes-diag.workloads[1]: no workload 'interupted'; did you mean interrupted?",
+        ),
+        ("[tool.hermes-diag]\nfaults = [1]", "2: tool.hermes-diag.faults[0]: a string, not 1"),
+        (
+            '[tool.hermes-diag]\nclose_wait_left = "0"',
+            "2: tool.hermes-diag.close_wait_left: a whole number from 0 on, not '0'",
+        ),
+        (
+            "[tool.hermes-diag]\nclose_wait_peak = true",
+            "2: tool.hermes-diag.close_wait_peak: a whole number from 0 on, not true",
+        ),
+        (
+            "tool.hermes-diag.established_left = -1",
+            "1: tool.hermes-diag.established_left: a whole number from 0 on, not -1",
+        ),
+        ("[tool.hermes-diag]\nallow = 1", "2: tool.hermes-diag.allow: a list of tables, not 1"),
+        (
+            '[tool.hermes-diag]\nallow = ["nodelay"]',
+            "2: tool.hermes-diag.allow[0]: a table of finding, reason and expires, not 'nodelay'",
+        ),
+        (
+            '[[tool.hermes-diag.allow]]\nfinding = "nodelay"\nreason = "a"\nexpires = 2027-01-01\n\n'
+            '[[tool.hermes-diag.allow]]\nfinding = "nodelay"\nexpires = 2027-01-01',
+            "6: tool.hermes-diag.allow[1]: reason is missing: an allowance has finding, reason, expires",
+        ),
+        (
+            '[[tool.hermes-diag.allow]]\nfinding = "nodelay"\nreasons = "a"',
+            "3: tool.hermes-diag.allow[0].reasons: unknown key; did you mean reason?",
+        ),
+        (
+            '[tool.hermes-diag]\nallow = [\n  {finding="nodelay", reason="a", expires="2027-01-01"},\n'
+            '  {finding="no-delay", reason="a", expires="2027-01-01"},\n]',
+            "4: tool.hermes-diag.allow[1].finding: no finding 'no-delay'; did you mean nodelay?",
+        ),
+        (
+            '[tool.hermes-diag]\nallow = [{finding="nodelay", reason=" ", expires=2027-01-01}]',
+            "2: tool.hermes-diag.allow[0].reason: empty",
+        ),
+        (
+            '[tool.hermes-diag]\nallow = [{finding="nodelay", reason="a", expires="soon"}]',
+            "2: tool.hermes-diag.allow[0].expires: a date like 2027-01-31, not 'soon'",
+        ),
+        (
+            '[[tool.hermes-diag.allow]]\nfinding = "nodelay"\nreason = "a"\nexpires = 2026-11-22',
+            "4: tool.hermes-diag.allow[0].expires: the allowance of nodelay expired on 2026-11-22: "
+            "mend it, or allow it anew",
+        ),
+        ("[tool.hermes-diag]\nfactory = ", "2: not TOML: Invalid value"),
+        ("[tool.hermes-diag\n", "1: not TOML: Expected ']' at the end of a table declaration"),
+        ('a = """\n', "1: not TOML: Unterminated string"),
+        ("a = 1\na = 2\n", "2: not TOML: Cannot overwrite a value"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_file(text: str, line: str) -> None:
+    """One line: file, line, key, what is wrong and what would do."""
+    with pytest.raises(UsageError) as caught:
+        resolve(text)
+    assert caught.value.message == f"../pyproject.toml:{line}"
+    assert caught.value.hint == ""
+
+
+def test_bytes_that_are_no_text() -> None:
+    with pytest.raises(UsageError) as caught:
+        settings.document(b"[tool]\na = '\xff'\n", "pyproject.toml")
+    assert caught.value.message == "pyproject.toml:2: not UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags", "line"),
+    [
+        (
+            {"HERMES_DIAG_WORKLOADS": "steady staedy"},
+            {},
+            "HERMES_DIAG_WORKLOADS: no workload 'staedy'; did you mean steady?",
+        ),
+        (
+            {"HERMES_DIAG_CLOSE_WAIT_LEFT": "few"},
+            {},
+            "HERMES_DIAG_CLOSE_WAIT_LEFT: a whole number from 0 on, not 'few'",
+        ),
+        (
+            {"HERMES_DIAG_ALLOW": "nodelay:2020-01-01:old"},
+            {},
+            "HERMES_DIAG_ALLOW: the allowance of nodelay expired on 2020-01-01: mend it, or allow it anew",
+        ),
+        (
+            {},
+            {"allow": ["nodelay:2027-01-01"]},
+            "--allow: reason is missing: an allowance has finding, reason, expires",
+        ),
+        ({}, {"workloads": ["x"]}, "--workload: no workload 'x'; known: steady, interrupted, overlapping"),
+        (
+            {},
+            {"limits": ("close_wait=0",)},
+            "--limit close_wait=0: no such limit; did you mean close_wait_peak or close_wait_left?",
+        ),
+        ({}, {"limits": ("close_wait_left",)}, "--limit close_wait_left: write NAME=N, like --limit close_wait_left=0"),
+        (
+            {},
+            {"limits": ("close_wait_left=-1",)},
+            "--limit close_wait_left: a whole number from 0 on, not '-1'",
+        ),
+    ],
+)
+def test_what_is_wrong_elsewhere(environ: dict[str, str], flags: dict[str, Any], line: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve("", environ, **flags)
+    assert caught.value.message == line
+
+
+def test_what_is_overridden_is_checked_too() -> None:
+    """A mistake in the file does not wait for the day on which the flag is left out."""
+    with pytest.raises(UsageError, match="a string, not 5"):
+        resolve("[tool.hermes-diag]\nfactory = 5\n", factory="a:b")
