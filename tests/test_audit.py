@@ -55,7 +55,7 @@ DOWN = {
     "missing": ("AttributeError while importing the factory", ""),
 }
 
-ODD = ["prints", "forks", "closes_stdout", "starts_threads", "starts_daemon", "points_elsewhere"]
+ODD = ["prints", "forks", "closes_stdout", "starts_daemon", "points_elsewhere"]
 
 #: Kinds of subject that show most; on other interpreters only these.
 FEW = [
@@ -157,6 +157,15 @@ def test_odd_factories_with_good_clients(cli: Cli, name: str) -> None:
     )
     assert done.returncode == 0
     assert "613" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.split()
+
+
+def test_a_thread_for_each_client_is_a_leak(cli: Cli) -> None:
+    """Threads that never end are counted, and they do not keep the worker from ending."""
+    done = cli("repro", "--factory", f"{FILE}:starts_threads", "--workload", "steady", "--json")
+    cell = json.loads(done.stdout)["cells"][0]
+    assert done.returncode == 1
+    assert cell["word"] == "leaks"
+    assert [finding["code"] for finding in cell["findings"] if finding["severity"] == "problem"] == ["threads-grow"]
 
 
 def test_a_patched_httpx_shows_as_failed_turns(cli: Cli) -> None:

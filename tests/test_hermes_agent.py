@@ -17,6 +17,7 @@ import pytest
 from conftest import Cli
 
 from hermes_diag import hermes_cells, judge, payload, plan, run
+from hermes_diag.interpreter import Target
 from hermes_diag.model import Cell, CellReport, Evidence, Left, Plan, SocketRow
 from hermes_diag.session import Session
 
@@ -66,7 +67,7 @@ def measured(
     Watched.counted = []
     monkeypatch.setattr(run, "Session", Watched)
     body = payload.load(None)
-    under_way = run.Run(Plan(cells, body.info), body.wire, python)
+    under_way = run.Run(Plan(cells, body.info), body.wire, Target(python))
     assert run.finish(under_way)
     evidence = under_way.evidence()
     report = judge.report(Plan(cells, body.info), evidence)

@@ -437,7 +437,7 @@ def test_sockets_of_others_are_not_counted(cli: Cli, tmp_path: Path) -> None:
         (["--endpoint", "https://h.test/", "--api-key-env", "X", "--codex-auth", "codex"], "exclude each other"),
         (["--endpoint", "http://127.0.0.1:9/", "--workload", "overlapping"], "holds streams open"),
         (["--endpoint", "http://127.0.0.1:9/", "--fault", "rst-mid-stream"], "of our own provider"),
-        (["--endpoint", "http://127.0.0.1:9/", "--scenario", "all"], "of our own provider"),
+        (["--endpoint", "http://127.0.0.1:9/", "--scenario", "all"], "--scenario does not go with --endpoint"),
         (["--endpoint", "http://127.0.0.1:9/", "--max-requests", "0"], "--max-requests"),
         (["--endpoint", "http://127.0.0.1:9/", "--codex-auth", "other"], "--codex-auth"),
     ],

@@ -211,7 +211,7 @@ WRONG = {
     "settle=float('nan')": "settle=nan is no time: give seconds from 0 to 600",
     "settle=None": "settle=None is no time: give seconds from 0 to 600",
     "remote=80": "remote=80 is no address: give 'HOST:PORT', a network, or a list of them",
-    "remote='10.0.0.1:http'": "remote=10.0.0.1:http: 'http' is no port: a port is a number from 1 to 65535",
+    "remote='10.0.0.1:http'": "remote='10.0.0.1:http': 'http' is no port: a port is a number from 1 to 65535",
     "remote='api.test'": "remote=api.test: a name, and nothing is looked up: give its address or network",
 }
 

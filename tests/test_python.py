@@ -15,6 +15,7 @@ from conftest import Cli
 
 from hermes_diag import interpreter, payload, plan, pythons, run
 from hermes_diag.errors import CannotMeasure
+from hermes_diag.interpreter import Target
 
 QUICK = ("--turns", 2, "--workload", "steady", "--strategy", "fixed", "--release", "close")
 
@@ -146,4 +147,4 @@ def test_a_program_that_hangs(tmp_path: Path) -> None:
         mock.patch.object(interpreter, "START_PATIENCE", 0.5),
         pytest.raises(CannotMeasure, match="was silent for"),
     ):
-        run.finish(run.Run(plan_, payload.load(None).wire, str(hangs)))
+        run.finish(run.Run(plan_, payload.load(None).wire, Target(str(hangs))))

@@ -12,7 +12,10 @@ from hermes_diag.model import Evidence
 from hermes_diag.pipes import printed
 
 #: What goes with a scenario; all else that shapes the cells of the matrix is given by its two cells.
-_GOES_WITH = {"scenario", "payload", "max_payload", "python", "backend", "start", "save", "force", "json", "verbose"}
+_GOES_WITH = {
+    "scenario", "payload", "last_dump", "profile", "max_payload", "python", "backend", "start", "save", "force",
+    "json", "verbose",
+}  # fmt: skip
 
 
 def refuse_what_shapes_the_matrix(context: typer.Context) -> None:

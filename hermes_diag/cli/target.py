@@ -49,7 +49,9 @@ def make(python: str, cwd: Path | None, env: Iterable[str] | None) -> Target:
     from hermes_diag.interpreter import Target
 
     found = pythons.resolve(python)
-    if os.sep in found:  # from --cwd a relative path would lead elsewhere; a link is left, a virtualenv's is one
+    if (
+        cwd is not None and os.sep in found
+    ):  # from --cwd a relative path would lead elsewhere; a link is left, a virtualenv's is one
         found = os.path.abspath(found)
     return Target(found, cwd, dict(_variable(one) for one in env or ()))
 
