@@ -14,7 +14,8 @@ from hermes_diag.promises import BROKEN, UNKNOWN, Audited
 
 #: Settings of the three processes of an audit; each names a part of gateway/audit.py.
 PARTS: Mapping[str, Mapping[str, str]] = {
-    "direct": {"tls": "yes", "proxy": "yes", "direct": "127.0.0.1"},
+    # The authority is not named here: a client that trusts the server all the same trusts any.
+    "direct": {"tls": "yes", "proxy": "yes", "direct": "127.0.0.1", "untrusted": "yes"},
     "proxy": {"tls": "yes", "proxy": "yes"},
     "contract": {},  # the longest: the run begins with the last
 }
@@ -63,6 +64,7 @@ def audited(parts: Mapping[str, Evidence]) -> Audited:
         facts=contract.facts,
         looks={sample.label: sample for sample in contract.barriers},
         sent=Counter(served.turn for served in contract.served),
+        connection={served.turn: served.connection for served in contract.served},
         through_proxy=_connects(parts["proxy"]),
         despite_no_proxy=_connects(parts["direct"]),
         proxy_turn=_turn(parts["proxy"]),

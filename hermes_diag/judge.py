@@ -164,7 +164,7 @@ def _verdict(cells: Sequence[CellReport], hermes: str) -> tuple[str, int]:
     if len(free) == len(cells):
         return f"Hermes Agent {hermes} leaves nothing behind{note}", OK
     if cells and cells[0].cell.strategy == FACTORY:
-        return f"{_spec(cells)}: every turn ended well and nothing was left behind{note}", OK
+        return f"{_spec(cells)}: every turn ended well and nothing grew{note}", OK
     return f"as the bug report predicts{note}", OK
 
 

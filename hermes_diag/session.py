@@ -101,12 +101,15 @@ class Session:
 
     async def _observed(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work beside a provider and a ticker of its own; record how it ended."""
+        with contextlib.closing(work):  # also when it is interrupted before it has begun
+            await self._observe(work)
+
+    async def _observe(self, work: Coroutine[Any, Any, None]) -> None:
         self._begun = time.monotonic()
         try:
             await self._thread.do(self._provider.start())
             await self._thread.do(self._props.start())
         except OSError as exc:
-            work.close()
             raise CannotMeasure(f"no port on 127.0.0.1: {exc.strerror}", "free some ports and run again") from None
         ticker = asyncio.create_task(self._tick())
         try:

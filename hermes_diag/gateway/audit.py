@@ -12,7 +12,7 @@ import sys
 import time
 import weakref
 
-from . import clocks, portal
+from . import clocks, portal, subjects
 from .contract import FAULT_HEADER, TURN_HEADER, Fact
 
 #: Clients of which it is counted what they leave behind.
@@ -47,10 +47,14 @@ class Audit:
 
     def _open(self, client, fault=None, timeout=None):
         self._turns += 1
-        headers = {TURN_HEADER: "0/%d/1" % self._turns}
+        headers = {TURN_HEADER: self._name()}
         if fault:
             headers[FAULT_HEADER] = fault
         return self._sdk.open_stream(client, self._job.api, self._gateway.body, headers, timeout)
+
+    def _name(self):
+        """The last turn's name, as the provider knows it."""
+        return "0/%d/1" % self._turns
 
     def _turn(self, client, fault=None, timeout=None):
         """Classes of the chain of what a whole turn raised, outermost first; none when it ended well."""
@@ -79,11 +83,16 @@ class Audit:
         self._timeouts(first)
         self._limits(first)
         self._retries(first)
-        if self._subject.makes:
-            self._mutation()
-            self._sharing(first)
-        if self._subject.kind != "instance":
-            self._closing()
+        mutates = self._subject.makes and self._mutation()
+        try:
+            if self._subject.makes:
+                self._sharing()
+            if self._subject.kind != "instance":
+                self._closing()
+        except subjects.Broken as exc:
+            if not mutates:
+                raise
+            self._say("second_call", exc.failed.error)  # one that takes a key out cannot be called with the dict again
         self._subject.release(first)
         del first
         self._leftovers()
@@ -95,21 +104,22 @@ class Audit:
         kwargs = dict(self._gateway.fresh_kwargs(), default_headers={"x-hermes-diag-audit": "1"})
         before, whole = dict(kwargs), copy.deepcopy(kwargs)
         client = self._client(kwargs)
-        self._say(
-            "mutation",
-            {
-                "added": sorted(set(kwargs) - set(before)),
-                "removed": sorted(set(before) - set(kwargs)),
-                "replaced": sorted(key for key in before if key in kwargs and kwargs[key] is not before[key]),
-                "changed": sorted(key for key in before if before[key] != whole[key]),
-            },
-        )
+        mutation = {
+            "added": sorted(set(kwargs) - set(before)),
+            "removed": sorted(set(before) - set(kwargs)),
+            "replaced": sorted(key for key in before if key in kwargs and kwargs[key] is not before[key]),
+            "changed": sorted(key for key in before if before[key] != whole[key]),
+        }
+        self._say("mutation", mutation)
         self._subject.release(client)
+        return any(mutation.values())
 
-    def _sharing(self, first):
-        """Whether request clients, built as the gateway does from copies of one dict, have anything in common."""
-        kwargs = self._gateway.fresh_kwargs()
-        clients = [first, self._client(kwargs), self._client(dict(kwargs)), self._client(dict(kwargs))]
+    def _sharing(self):
+        """Whether clients, built as the gateway does from one dict and copies of it, have anything in common.
+
+        A pool may be hidden behind a transport: a turn of each shows whether two go over one connection.
+        """
+        clients = self._session(3)
         shared = {}
         for name, parts in (
             ("client", lambda client: [client]),
@@ -120,8 +130,13 @@ class Audit:
         ):
             seen = [id(part) for client in clients for part in {id(one): one for one in parts(client)}.values()]
             shared[name] = len(seen) - len(set(seen))
+        names = []
+        for client in clients:
+            if not self._brief_turn(client):
+                names.append(self._name())
         self._say("sharing", {"clients": len(clients), **shared})
-        for client in clients[1:]:
+        self._say("sharing_turns", names)
+        for client in clients:
             self._subject.release(client)
 
     def _session(self, clients):
@@ -174,18 +189,27 @@ class Audit:
         own, http = sdk.timeouts(client.timeout), sdk.timeouts(sdk.http_client_of(client).timeout)
         default = sdk.timeouts(sdk.DEFAULT_TIMEOUT)
         self._say("timeouts", {"client": own, "http_client": http, "default": default})
-        reads = {seconds["read"] for seconds in (own, http, default)}
+        asked = self._asked(client)
+        self._say("asked", asked)
+        reads = {seconds["read"] for seconds in (own, http, default)} | ({asked} if asked else set())
         if len(reads) > 1:
-            brief = min(seconds for seconds in reads if seconds)
-            self._say("stall", self._stalled(client, brief))
+            self._say("stall", self._stalled(client, min(seconds for seconds in reads if seconds)))
+
+    def _asked(self, client):
+        """The longest wait, in whole seconds, that a turn asks of its sockets or its event loop; None for none."""
+        asked = []
+        with clocks.recorded_loop(asked) if self._is_async(client) else clocks.scaled(1, asked):
+            self._turn(client)
+        return round(max(asked)) if asked else None
 
     def _stalled(self, client, brief):
         """A first byte that comes after twice the shortest timeout: does the client wait for it?"""
+        once = client.with_options(max_retries=0)  # each retry would wait as long again
         factor = brief / BRIEF
         clock = clocks.scaled_loop(factor) if self._is_async(client) else clocks.scaled(factor, [])
         with clock:
             begun = time.perf_counter()
-            chain = self._turn(client, "%s=%g" % (STALL, 2 * BRIEF))
+            chain = self._turn(once, "%s=%g" % (STALL, 2 * BRIEF))
             seconds = (time.perf_counter() - begun) * factor
         return {"stalled": 2 * brief, "gave_up_after": seconds if chain else None, "chain": chain}
 
@@ -204,29 +228,34 @@ class Audit:
     def _retries(self, client):
         self._say("max_retries", client.max_retries)
         if self._subject.makes and client.max_retries == 0:
-            self._say("retried_turn", "0/%d/1" % (self._turns + 1))  # the host knows how often it was sent
             self._turn(client, "http-500", (self._job.timeout, self._job.pool_timeout))
+            self._say("retried_turn", self._name())  # the host knows how often it was sent
 
     def _leftovers(self):
         """Looks from outside: before, after clients were given back, dropped, collected; and at the end."""
         gc.disable()  # when it runs is chance; here it is the question
+        client = self._client()
+        failed = [self._brief_turn(client)]  # and a pool has its connection
+        self._subject.release(client)
+        del client
         self._collect()
         self._gateway.barrier("before")
         for _ in range(REPEATS):
             client = self._client()
-            self._brief_turn(client)
+            failed.append(self._brief_turn(client))
             self._subject.release(client)
             del client
         self._gateway.barrier("closed")
         if self._subject.makes:
             for _ in range(REPEATS):
-                self._brief_turn(self._client())
+                failed.append(self._brief_turn(self._client()))
             self._gateway.barrier("dropped")
             self._collect()
             self._gateway.barrier("collected")
         else:
             self._subject.close()
             self._gateway.barrier("end")
+        self._say("failed", next(filter(None, failed), []))
 
     def _collect(self):
         """Collect where finalisers find what they look for: an async client's wants its running loop."""

@@ -54,3 +54,20 @@ def scaled_loop(factor):
         yield
     finally:
         portal.call(end)
+
+
+@contextlib.contextmanager
+def recorded_loop(asked):
+    """Within, the seconds for which the event loop of `portal` is asked to wait are kept in `asked`."""
+    loop = portal.loop()
+    call_at = loop.call_at
+
+    def recorded(when, *args, **named):
+        asked.append(when - loop.time())
+        return call_at(when, *args, **named)
+
+    loop.call_at = recorded
+    try:
+        yield
+    finally:
+        del loop.call_at

@@ -1,6 +1,6 @@
 """Conditions under which a job runs, set up in its own process before its first client is built.
 
-ca       file of the authority to trust (SSL_CERT_FILE)
+ca       file of the authority to trust (SSL_CERT_FILE), unless `untrusted`
 proxy    URL that HTTPS_PROXY shall name
 direct   hosts that NO_PROXY shall name
 dead     port of a black hole: the provider's name then has two addresses, and this is the first
@@ -21,7 +21,7 @@ STEP = 5
 
 def apply(settings, base_url):
     """Set up what the settings ask for; returns the base URL to use."""
-    if "ca" in settings:
+    if "ca" in settings and "untrusted" not in settings:
         os.environ["SSL_CERT_FILE"] = settings["ca"]
     if "proxy" in settings:
         os.environ["HTTPS_PROXY"] = settings["proxy"]

@@ -81,6 +81,8 @@ def load(spec):
         sys.path.insert(0, os.getcwd())
         thing = importlib.import_module(target)
     for part in name.split("."):
+        if not hasattr(thing, part):
+            raise Broken("there is no %s in %s" % (name, target))
         thing = getattr(thing, part)
     return thing
 
@@ -240,7 +242,10 @@ class Guard:
         self._timer.cancel()
         if exc is None or isinstance(exc, Broken):
             return
-        raise Broken("%s while %s" % (_chain(exc), self._doing), frames(traceback.extract_tb(tb))) from None
+        at = frames(traceback.extract_tb(tb))
+        if isinstance(exc, SyntaxError) and exc.filename:
+            at += ("%s:%d" % (_short(exc.filename), exc.lineno or 0),)
+        raise Broken("%s while %s" % (_chain(exc), self._doing), at) from None
 
     def _hangs(self, thread):
         stack = traceback.extract_stack(sys._current_frames().get(thread))

@@ -35,7 +35,7 @@ def main(argv):
     for fd in (fd for lane in lanes for fd in lane):
         os.set_inheritable(fd, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's to handle
-    _die_with_host()
+    _die_with_parent()
     if os.getppid() != options.host:  # it went before we could ask for that
         return HOST_GONE
     warm = Commands(os.dup(0))
@@ -62,8 +62,8 @@ def _decline(lanes, event):
     return 3
 
 
-def _die_with_host():
-    """Until a lane listens to its commands, have the kernel end us when the host goes (Linux)."""
+def _die_with_parent():
+    """Have the kernel end us when the one that started us goes (Linux)."""
     _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
@@ -79,6 +79,7 @@ def _fork_lanes(lanes, sdk):
     for own in lanes:
         pid = os.fork()
         if pid == 0:
+            _die_with_parent()
             for fd in (fd for lane in lanes if lane is not own for fd in lane):
                 os.close(fd)
             code = 1
@@ -112,6 +113,7 @@ def _lane(fds, sdk, spawn):
             os._exit(code)  # a thread that never ends would hold an ordinary exit
         pid = os.fork()
         if pid == 0:
+            _die_with_parent()  # its own thread that listens cannot end it while C code holds the GIL
             code = 1
             try:
                 code = _run(order, link, sdk)

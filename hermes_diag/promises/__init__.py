@@ -33,12 +33,14 @@ class Verdict:
 @dataclass(frozen=True)
 class Audited:
     """What an audit saw: facts by name (see gateway/audit.py), looks by label, how often the provider was
-    sent each turn, and of the two runs with a proxy in the environment the connections that the proxy
-    counted (None: that run came to no end) and the classes that its turn raised."""
+    sent each turn and on which connection. Of the two runs with a proxy in the environment the connections
+    that the proxy counted (None: that run came to no end) and the classes that its turn raised; in the one
+    with NO_PROXY the server's authority is not named."""
 
     facts: Mapping[str, Any]
     looks: Mapping[str, Sample] = field(default_factory=dict)
     sent: Mapping[str, int] = field(default_factory=dict)
+    connection: Mapping[str, int] = field(default_factory=dict)
     through_proxy: int | None = None
     despite_no_proxy: int | None = None
     proxy_turn: tuple[str, ...] | None = None

@@ -9,11 +9,17 @@ REFERENCE = "#12008"
 
 
 def check(audited: Audited) -> Verdict:
-    turns = [turn for turn in (audited.proxy_turn, audited.direct_turn) if turn is not None]
-    if not turns:
-        return unknown("no run over TLS came to an end")
-    if any(not turn for turn in turns):
-        return held("a server whose authority it names was trusted")
-    if any(name.startswith("ssl.") for turn in turns for name in turn):
+    named, unnamed = audited.proxy_turn, audited.direct_turn
+    if named is None or unnamed is None:
+        return unknown("a run over TLS came to no end")
+    if not unnamed:
+        return broken("a server whose authority nobody names was trusted: certificates are not verified")
+    if _refused(named):
         return broken("a server whose authority it names was refused: SSLCertVerificationError")
-    return unknown(f"the turn over TLS failed otherwise: {' <- '.join(turns[-1])}")
+    if named or not _refused(unnamed):
+        return unknown(f"a turn over TLS failed otherwise: {' <- '.join(named or unnamed)}")
+    return held("a server whose authority it names was trusted, and without it refused")
+
+
+def _refused(chain: tuple[str, ...]) -> bool:
+    return any(name.startswith("ssl.") for name in chain)

@@ -1,6 +1,6 @@
 """Request clients have nothing in common that one of them could close."""
 
-from hermes_diag.promises import Audited, Verdict, broken, held, shared_by_design
+from hermes_diag.promises import Audited, Verdict, broken, held, shared_by_design, unknown
 
 CODE, ORDER = "clients-separate", 2
 PROMISE = "request clients do not reuse the shared client's http_client, transport, pool or mounts"
@@ -15,4 +15,10 @@ def check(audited: Audited) -> Verdict:
     common = [name for name in ("client", "http_client", "transport", "pool", "mount") if sharing[name]]
     if common:
         return broken(f"{sharing['clients']} clients share their {' and '.join(common)}")
-    return held(f"{sharing['clients']} clients, each with an http_client, transport and pool of its own")
+    turns = audited.facts["sharing_turns"]
+    connections = {audited.connection.get(turn) for turn in turns}
+    if len(turns) < sharing["clients"]:
+        return unknown("their turns fail, so that none shows its connection")
+    if len(connections) < len(turns):
+        return broken(f"turns of {len(turns)} clients went over {len(connections)} connections")
+    return held(f"{sharing['clients']} clients, each with an http_client, transport and connection of its own")

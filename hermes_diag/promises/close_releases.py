@@ -1,6 +1,6 @@
 """After a close nothing is left: sockets, descriptors, threads."""
 
-from hermes_diag.promises import CLIENTS, Audited, Verdict, broken, held
+from hermes_diag.promises import CLIENTS, Audited, Verdict, broken, held, unknown
 from hermes_diag.remains import grown
 
 CODE, ORDER = "close-releases", 13
@@ -14,6 +14,8 @@ def check(audited: Audited) -> Verdict:
     what = "clients, used and closed," if audited.makes else "turns"
     if left:
         return broken(f"{CLIENTS} {what} left {left}")
+    if audited.facts["failed"]:
+        return unknown(f"a turn failed: {' <- '.join(audited.facts['failed'])}")
     if audited.makes:
         return held(f"{CLIENTS} {what} left nothing")
     still = sum(count for state, count in audited.looks["end"].owned.items() if state != "TIME_WAIT")

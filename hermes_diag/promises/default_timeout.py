@@ -16,6 +16,9 @@ def check(audited: Audited) -> Verdict:
     if other:
         words = ", ".join(f"{name} {_s(seconds)} instead of {_s(default[name])}" for name, seconds in other.items())
         return broken(words + wire)
+    asked = audited.facts["asked"]
+    if asked is not None and own["read"] is not None and abs(asked - own["read"]) > 1:
+        return broken(f"read {_s(own['read'])}, but of its sockets it asks {asked} s at most{wire}")
     text = f"read {_s(own['read'])}, connect {_s(own['connect'])}"
     if http["read"] != own["read"]:
         text += f"; the http_client's own {_s(http['read'])} do not count"

@@ -1,6 +1,6 @@
 """A client that is dropped without a close takes its sockets with it when it is collected."""
 
-from hermes_diag.promises import CLIENTS, Audited, Verdict, broken, held, not_applicable
+from hermes_diag.promises import CLIENTS, Audited, Verdict, broken, held, not_applicable, unknown
 from hermes_diag.remains import grown
 
 CODE, ORDER = "drop-releases", 14
@@ -16,4 +16,6 @@ def check(audited: Audited) -> Verdict:
     collected = grown(audited.looks["closed"], audited.looks["collected"], CLIENTS)
     if collected:
         return broken(f"{CLIENTS} clients, used and dropped, left {collected} after gc")
+    if audited.facts["failed"]:
+        return unknown(f"a turn failed: {' <- '.join(audited.facts['failed'])}")
     return held(f"nothing after gc; before it {dropped or 'nothing'}")

@@ -13,4 +13,7 @@ def check(audited: Audited) -> Verdict:
         return unknown("the run with a proxy in the environment came to no end")
     if audited.through_proxy:
         return held(f"{audited.through_proxy} connection through the proxy")
+    turn = audited.proxy_turn or ()
+    if turn and not any(name.startswith("ssl.") for name in turn):  # then it did reach the server
+        return unknown(f"its turn failed before it connected: {' <- '.join(turn)}")
     return broken("the proxy of the environment saw no connection")
