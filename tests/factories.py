@@ -4,6 +4,7 @@ Runs in the interpreter under test: Python 3.9, openai 2.24 to 3.x.
 """
 
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -218,6 +219,47 @@ def remembers(kwargs):
     return _all[-1]
 
 
+def takes_a_key(kwargs):
+    return OpenAI(base_url=kwargs.pop("base_url"), **kwargs)
+
+
+def trusts_anyone(kwargs):
+    return OpenAI(**dict(kwargs, http_client=client(verify=False)))
+
+
+class _Hidden(http.BaseTransport):
+    def handle_request(self, request):
+        return _transport.handle_request(request)
+
+
+def hides_a_pool(kwargs):
+    made = client()
+    made._transport = _Hidden()
+    return OpenAI(**dict(kwargs, http_client=made))
+
+
+class _Hasty(http.HTTPTransport):
+    def handle_request(self, request):
+        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), 5)
+        return super().handle_request(request)
+
+
+def asks_less_on_the_wire(kwargs):
+    made = client()
+    made._transport = _Hasty(limits=LIMITS)
+    return OpenAI(**dict(kwargs, http_client=made))
+
+
+impatient_instance = OpenAI(timeout=5)
+impatient_async_instance = AsyncOpenAI(timeout=5)
+
+
+def hands_out_closed(kwargs):
+    made = OpenAI(**kwargs)
+    made.close()
+    return made
+
+
 def mutates(kwargs):
     """The bug report's own."""
     if "http_client" not in kwargs:
@@ -240,6 +282,10 @@ def hangs(kwargs):
 
 def nothing(kwargs):
     return None
+
+
+def holds_the_interpreter(kwargs):
+    re.match(r"(a+)+$", "a" * 60 + "b")
 
 
 def leaves(kwargs):

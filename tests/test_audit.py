@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import Cli
 
@@ -40,6 +44,12 @@ BREAKS = {
     "never_closes": "close-releases",
     "leaves_threads": "close-releases",
     "remembers": "drop-releases",
+    "takes_a_key": "kwargs-not-mutated",
+    "trusts_anyone": "ca-file-honoured",
+    "hides_a_pool": "clients-separate",
+    "asks_less_on_the_wire": "default-timeout",
+    "impatient_instance": "default-timeout",
+    "impatient_async_instance": "default-timeout",
 }
 
 #: What the one line says, and the frame that it names ("": none).
@@ -52,7 +62,7 @@ DOWN = {
     "imports": ("ModuleNotFoundError of nowhere_to_be_found while calling the factory", "factories.py"),
     "calls_home": ("OutOfReach while calling the factory", "factories.py"),
     "number": ("it is an object of int, neither callable nor a client", ""),
-    "missing": ("AttributeError while importing the factory", ""),
+    "missing": ("there is no missing in", ""),
 }
 
 ODD = ["prints", "forks", "closes_stdout", "starts_daemon", "points_elsewhere"]
@@ -125,6 +135,31 @@ def test_the_bug_reports_own_factory(cli: Cli) -> None:
     assert broken(good) == []
     asked = {"kwargs-not-mutated", "clients-separate", "default-timeout"}
     assert {row["code"]: row["status"] for row in good["rows"] if row["code"] in asked} == dict.fromkeys(asked, "held")
+
+
+def test_nothing_is_held_that_was_not_seen(cli: Cli) -> None:
+    """Of a client whose every turn fails only what does not need a turn is said to hold."""
+    code, document = audit(cli, "hands_out_closed")
+    assert code == 1
+    assert "its first turn failed" in document["verdict"]
+    held = {row["code"] for row in document["rows"] if row["status"] == "held"}
+    assert held == {"kwargs-not-mutated", "default-timeout", "default-limits"}
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_stays_of_a_factory_that_holds_the_interpreter(how: signal.Signals) -> None:
+    """C code that never returns keeps every thread of its process from hearing that the host is gone."""
+    command = [sys.executable, "-m", "hermes_diag", "audit", f"{FILE}:holds_the_interpreter"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as host:
+        deadline, started = time.monotonic() + 60, []
+        while not any(one.is_running() and one.cpu_times().user > 2 for one in started):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+            started = psutil.Process(host.pid).children(recursive=True)
+        host.send_signal(how)
+        host.communicate(timeout=30)
+    _, alive = psutil.wait_procs(started, timeout=10)
+    assert not alive
 
 
 def test_the_wire_decides_where_timeouts_disagree(cli: Cli) -> None:

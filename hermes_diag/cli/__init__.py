@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
 from typing import Any
 
@@ -15,6 +16,8 @@ from hermes_diag.pipes import swallow
 def main() -> None:
     """Entry point: exits with the code that `errors` documents, never with a traceback."""
     _mend_standard_streams()
+    with contextlib.suppress(ValueError):  # not in the main thread: nobody but a test calls us there
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing of ours stays behind
     try:
         code = _run()
     except HermesDiagError as exc:
