@@ -30,6 +30,8 @@ LISTENER = socket.create_server(("127.0.0.1", 0))
 def leak():
     KEPT.append(socket.create_connection(LISTENER.getsockname()))
 """
+#: Our environment, but for what makes pytest write more or less: in CI it cuts no line of its summary.
+HOME = {name: value for name, value in os.environ.items() if name not in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS")}
 QUIET = ["-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:asyncio"]
 
 
@@ -43,7 +45,7 @@ def run(tmp_path: Path) -> Run:
         return subprocess.run(
             [sys.executable, "-m", "pytest", *QUIET, *arguments],
             cwd=tmp_path,
-            env={**os.environ, "PYTEST_ADDOPTS": "", "COLUMNS": "200", **environment},
+            env={**HOME, "COLUMNS": "200", **environment},
             capture_output=True,
             text=True,
             timeout=100,
@@ -479,14 +481,14 @@ def example(tmp_path: Path, name: str, factory: str) -> subprocess.CompletedProc
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *QUIET, "--rootdir", str(folder), str(folder / f"test_{name}.py")],
         cwd=folder,
-        env={**os.environ, "LIFECYCLE_FACTORY": factory, "PYTEST_ADDOPTS": "", "COLUMNS": "100"},
+        env={**HOME, "LIFECYCLE_FACTORY": factory, "COLUMNS": "100"},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-@pytest.mark.parametrize("name", ["limit_sockets", "gateway_loop", "audit"])
+@pytest.mark.parametrize("name", ["limit_sockets", "gateway_loop", "promises"])
 def test_the_guard_of_the_bug_report(tmp_path: Path, name: str) -> None:
     """tests/examples passes on the fixed factory; on the buggy one it fails with words a stranger understands."""
     good = example(tmp_path / "fixed", name, "fixed")
