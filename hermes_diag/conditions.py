@@ -113,11 +113,13 @@ def at_tick(condition: Condition, tick: Tick) -> Held:
         count = tick.closed if condition.metric == "CLOSE" else tick.states.get(condition.metric, 0)
         if count is None:
             return Held(condition.text, None, f"{condition.metric} cannot be seen")
-        seconds = tick.oldest.get(condition.metric, None if count else 0.0)
+        if not count:  # what is not there has no age, neither a high nor a low one
+            return Held(condition.text, False, f"no {condition.metric}")
+        seconds = tick.oldest.get(condition.metric)
         if seconds is None:
             return Held(condition.text, None, "ages cannot be seen in one look here; add --watch")
         what = f"the oldest of {count} is in {condition.metric} for at least {units.duration(seconds)}"
-        return Held(condition.text, condition.is_true_of(seconds), what if count else f"no {condition.metric}")
+        return Held(condition.text, condition.is_true_of(seconds), what)
     value: float | None = getattr(tick, "used" if condition.share else condition.metric)
     if value is None:
         what = "no soft limit is known" if condition.share else f"{condition.metric} cannot be seen"
@@ -134,8 +136,8 @@ def _level_words(condition: Condition, value: float, tick: Tick) -> str:
 def at_end(condition: Condition, course: Course) -> Held:
     """Growth, judged by a whole watch.
 
-    A number that is growing has its rate. One that is not has a rate between 0 and what the watch would have
-    noticed: a limit in between cannot be told. A limit of 0 asks for the word alone.
+    A number that is growing has its rate, and one that is not has none; but a limit between that and what the
+    watch would have noticed cannot be told. A limit of 0 asks for the word alone.
     """
     found = f"{course.name} {course.word}: {course.text}"
     if course.at_most is None:
@@ -148,6 +150,17 @@ def at_end(condition: Condition, course: Course) -> Held:
     if condition.limit == 0 and course.word != slope.TOO_SHORT:
         return Held(condition.text, held, found)
     unseen = f"growth of up to {units.rate(course.at_most)} would not have shown"
-    if condition.limit > 0:
-        unseen += f", watch for {units.duration(slope.seconds_to_notice(condition.limit))} at least"
-    return Held(condition.text, None, f"{found}; {unseen}")
+    return Held(condition.text, None, f"{found}; {unseen}{_cure(condition.limit, course)}")
+
+
+def _cure(limit: float, course: Course) -> str:
+    """How long to watch."""
+    if limit <= 0:
+        return ""
+    needed = slope.seconds_to_notice(limit, course.pace)
+    if needed is None:
+        return ", watch longer"
+    # The last sample may come up to an interval before the end. Where the watch was long enough to count so few
+    # rises, the number scatters too much: what helps is more of it.
+    needed = needed + course.interval if needed > course.seconds else 2 * course.seconds
+    return f", watch for {units.at_least(needed)} at least"

@@ -82,7 +82,7 @@ def gateways(root: Path, profile: str | None = None) -> list[Gateway]:
     Raises UsageError for a profile that is not there, CannotMeasure when none is running.
     """
     if not root.is_dir():
-        raise UsageError(f"there is no Hermes home at {root}", "set HERMES_HOME to it, or give --pid")
+        raise CannotMeasure(f"there is no Hermes home at {root}", "set HERMES_HOME to it, or give --pid")
     files = _pid_files(root, profile)
     running, why = [], []
     for name, path in files.items():

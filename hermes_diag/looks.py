@@ -65,6 +65,7 @@ class Watched:
     states: tuple[str, ...] = ()  # the filters
     remotes: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
+    conditions: tuple[str, ...] = ()  # of --fail-on, as they were written
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,9 @@ class Course:
     per_hour_low: float | None = None  # of the interval that holds the true rate 19 times in 20
     per_hour_high: float | None = None
     at_most: float | None = None  # per hour; faster growth would have shown
+    pace: float = 0.0  # per hour: the rate of a number that grows, else how fast its base rose
+    seconds: float = 0.0  # from the first sample to the last
+    interval: float = 0.0  # seconds from sample to sample, on average
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,9 @@ class Watch:
         self.ended = Ended("interrupted")  # until it is known better
         self.look = eye.look()  # the latest
 
-    def watched(self, states: tuple[str, ...] = (), remotes: tuple[str, ...] = ()) -> Watched:
+    def watched(
+        self, states: tuple[str, ...] = (), remotes: tuple[str, ...] = (), conditions: tuple[str, ...] = ()
+    ) -> Watched:
         """What this is a watch of."""
         look = self.look
         return Watched(
@@ -58,6 +60,7 @@ class Watch:
             states=states,
             remotes=remotes,
             missing=look.missing,
+            conditions=conditions,
         )
 
     def __iter__(self) -> Iterator[Tick]:

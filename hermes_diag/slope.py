@@ -2,7 +2,8 @@
 
 The slope is Theil and Sen's: the median of the slopes of all pairs of points, which a burst does not
 move. Its interval is Sen's (by Kendall's variance), made wider where neighbours resemble each other:
-samples of a slowly wandering load are worth fewer than they are.
+samples of a slowly wandering load are worth fewer than they are. A leak at moments of chance never bends back
+to its line, which no scatter about the line shows: the interval is no narrower than the noise of a count.
 
 A word needs more than a slope. A leak lifts the *base*: what a number falls back to between bursts.
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hermes_diag import units
 from hermes_diag.looks import Course
@@ -28,6 +29,8 @@ ENOUGH = 10
 KEPT = 160
 #: Parts of a watch in each of which the base must have risen.
 PARTS = 4
+#: Part of the range by which the base may be higher in the end, and the number be called back at it.
+RETURNED = 1 / 8
 _Z = 1.96  # 19 times in 20
 _CHANCE = 0.05
 
@@ -121,33 +124,55 @@ def judge(name: str, series: Series) -> Course:
     found = theil_sen([(p.at, p.last) for p in points])
     bases = [min(p.low for p in part) for part in _parts(points)]
     rises = all(a < b for a, b in itertools.pairwise(bases))
-    at_most = max(found.high, _unnoticed(bases[-1] - bases[0]) / (seconds * (PARTS - 1) / PARTS))
-    numbers = (first, last, low, high, found.value * 3600, found.low * 3600, found.high * 3600, at_most * 3600)
-    if found.low > 0 and rises:
-        rate = f"{units.rate(found.value * 3600)} ({units.rate(found.low * 3600)} to {units.rate(found.high * 3600)})"
-        return Course(name, GROWING, f"by {rate}, from {first:,} to {last:,} {over}", *numbers)
+    span = seconds * (PARTS - 1) / PARTS  # from the middle of the first part to that of the last one
+    wide = _counted(found, span)
+    growing = found.low > 0 and rises
+    pace = max(0.0, found.value if growing else (bases[-1] - bases[0]) / span)
+    at_most = wide.high if growing else max(wide.high, _most(pace * span) / span)
+    known = Course(
+        name, UNKNOWN, "", first, last, low, high, wide.value * 3600, wide.low * 3600, wide.high * 3600,
+        at_most * 3600, pace * 3600, seconds, seconds / (series.samples - 1),
+    )  # fmt: skip
+    if growing:
+        rate = f"{units.rate(wide.value * 3600)} ({units.rate(wide.low * 3600)} to {units.rate(wide.high * 3600)})"
+        return replace(known, word=GROWING, text=f"by {rate}, from {first:,} to {last:,} {over}")
     leans = found.low > 0 or rises or _fallen(points) < last - first
     if not leans and high - low <= max(2, high // 10):
-        return Course(name, STEADY, f"at {seen} {over}", *numbers)
-    if not leans and bases[-1] <= bases[0] + (high - low) / 4:
-        return Course(name, BURSTY, f"between {low:,} and {high:,}, and back to {bases[-1]:,} {over}", *numbers)
+        return replace(known, word=STEADY, text=f"at {seen} {over}")
+    if not leans and bases[-1] <= bases[0] + (high - low) * RETURNED:
+        back = f"between {low:,} and {high:,}, and back to {bases[-1]:,} from a base of {bases[0]:,}"
+        return replace(known, word=BURSTY, text=f"{back} {over}")
     if quiet := _quiet(points, begun):
-        return Course(
-            name, STEADY, f"rose from {first:,} to {last:,} and has kept still for {units.duration(quiet)}", *numbers
-        )
-    return Course(name, TOO_SHORT, f"{seen} {over}: higher than at first, but not steadily; watch longer", *numbers)
+        still = f"rose from {first:,} to {last:,} and has kept still for {units.duration(quiet)}"
+        return replace(known, word=STEADY, text=still)
+    return replace(known, word=TOO_SHORT, text=f"{seen} {over}: higher than at first, but not steadily; watch longer")
 
 
-def _unnoticed(risen: int) -> float:
-    """How many rises a base may have been about to make that rose by so much: the upper limit of a Poisson
-    count, 19 times in 20 (of none: 3)."""
-    count = max(0, risen) + 1
-    return count + _Z * math.sqrt(count)
+def _counted(found: Slope, span: float) -> Slope:
+    """A slope whose interval is no narrower than that of a Poisson count of as many rises in `span` seconds."""
+    count = max(0.0, found.value) * span
+    least = count + _Z**2 / 2 - _Z * math.sqrt(count + _Z**2 / 4)
+    return Slope(found.value, min(found.low, least / span), max(found.high, _most(count) / span))
 
 
-def seconds_to_notice(per_hour: float) -> float:
-    """How long a number must keep still until growth of so many per hour (above 0) can be ruled out."""
-    return _unnoticed(0) / per_hour * 3600 * PARTS / (PARTS - 1)
+def _most(count: float) -> float:
+    """How many rises were to be expected at most where so many were seen: the upper limit of a Poisson count, 19
+    times in 20 (of none: 3)."""
+    return count + 1 + _Z * math.sqrt(count + 1)
+
+
+def seconds_to_notice(limit: float, pace: float = 0.0) -> float | None:
+    """How long a watch must be until growth of `limit` (above 0) can be told from the pace seen; both per hour.
+
+    None where no watch is: the pace is not below the limit.
+    """
+    if pace >= limit:
+        return None
+    # The smallest x in hours for which _most(pace * x) = limit * x: a quadratic equation.
+    apart = limit - pace
+    half = apart + _Z**2 * pace / 2
+    hours = (half + math.sqrt(half**2 + apart**2 * (_Z**2 - 1))) / apart**2
+    return hours * 3600 * PARTS / (PARTS - 1)
 
 
 def _fallen(points: list[Point]) -> int:

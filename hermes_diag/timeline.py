@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from hermes_diag import conditions, slope, units
-from hermes_diag.conditions import Condition
 from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
 from hermes_diag.looks import Course, Ended, Held, Summary, Tick, Watched
 from hermes_diag.tcp import CLOSE_WAIT, ESTABLISHED
@@ -36,10 +35,11 @@ class Limit(NamedTuple):
 
 
 class Timeline:
-    """Takes samples as they come."""
+    """Takes samples as they come. Raises UsageError for a condition that is none."""
 
     def __init__(self, watched: Watched) -> None:
         self.watched = watched
+        self._wanted = [conditions.parse(text) for text in watched.conditions]
         self.series: dict[str, slope.Series] = {name: slope.Series() for name in JUDGED}
         self._times = slope.Series()  # all 0: what a state that was not seen yet has been
         self._each: dict[int, slope.Series] = {}  # fds by process, of those that are alive
@@ -52,9 +52,9 @@ class Timeline:
         self.last: Tick | None = None
         self.samples = 0
         self.worst_late = 0.0
-        self.held: dict[str, Held] = {}  # levels and ages that held once
+        self.held: dict[str, Held] = {}  # what was found of conditions: of levels and ages, or as a capture says it
 
-    def add(self, tick: Tick, wanted: Sequence[Condition] = ()) -> None:
+    def add(self, tick: Tick) -> None:
         """Take one sample, and see which of the conditions on levels and ages hold."""
         self.samples += 1
         self.first, self.last = self.first or tick, tick
@@ -76,7 +76,7 @@ class Timeline:
         self.entered.update(tick.entered)
         for state, seconds in tick.oldest.items():
             self.oldest[state] = max(seconds, self.oldest.get(state, 0.0))
-        for condition in wanted:
+        for condition in self._wanted:
             if condition.kind != conditions.GROWTH:
                 found = conditions.at_tick(condition, tick)
                 if found.held or not (old := self.held.get(condition.text)) or not old.held:
@@ -102,16 +102,11 @@ class Timeline:
         """Every number with its word, or those of that names; those that are judged come first."""
         return tuple(slope.judge(name, self.series[name]) for name in names or self.series)
 
-    def summary(self, ended: Ended, wanted: Sequence[Condition] = ()) -> Summary:
+    def summary(self, ended: Ended) -> Summary:
         """Judge what there is."""
         courses = self.courses()
         by_name = {course.name: course for course in courses}
-        held = tuple(
-            conditions.at_end(condition, self._course(condition.metric, by_name))
-            if condition.kind == conditions.GROWTH
-            else self.held.get(condition.text, Held(condition.text, None, "not one sample was taken"))
-            for condition in wanted
-        )
+        held = tuple(self.held.get(one.text) or self._at_end(one, by_name) for one in self._wanted)
         first_to_fail = self._first_to_fail()
         limit = first_to_fail.limit if first_to_fail else self.last.limit if self.last else None
         return Summary(
@@ -131,6 +126,12 @@ class Timeline:
             conditions=held,
             exit_code=_exit_code(ended, by_name, held, self.samples, first_to_fail is not None),
         )
+
+    def _at_end(self, condition: conditions.Condition, courses: dict[str, Course]) -> Held:
+        """A condition on which no sample has had a say."""
+        if condition.kind != conditions.GROWTH:
+            return Held(condition.text, None, "not one sample was taken")
+        return conditions.at_end(condition, self._course(condition.metric, courses))
 
     def _course(self, metric: str, courses: dict[str, Course]) -> Course:
         """The course of a metric; a state that never was seen has been 0 all the time."""
@@ -161,11 +162,11 @@ class Timeline:
             parts = parts or [f"fds of process {first_to_fail.pid}" if first_to_fail else ""]
             text = "growing: " + ", ".join(parts) + self._whereto(growing)
             return text + (self._until(first_to_fail) if first_to_fail else "")
-        if any(course.word == slope.TOO_SHORT for course in judged):
-            named = ", ".join(course.name for course in judged if course.word == slope.TOO_SHORT)
+        named = ", ".join(course.name for course in judged if course.word == slope.TOO_SHORT)
+        if courses[CLOSE_WAIT].word == slope.TOO_SHORT:
             return f"too short to tell: {named}"
         text = "bursty but returning to base" if any(one.word == slope.BURSTY for one in judged) else "steady"
-        return text + self._pooled(courses[CLOSE_WAIT])
+        return text + self._pooled(courses[CLOSE_WAIT]) + (f"; too short to tell: {named}" if named else "")
 
     def _until(self, first: Limit) -> str:
         if len(self._each) == 1:
@@ -227,7 +228,11 @@ def _count(total: Counter[str], new: dict[str, int]) -> None:
 
 
 def _exit_code(ended: Ended, courses: dict[str, Course], held: tuple[Held, ...], samples: int, fails: bool) -> int:
-    """130 for Ctrl-C; with conditions only they count, without them growth does."""
+    """130 for Ctrl-C; with conditions only they count, without them growth does.
+
+    A thread or a descriptor more at the end of a watch is everyday business and no reason to doubt the whole
+    watch: where nothing grows, only CLOSE_WAIT must have been told.
+    """
     if ended.how == "interrupted":
         return INTERRUPTED
     if ended.how == "lost":
@@ -239,4 +244,4 @@ def _exit_code(ended: Ended, courses: dict[str, Course], held: tuple[Held, ...],
     words = {courses[name].word for name in JUDGED}
     if slope.GROWING in words or fails:
         return PROBLEM
-    return COULD_NOT_MEASURE if not samples or slope.TOO_SHORT in words else OK
+    return COULD_NOT_MEASURE if not samples or courses[CLOSE_WAIT].word == slope.TOO_SHORT else OK

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 
@@ -33,6 +35,12 @@ def duration(seconds_: float) -> str:
     if hours < 48:
         return f"{hours} h" + (f" {minutes % 60} min" if minutes % 60 else "")
     return f"{days} d" + (f" {hours % 24} h" if hours % 24 else "")
+
+
+def at_least(seconds_: float) -> str:
+    """So long as `duration` says it, rounded up: whoever waits for it has waited long enough."""
+    step = 0.1 if seconds_ < 10 else 1 if seconds_ < 120 else 60 if seconds_ < 48 * 3600 else 3600
+    return duration(math.ceil(seconds_ / step) * step)
 
 
 def size(bytes_: float) -> str:

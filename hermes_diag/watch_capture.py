@@ -1,7 +1,7 @@
 """A watch to and from JSON Lines, written as it happens, so that a killed watch can still be read.
 
 Line one is `{"record": "watch", "schema": 1, ...what is watched...}`, each further line one sample,
-`{"record": "sample", ...}`; the last says why the watch ended, if it could.
+`{"record": "sample", ...}`; at the end come why the watch ended, if it could, and what was found of each condition.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import IO, Any
 import msgspec
 
 from hermes_diag.errors import UsageError
-from hermes_diag.looks import Ended, Tick, Watched
+from hermes_diag.looks import Ended, Held, Tick, Watched
 from hermes_diag.timeline import Timeline
 
 SCHEMA = 1
 KIND = "watch"
 
-_KINDS: dict[str, type] = {"sample": Tick, "ended": Ended}
+_KINDS: dict[str, type] = {"sample": Tick, "ended": Ended, "condition": Held}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -33,7 +33,7 @@ class WatchCapture:
         self._file = file
         self._put({"record": KIND, "schema": SCHEMA, "watched": watched})
 
-    def write(self, record: Tick | Ended) -> None:
+    def write(self, record: Tick | Ended | Held) -> None:
         """Append one record."""
         self._put({"record": _NAMES[type(record)], **msgspec.to_builtins(record)})
 
@@ -68,6 +68,8 @@ def read(path: Path) -> tuple[Timeline, Ended]:
                     record = _record(path, number, line)
                     if isinstance(record, Ended):
                         ended = record
+                    elif isinstance(record, Held):
+                        timeline.held[record.condition] = record
                     elif timeline.last is not None and record.at <= timeline.last.at:
                         raise _changed(path, number, "its time is not after that of the line before")
                     else:
@@ -86,7 +88,7 @@ def _begin(path: Path, line: bytes) -> Timeline:
         )
     try:
         return Timeline(msgspec.convert(head.get("watched"), Watched))
-    except msgspec.ValidationError as exc:
+    except (msgspec.ValidationError, UsageError) as exc:
         raise _changed(path, 1, str(exc)) from None
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
+import re
+
 import pytest
 
-from hermes_diag import conditions
+from hermes_diag import conditions, slope
 from hermes_diag.conditions import AGE, GROWTH, LEVEL, at_end, parse
 from hermes_diag.errors import UsageError
+from hermes_diag.looks import Held
 from hermes_diag.slope import Series, judge
+from hermes_diag.units import SECONDS
 
 
 @pytest.mark.parametrize(
@@ -36,11 +41,15 @@ def test_states_without_an_owner_are_refused(state: str) -> None:
             parse(f"{state}.{aspect}")
 
 
-def held(condition: str, values: list[int], interval: float = 1.0) -> bool | None:
+def watched(condition: str, values: list[int], interval: float = 1.0) -> Held:
     series = Series()
     for i, value in enumerate(values):
         series.add(i * interval, value)
-    return at_end(parse(condition), judge("CLOSE_WAIT", series)).held
+    return at_end(parse(condition), judge("CLOSE_WAIT", series))
+
+
+def held(condition: str, values: list[int], interval: float = 1.0) -> bool | None:
+    return watched(condition, values, interval).held
 
 
 def test_a_watch_too_short_for_a_limit_cannot_tell() -> None:
@@ -72,7 +81,61 @@ def test_the_cure_is_said() -> None:
     for i in range(60):
         series.add(i, 3)
     found = at_end(parse("close_wait.growth > 5/h"), judge("CLOSE_WAIT", series)).found
-    assert "would not have shown, watch for 47 min at least" in found
+    assert "would not have shown, watch for 48 min at least" in found
+
+
+def advised(found: str) -> float:
+    """The seconds that a watch is told to take."""
+    match = re.search(r"watch for (.+) at least", found)
+    assert match, found
+    words = match[1].split()
+    return sum(float(number) * SECONDS[unit] for number, unit in zip(words[::2], words[1::2], strict=True))
+
+
+@pytest.mark.parametrize("interval", [0.5, 1.0, 7.0, 60.0])
+@pytest.mark.parametrize("limit", ["5/min", "5/h", "3/s", "2/d"])
+def test_the_cure_cures(limit: str, interval: float) -> None:
+    """Whoever watches for as long as is said has an answer, even if the last sample comes an interval early."""
+    asked = f"close_wait.growth > {limit}"
+    short = watched(asked, [3] * 10, interval=0.01)
+    assert short.held is None
+    short = watched(asked, [3] * 10, interval=min(interval, slope.seconds_to_notice(parse(asked).limit) / 20))
+    needed = advised(short.found)
+    interval = min(interval, needed / 20)
+    assert watched(asked, [3] * int(needed / interval), interval=interval).held is False
+
+
+def test_a_leak_slower_than_the_limit() -> None:
+    """It is told from the limit once the watch is as long as was said; until then the interval holds the limit."""
+    asked = "close_wait.growth > 3/s"
+    short = watched(asked, [i // 5 for i in range(40)], interval=0.1)
+    assert short.held is None
+    assert "growing" in short.found
+    needed = advised(short.found)
+    told = watched(asked, [i // 5 for i in range(int(needed * 10))], interval=0.1)
+    assert told.held is False
+    assert held(asked, [i * 4 // 10 for i in range(100)], interval=0.1) is True
+
+
+def test_a_limit_outside_the_printed_interval_is_told() -> None:
+    """Of a number that grows, the interval that is printed decides, and nothing else."""
+    series = Series()
+    for i in range(600):
+        series.add(i / 10, i // 5)
+    course = judge("CLOSE_WAIT", series)
+    assert course.word == "growing"
+    assert course.at_most == course.per_hour_high
+    assert course.per_hour_high is not None
+    assert at_end(parse(f"close_wait.growth > {course.per_hour_high + 1}/h"), course).held is False
+    assert at_end(parse(f"close_wait.growth > {course.per_hour_high - 1}/h"), course).held is None
+
+
+def test_a_number_that_scatters_needs_a_longer_watch() -> None:
+    """The advice is never shorter than the watch that it is about."""
+    rng = random.Random(1)
+    found = watched("close_wait.growth > 1000/h", [rng.randrange(1000) for _ in range(60)])
+    assert found.held is None
+    assert advised(found.found) > 59
 
 
 def test_long_nonsense_is_not_echoed() -> None:

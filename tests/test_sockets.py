@@ -88,6 +88,10 @@ def test_children(cli: Cli, target: Target) -> None:
     assert "CLOSE_WAIT" not in alone["states"]
     assert tree["states"]["CLOSE_WAIT"] == 3
     assert len(tree["processes"]) == 2
+    (child,) = (one["pid"] for one in tree["processes"] if one["pid"] != pid)
+    shown = cli("sockets", "--pid", pid, "--children").stdout
+    assert len(re.findall(rf"^  process {child} fd \d+ CLOSE_WAIT", shown, re.MULTILINE)) == 3
+    assert "process" not in cli("sockets", "--pid", child).stdout.partition("Sockets to look at")[2]
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
@@ -206,7 +210,7 @@ def test_a_watch_too_coarse_for_a_condition(cli: Cli, target: Target) -> None:
     watch = ("sockets", "--pid", target("idle", 3), "--watch", "--interval", "50ms", "--count", 20)
     done = cli(*watch, "--fail-on", "close_wait.growth > 5/h")
     assert done.returncode == 3, done.stdout
-    assert "watch for 47 min at least" in " ".join(done.stdout.split())
+    assert "watch for 48 min at least" in " ".join(done.stdout.split())
     assert cli(*watch, "--fail-on", "close_wait.growth > 9/s").returncode == 0
 
 
@@ -353,6 +357,26 @@ def test_saved_and_reported(cli: Cli, target: Target, tmp_path: Path) -> None:
     assert "--force" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [("fds > 100%", 0), ("close_wait.growth > 5/h", 3), ("close_wait.growth > 9/s", 0), ("close_wait.age > 0s", 1)],
+)
+def test_report_exits_as_the_watch_did(cli: Cli, target: Target, tmp_path: Path, condition: str, code: int) -> None:
+    """A capture keeps the conditions and what was found of them; cut off, they are judged again."""
+    saved = tmp_path / "w.jsonl"
+    options = ("--watch", "--interval", "50ms", "--count", 20, "--save", saved, "--fail-on", condition)
+    done = cli("sockets", "--pid", target("idle", 2), *options)
+    again = cli("report", saved)
+    assert (done.returncode, again.returncode) == (code, code), done.stdout + again.stderr
+    assert again.stdout.strip() in done.stdout
+    assert f"--fail-on '{condition}'" in again.stdout
+    *samples, ended, found = lines(saved.read_text())
+    assert (ended["record"], found["record"], found["condition"]) == ("ended", "condition", condition)
+    assert found["held"] is {0: False, 1: True, 3: None}[code]
+    saved.write_text("".join(json.dumps(one) + "\n" for one in samples))
+    assert cli("report", saved).returncode == code
+
+
 HEAD = (
     b'{"record":"watch","schema":1,"watched":{"pid":1,"name":"x","started":0.0,"begun":0.0,"interval":1.0,'
     b'"backend":"psutil","why":""}}\n'
@@ -370,6 +394,7 @@ def tick(at: float) -> bytes:
         (b'{"record": "watch", "schema": 99}\n', "schema 99"),
         (b'{"record": "watch", "schema": 1, "watched": {"pid": "x"}}\n', "line 1"),
         (HEAD + b'{"record": "sample"}\n', "line 2"),
+        (HEAD.replace(b'"why":""', b'"why":"","conditions":["pigs > 5"]'), "line 1: --fail-on 'pigs > 5'"),
         (HEAD + b"[]\n", "line 2: not a record"),
         (HEAD + b"\xff\n", "line 2: not a record"),
         (HEAD + tick(1) + tick(1), "line 3: its time is not after"),
@@ -430,6 +455,9 @@ def test_live_view(target: Target) -> None:
         ("rss > 100G", 0),
         ("close_wait.age > 10m", 0),
         ("close_wait.age >= 0s", 1),
+        ("close_wait.age < 10m", 1),
+        ("syn_sent.age < 10m", 0),
+        ("syn_sent.age >= 0s", 0),
         ("fin_wait1.age > 1s", 0),
     ],
 )

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from hermes_diag import conditions
 from hermes_diag.looks import Ended, Look, Process, Summary, Tick, Watched
 from hermes_diag.observe import ENDPOINTS, Tracker
 from hermes_diag.tcp import SocketRow
@@ -35,11 +34,10 @@ def look(
 
 
 def watch(looks: Iterable[Look], *wanted: str, watched: Watched = WATCHED) -> Summary:
-    timeline, tracker = Timeline(watched), Tracker()
-    asked = [conditions.parse(one) for one in wanted]
+    timeline, tracker = Timeline(replace(watched, conditions=wanted)), Tracker()
     for at, one in enumerate(looks):
-        timeline.add(tracker.tick(one, at, 0.0), asked)
-    return timeline.summary(Ended("done"), asked)
+        timeline.add(tracker.tick(one, at, 0.0))
+    return timeline.summary(Ended("done"))
 
 
 def test_the_limit_is_reached_process_by_process() -> None:
@@ -134,6 +132,23 @@ def test_a_state_that_never_was() -> None:
     assert watch([look()] * 60, "last_ack.growth > 2/s").conditions[0].held is False
 
 
+def test_a_descriptor_more_at_the_end_does_not_spoil_a_watch() -> None:
+    """Its row says too short, the exit code is that of CLOSE_WAIT; whoever asks for fds is told."""
+    looks = [look(processes=(process(1, 100 + i // 50, 1000),)) for i in range(60)]
+    found = watch(looks)
+    assert {one.name: one.word for one in found.courses}["fds"] == "too short"
+    assert (found.exit_code, found.verdict) == (0, "steady; too short to tell: fds")
+    assert watch(looks, "fds.growth > 0/h").exit_code == 3
+    late = [look([row("CLOSE_WAIT", "9.9.9.1", 1)][: i // 50]) for i in range(60)]
+    assert watch(late).exit_code == 3  # of CLOSE_WAIT it does
+
+
+def test_what_is_not_there_has_no_age() -> None:
+    """Without a socket in a state no condition on its age holds, also not of those that are only an fd."""
+    for text in ("close_wait.age < 10m", "close_wait.age >= 0s", "close.age < 10m"):
+        assert [one.held for one in watch([look()] * 12, text).conditions] == [False]
+
+
 def test_a_look_that_failed_gives_no_verdict() -> None:
     """What was seen is summed up, and the exit code says that it was not all."""
     timeline, tracker = Timeline(WATCHED), Tracker()
@@ -145,7 +160,7 @@ def test_a_look_that_failed_gives_no_verdict() -> None:
 
 def test_a_tick_without_samples_is_judged() -> None:
     """A watch that was lost at once has a summary, too."""
-    found = Timeline(WATCHED).summary(Ended("lost", "why"), [conditions.parse("close_wait.growth > 5/h")])
+    found = Timeline(replace(WATCHED, conditions=("close_wait.growth > 5/h",))).summary(Ended("lost", "why"))
     assert found.exit_code == 3
     assert found.conditions[0].held is None
     assert isinstance(found.last, Tick | None)

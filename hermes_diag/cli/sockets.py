@@ -45,14 +45,14 @@ conditions of --fail-on: METRIC OP NUMBER[UNIT], OP one of > >= < <=
   STATE.growth, fds.growth, threads.growth
                            the slope of a whole watch: 'close_wait.growth > 5/h' (/s, /min, /h, /d)
   Levels and ages end a watch at once when they hold; growth is judged at its end. A watch too \
-short to notice a growth that slow says so and exits with 3: 5/h takes 47 minutes. A bare count \
+short to notice a growth that slow says so and exits with 3: 5/h takes 48 minutes. A bare count \
 of sockets is no metric: a healthy idle pool holds CLOSE_WAIT sockets too.
 
 exit codes:
   0    nothing is wrong; a single look without --fail-on never judges
   1    a condition holds; in a watch without --fail-on: CLOSE_WAIT, fds or threads are growing
   2    wrong usage
-  3    could not look, or the watch was too short to tell
+  3    could not look, or too short to tell: of CLOSE_WAIT, or of a condition
   130  Ctrl-C or SIGTERM; the summary of what was seen until then is printed"""
 
 
@@ -196,7 +196,7 @@ def main(argv: Sequence[str]) -> int:
     from hermes_diag.sampling.eye import Eye
 
     eye = Eye(target, asked.backend, asked.children, states, filters)
-    return _watch(eye, asked, wanted, states) if asked.watch else _look(eye, asked, wanted)
+    return _watch(eye, asked, tuple(one.text for one in wanted), states) if asked.watch else _look(eye, asked, wanted)
 
 
 def _refuse_idle(asked: argparse.Namespace) -> None:
@@ -289,7 +289,7 @@ def _look(eye: Eye, asked: argparse.Namespace, wanted: list[Condition]) -> int:
     return code
 
 
-def _watch(eye: Eye, asked: argparse.Namespace, wanted: list[Condition], states: tuple[str, ...]) -> int:
+def _watch(eye: Eye, asked: argparse.Namespace, wanted: tuple[str, ...], states: tuple[str, ...]) -> int:
     from contextlib import ExitStack
 
     from hermes_diag.capture import create
@@ -302,7 +302,7 @@ def _watch(eye: Eye, asked: argparse.Namespace, wanted: list[Condition], states:
 
     ears = Ears()
     watch = Watch(eye, asked.interval or 1.0, asked.duration, asked.count, ears.sleep)
-    watched = watch.watched(states, tuple(asked.remote))
+    watched = watch.watched(states, tuple(asked.remote), wanted)
     timeline = Timeline(watched)
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not pass it at every sample
@@ -320,7 +320,7 @@ def _watch(eye: Eye, asked: argparse.Namespace, wanted: list[Condition], states:
             for tick in watch:
                 if capture:
                     capture.write(tick)
-                timeline.add(tick, wanted)
+                timeline.add(tick)
                 if view:
                     view(tick)
                 elif not emit(sockets_json.sample(tick) if asked.json else sockets_text.sample(tick, watched.begun)):
@@ -331,9 +331,11 @@ def _watch(eye: Eye, asked: argparse.Namespace, wanted: list[Condition], states:
                     break
         except KeyboardInterrupt:
             watch.ended = Ended("interrupted", "interrupted: this is what was seen until then")
+        summary = timeline.summary(watch.ended)
         if capture:
             capture.write(watch.ended)
-    summary = timeline.summary(watch.ended, wanted)
+            for held in summary.conditions:
+                capture.write(held)
     if asked.json:
         emit(sockets_json.summary(summary))
     else:

@@ -49,7 +49,7 @@ def look(
     worst = sorted((row for row in seen.rows if explain.badness(row)[0] > 0), key=explain.badness, reverse=True)
     if worst:
         shown = worst if verbose else worst[:FEW]
-        lines += ["", _heading("Sockets to look at"), *_sockets(shown, width, names)]
+        lines += ["", _heading("Sockets to look at"), *_sockets(shown, width, names, len(seen.processes) > 1)]
         if len(worst) > len(shown):
             lines += fitted(f"and {len(worst) - len(shown):,} more (-v)", width, 2)
     lines += _lost(seen, width)
@@ -171,7 +171,9 @@ def _sqlite(one: Process, kind: str) -> str:
 def _states(seen: Look, width: int) -> list[str]:
     rows = [[_state(state), f"{count:,}", ""] for state, count in Counter(row.state for row in seen.rows).most_common()]
     if seen.closed:
-        fds = ", ".join(f"fd {fd}" for _, fd, _ in seen.closed[:FEW]) + (", ..." if len(seen.closed) > FEW else "")
+        several = len(seen.processes) > 1
+        fds = ", ".join(f"{_owner(pid, several)}fd {fd}" for pid, fd, _ in seen.closed[:FEW])
+        fds += ", ..." if len(seen.closed) > FEW else ""
         rows.append([_state("CLOSE"), f"{len(seen.closed):,}", f"only an fd is left, reset or never connected: {fds}"])
     for state, count in Counter(row.state for row in seen.unowned).most_common():
         rows.append([_state(state), f"{count:,}", "to the same endpoints, nobody holds an fd"])
@@ -217,11 +219,17 @@ def _group(row: SocketRow, group: str, listening: frozenset[int]) -> str:
     return endpoints.of(row, listening)
 
 
-def _sockets(rows: Sequence[SocketRow], width: int, names: dict[str, str]) -> Iterator[str]:
+def _owner(pid: int | None, several: bool) -> str:
+    return f"process {pid} " if several and pid is not None else ""
+
+
+def _sockets(rows: Sequence[SocketRow], width: int, names: dict[str, str], several: bool) -> Iterator[str]:
+    """Sockets one by one. several: of more than one process, so that a number of an fd alone says nothing."""
     for row in rows:
         owner = f"fd {row.fd}" if row.fd is not None else f"inode {row.inode}" if row.inode else "socket"
         peer = endpoints.text(row.local if row.state == "LISTEN" else row.remote)
         name = names.get(row.remote[0])
+        owner = _owner(row.pid, several) + owner
         yield from fitted(f"{BOLD}{owner}{END} {_state(row.state)} {peer}" + (f" ({name})" if name else ""), width, 2)
         if said := explain.socket(row):
             yield from fitted("; ".join(said), width, 6, 6)
