@@ -89,7 +89,8 @@ async def _serve(provider: Provider, options: Options, upstream: Upstream | None
             stack.callback(upstream.close)
         ca = stack.enter_context(ca_file()) if options.tls else None
         greet = greeting_json if options.json else greeting
-        _print(greet(provider.base_url, control_url(controller), ca))
+        model, *_ = *routes.model_names(provider.models), routes.MODEL
+        _print(greet(provider.base_url, control_url(controller), ca, model))
         number = await told
         await provider.stop()
         counts = provider.tally()
@@ -170,9 +171,9 @@ def environment(base_url: str, ca: Path | None) -> dict[str, str]:
     return {**lines, "SSL_CERT_FILE": str(ca)} if ca else lines
 
 
-def hermes(base_url: str) -> dict[str, Any]:
+def hermes(base_url: str, model: str) -> dict[str, Any]:
     """The minimal files that bring Hermes here: only a pool entry with a base_url of its own does."""
-    config = {"model": {"default": "gpt-5", "provider": "openai-codex", "base_url": base_url}}
+    config = {"model": {"default": model, "provider": "openai-codex", "base_url": base_url}}
     entry = {
         "id": "hermesdiag",
         "label": "hermes-diag",
@@ -192,9 +193,9 @@ def token() -> str:
     return ".".join(base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in parts) + "."
 
 
-def greeting(base_url: str, control_url: str, ca: Path | None) -> str:
+def greeting(base_url: str, control_url: str, ca: Path | None, default_model: str) -> str:
     """The base URL and the lines to copy."""
-    files = hermes(base_url)
+    files = hermes(base_url, default_model)
     model = files["config.yaml"]["model"]
     yaml = ["model:", *(f"  {key}: {value}" for key, value in model.items())]
     return "\n".join(
@@ -216,7 +217,7 @@ def greeting(base_url: str, control_url: str, ca: Path | None) -> str:
     )
 
 
-def greeting_json(base_url: str, control_url: str, ca: Path | None) -> str:
+def greeting_json(base_url: str, control_url: str, ca: Path | None, default_model: str) -> str:
     """The same as one JSON object on one line."""
     return json.dumps(
         {
@@ -225,6 +226,6 @@ def greeting_json(base_url: str, control_url: str, ca: Path | None) -> str:
             "base_url": base_url,
             "control_url": control_url,
             "environment": environment(base_url, ca),
-            "hermes": hermes(base_url),
+            "hermes": hermes(base_url, default_model),
         }
     )

@@ -267,6 +267,75 @@ def test_recorded_streams_are_replies_one_after_the_other(tmp_path: Path) -> Non
     assert sorted(replayed) == sorted(bodies)
 
 
+CHAT = {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+
+
+def recorded(path: Path, script: str, *bodies: dict[str, Any]) -> list[Any]:
+    """What `serve --record` has heard, passed on from a provider that follows a script."""
+    with Provider(reply=script) as real:
+        upstream = Upstream(real.base_url, path)
+        upstream.open()
+        with Provider(upstream=upstream) as provider:
+            heard = [ask(provider, to_api(body)) for body in bodies]
+        upstream.close()
+    return heard
+
+
+def to_api(body: dict[str, Any]) -> bytes:
+    return request("/v1/chat/completions" if "messages" in body else "/v1/responses", body)
+
+
+def test_a_record_of_both_apis_is_replayed_to_each_its_own(tmp_path: Path) -> None:
+    """Whatever the order in which they are asked; streams of an API follow each other, the last stays."""
+    path = tmp_path / "both.sse"
+    turns = [{**BODY, "input": "one"}, CHAT, {**BODY, "input": "two"}, {**BODY, "input": "three"}]
+    first, chat, second, third = recorded(path, "echo", *turns)
+    with Provider(reply=str(path)) as provider:
+        asked = [CHAT, BODY, CHAT, BODY, BODY, BODY]
+        replayed = [ask(provider, to_api(body)).body for body in asked]
+    assert replayed == [one.body for one in (chat, first, chat, second, third, third)]
+
+
+def test_an_api_that_the_record_does_not_hold_is_refused(tmp_path: Path) -> None:
+    """Clearly, streamed or not, and no reply is used up."""
+    for number, (held, other) in enumerate([(BODY, CHAT), (CHAT, BODY)]):
+        path = tmp_path / f"{number}.sse"
+        (heard,) = recorded(path, "echo", held)
+        with Provider(reply=str(path)) as provider:
+            for body in (other, {**other, "stream": False}):
+                refused = ask(provider, to_api(body))
+                assert refused.status == 400
+                assert "holds no stream of /v1/" in json.loads(refused.body)["error"]["message"]
+            assert ask(provider, to_api(held)).body == heard.body
+
+
+def test_a_recorded_chat_stream_answers_what_is_not_streamed(tmp_path: Path) -> None:
+    """Texts and calls are put together as the provider that was recorded does it without a stream."""
+    script, path = tmp_path / "script.json", tmp_path / "chat.sse"
+    calls = [{"call": "look", "arguments": {"at": "it"}}, {"call": "go", "arguments": {"far": True}}]
+    script.write_text(json.dumps({"output": [{"text": "Let me see."}, *calls]}))
+    recorded(path, str(script), {**CHAT, "stream_options": {"include_usage": True}})
+    unstreamed = to_api({**CHAT, "stream": False})
+    with Provider(reply=str(script)) as real, Provider(reply=str(path)) as replay:
+        expected, found = (json.loads(ask(one, unstreamed).body) for one in (real, replay))
+    assert found == expected
+    assert [call["function"]["name"] for call in found["choices"][0]["message"]["tool_calls"]] == ["look", "go"]
+
+
+def test_a_stream_written_by_hand_breaks_nothing(tmp_path: Path) -> None:
+    """Chunks that hold what no provider sends."""
+    path = tmp_path / "odd.sse"
+    odd = [
+        1,
+        {"index": 10**9, "delta": 3},
+        {"index": [], "delta": {"tool_calls": [4, {"index": 10**9}], "content": "a"}},
+    ]
+    path.write_text("".join(f"data: {json.dumps(one)}\n\n" for one in ({"choices": odd}, {"choices": 5}, [], 7)))
+    with Provider(reply=str(path)) as provider:
+        heard = ask(provider, to_api({**CHAT, "stream": False}))
+    assert json.loads(heard.body)["choices"][0]["message"]["content"] == "a"
+
+
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:99999/v1", "http://[::1", "ftp://a", "http://", "http://u:s3cret@a/v1", "http://a:x/v1",
             "http://" + "a" * 64 + ".b/v1", "http://a b/v1", "http://a/v1?key=s3cret"],
@@ -383,5 +452,6 @@ def test_the_api_says_when_it_is_not_running() -> None:
             order()
     with pytest.raises(RuntimeError, match="make another"):
         provider.__enter__()
-    with pytest.raises(UsageError, match="the text 'http-500'"):
-        Provider(faults="http-500")
+    for wrong, says in (("http-500", "the text 'http-500'"), ([5], "not 5"), ([None], "not None"), (5, "faults is 5")):
+        with pytest.raises(UsageError, match=says):
+            Provider(faults=wrong)

@@ -10,7 +10,19 @@ import time
 from collections.abc import Callable
 
 import pytest
-from provider_tools import FIN, PATIENCE, RESET, SILENCE, SILENT, Client, Heard, nothing_left, request, trusting, until  # noqa: F401
+from provider_tools import (
+    FIN,
+    PATIENCE,
+    RESET,
+    SILENCE,
+    SILENT,
+    Client,
+    Heard,
+    parse,
+    request,
+    trusting,
+    until,
+)
 
 from hermes_diag.errors import UsageError
 from hermes_diag.provider import Provider, faults
@@ -142,6 +154,30 @@ def test_it_works_on_chat_completions_and_without_a_stream_too(name: str) -> Non
             assert provider.tally()[f"fault {name}"] == 1
 
 
+@pytest.mark.parametrize("spec", ["long-stream=16", "content-length-short=1", "content-length-short=200"])
+@pytest.mark.parametrize("gzip", [False, True])
+def test_the_ends_of_a_range_have_their_effect(spec: str, gzip: bool) -> None:
+    """The least and the most that a fault takes, on every kind of answer."""
+    name, _, value = spec.partition("=")
+    chat = {"model": "gpt-5", "messages": []}
+    bodies = [("/v1/responses", {"model": "gpt-5"}), ("/v1/chat/completions", chat)]
+    asked = [(path, {**body, "stream": streamed}) for path, body in bodies for streamed in (True, False)]
+    for path, body in asked[: 1 if name == "long-stream" else None]:
+        with Provider([spec, *["gzip"] * gzip]) as provider, Client(provider) as client:
+            client.socket.sendall(request(path, body, connection="close"))
+            raw = b""
+            while data := client.socket.recv(1 << 20):
+                raw += data
+        heard = Heard(bytearray(raw))
+        parse(heard)
+        if name == "long-stream":
+            assert len(heard.events) == int(value)
+        else:
+            announced = int(heard.headers["content-length"])
+            assert announced >= 1
+            assert len(raw.partition(b"\r\n\r\n")[2]) - announced == int(value)
+
+
 def test_healthy_keeps_the_connection() -> None:
     """healthy: a second request on the same connection is answered like the first."""
     with Provider(["healthy"]) as provider, Client(provider) as client:
@@ -199,6 +235,63 @@ def test_idle_vanish_answers_nothing_and_acknowledges_nothing() -> None:
         assert unacknowledged(client.socket) == 0
 
 
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_what_has_vanished_is_given_up(withdrawn: bool) -> None:
+    """After its time, or with its fault, and without a packet where the kernel may keep quiet."""
+    spec = "idle-vanish=0.05" if withdrawn else "idle-vanish=0.05:held=0.3"
+    with Provider([spec]) as provider, Client(provider) as client:
+        assert client.ask().whole
+        until(lambda: provider.vanished, "the connection to vanish")
+        heard = segments_in(client.socket)
+        if withdrawn:
+            assert provider.open_connections == 1
+            provider.set_faults([])
+        until(lambda: not provider.open_connections, "the connection to be given up")
+        if may_close_silently():
+            assert client.end(silence=SILENCE) == SILENT
+            assert segments_in(client.socket) == heard
+        assert [(one.closed_first, one.how) for one in provider.closed_connections] == [("provider", "vanish")]
+
+
+def test_what_has_vanished_is_not_held_for_a_client_that_left() -> None:
+    """Nobody hears that it has closed: it goes when its time is over, and its descriptor with it."""
+    with Provider(["idle-vanish=0.05:held=0.3"]) as provider:
+        with Client(provider) as client:
+            assert client.ask().whole
+            until(lambda: provider.vanished, "the connection to vanish")
+        until(lambda: not provider.open_connections, "the connection to be given up")
+
+
+def may_close_silently() -> bool:
+    """Whether we may have the kernel close without a packet (TCP_REPAIR, by CAP_NET_ADMIN)."""
+    with socket.socket() as sock:
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, 19, 1)
+        except OSError:
+            return False
+        return True
+
+
+def test_what_has_vanished_does_not_count_for_the_limit() -> None:
+    """connection-limit: the next one is served although the one that vanished is still held."""
+    with Provider(["idle-vanish=0.05:connection=1", "connection-limit=1"]) as provider, Client(provider) as first:
+        assert first.ask().whole
+        until(lambda: provider.vanished, "the connection to vanish")
+        with Client(provider) as second:
+            assert second.ask().whole
+            assert provider.open_connections == 2
+            with pytest.raises(TimeoutError):
+                socket.create_connection(provider.address, 0.4)
+        until(lambda: provider.open_connections == 1, "the second to be gone")
+        with Client(provider) as third:
+            assert third.ask().whole
+
+
+def segments_in(sock: socket.socket) -> int:
+    """Segments that have arrived, from TCP_INFO (tcpi_segs_in)."""
+    return int.from_bytes(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 144)[140:144], "little")
+
+
 def unacknowledged(sock: socket.socket) -> int:
     """Segments in flight, from TCP_INFO (tcpi_unacked)."""
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
@@ -248,6 +341,46 @@ def test_bad_certificates_are_refused_by_a_client_that_looks(name: str, words: s
             assert client.ask().whole
         with pytest.raises(ssl.SSLCertVerificationError, match=words):
             Client(provider, trusting(provider))
+
+
+@pytest.mark.parametrize("spec", ["rst-before-headers", "rst-mid-stream", "idle-reset=0.05", "tls-bare-fin"])
+def test_a_reset_under_tls_is_a_reset(spec: str) -> None:
+    """Seen beneath TLS, which in Python tells it from a bare FIN by no more than a word."""
+    with Provider([spec], tls=True) as provider, socket.create_connection(provider.address, PATIENCE) as sock:
+        received, to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        machine = trusting(provider).wrap_bio(received, to_send, server_hostname="127.0.0.1")
+        while True:
+            try:
+                machine.do_handshake()
+            except ssl.SSLWantReadError:
+                sock.sendall(to_send.read())
+                received.write(sock.recv(65536))
+            else:
+                break
+        machine.write(request())
+        sock.sendall(to_send.read())
+        assert raw_end(sock) == (FIN if spec == "tls-bare-fin" else RESET)
+
+
+def raw_end(sock: socket.socket) -> str:
+    try:
+        while sock.recv(65536):
+            pass
+    except ConnectionResetError:
+        return RESET
+    return FIN
+
+
+@pytest.mark.parametrize("name", ["truncated-utf8", "malformed-event"])
+def test_what_is_broken_is_an_event_of_the_api_that_was_asked(name: str) -> None:
+    """A chat stream gets no event of the other API, not even a broken one."""
+    chat = request("/v1/chat/completions", {"model": "gpt-5", "messages": [], "stream": True})
+    with Provider([name]) as provider, Client(provider) as client:
+        heard = client.ask(chat)
+        assert b"response." not in heard.body
+        broken = heard.body.split(b"\n\n")[3]
+        assert broken.startswith(b'data: {"id":"chatcmpl-1"')
+        assert broken.endswith(b'"content":"' + b"\xf0\x9f" * (name == "truncated-utf8"))
 
 
 def test_a_reset_in_the_handshake() -> None:
@@ -349,6 +482,11 @@ def test_faults_combine() -> None:
         ("healthy:probability=1.5", "probability is 1.5", "0 to 1"),
         ("healthy:color=red", "has no 'color'", "request"),
         ("idle-close:request=1", "has no 'request'", "connection"),
+        ("long-stream=0", "events is at least 16", "faults"),
+        ("long-stream=15", "events is at least 16", "faults"),
+        ("content-length-short=0", "missing is from 1 to 200", "faults"),
+        ("content-length-short=201", "missing is from 1 to 200", "faults"),
+        ("content-length-long=0", "missing is at least 1", "faults"),
         ("connection-limit:every=2", "has no 'every'", "connections"),
         ("http-429=soon", "retry_after is none", "faults"),
         ("redirect=twice", "how is one of", "faults"),

@@ -55,9 +55,42 @@ def test_requests_are_refused_as_the_real_provider_does(data: bytes, status: int
         assert client.ask().status == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "allowed"),
+    [
+        ("/v1/responses", "GET", "POST"),
+        ("/v1/chat/completions", "DELETE", "POST"),
+        ("/v1/models", "POST", "GET"),
+        ("/_diag/faults", "POST", "GET, PUT, DELETE"),
+        ("/_diag/connections", "PUT", "GET"),
+    ],
+)
+def test_405_says_what_is_allowed(path: str, method: str, allowed: str) -> None:
+    """As RFC 9110 demands, and no other answer does."""
+    with Provider() as provider:
+        heard = ask(provider, request(path, method=method))
+        assert heard.status == 405
+        assert f"\r\nallow: {allowed}\r\n".encode() in heard.raw
+        assert "allow" not in ask(provider, request("/v1/nothing")).headers
+
+
+def test_a_target_in_absolute_form_is_served() -> None:
+    """As a client writes it that takes us for a proxy."""
+    with Provider() as provider:
+        assert ask(provider, request("http://anything/v1/responses")).whole
+        assert ask(provider, request("http://anything/_diag/faults", b"", "GET")).status == 200
+        assert ask(provider, request("http://anything/v1/nothing")).status == 404
+
+
 def test_a_key_is_required_only_if_asked_for() -> None:
     """401 without a bearer key, which a stand-in must never answer unless told to."""
+    models, key = request("/v1/models", b"", "GET"), {"authorization": "Bearer x"}
+    with Provider(["slow-events=0:path=/v1/models"], require_key=True) as provider:
+        assert ask(provider, models).status == 401
+        assert ask(provider, request("/v1/models", b"", "GET", **key)).status == 200
+        assert ask(provider, request("/_diag/faults", b"", "GET")).status == 200
     with Provider(require_key=True) as provider:
+        assert ask(provider, models).status == 401
         assert ask(provider, request()).status == 401
         assert ask(provider, request(authorization="Bearer x")).status == 200
     with Provider() as provider:
@@ -302,6 +335,29 @@ def test_serve_says_how_a_connection_vanished() -> None:
 
 
 @pytest.mark.parametrize(
+    ("patterns", "models"),
+    [
+        ([], ["gpt-5"]),
+        (["claude*"], ["claude"]),
+        (["g?t-[!1-4]", "o3"], ["gpt-5", "o3"]),
+        (["l[a-c]ma-[3-9]*", "x?"], ["lama-3"]),
+    ],
+)
+def test_the_model_that_serve_names_is_one_that_it_takes(patterns: list[str], models: list[str]) -> None:
+    """In what is printed for Hermes, and in the list of models."""
+    flags = [flag for pattern in patterns for flag in ("--model", pattern)]
+    with serving(*flags) as one:
+        named = re.search(r"default: (\S+)", one.wait_for("default:"))[1]
+        with Client(one) as client:
+            assert client.ask(request(body={**BODY, "model": named})).status == 200
+            assert client.ask(request(body={**BODY, "model": "nope"})).status == 404
+            listed = [model["id"] for model in json.loads(client.ask(request("/v1/models", b"", "GET")).body)["data"]]
+        one.end()
+    assert listed == models
+    assert named == models[0]
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
         (["serve", "--fault", "nope"], 2, "no fault 'nope'"),
@@ -332,7 +388,9 @@ def test_the_lists_read_well_at_any_width(cli: Any, width: str) -> None:
     assert "\x1b" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= int(width)
     assert "idle-vanish" in done.stdout
-    assert len(json.loads(cli("faults", "--json").stdout)["faults"]) > 40
+    listed = json.loads(cli("faults", "--json").stdout)["faults"]
+    assert len(listed) > 40
+    assert done.stdout.count("#") == sum(fault["reference"].count("#") for fault in listed)
     assert "half-open-reused" in cli("repro", "--scenario", "list", COLUMNS=width).stdout
 
 

@@ -154,6 +154,23 @@ def test_any_bytes_in_any_pieces_give_the_same(data: bytes, cuts: list[int]) -> 
         assert requests_of(singles(data)) == whole
 
 
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        ("http://a/v1/responses", "/v1/responses", ""),
+        ("HTTPS://a:1/v1/models?x=http://b/c", "/v1/models", "x=http://b/c"),
+        ("http://a", "/", ""),
+        ("http://a?x", "/", "x"),
+        ("/v1/models?x=http://b/c", "/v1/models", "x=http://b/c"),
+        ("ftp://a/v1/models", "ftp://a/v1/models", ""),
+    ],
+)
+def test_a_target_as_to_a_proxy_is_the_path_in_it(target: str, path: str, query: str) -> None:
+    """The absolute form, which a server must accept (RFC 9112, 3.2.2)."""
+    one = Wire().feed(request(target))
+    assert (one.path, one.query) == (path, query)
+
+
 def test_nothing_of_a_request_is_shown() -> None:
     """A request's repr has no header and no body."""
     one = Wire().feed(request(body={**BODY, "input": "secret"}, authorization="Bearer secret"))

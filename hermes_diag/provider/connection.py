@@ -33,6 +33,7 @@ _GLANCE = 1.0
 #: Numbers that TCP_INFO gives the states of our side.
 _ESTABLISHED, _FIN_WAIT1, _FIN_WAIT2 = 1, 4, 5
 _SO_ATTACH_FILTER = 26
+_TCP_REPAIR = 19
 _LINGER_RESET = struct.pack("ii", 1, 0)
 
 
@@ -259,8 +260,8 @@ class Connection(asyncio.Protocol):
         self.provider.was_sent_fin(self._peer)
         self._transport.abort()
 
-    def vanish(self) -> None:
-        """Drop the connection without a packet: whatever the client still sends meets no answer.
+    def vanish(self, seconds: float) -> None:
+        """Drop the connection without a packet: whatever the client still sends meets no answer for so long.
 
         The kernel ignores every segment of it (a socket filter that takes nothing). Where that is not
         allowed, the connection accepts and never answers; `Provider.vanish_is_real` tells which.
@@ -268,8 +269,13 @@ class Connection(asyncio.Protocol):
         self.vanished = True
         self._blame("provider", "vanish")
         self._stop_timers()
-        real = self.provider.vanish_is_real = drop_everything(self._socket)
-        self.provider.say(self, "vanished" if real else "vanished (no filter allowed: accepts, never answers)")
+        self.provider.lost_sight(self, drop_everything(self._socket))
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, self._release))
+
+    def _release(self) -> None:
+        """Give a vanished connection up. What the client does is not heard, so that it has closed is no cue."""
+        close_silently(self._socket)
+        self.abort()
 
     def abort(self) -> None:
         """Drop the connection, whatever is under way."""
@@ -380,7 +386,9 @@ class Connection(asyncio.Protocol):
 
     def watch_anew(self) -> None:
         """Other faults were set: what the old ones had in mind for this idle connection is off."""
-        if self.idle:
+        if self.vanished:
+            self._release()
+        elif self.idle:
             self._stop_timers()
             self._watch_idle()
 
@@ -405,6 +413,13 @@ def drop_everything(sock: Any) -> bool:
     except OSError:
         return False
     return True
+
+
+def close_silently(sock: Any) -> None:
+    """Have the kernel send nothing when a socket is closed. Needs CAP_NET_ADMIN; without, it will be a RST."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, _TCP_REPAIR, 1)
 
 
 def _tcp_state(sock: socket.socket) -> int | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PREFIX = "/_diag/"
 #: All there is below it; what else is asked for could be anything, also a secret.
-PATHS = (PREFIX + "connections", PREFIX + "faults")
+PATHS = {PREFIX + "connections": ("GET",), PREFIX + "faults": ("GET", "PUT", "DELETE")}
 
 
 class _Faults(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,17 +34,18 @@ def answer(provider: Provider, exchange: Exchange) -> None:
     """Answer a request below PREFIX."""
     status, document = _document(provider, exchange.request.method, exchange.request.path, exchange.request.body)
     exchange.fault = "control"
-    exchange.whole(status, document)
+    headers = (("allow", ", ".join(PATHS[exchange.request.path])),) if status == 405 else ()
+    exchange.whole(status, document, headers=headers)
 
 
 def _document(provider: Provider, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-    if path == PREFIX + "connections" and method == "GET":
-        return 200, msgspec.json.encode(connections(provider))
-    if path == PREFIX + "faults" and method in ("GET", "PUT", "DELETE"):
-        return _faults(provider, method, body)
-    if path in PATHS:
+    if path not in PATHS:
+        return 404, _error("There is /_diag/faults and /_diag/connections.")
+    if method not in PATHS[path]:
         return 405, _error("This method is not for this path.")
-    return 404, _error("There is /_diag/faults and /_diag/connections.")
+    if path == PREFIX + "faults":
+        return _faults(provider, method, body)
+    return 200, msgspec.json.encode(connections(provider))
 
 
 def _faults(provider: Provider, method: str, body: bytes) -> tuple[int, bytes]:

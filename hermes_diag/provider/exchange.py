@@ -44,6 +44,7 @@ class Exchange:
         model: str,
         streamed: bool,
         next_reply: Callable[[], replies.Reply],
+        models: tuple[str, ...],
     ) -> None:
         self._connection = connection
         self._wire = wire
@@ -52,6 +53,7 @@ class Exchange:
         self.model = model
         self.streamed = streamed
         self._next_reply = next_reply
+        self._models = models
         self.status = 0
         self.events_sent = 0
         self.held = False  # silent on purpose: nothing will come of waiting for it ...
@@ -77,7 +79,7 @@ class Exchange:
 
     def document(self) -> bytes:
         """The body of the healthy reply that is not streamed; outside the APIs, the list of models."""
-        return replies.whole(self.api, self.model, self.reply) if self.api else replies.models()
+        return replies.whole(self.api, self.model, self.reply) if self.api else replies.models(self._models)
 
     # --- how it is said --------------------------------------------------------------------------
 

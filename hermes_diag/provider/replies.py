@@ -7,9 +7,12 @@ sequence of encoded SSE events (bytes), cached: the same request gets the same b
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
+
+from hermes_diag.provider import recorded
 
 TEXT = ("Every", " socket", " you", " open", " is", " yours", " to", " close.")
 CREATED_AT = 1_700_000_000  # fixed, so that the same request gets the same bytes
@@ -49,12 +52,13 @@ class Usage:
 
 @dataclass(frozen=True)
 class Reply:
-    """One reply. A transcript is sent as it was recorded, whatever was asked."""
+    """One reply. A transcript is sent as it was recorded, to those who ask by the API of which it is."""
 
     items: tuple[Item, ...] = (Item(MESSAGE, TEXT),)
     usage: Usage = Usage()
     echo: bool = False
     transcript: tuple[bytes, ...] = ()
+    api: str = ""  # the only one it is for
     sdk: tuple[int, int] = NEWEST  # that will read it: the fields it knows differ
     usage_chunk: bool = False  # chat: the client asked for the tokens of a stream
 
@@ -124,8 +128,9 @@ def stream(api: str, model: str, reply: Reply = DEFAULT) -> tuple[bytes, ...]:
 @lru_cache(maxsize=64)
 def whole(api: str, model: str, reply: Reply = DEFAULT) -> bytes:
     """The body of a reply that is not streamed."""
-    if reply.transcript and api == "responses":
-        return json.dumps(_recorded_response(reply.transcript)).encode()
+    if reply.transcript:
+        rebuilt = recorded.response if api == "responses" else recorded.completion
+        return json.dumps(rebuilt(reply.transcript)).encode()
     return json.dumps(_response(model, "completed", reply) if api == "responses" else _chat(model, reply)).encode()
 
 
@@ -154,6 +159,11 @@ def delta(api: str, model: str, text: str) -> bytes:
     return sse(_chunk(model, {"content": text}, None))
 
 
+def opened(api: str, model: str) -> bytes:
+    """A delta's event as far as the place of its text."""
+    return delta(api, model, "*").rpartition(b"*")[0]
+
+
 def error_event(api: str, number: int) -> bytes:
     """The `error` event as each API has it."""
     message = "The server had an error while processing your request."
@@ -164,10 +174,10 @@ def error_event(api: str, number: int) -> bytes:
     return sse({"error": {"message": message, "type": "server_error", "param": None, "code": "server_error"}})
 
 
-def models() -> bytes:
+def models(names: Iterable[str]) -> bytes:
     """The body of GET /v1/models."""
-    one = {"id": "gpt-5", "object": "model", "created": CREATED_AT, "owned_by": "hermes-diag"}
-    return json.dumps({"object": "list", "data": [one]}).encode()
+    data = [{"id": name, "object": "model", "created": CREATED_AT, "owned_by": "hermes-diag"} for name in names]
+    return json.dumps({"object": "list", "data": data}).encode()
 
 
 def error(message: str, kind: str, param: str | None = None, code: str | None = None) -> bytes:
@@ -287,18 +297,6 @@ def _inner_events(item: Item, where: dict[str, Any], sdk: tuple[int, int]) -> li
         {"type": f"{kind}.done", **where, key: item.text, **extra},
         {"type": "response.content_part.done", **where, "part": _part(item, item.text)},
     ]
-
-
-def _recorded_response(transcript: tuple[bytes, ...]) -> Any:
-    """The response that the last event of a transcript carries."""
-    for event in reversed(transcript):
-        for line in event.splitlines():
-            if line.startswith(b"data:") and b'"response"' in line:
-                try:
-                    return json.loads(line[5:])["response"]
-                except (ValueError, KeyError, TypeError):
-                    continue
-    return None
 
 
 # --- Chat Completions ----------------------------------------------------------------------------

@@ -7,8 +7,11 @@ apply to valid requests of the two APIs only, unless a fault names another path:
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Coroutine
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,10 +34,13 @@ APIS = {
     "/v1/chat/completions": "chat",
 }
 MODELS = "/v1/models"
+#: The model that is named where one must be.
+MODEL = "gpt-5"
 #: The models that `serve` knows unless told otherwise.
 KNOWN_MODELS = ("gpt-*", "o[0-9]*", "codex-*", "chatgpt-*")
 
 _INVALID = "invalid_request_error"
+_NO_KEY = 401, replies.error("You didn't provide an API key.", _INVALID, code="missing_api_key")
 
 
 def name(path: str) -> str:
@@ -49,11 +55,35 @@ def exchange(provider: Provider, connection: Connection, wire: Wire, request: Re
     model = body.get("model")
 
     def reply() -> replies.Reply:
-        return provider.next_reply().for_request(body, request.headers)
+        return provider.next_reply(api).for_request(body, request.headers)
 
-    return Exchange(
-        connection, wire, request, api, model if isinstance(model, str) else "", body.get("stream") is True, reply
-    )
+    model = model if isinstance(model, str) else ""
+    streamed = body.get("stream") is True
+    return Exchange(connection, wire, request, api, model, streamed, reply, model_names(provider.models))
+
+
+@cache
+def model_names(patterns: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Models to name, one at least, all of them such as the patterns let through (None: any)."""
+    if patterns is None:
+        return (MODEL,)
+    names = [MODEL, *(pattern for pattern in patterns if not set(pattern) & set("*?["))]
+    known = tuple(dict.fromkeys(name for name in names if _is_known(name, patterns)))
+    return known or tuple(name for name in map(_instance, patterns) if _is_known(name, patterns))[:1]
+
+
+def _is_known(model: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(model, pattern) for pattern in patterns)
+
+
+def _instance(pattern: str) -> str:
+    """A name that matches a pattern: "" for each `*`, for each other wildcard the first character that it takes."""
+
+    def character(wildcard: re.Match[str]) -> str:
+        letters = string.ascii_lowercase + string.digits + string.punctuation
+        return next((letter for letter in letters if fnmatchcase(letter, wildcard[0])), "")
+
+    return re.sub(r"\?|\[!?\]?[^\]]*\]", character, pattern.replace("*", ""))
 
 
 def _decoded(body: bytes) -> dict[str, Any] | None:
@@ -80,14 +110,17 @@ def dispatch(provider: Provider, exchange: Exchange) -> Waiting | None:
         refusal = _refusal(provider, exchange)
         if refusal is None:
             return _misbehave(provider, exchange)
+    elif request.path == MODELS and _lacks_key(provider, request):
+        refusal = _NO_KEY
     else:
         fault = provider.fault_for(exchange) if provider.covers(request.path) else None
         if fault is not None:
             exchange.fault = fault.name
             return fault.answer(exchange)
         refusal = _elsewhere(provider, exchange)
-    if refusal is not None:
-        exchange.whole(*refusal)
+    status, body = refusal
+    headers = (("allow", "GET" if request.path == MODELS else "POST"),) if status == 405 else ()
+    exchange.whole(status, body, headers=headers)
     return None
 
 
@@ -112,16 +145,18 @@ def _refusal(provider: Provider, exchange: Exchange) -> tuple[int, bytes] | None
     request = exchange.request
     if request.method != "POST":
         return 405, replies.error(f"Not allowed to {_method(request.method)} on {request.path}", _INVALID)
-    if provider.require_key and not _has_key(request.headers.get("authorization", "")):
-        return 401, replies.error("You didn't provide an API key.", _INVALID, code="missing_api_key")
+    if _lacks_key(provider, request):
+        return _NO_KEY
     body = _decoded(request.body)
     if body is None:
         return 400, replies.error("We could not parse the JSON body of your request.", _INVALID)
+    if not provider.has_reply(exchange.api):
+        return 400, replies.error(f"The transcript holds no stream of {request.path}.", _INVALID)
     if provider.models is None:
         return None
     if not exchange.model:
         return 400, replies.error("you must provide a model parameter", _INVALID, param="model")
-    if not any(fnmatchcase(exchange.model, pattern) for pattern in provider.models):
+    if not _is_known(exchange.model, provider.models):
         message = "The model does not exist or you do not have access to it."
         return 404, replies.error(message, _INVALID, param="model", code="model_not_found")
     if exchange.api == "chat" and not isinstance(body.get("messages"), list):
@@ -130,9 +165,9 @@ def _refusal(provider: Provider, exchange: Exchange) -> tuple[int, bytes] | None
     return None
 
 
-def _has_key(authorization: str) -> bool:
-    scheme, _, key = authorization.partition(" ")
-    return scheme.lower() == "bearer" and bool(key.strip())
+def _lacks_key(provider: Provider, request: Request) -> bool:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return provider.require_key and not (scheme.lower() == "bearer" and key.strip())
 
 
 def _elsewhere(provider: Provider, exchange: Exchange) -> tuple[int, bytes]:
@@ -141,7 +176,7 @@ def _elsewhere(provider: Provider, exchange: Exchange) -> tuple[int, bytes]:
         return 404, replies.error("Unknown request URL. Please check the URL for typos.", _INVALID, code="unknown_url")
     if method != "GET":
         return 405, replies.error(f"Not allowed to {_method(method)} on {path}", _INVALID)
-    return 200, replies.models()
+    return 200, replies.models(model_names(provider.models))
 
 
 def _method(method: str) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from hermes_diag.errors import UsageError
-from hermes_diag.provider import replies
+from hermes_diag.provider import recorded, replies
 from hermes_diag.provider.replies import Item, Reply, Usage
 
 #: Bytes of a script or a transcript that are still taken.
@@ -57,7 +57,7 @@ def load(source: str) -> tuple[Reply, ...]:
     streams = transcripts(data)
     if not streams:
         raise UsageError(f"{source} is neither a JSON script nor an SSE transcript", _EXAMPLE)
-    return tuple(Reply(transcript=events) for events in streams)
+    return tuple(Reply(transcript=events, api=api) for api, events in streams)
 
 
 def _read(source: str) -> bytes:
@@ -72,17 +72,20 @@ def _read(source: str) -> bytes:
     return data
 
 
-def transcripts(data: bytes) -> list[tuple[bytes, ...]]:
-    """The streams that were recorded, one reply each: one begins with `response.created`, one ends with
-    `[DONE]`."""
-    streams: list[list[bytes]] = []
+def transcripts(data: bytes) -> list[tuple[str, tuple[bytes, ...]]]:
+    """The streams that were recorded, one reply each, as (API, events): one begins with `response.created` or
+    with the first event of the other API, one ends with `[DONE]`. The API is "" where no event tells."""
+    streams: list[tuple[str, list[bytes]]] = []
     ended = True
     for event in transcript(data):
-        if ended or _names(event, b"response.created"):
-            streams.append([])
-        streams[-1].append(event)
+        api = recorded.api(event)
+        if ended or _names(event, b"response.created") or (api and streams[-1][0] and api != streams[-1][0]):
+            streams.append((api, []))
+        known, events = streams[-1]
+        events.append(event)
+        streams[-1] = known or api, events
         ended = event.rstrip().endswith(b"data: [DONE]")
-    return [tuple(stream) for stream in streams]
+    return [(api, tuple(events)) for api, events in streams]
 
 
 def _names(event: bytes, kind: bytes) -> bool:

@@ -58,7 +58,7 @@ class Provider:
         self.idle_close = idle_close
         self.tls = tls
         self._replies = tuple(reply)
-        self._next_reply = 0
+        self._next_reply: Counter[str] = Counter()  # by the API that replies are for
         self.models = models
         self.upstream = upstream
         self.subject = subject
@@ -110,6 +110,8 @@ class Provider:
         """These faults from now on; requests and connections are counted from 1 again. Raises UsageError."""
         if isinstance(specs, str):
             raise UsageError(f"faults is the text {specs!r}", f"write faults=[{specs!r}]")
+        if not isinstance(specs, Iterable):
+            raise UsageError(f"faults is {specs!r}", "write faults=['rst-mid-stream:every=3'], a list of texts")
         faults = tuple(catalogue.parse(spec) for spec in specs)
         for fault in faults:
             if fault.needs_tls and not self.tls:
@@ -123,7 +125,7 @@ class Provider:
         self._idles = [fault for fault in faults if fault.hook == "idle"]
         self._hellos = [fault for fault in faults if fault.hook == "hello"]
         self._listener.limit(min((fault.limit() for fault in faults if fault.hook == "limit"), default=None))
-        for connection in self.open:
+        for connection in list(self.open):
             connection.watch_anew()
 
     def covers(self, path: str) -> bool:
@@ -163,10 +165,16 @@ class Provider:
             self._numbers[connection] = self._numbered
         return self._numbers[connection]
 
-    def next_reply(self) -> replies.Reply:
-        """The reply that is due; the last of them stays."""
-        reply = self._replies[min(self._next_reply, len(self._replies) - 1)]
-        self._next_reply += 1
+    def has_reply(self, api: str) -> bool:
+        """Whether there is a reply for that API: a transcript may hold none."""
+        return any(reply.api in ("", api) for reply in self._replies)
+
+    def next_reply(self, api: str) -> replies.Reply:
+        """The reply that is due; the last of them stays. Streams of one API are counted by themselves."""
+        meant = [reply for reply in self._replies if reply.api in ("", api)]
+        key = api if any(reply.api for reply in self._replies) else ""
+        reply = meant[min(self._next_reply[key], len(meant) - 1)]
+        self._next_reply[key] += 1
         return reply
 
     def at_idle(self, connection: Connection) -> Iterator[tuple[float, Callable[[], None]]]:
@@ -201,8 +209,15 @@ class Provider:
         self._counts["bytes_in"] += seen.bytes_in
         self._counts["bytes_out"] += seen.bytes_out
         self._counts[f"closed first by {seen.closed_first}, {seen.how}" if seen.how else "closed last"] += 1
-        self._listener.gone()
+        if not connection.vanished:
+            self._listener.gone()
         self.say(connection, "closed", closed_first=seen.closed_first, how=seen.how)
+
+    def lost_sight(self, connection: Connection, real: bool) -> None:
+        """A connection has vanished; for the limit of connections it is no more."""
+        self.vanish_is_real = real
+        self._listener.gone()
+        self.say(connection, "vanished" if real else "vanished (no filter allowed: accepts, never answers)")
 
     def was_sent_fin(self, peer: tuple[str, int]) -> None:
         self.closed[peer] = None

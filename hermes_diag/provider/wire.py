@@ -12,6 +12,7 @@ correct library refuses to, and because one head and a few chunk sizes cost a te
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -131,7 +132,7 @@ class Wire:
         self._whole = True
         self.closes = self._reader.their_state is not h11.DONE  # `Connection: close`, or HTTP/1.0
         body, self._body = b"".join(self._body), []
-        path, _, query = head.target.decode("ascii").partition("?")
+        path, _, query = origin_form(head.target.decode("ascii")).partition("?")
         return Request(
             head.method.decode("ascii"),
             path,
@@ -194,6 +195,15 @@ class Wire:
 
 def _reader() -> h11.Connection:
     return h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+
+
+def origin_form(target: str) -> str:
+    """A target without scheme and host, with which a client may write it as to a proxy (RFC 9112, 3.2.2)."""
+    scheme, separator, rest = target.partition("://")
+    if not separator or scheme.lower() not in ("http", "https"):
+        return target
+    path = rest[len(re.split("[/?]", rest)[0]) :]
+    return path if path.startswith("/") else "/" + path
 
 
 def chunk(body: bytes) -> bytes:

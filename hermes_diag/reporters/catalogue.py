@@ -60,5 +60,5 @@ def _summary(line: Line) -> str:
     return f"{line.summary} (needs --tls)" if line.needs_tls else line.summary
 
 
-def _about(line: Line) -> str:
-    return f"{_summary(line)}{f' [{line.reference}]' if line.reference else ''}"
+def _about(line: Line) -> Text:
+    return Text(f"{_summary(line)}{f' [{line.reference}]' if line.reference else ''}")  # a str would be markup

@@ -143,6 +143,8 @@ def parse(spec: str) -> Fault:
 
     Raises UsageError that names the part it did not understand, and what would do.
     """
+    if not isinstance(spec, str):
+        raise UsageError(f"a fault is a text, not {spec!r}", "write like 'rst-mid-stream:every=3'")
     head, *rest = spec.split(":")
     name, has_value, value = head.partition("=")
     entry = named(name)

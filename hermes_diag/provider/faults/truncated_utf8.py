@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from hermes_diag.provider import replies
 from hermes_diag.provider.exchange import Exchange
 
-#: An event as far as the second of the four bytes of a character.
-TORN = 'data: {"type":"response.output_text.delta","delta":"\N{GRINNING FACE}'.encode()[:-2]
+#: Two of the four bytes of a character.
+TORN = "\N{GRINNING FACE}".encode()[:2]
 
 
 async def answer(exchange: Exchange, after: int = 3) -> None:
     exchange.start()
     exchange.send(*exchange.events()[:after])
-    exchange.body(TORN)
+    exchange.body((replies.opened(exchange.api, exchange.model) if exchange.streamed else b"") + TORN)
     exchange.fin()

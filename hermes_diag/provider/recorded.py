@@ -1,0 +1,92 @@
+"""Streams that were recorded: of which API they are, and the unstreamed body that says the same. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+RESPONSES, CHAT = "responses", "chat"
+#: Fields of a delta that say what it is; all other texts are pieces of one text.
+_NAMES = ("role", "id", "type", "name")
+
+
+def api(event: bytes) -> str:
+    """The API of which an event is, "" when it could be of either."""
+    for payload in _payloads([event]):
+        if isinstance(payload.get("choices"), list):
+            return CHAT
+        if str(payload.get("type", "")).startswith("response."):
+            return RESPONSES
+    return ""
+
+
+def response(transcript: Iterable[bytes]) -> dict[str, Any] | None:
+    """The response that the last event to have one carries."""
+    return next((one["response"] for one in reversed([*_payloads(transcript)]) if "response" in one), None)
+
+
+def completion(transcript: Iterable[bytes]) -> dict[str, Any]:
+    """The chat completion whose stream this is: deltas put together, tokens as the stream reports them."""
+    whole: dict[str, Any] = {}
+    choices: dict[int, dict[str, Any]] = {}
+    for chunk in _payloads(transcript):
+        if not isinstance(chunk.get("choices"), list):
+            continue
+        whole.update({key: value for key, value in chunk.items() if key != "choices" and value is not None})
+        for part in _dicts(chunk["choices"]):
+            _take(choices, part)
+    return {**whole, "object": "chat.completion", "choices": [choices[index] for index in sorted(choices)]}
+
+
+def _take(choices: dict[int, dict[str, Any]], part: dict[str, Any]) -> None:
+    index = _index(part)
+    empty = {"role": "assistant", "content": None, "refusal": None}
+    choice = choices.setdefault(index, {"index": index, "message": empty, "logprobs": None, "finish_reason": None})
+    choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
+    for delta in _dicts([part.get("delta")]):
+        _merge(choice["message"], delta)
+
+
+def _merge(whole: dict[str, Any], delta: dict[str, Any]) -> None:
+    for key, value in delta.items():
+        old = whole.get(key)
+        if key == "tool_calls":
+            _merge_calls(whole.setdefault(key, []), _dicts(value))
+        elif isinstance(value, dict) and isinstance(old, dict):
+            _merge(old, value)
+        elif isinstance(value, str) and isinstance(old, str) and key not in _NAMES:
+            whole[key] = old + value
+        elif value is not None:
+            whole[key] = value
+
+
+def _merge_calls(calls: list[dict[str, Any]], deltas: list[dict[str, Any]]) -> None:
+    """A delta belongs to the call of its index, which the whole message no longer tells."""
+    for delta in deltas:
+        if _index(delta) >= len(calls):
+            calls.append({})
+        place = min(_index(delta), len(calls) - 1)
+        _merge(calls[place], {key: value for key, value in delta.items() if key != "index"})
+
+
+def _index(part: dict[str, Any]) -> int:
+    index = part.get("index")
+    return index if isinstance(index, int) and index > 0 else 0
+
+
+def _dicts(values: Any) -> list[dict[str, Any]]:
+    """The objects of a list; a file may have been written by hand."""
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+def _payloads(events: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The data of each event that is a JSON object."""
+    for event in events:
+        data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            yield value
