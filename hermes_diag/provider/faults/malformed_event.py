@@ -9,5 +9,6 @@ from hermes_diag.provider.exchange import Exchange
 async def answer(exchange: Exchange, after: int = 3) -> None:
     events = exchange.events()
     exchange.start()
-    exchange.send(*events[:after], replies.opened(exchange.api, exchange.model) + b"\n\n", *events[after:])
+    broken = replies.opened(exchange.api, exchange.model).removesuffix(b'"') + b"\n\n"  # "delta": and no value
+    exchange.send(*events[:after], broken, *events[after:])
     exchange.finish()
