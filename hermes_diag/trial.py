@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import os
 import sys
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from hermes_diag.errors import UsageError
 from hermes_diag.here import HereLane
 from hermes_diag.interpreter import Target
 from hermes_diag.model import FRESH, AuditReport, Cell, CellReport, Finding, Plan, Report
+from hermes_diag.provider import faults as provider_faults
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.sampling import backends
 from hermes_diag.session import Session
@@ -96,12 +97,12 @@ class Audit:
 def loop(
     factory: Any,
     *,
-    workloads: Iterable[str] = (),
-    releases: Iterable[str] = (),
+    workloads: Collection[str] = (),
+    releases: Collection[str] = (),
     sessions: int | None = None,
     turns: int | None = None,
     retries: int = 0,
-    faults: Iterable[str] = (),
+    faults: Collection[str] = (),
     python: str = sys.executable,
     cwd: str | os.PathLike[str] | None = None,
     env: Mapping[str, str] | None = None,
@@ -113,6 +114,13 @@ def loop(
     `in_process` any object that a SPEC may name, also a closure or a client. workloads: of steady,
     interrupted, overlapping. Raises UsageError for what cannot be driven, CannotMeasure without an SDK.
     """
+    for name, number, most in (("sessions", sessions, 100), ("turns", turns, 5000)):
+        if number is not None and not 0 < number <= most:
+            raise UsageError(f"{name}={number}", f"give a number from 1 to {most}")
+    _check("workloads", workloads, plan.WORKLOADS)
+    _check("releases", releases, plan.RELEASES)
+    for fault in faults:
+        provider_faults.parse(fault)
     body = payload.load(None)
     spec = _shown(factory) if in_process else _spec(factory, cwd)
     sizes = plan.Sizes(sessions, turns, None, retries)
@@ -162,10 +170,29 @@ def _unseen(cell: Cell, record: Any) -> None:
     """Nobody watches."""
 
 
+def _check(name: str, given: Iterable[str], known: tuple[str, ...]) -> None:
+    for one in given:
+        if one not in known:
+            raise UsageError(f"{name}: {one!r} is none of {', '.join(known)}", "check its spelling")
+
+
 def _beside(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run it in a thread: the caller may stand in an event loop."""
+    """Run it in a thread: the caller may stand in an event loop. An interrupt of the caller ends it."""
+    task: asyncio.Task[Any] | None = None
+
+    async def run_() -> Any:
+        nonlocal task
+        task = asyncio.create_task(work)
+        return await task
+
     with ThreadPoolExecutor(1, "hermes-diag") as pool:
-        return pool.submit(asyncio.run, work).result()
+        future = pool.submit(asyncio.run, run_())
+        try:
+            return future.result()
+        except BaseException:
+            if task is not None and not future.done():
+                task.get_loop().call_soon_threadsafe(task.cancel)
+            raise
 
 
 def _spec(factory: Any, cwd: str | os.PathLike[str] | None) -> str:

@@ -145,7 +145,7 @@ def test_a_leak_on_github(repository: Path) -> None:
     assert "\nsteady: CLOSE_WAIT grew from 2 to 12 over 6 idle gaps, 1.00 a turn\n" in grows
 
     summary = (repository.parent / "summary.md").read_text()
-    assert summary == "# Of an earlier command\n" + (repository.parent / "check.md").read_text()
+    assert summary == "# Of an earlier command\n\n\n" + (repository.parent / "check.md").read_text()
     rows = table(summary)
     assert len(rows) == len(document["rows"]) + 1
     assert {row[1].split()[0] for row in rows if row[0] == "failed"} == {

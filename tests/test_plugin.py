@@ -6,9 +6,11 @@ import dataclasses
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -473,7 +475,7 @@ def test_nothing_heavy_is_imported_before_it_is_used(run: Run) -> None:
         "-p",
         "no:hypothesispytest",
     )
-    assert outcome(done) == "3 passed", done.stdout
+    assert outcome(done) == "6 passed", done.stdout
 
 
 def example(tmp_path: Path, name: str, factory: str) -> subprocess.CompletedProcess[str]:
@@ -552,6 +554,49 @@ def test_the_loop_in_this_process(run: Run) -> None:
     assert outcome(done) == "5 passed", done.stdout
 
 
+def test_trio_keeps_its_idle_threads(run: Run) -> None:
+    """They are kept for what comes next and end by themselves: nobody's leak. One that works is."""
+    done = run(
+        """
+        import time, trio
+
+        @pytest.mark.limit_sockets
+        def test_idle():
+            trio.run(trio.to_thread.run_sync, int)
+
+        @pytest.mark.limit_sockets(settle=0)
+        def test_at_work():
+            async def main():
+                with trio.move_on_after(0.2):
+                    await trio.to_thread.run_sync(time.sleep, 3, abandon_on_cancel=True)
+            trio.run(main)
+        """
+    )
+    assert outcome(done) == "1 failed, 1 passed", done.stdout
+    assert "test_it.py::test_at_work" in done.stdout
+
+
+@pytest.mark.parametrize("where", ["here", "worker"])
+def test_an_interrupt_ends_the_loop(tmp_path: Path, where: str) -> None:
+    """Ctrl-C in the middle of a long loop ends pytest soon, and its worker with it."""
+    (tmp_path / "test_it.py").write_text(
+        LOOP
+        + "def test_long(gateway_loop):\n"
+        + "    open('begun', 'w').close()\n"
+        + f"    gateway_loop(right, turns=5000, in_process={where == 'here'})\n"
+    )
+    command = [sys.executable, "-m", "pytest", *QUIET]
+    with subprocess.Popen(command, cwd=tmp_path, env=HOME, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
+        while not (tmp_path / "begun").exists():
+            assert running.poll() is None
+            time.sleep(0.05)
+        time.sleep(3)  # somewhere in the loop
+        running.send_signal(signal.SIGINT)
+        text = running.communicate(timeout=60)[0].decode()
+    assert running.returncode == 2, text
+    assert "KeyboardInterrupt" in text
+
+
 def test_the_loop_in_a_worker(run: Run) -> None:
     """A factory of the test's own module goes by its name; what a worker cannot import is refused with a cure."""
     done = run(
@@ -567,6 +612,12 @@ def test_the_loop_in_a_worker(run: Run) -> None:
                 loop = gateway_loop("test_it.py:right", workloads=["steady"], turns=2, faults=["rst-mid-stream"])
                 assert loop.words == {"close/steady/rst-mid-stream": "fails"}
 
+            @pytest.mark.parametrize("wrong", [{"turns": 0}, {"workloads": ["stedy"]}, {"faults": ["nope"]}])
+            def test_wrong_arguments(gateway_loop, wrong):
+                from hermes_diag.errors import UsageError
+                with pytest.raises(UsageError):
+                    gateway_loop(right, **wrong)
+
             def test_closure(gateway_loop):
                 from hermes_diag.errors import UsageError
                 with pytest.raises(UsageError, match="cannot be imported by another process"):
@@ -574,7 +625,7 @@ def test_the_loop_in_a_worker(run: Run) -> None:
             """
         )
     )
-    assert outcome(done) == "3 passed", done.stdout
+    assert outcome(done) == "6 passed", done.stdout
 
 
 def test_the_docs_name_everything() -> None:

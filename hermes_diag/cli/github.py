@@ -26,7 +26,9 @@ def tell(report: CheckReport, cwd: Path, pure: bool) -> str:
         return ""
     try:
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(markdown.render(report))
+            file.write(
+                ("\n\n" if file.tell() else "") + markdown.render(report)
+            )  # another step's last line may be open
     except OSError as exc:  # in a container job the runner's path may not be there: no reason to fail
         return f"no summary: GITHUB_STEP_SUMMARY cannot be written: {exc.strerror}"
     return ""

@@ -74,8 +74,11 @@ def check_spec(spec: str, cwd: Path | None) -> None:
     if not colon or not place or not _MODULE.fullmatch(name):
         raise UsageError(f"{spec!r} names no factory", SPEC)
     if place.endswith(".py"):
-        if not (cwd or Path()).joinpath(place).is_file():
+        file = (cwd or Path()).joinpath(place)
+        if not file.is_file():
             raise UsageError(f"{spec}: there is no file {place}", "paths count from --cwd, or from here")
+        if _surely_lacks(file, name.partition(".")[0]):
+            raise UsageError(f"{spec}: there is no {name.partition('.')[0]} in {place}", "check its spelling")
     elif not _MODULE.fullmatch(place):
         raise UsageError(f"{spec}: {place!r} is neither a module nor a .py file", SPEC)
 
@@ -88,3 +91,11 @@ def check_fault(spec: str) -> None:
     if fault.needs_tls or fault.name == "hold":
         why = "needs TLS, which a cell does not speak" if fault.needs_tls else "is the conductor's own"
         raise UsageError(f"fault {fault.name} {why}", "use it with hermes-diag serve")
+
+
+def _surely_lacks(file: Path, name: str) -> bool:
+    """Whether a module's source never mentions the name; one that does may bind it in ways only running shows."""
+    try:
+        return name not in file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False  # the worker says why it cannot be read

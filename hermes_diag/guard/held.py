@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from types import FrameType
 
 from hermes_diag.errors import CannotMeasure
 
@@ -81,8 +82,16 @@ def _targets(pid: str) -> dict[int, str]:
 
 
 def _threads() -> set[threading.Thread]:
-    """Those that Python started; a thread of a C library is nobody's in particular."""
-    return {thread for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)}
+    """Those that Python started; a thread of a C library is nobody's in particular, and one that trio keeps
+    for whatever comes next is not the test's to end."""
+    own = {thread for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)}
+    frames = sys._current_frames()
+    return {thread for thread in own if not _kept_by_trio(frames.get(thread.ident or 0))}
+
+
+def _kept_by_trio(frame: FrameType | None) -> bool:
+    """Whether a thread waits in trio's cache of idle threads (they end by themselves after 10 s)."""
+    return frame is not None and frame.f_code.co_filename.replace(os.sep, "/").endswith("/trio/_core/_thread_cache.py")
 
 
 def _descendants(pid: str) -> Iterable[int]:
