@@ -230,8 +230,8 @@ def _count(total: Counter[str], new: dict[str, int]) -> None:
 def _exit_code(ended: Ended, courses: dict[str, Course], held: tuple[Held, ...], samples: int, fails: bool) -> int:
     """130 for Ctrl-C; with conditions only they count, without them growth does.
 
-    A thread or a descriptor more at the end of a watch is everyday business and no reason to doubt the whole
-    watch: where nothing grows, only CLOSE_WAIT must have been told.
+    One thread or descriptor more at the end of a watch is everyday business and no reason to doubt the whole
+    watch; more than one, or of CLOSE_WAIT any, must have been told.
     """
     if ended.how == "interrupted":
         return INTERRUPTED
@@ -244,4 +244,6 @@ def _exit_code(ended: Ended, courses: dict[str, Course], held: tuple[Held, ...],
     words = {courses[name].word for name in JUDGED}
     if slope.GROWING in words or fails:
         return PROBLEM
-    return COULD_NOT_MEASURE if not samples or courses[CLOSE_WAIT].word == slope.TOO_SHORT else OK
+    untold = [courses[name] for name in JUDGED if courses[name].word == slope.TOO_SHORT]
+    doubtful = [one for one in untold if one.name == CLOSE_WAIT or one.last - one.first > 1]
+    return COULD_NOT_MEASURE if not samples or doubtful else OK

@@ -139,6 +139,9 @@ def test_a_descriptor_more_at_the_end_does_not_spoil_a_watch() -> None:
     assert {one.name: one.word for one in found.courses}["fds"] == "too short"
     assert (found.exit_code, found.verdict) == (0, "steady; too short to tell: fds")
     assert watch(looks, "fds.growth > 0/h").exit_code == 3
+    two = [look(processes=(process(1, 100 + i // 25, 1000),)) for i in range(60)]
+    assert {one.name: one.word for one in watch(two).courses}["fds"] in ("too short", "growing")
+    assert watch(two).exit_code != 0  # a slow leak may begin so
     late = [look([row("CLOSE_WAIT", "9.9.9.1", 1)][: i // 50]) for i in range(60)]
     assert watch(late).exit_code == 3  # of CLOSE_WAIT it does
 
