@@ -19,6 +19,8 @@ FAULTS = {"interrupted": "hold", ABORTED: "first-event-then-silence"}
 BACKOFF, WATCHDOG = "0.2", "1"
 #: With a fault: long enough for a busy machine, and for streams held on purpose while another turn fails.
 FAULT_WATCHDOG = "5"
+#: Seconds that threads which a failed turn has started have to end: retries of a busy machine take a while.
+FAULT_GRACE = "5"
 #: An aborted turn is one attempt: it takes Hermes two seconds longer than its watchdog.
 ABORTED_RETRIES = "1"
 
@@ -55,6 +57,8 @@ def _settings(workload: str, fault: str, mutate: bool) -> dict[str, str]:
         settings["mutate"] = "client_kwargs"
     if not fault and workload in FAULTS:
         settings["fault"] = FAULTS[workload]
+    if fault:
+        settings["grace"] = FAULT_GRACE
     if fault or workload == ABORTED:
         settings["watchdog"] = WATCHDOG if workload == ABORTED else FAULT_WATCHDOG
     if workload == ABORTED:

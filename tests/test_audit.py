@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import psutil
 import pytest
 from conftest import Cli
 
-from hermes_diag import promises
+from hermes_diag import audits, payload, promises, run
+from hermes_diag.interpreter import Target
+from hermes_diag.model import Plan
 
 FILE = Path(__file__).with_name("factories.py")
 #: In the text of what `raises` and `patches` raise.
@@ -62,22 +65,15 @@ DOWN = {
     "imports": ("ModuleNotFoundError of nowhere_to_be_found while calling the factory", "factories.py"),
     "calls_home": ("OutOfReach while calling the factory", "factories.py"),
     "number": ("it is an object of int, neither callable nor a client", ""),
-    "missing": ("there is no missing in", ""),
 }
 
 ODD = ["prints", "forks", "closes_stdout", "starts_daemon", "points_elsewhere"]
 
 #: Kinds of subject that show most; on other interpreters only these.
 FEW = [
-    "right",
-    "right_async",
-    "RightPool",
-    "async_instance",
-    "impatient",
-    "impatient_async",
-    "small_mount",
-    "remembers",
-]
+    "right", "right_async", "RightPool", "async_instance", "impatient", "impatient_async", "small_mount", "remembers",
+    "adds_to_headers", "shares_transport", "ReusesClosed", "closes_others", "loses_keepalive", "never_closes",
+]  # fmt: skip
 
 
 def interpreters() -> list[str]:
@@ -98,19 +94,38 @@ def broken(document: dict[str, Any]) -> list[str]:
     return [row["code"] for row in document["rows"] if row["status"] == "broken"]
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_right_factories_break_nothing(cli: Cli, name: str) -> None:
-    """A sound factory, whatever its kind, is cleared."""
-    code, document = audit(cli, name)
-    assert (code, broken(document)) == (0, []), document["verdict"]
-    assert {row["status"] for row in document["rows"]} <= {"held", "not applicable"}
+def audit_all(names: Iterable[str], python: str = sys.executable) -> dict[str, tuple[int, list[str]]]:
+    """Audits of many factories in one run, each cell in a process of its own: (exit code, broken promises)."""
+    body = payload.load(None)
+    plans = {name: audits.plan(body.info, f"{FILE}:{name}") for name in names}
+    cells = tuple(cell for plan_ in plans.values() for cell in plan_.cells)
+    under_way = run.Run(Plan(cells, body.info), body.wire, Target(python))
+    assert run.finish(under_way)
+    seen = {one.cell: one for one in under_way.evidence()}
+    found = {}
+    for name, plan_ in plans.items():
+        report = audits.judge(plan_, [seen[cell] for cell in plan_.cells])
+        found[name] = report.exit_code, [row.code for row in report.rows if row.status == "broken"]
+    return found
 
 
-@pytest.mark.parametrize(("name", "promise"), BREAKS.items())
-def test_a_broken_promise_is_named_alone(cli: Cli, name: str, promise: str) -> None:
+def test_right_factories_break_nothing() -> None:
+    """Sound factories, of whatever kind, are cleared."""
+    assert audit_all(RIGHT) == dict.fromkeys(RIGHT, (0, []))
+
+
+def test_a_broken_promise_is_named_alone() -> None:
     """A factory that breaks one promise is told which, and nothing else is held against it."""
-    code, document = audit(cli, name)
-    assert (code, broken(document)) == (1, [promise])
+    assert audit_all(BREAKS) == {name: (1, [promise]) for name, promise in BREAKS.items()}
+
+
+def test_a_right_and_a_wrong_one_from_the_shell(cli: Cli) -> None:
+    """The command says the same, and its exit code with it."""
+    code, document = audit(cli, "right")
+    assert (code, broken(document)) == (0, [])
+    assert {row["status"] for row in document["rows"]} <= {"held", "not applicable"}
+    code, document = audit(cli, "impatient_async")
+    assert (code, broken(document)) == (1, ["default-timeout"])
 
 
 def test_every_promise_is_proved_both_ways() -> None:
@@ -118,13 +133,11 @@ def test_every_promise_is_proved_both_ways() -> None:
     assert {module.CODE for module in promises.modules()} == set(BREAKS.values())
 
 
-@pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("python", interpreters() or [NONE])
-def test_other_interpreters(cli: Cli, python: str, name: str) -> None:
+def test_other_interpreters(python: str) -> None:
     """The same on openai 2.24 and 3.x, on Python 3.9 and 3.13."""
-    code, document = audit(cli, name, "--python", python)
-    assert code in (0, 1), document["verdict"]
-    assert broken(document) == ([BREAKS[name]] if name in BREAKS else [])
+    wanted = {name: (1, [BREAKS[name]]) if name in BREAKS else (0, []) for name in FEW}
+    assert audit_all(FEW, python) == wanted
 
 
 def test_the_bug_reports_own_factory(cli: Cli) -> None:
@@ -170,8 +183,11 @@ def test_the_wire_decides_where_timeouts_disagree(cli: Cli) -> None:
     assert "a first byte stalled for 10 s was waited for" in row["seen"]
 
 
-@pytest.mark.parametrize("command", ["audit", "repro --factory"])
-@pytest.mark.parametrize(("name", "words"), DOWN.items())
+@pytest.mark.parametrize(
+    ("command", "name", "words"),
+    [("audit", *one) for one in DOWN.items()]
+    + [("repro --factory", name, DOWN[name]) for name in ("raises", "leaves_at_once", "nothing")],
+)
 def test_a_factory_that_breaks_down(cli: Cli, command: str, name: str, words: tuple[str, str]) -> None:
     """One line that says what and where, exit 3, and no word of what the user's code said."""
     done = cli(*command.split(), f"{FILE}:{name}", "--json")
@@ -211,7 +227,7 @@ def test_a_patched_httpx_shows_as_failed_turns(cli: Cli) -> None:
     assert SECRET not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", ["right_async", "RightPool", "AsyncPool", "Subclass", "async_instance"])
 def test_right_factories_under_the_loop(cli: Cli, name: str) -> None:
     """Every kind of subject, sync and async, comes through every workload with nothing left behind."""
     done = cli("repro", "--factory", f"{FILE}:{name}", "--turns", "5", "--json")
@@ -275,6 +291,7 @@ def test_a_module_in_another_folder(cli: Cli, tmp_path: Path) -> None:
     [
         (["nonsense"], "'nonsense' names no factory"),
         (["./nowhere.py:make"], "there is no file ./nowhere.py"),
+        ([f"{FILE}:missing_in_it"], "there is no missing_in_it in"),
         (["a b:make"], "is neither a module nor a .py file"),
         (["x:y", "--cwd", "nowhere"], "there is no such folder"),
         (["x:y", "--env", "NOT_SET_ANYWHERE"], "it is not set here"),

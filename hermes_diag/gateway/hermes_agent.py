@@ -11,6 +11,7 @@ fault     what the provider is asked for in each turn but the warm-up
 watchdog  seconds after which Hermes gives up a silent stream (its own environment variables)
 retries   api_max_retries in Hermes's config.yaml
 backoff   the longest wait between retries, seconds
+grace     seconds that a turn's threads have to end before a look, if not GRACE
 mutate    the client factory writes its http_client into the caller's client_kwargs
 """
 
@@ -284,7 +285,7 @@ class Gateway:
 
     def barrier(self, label):
         """Stand still until the host has looked; what is still ending may end before."""
-        deadline = time.monotonic() + GRACE
+        deadline = time.monotonic() + float(self.job.settings.get("grace", GRACE))
         while threading.active_count() > self._threads and time.monotonic() < deadline:
             time.sleep(0.005)
         self._threads = max(self._threads, threading.active_count())
