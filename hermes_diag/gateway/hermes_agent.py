@@ -24,8 +24,8 @@ import threading
 import time
 
 from . import guard
-from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, ClientBuilt, Measured, TurnDone
-from .loop import HOLD, Serials
+from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, Measured, TurnDone
+from .loop import HOLD, Builds
 
 HEALTHY = "healthy"
 #: What is left of the user's environment: nothing that names a key, a home or an endpoint.
@@ -101,9 +101,8 @@ class Gateway:
         self.job, self.sdk, self.link = job, sdk, link
         self.turns = 0
         self._random = random.Random(job.seed)
-        self._serials = Serials()
+        self._builds = Builds(sdk, link)
         self._lock = threading.Lock()
-        self._clients = 0
         self._events = {}
         self._sessions = {}
         self._module = importlib.import_module("run_agent")
@@ -153,34 +152,13 @@ class Gateway:
                 # The bug: the dict belongs to the agent, which copies it for each request client to come.
                 client_kwargs["http_client"] = sdk.bare_keepalive_client()
             client = create(agent, client_kwargs, **named)
-            self._built(agent, client, before, client_kwargs, named, (time.perf_counter() - begun) * 1000)
+            build_ms = (time.perf_counter() - begun) * 1000
+            session = getattr(agent, "_hermes_diag_session", self._building)
+            role = "shared" if named.get("shared") else "request"
+            self._builds.tell(client, session, role, before, client_kwargs, build_ms)
             return client
 
         kind._create_openai_client = create_openai_client
-
-    def _built(self, agent, client, before, kwargs, named, ms):
-        sdk = self.sdk
-        with self._lock:
-            self._clients += 1
-            serial = self._clients
-            http_client = self._serials.of(sdk.http_client_of(client))
-            transport = self._serials.of(sdk.transport_of(client))
-        limits = sdk.pool_limits(client)
-        self.link.send(
-            ClientBuilt(
-                serial=serial,
-                session=getattr(agent, "_hermes_diag_session", self._building),
-                role="shared" if named.get("shared") else "request",
-                http_client=http_client,
-                transport=transport,
-                mutated=tuple(sorted(key for key in kwargs if key not in before or kwargs[key] is not before[key])),
-                max_connections=limits[0],
-                max_keepalive=limits[1],
-                read_timeout=sdk.read_timeout(client.timeout),
-                http_read_timeout=sdk.read_timeout(sdk.http_client_of(client).timeout),
-                build_ms=ms,
-            )
-        )
 
     def close(self):
         """Close the agents as Hermes does at the end of a session, and look once more."""

@@ -48,8 +48,7 @@ class Gateway:
         self._base_url = conditions.apply(job.settings, job.base_url)
         self.subject = subjects.of(job, self._base_url, sdk, link)
         self._random = random.Random(job.seed)
-        self._serials = Serials()
-        self._clients = 0
+        self.builds = Builds(sdk, link)
         self._kept = []  # release "abandon": nobody closes, and something still holds a reference
         self.turns = 0
         whole = self.fresh_kwargs()
@@ -99,31 +98,13 @@ class Gateway:
         before = dict(kwargs)
         begun = time.perf_counter()
         client = self.subject.client(kwargs)
-        build_ms = (time.perf_counter() - begun) * 1000
-        sdk = self.sdk
-        self._clients += 1
-        limits = sdk.pool_limits(client)
-        self.link.send(
-            ClientBuilt(
-                serial=self._clients,
-                session=session.serial,
-                role=role,
-                http_client=self._serials.of(sdk.http_client_of(client)),
-                transport=self._serials.of(sdk.transport_of(client)),
-                mutated=tuple(sorted(key for key in kwargs if key not in before or kwargs[key] is not before[key])),
-                max_connections=limits[0],
-                max_keepalive=limits[1],
-                read_timeout=sdk.read_timeout(client.timeout),
-                http_read_timeout=sdk.read_timeout(sdk.http_client_of(client).timeout),
-                build_ms=build_ms,
-            )
-        )
+        self.builds.tell(client, session.serial, role, before, kwargs, (time.perf_counter() - begun) * 1000)
         return client
 
     def _attempt(self, session, turn, attempt, interrupt, hold):
         sdk, job = self.sdk, self.job
         client = self.build(session, dict(session.client_kwargs), self.subject.role)
-        http_client = self._serials.of(sdk.http_client_of(client))
+        http_client = self.builds.serial_of(sdk.http_client_of(client))
         headers = dict(self._headers)
         if "reach" not in job.settings:  # a real endpoint sees what a gateway sends
             headers[TURN_HEADER] = "%d/%d/%d" % (session.serial, turn, attempt)
@@ -166,18 +147,47 @@ class Gateway:
         return TurnDone(session.serial, turn, attempt, outcome, events, ms, first, http_client, **failure)
 
 
-class Serials:
-    """Numbers for objects: the same object, the same number, without keeping it alive."""
+class Builds:
+    """Tells the host of each client that was built, from whatever thread. Numbers objects: the same object, the
+    same number, without keeping it alive."""
 
-    def __init__(self):
+    def __init__(self, sdk, link):
+        self._sdk = sdk
+        self._link = link
+        self._lock = threading.Lock()
         self._known = weakref.WeakKeyDictionary()
         self._last = 0
+        self._clients = 0
 
-    def of(self, thing):
-        if thing not in self._known:
-            self._last += 1
-            self._known[thing] = self._last
-        return self._known[thing]
+    def serial_of(self, thing):
+        with self._lock:
+            if thing not in self._known:
+                self._last += 1
+                self._known[thing] = self._last
+            return self._known[thing]
+
+    def tell(self, client, session, role, before, kwargs, build_ms):
+        """before, kwargs: the factory's argument as it was, and as it is now."""
+        sdk = self._sdk
+        with self._lock:
+            self._clients += 1
+            serial = self._clients
+        limits = sdk.pool_limits(client)
+        self._link.send(
+            ClientBuilt(
+                serial=serial,
+                session=session,
+                role=role,
+                http_client=self.serial_of(sdk.http_client_of(client)),
+                transport=self.serial_of(sdk.transport_of(client)),
+                mutated=tuple(sorted(key for key in kwargs if key not in before or kwargs[key] is not before[key])),
+                max_connections=limits[0],
+                max_keepalive=limits[1],
+                read_timeout=sdk.read_timeout(client.timeout),
+                http_read_timeout=sdk.read_timeout(sdk.http_client_of(client).timeout),
+                build_ms=build_ms,
+            )
+        )
 
 
 def steady(gateway):
