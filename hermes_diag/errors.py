@@ -30,7 +30,7 @@ class HermesDiagError(Exception):
 
 
 class UsageError(HermesDiagError):
-    """The command line, a payload or a file is wrong; nothing was run."""
+    """The command line, a payload or a file is wrong; nothing was measured."""
 
     exit_code = USAGE
 

@@ -63,7 +63,10 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     marker, settings = item.get_closest_marker(MARKER), item.config.stash.get(_settings_key, None)
     if marker is not None or (settings is not None and settings.everything):
         _begin(item, marker, settings)
-    return (yield)
+    result = yield
+    if _guard_key in item.stash:
+        item.stash[_guard_key].await_end()
+    return result
 
 
 def _begin(item: pytest.Item, marker: pytest.Mark | None, settings: Settings | None) -> None:
@@ -94,7 +97,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     try:
         result = yield
-        why = _check(guard)
+        why = guard.check()
     finally:
         _running.remove(guard)
         guard.end()
@@ -103,18 +106,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
     return result
 
 
-def _check(guard: Guard) -> str:
-    from hermes_diag.errors import CannotMeasure
-
-    try:
-        return guard.check()
-    except CannotMeasure as exc:  # who could not look never says clean
-        return f"limit_sockets could not look: {exc.message}: {exc.hint}"
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
-    if not _running or fixturedef.scope == "function":
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, Any, Any]:
+    if not _running or not _running[-1].concerns(request.node):
+        return (yield)
+    if fixturedef.scope == "function":
+        _running[-1].await_end()  # the first is the last to go
         return (yield)
     with _running[-1].wider_scope():
         return (yield)

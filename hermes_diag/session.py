@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 import psutil
 
 from hermes_diag.capture import Recorder
-from hermes_diag.errors import CannotMeasure
+from hermes_diag.errors import CannotMeasure, UsageError
 from hermes_diag.gateway.contract import Barrier, Done, Exited, Failed, Hello, Job, Started
 from hermes_diag.here import HereLane
 from hermes_diag.interpreter import Gone, Interpreter, Lane, Target
-from hermes_diag.model import ESTABLISHED, FRESH, HERMES, Cell, Outcome, SocketRow
+from hermes_diag.model import ESTABLISHED, FACTORY, FRESH, HERMES, Cell, Outcome, SocketRow
 from hermes_diag.plan import BARRIERS
 from hermes_diag.provider.props import Props
 from hermes_diag.provider.server import Provider
@@ -183,6 +183,9 @@ class Session:
                 await lane.go()
             elif isinstance(event, Done):
                 done = True
+            elif isinstance(event, Failed) and event.blame == "spec":
+                spec = dict(self._cell.settings)[FACTORY]
+                raise UsageError(f"{spec}: {event.error}", "check its spelling; names count from --cwd, or from here")
             elif isinstance(event, Failed):
                 at = f" at {', '.join(event.frames)}" if event.frames else ""
                 failed = f"the {event.blame} broke: {event.error}{at}" if at or event.blame != "worker" else event.error

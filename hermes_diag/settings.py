@@ -155,7 +155,9 @@ def document(data: bytes, name: str) -> Layer:
         return f"{name}:{line_of(text, ('tool', TABLE, *path))}: {_dotted(('tool', TABLE, *path))}"
 
     tool = whole.get("tool", {})
-    table = tool.get(TABLE, {}) if isinstance(tool, dict) else {}
+    if not isinstance(tool, dict):
+        raise UsageError(f"{name}:{line_of(text, ('tool',))}: tool: a table, not {_kind(tool)}")
+    table = tool.get(TABLE, {})
     layer = Layer(name, table, where, os.path.dirname(name))
     if not isinstance(table, dict):
         layer.wrong((), f"a table, not {_kind(table)}")

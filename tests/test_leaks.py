@@ -31,6 +31,12 @@ def test_leaks_are_found_and_twins_are_not(tmp_path: Path) -> None:
     assert run.open_either_way(run.texts(said)) == run.open_either_way(golden)
 
 
+def test_so_they_are_elsewhere(tmp_path: Path) -> None:
+    """By the backend of other systems, forced: all verdicts, and all lines but where it shows no socket."""
+    said, output = run.run(tmp_path / "record", backend="portable")
+    assert not run.wrong(said, run.WITHOUT_LINE), output[-2000:]
+
+
 def test_so_they_are_under_xdist(tmp_path: Path) -> None:
     """In two processes, and the reports come to a third."""
     said, output = run.run(tmp_path / "record", "-n", "2")

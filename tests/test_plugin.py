@@ -167,6 +167,32 @@ def test_wider_fixtures_are_not_the_tests_own(run: Run) -> None:
     assert "FAILED test_it.py::test_of_function" in done.stdout
 
 
+@pytest.mark.parametrize("fixtures", ["", "own", "nested"])
+@pytest.mark.parametrize(("leaves", "expected"), [("leak()", "1 failed"), ("pass", "1 passed")])
+def test_the_last_test_is_judged_like_any_other(run: Run, fixtures: str, leaves: str, expected: str) -> None:
+    """Fixtures of wider scope go in its teardown, too: what they close then was left behind all the same; what its
+    own close was not."""
+    done = run(
+        f"""
+        @pytest.fixture(scope="session", autouse=True)
+        def closes():
+            yield
+            for sock in KEPT: sock.close()
+        @pytest.fixture
+        def own():
+            with socket.create_connection(LISTENER.getsockname()):
+                yield
+        @pytest.fixture
+        def nested(own):
+            with socket.create_connection(LISTENER.getsockname()):
+                yield
+        @pytest.mark.limit_sockets(settle=0)
+        def test_last({fixtures}): {leaves}
+        """
+    )
+    assert outcome(done) == expected, done.stdout
+
+
 def test_a_test_that_fails_is_not_accused_as_well(run: Run) -> None:
     """Its traceback keeps what it had open; and a fixture that fails at its end speaks for itself."""
     done = run(
@@ -421,7 +447,7 @@ def test_who_cannot_look_does_not_say_clean(run: Run, tmp_path: Path) -> None:
         if "mount:" in done.stderr:
             pytest.skip("not allowed to mount here")
         assert outcome(done) == expected, done.stdout
-        assert ("run on Linux, or with --limit-sockets=off" in done.stdout) == (not arguments)
+        assert ("mount it, or run with --limit-sockets=off" in done.stdout) == (not arguments)
 
 
 def test_the_provider_fixture(run: Run) -> None:

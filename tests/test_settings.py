@@ -109,6 +109,7 @@ def test_a_factory_of_a_file_counts_from_its_folder() -> None:
             "3: tool.hermes-diag.xyz: unknown key; known: factory, python, cwd, workloads, faults, allow, "
             "close_wait_left, close_wait_peak, established_left",
         ),
+        ("\ntool = 3", "2: tool: a table, not 3"),
         ("[tool]\nhermes-diag = 3", "2: tool.hermes-diag: a table, not 3"),
         ("[tool.hermes-diag]\nfactory = 5", "2: tool.hermes-diag.factory: a string, not 5"),
         ('[tool.hermes-diag]\n# factory\nfactory = ""', "3: tool.hermes-diag.factory: empty"),

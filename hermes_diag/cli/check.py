@@ -111,7 +111,8 @@ def command(
     reports = ((junit, junit_xml.render), (markdown, summary.render))
     files = [(ReportFile(path), render) for path, render in reports if path]
     trouble, interrupted = "", False
-    with ExitStack() as stack:
+    # A module's factory may turn out to be missing only when its interpreter has looked.
+    with configuration.blamed_on(settings, "factory"), ExitStack() as stack:
         capture = Capture(stack.enter_context(create(save, force)), plan) if save else None
         progress = stack.enter_context(Progress(plan, output.progress_console()))
         run_ = run.Run(plan, body.wire, where, capture, progress)

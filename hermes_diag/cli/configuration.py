@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +23,29 @@ def load(given: Mapping[str, Any], limits: Iterable[str]) -> settings.Settings:
         layers.append(settings.document(_read(found), os.path.relpath(found)))
     loaded = settings.resolve(layers, datetime.date.today())
 
-    def checked(path: tuple[str | int, ...], check: Callable[..., None], *arguments: Any) -> None:
-        try:
-            check(*arguments)
-        except UsageError as exc:
-            if (layer := loaded.origins.get(str(path[0]))) is None:
-                raise
-            layer.wrong(path, "; ".join(filter(None, (exc.message, exc.hint))))
-
     folder = Path(loaded.cwd) if loaded.cwd else None
-    checked(("cwd",), _check_folder, loaded.cwd)
-    checked(("python",), _check_python, loaded.python)
+    with blamed_on(loaded, "cwd"):
+        _check_folder(loaded.cwd)
+    with blamed_on(loaded, "python"):
+        _check_python(loaded.python)
     if loaded.factory not in STRATEGIES:
-        checked(("factory",), target.check_spec, loaded.factory, folder)
+        with blamed_on(loaded, "factory"):
+            target.check_spec(loaded.factory, folder)
     for number, spec in enumerate(loaded.faults):
-        checked(("faults", number), target.check_fault, spec)
+        with blamed_on(loaded, "faults", number):
+            target.check_fault(spec)
     return loaded
+
+
+@contextlib.contextmanager
+def blamed_on(loaded: settings.Settings, *path: str | int) -> Iterator[None]:
+    """A UsageError raised inside becomes one line that names the place where that setting stands."""
+    try:
+        yield
+    except UsageError as exc:
+        if (layer := loaded.origins.get(str(path[0]))) is None:
+            raise
+        layer.wrong(path, "; ".join(filter(None, (exc.message, exc.hint))))
 
 
 def _nearest(folder: Path) -> Path | None:

@@ -162,14 +162,14 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """The worker itself broke, or the user's factory, but not a client under test.
+    """The worker itself broke, or the user's factory, but not a client under test; or what a SPEC names is not there.
 
     Frames are `file:line function`, innermost last.
     """
 
     error: str
     frames: Tuple[str, ...]
-    blame: Literal["worker", "factory"] = "worker"
+    blame: Literal["worker", "factory", "spec"] = "worker"
 
 
 @dataclass(frozen=True)

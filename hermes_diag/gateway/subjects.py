@@ -32,9 +32,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class Broken(Exception):
     """The user's code broke or is not what it should be. Holds what an event may say of it."""
 
-    def __init__(self, error, frames=()):
+    def __init__(self, error, frames=(), blame="factory"):
         super().__init__(error)
-        self.failed = Failed(error, tuple(frames), "factory")
+        self.failed = Failed(error, tuple(frames), blame)
 
 
 def of(job, base_url, sdk, link):
@@ -79,12 +79,21 @@ def load(spec):
         found.loader.exec_module(thing)
     else:
         sys.path.insert(0, os.getcwd())
-        thing = importlib.import_module(target)
+        thing = _module(target)
     for part in name.split("."):
         if not hasattr(thing, part):
-            raise Broken("there is no %s in %s" % (name, target))
+            raise Broken("there is no %s in %s" % (name, target), blame="spec")
         thing = getattr(thing, part)
     return thing
+
+
+def _module(name):
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as exc:
+        if not (name + ".").startswith("%s." % exc.name):  # it is there, and misses another
+            raise
+    raise Broken("there is no module %s" % name, blame="spec")
 
 
 def place(thing, foreign=(), spec=""):

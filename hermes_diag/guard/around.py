@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hermes_diag.errors import UsageError
+from hermes_diag.errors import CannotMeasure, UsageError
 from hermes_diag.guard import held, limits, openings, wording
 from hermes_diag.guard import left as lefts
 from hermes_diag.guard.left import Left
@@ -18,7 +18,7 @@ from hermes_diag.guard.settings import Settings
 
 
 class Guard:
-    """Watches one test; `end` must be called. Where it cannot look, it raises CannotMeasure.
+    """Watches one test; `end` must be called. Raises CannotMeasure where it cannot look.
 
     judged: the limits that it is held to, None: it is only measured. settings: of the run.
     """
@@ -26,6 +26,8 @@ class Guard:
     def __init__(self, item: pytest.Item, judged: Limits | None, settings: Settings) -> None:
         self._item, self._judged, self._settings = item, judged, settings
         self._passed = self._failed = False
+        self._awaited = False
+        self._found: tuple[str, bool] | None = None  # why it fails, and whether for what it left
         self._unexpected: dict[str, Any] | None = None
         self._left = Left()
         self._before = held.now()
@@ -35,22 +37,49 @@ class Guard:
         self._collects = gc.isenabled()
         gc.disable()
 
+    def concerns(self, node: pytest.Item | pytest.Collector) -> bool:
+        """Whether a node is this test or one that it stands in: a test may run pytest itself."""
+        return node in self._item.listchain()
+
+    def await_end(self) -> None:
+        """Look when the fixtures that are still to be set up for this test are gone, and none of wider scope is.
+
+        At the end of a module or a session those go in the same teardown, and may close what the test has left.
+        """
+        if not self._awaited:
+            self._awaited = True
+            self._item.addfinalizer(self._look)
+
     @contextlib.contextmanager
     def wider_scope(self) -> Iterator[None]:
         """What comes to be in here outlives the test by intent: it is not its own."""
         before = held.now()
         try:
-            yield
+            with self._openings.paused():
+                yield
         finally:
             self._before.admit(before, held.now())
 
     def check(self) -> str:
         """After the last fixture: why the test fails, empty when it left no more than it may."""
+        why, self._failed = self._found or self._looked()
+        return why
+
+    def _look(self) -> None:
+        self._found = self._looked()
+
+    def _looked(self) -> tuple[str, bool]:
+        try:
+            why = self._verdict()
+        except CannotMeasure as exc:  # who could not look never says clean
+            return f"limit_sockets could not look: {exc.message}: {exc.hint}", False
+        return why, bool(why)
+
+    def _verdict(self) -> str:
         self._measure()
         beyond = self._left.beyond(self._judged) if self._judged and self._passed else {}
         if not beyond or not self._judged:
             return ""
-        self._failed = True
         marked = lefts.collect(self._left, self._before, self._openings, self._judged)
         return wording.message(marked, beyond, self._item.config.rootpath)
 

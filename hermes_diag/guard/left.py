@@ -8,20 +8,17 @@ in whatever state its TCP farewell is.
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import threading
 import time
 import warnings
 from dataclasses import dataclass, replace
-from types import ModuleType
 
-from hermes_diag.errors import CannotMeasure
 from hermes_diag.guard import held
+from hermes_diag.guard.backends import Place, socket_text
 from hermes_diag.guard.held import Held
 from hermes_diag.guard.limits import Limits
 from hermes_diag.guard.openings import Opening, Openings
-from hermes_diag.sampling.backends import proc_net, sock_diag
 from hermes_diag.tcp import CLOSE_WAIT, SocketRow
 
 #: States through which a socket passes after its owner has let go of it.
@@ -29,8 +26,6 @@ _LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK
 
 #: Seconds between two looks while things may still go, first and last.
 _SOON, _LATER = 0.002, 0.05
-
-_NOWHERE = ("", 0)
 
 
 @dataclass(frozen=True)
@@ -110,80 +105,46 @@ def collect(left: Left, before: Held, openings: Openings, limits: Limits) -> Lef
     return replace(left, sockets=tuple(replace(one, collected=one.row.inode not in still) for one in left.sockets))
 
 
-def table() -> dict[int, SocketRow]:
-    """inode -> row of every TCP socket of this network namespace. Raises CannotMeasure."""
-    why = ""
-    for backend in _backends():
-        try:
-            return {row.inode: row for row in backend.table() if row.inode}
-        except OSError as exc:
-            why = f"{type(exc).__name__}: {exc.strerror}"
-    raise CannotMeasure(f"no socket table: {why}", "run with --limit-sockets=off")
-
-
-def _backends() -> tuple[ModuleType, ModuleType]:
-    return sock_diag, proc_net  # containers may refuse the first
-
-
 def _sockets(before: Held, after: Held, openings: Openings, limits: Limits) -> tuple[Socket, ...]:
-    known, opened = before.inodes(), openings.sockets()
-    holders: dict[int, tuple[int | None, int | None]] = {
-        inode: (pid, fd)
+    opened, known = openings.sockets(), before.keys()
+    if held.backend.REUSES_KEYS:
+        known -= opened.keys()
+    places: dict[int, Place] = {
+        key: (pid, fd)
         for pid, sockets in after.children.items()
-        for inode, fd in sockets.items()
+        for key, fd in sockets.items()
         # What a process that was there before opens by itself is its own affair.
-        if pid not in before.children or inode in opened
+        if pid not in before.children or key in opened
     }
-    holders |= {inode: (0, fd) for inode, fd in after.sockets().items()}
-    suspects = (holders.keys() | opened.keys()) - known
+    places |= {key: (0, fd) for key, fd in after.sockets().items()}
+    suspects = {key: places.get(key, (None, None)) for key in (places.keys() | opened.keys()) - known}
     if not suspects:
         return ()
-    rows, wanted, now = table(), limits.wants(), time.monotonic()
+    wanted, now = limits.wants(), time.monotonic()
     found = []
-    for inode in sorted(suspects):
-        holder, fd = holders.get(inode, (None, None))
-        row = rows.get(inode) or (_unlisted(holder, fd, inode) if fd is not None else None)
-        if row is None or (fd is None and row.state in _LET_GO) or (limits.remote and not wanted(row)):
+    for key, row in sorted(held.backend.rows(suspects).items()):
+        holder, fd = suspects[key]
+        if (fd is None and row.state in _LET_GO) or (limits.remote and not wanted(row)):
             continue
-        opening = opened.get(inode)
+        opening = opened.get(key)
         age = now - opening.at if opening else None
         found.append(Socket(row, holder, fd, opening or (openings.of_process(holder) if holder else None), age))
     return tuple(found)
 
 
-def _unlisted(holder: int | None, fd: int | None, inode: int) -> SocketRow:
-    """A socket that is in no TCP table, by its protocol; a TCP one was reset, or never connected."""
-    try:
-        raw = os.getxattr(f"/proc/{holder or 'self'}/fd/{fd}", "system.sockprotoname")
-    except OSError:
-        raw = b"socket"
-    name = raw.rstrip(b"\0").decode("ascii", "replace")
-    state = "CLOSE" if name in ("TCP", "TCPv6") else name.partition("-")[0]  # UNIX-STREAM
-    return SocketRow(state, _NOWHERE, _NOWHERE, inode=inode)
-
-
 def _fds(before: Held, after: Held) -> tuple[str, ...]:
     """What new descriptors point to; those of new sockets are counted as sockets."""
-    new_sockets = after.sockets().keys() - before.sockets().keys()
+    new_sockets = {socket_text(key) for key in after.sockets().keys() - before.sockets().keys()}
     more = after.descriptors() - before.descriptors()
-    tracker = _of_the_resource_tracker()
-    return tuple(
-        sorted(
-            target
-            for target in more.elements()
-            if target != tracker and not (held.is_socket(target) and int(target[8:-1]) in new_sockets)
-        )
-    )
+    not_counted = {*new_sockets, after.targets.get(_of_the_resource_tracker(), "")}
+    return tuple(sorted(target for target in more.elements() if target not in not_counted))
 
 
-def _of_the_resource_tracker() -> str:
-    """The pipe that multiprocessing opens once for the life of the process."""
+def _of_the_resource_tracker() -> int:
+    """The descriptor of the pipe that multiprocessing opens once for the life of the process; -1 for none."""
     module = sys.modules.get("multiprocessing.resource_tracker")
     fd = getattr(getattr(module, "_resource_tracker", None), "_fd", None)
-    try:
-        return os.readlink(f"/proc/self/fd/{fd}") if fd is not None else ""
-    except OSError:
-        return ""
+    return -1 if fd is None else int(fd)
 
 
 def _by_name(threads: set[threading.Thread]) -> list[threading.Thread]:

@@ -2,7 +2,7 @@
 
 An audit hook sees every socket that Python opens, whatever library asks, and the stack at that moment. It
 cannot be taken off again: it is put on when first wanted (with a wrapper of Thread.start), and costs one
-comparison per audit event when nobody watches. A socket is known by its inode, which is what the kernel shows later.
+comparison per audit event when nobody watches. A socket is known by its KEY (see backends).
 
 Limits: sockets that C code opens by itself (uvloop, gRPC, curl) raise no audit event. Only names and
 numbers of lines are kept, no frame: a kept frame would keep the client alive and forge a leak.
@@ -22,6 +22,9 @@ import weakref
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any, NamedTuple
+
+from hermes_diag.guard import held
+from hermes_diag.guard.backends import sockets_of
 
 #: Openings remembered before those whose socket is closed are forgotten.
 _MANY = 4096
@@ -52,18 +55,28 @@ class Opening(NamedTuple):
 
 
 class Openings:
-    """What was opened since this was made, by inode; and threads that were started."""
+    """What was opened since this was made, by KEY; and threads that were started."""
 
     def __init__(self) -> None:
-        self._by_inode: dict[int, Opening] = {}
+        self._by_key: dict[int, Opening] = {}
         self._unborn: list[tuple[weakref.ref[socket.socket], Opening]] = []
         self._processes: list[tuple[tuple[bytes, ...], Opening]] = []
         self._threads: weakref.WeakKeyDictionary[threading.Thread, Opening] = weakref.WeakKeyDictionary()
+        self._paused = False
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Sockets that are opened in here are not remembered."""
+        before, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = before
 
     def sockets(self) -> dict[int, Opening]:
-        """By inode; of sockets that are closed, too."""
+        """By KEY; of sockets that are closed, too."""
         self._give_birth()
-        return dict(self._by_inode)
+        return dict(self._by_key)
 
     def of_thread(self, thread: threading.Thread) -> Opening | None:
         """Where that thread was started."""
@@ -71,10 +84,11 @@ class Openings:
 
     def of_process(self, pid: int) -> Opening | None:
         """Where that child was started, if by subprocess: it is the last one with that command line."""
+        import psutil
+
         try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                command = tuple(file.read().split(b"\0")[:-1])
-        except OSError:
+            command = tuple(map(os.fsencode, psutil.Process(pid).cmdline()))
+        except psutil.Error:
             return None
         return next((opening for args, opening in reversed(self._processes) if args == command), None)
 
@@ -84,6 +98,8 @@ class Openings:
 
     def see(self, event: str, args: tuple[Any, ...]) -> None:
         """One audit event of _EVENTS."""
+        if self._paused:
+            return
         opening = self._opening(sys._getframe(2))
         if event == "subprocess.Popen":
             self._processes.append((tuple(map(os.fsencode, args[1])), opening))
@@ -106,7 +122,7 @@ class Openings:
             self._note(given, opening)
 
     def _give_birth(self) -> None:
-        """Find the inodes of sockets that were not complete when they were announced."""
+        """Find the KEYs of sockets that were not complete when they were announced."""
         waiting, self._unborn = self._unborn, []
         for ref, opening in waiting:
             sock = ref()
@@ -114,22 +130,26 @@ class Openings:
                 self._unborn.append((ref, opening))
 
     def _note(self, fd: int, opening: Opening, again: bool = False) -> bool:
-        """Remember a socket by its inode; False: it has none. again: this line says more than an earlier one."""
+        """Remember a socket by its KEY; False: it has none. again: this line says more than an earlier one."""
         try:
-            inode = os.fstat(fd).st_ino
+            key = held.backend.key(fd)
         except OSError:
             return False
-        if again or inode not in self._by_inode:
-            self._by_inode[inode] = opening
-            if len(self._by_inode) % _MANY == 0:
+        if key is None:
+            return False
+        known = key in self._by_key
+        # Of a KEY that is used again each birth is another socket, and what was not born meanwhile is from before.
+        if (known or not again) if held.backend.REUSES_KEYS else (again or not known):
+            self._by_key[key] = opening
+            if len(self._by_key) % _MANY == 0:
                 self._forget()
         return True
 
     def _forget(self) -> None:
         """Drop what is closed, so that a test may open a million sockets."""
-        held = set(_held())
-        for inode in [inode for inode in self._by_inode if inode not in held]:
-            del self._by_inode[inode]
+        still = sockets_of(held.backend.descriptors())
+        for key in [key for key in self._by_key if key not in still]:
+            del self._by_key[key]
 
     def _opening(self, frame: FrameType | None) -> Opening:
         now = time.monotonic()
@@ -142,12 +162,6 @@ class Openings:
             return Opening(now, own or all_lines)
         started = self._threads.get(thread)
         return Opening(now, own or all_lines, thread.name, started.lines if started else ())
-
-
-def _held() -> Iterator[int]:
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            yield os.stat(f"/proc/self/fd/{name}").st_ino
 
 
 def _lines(frame: FrameType | None) -> tuple[tuple[Line, ...], tuple[Line, ...], bool]:

@@ -120,9 +120,11 @@ def _holder(one: Socket, many: bool) -> list[str]:
 
 def _command(pid: int) -> str:
     """The name of a process; its arguments may hold secrets."""
+    import psutil
+
     try:
-        return f" ({Path(f'/proc/{pid}/comm').read_text().strip()})"
-    except OSError:
+        return f" ({psutil.Process(pid).name()})"
+    except psutil.Error:
         return ""
 
 

@@ -11,6 +11,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from hermes_diag.guard import held
+
+if os.environ["LEAKS_BACKEND"] == "portable":
+    from hermes_diag.guard.backends import portable
+
+    held.backend = portable
+
 #: What a leak is kept alive by; that of one test stays for the rest of the session, as leaks do.
 KEPT: list[object] = []
 

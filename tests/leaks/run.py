@@ -8,10 +8,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 HERE = Path(__file__).parent
 FILE = HERE / "seeded.py"
+
+
+#: Leaks that the portable backend finds without that line: they show in a thread, a child or a duplicate only.
+WITHOUT_LINE = ("test_thread_reads_leak", "test_child_holds_it_leak", "test_duplicated_descriptor_leak")
 
 
 def expected() -> dict[str, str]:
@@ -33,10 +38,14 @@ def expected() -> dict[str, str]:
 Said = dict[str, dict[str, str]]
 
 
-def run(record: Path, *arguments: str) -> tuple[Said, str]:
-    """(what each test came to: verdict and text, the output of pytest). record: a file that does not exist."""
+def run(record: Path, *arguments: str, backend: str = "") -> tuple[Said, str]:
+    """(what each test came to: verdict and text, the output of pytest). record: a file that does not exist.
+
+    backend: "portable" forces it.
+    """
     path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
-    own = {"LEAKS_RECORD": str(record), "PYTHONPATH": path, "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    own = {"LEAKS_RECORD": str(record), "LEAKS_BACKEND": backend}
+    own |= {"PYTHONPATH": path, "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "harness", *arguments],
         cwd=HERE,
@@ -49,15 +58,15 @@ def run(record: Path, *arguments: str) -> tuple[Said, str]:
     return said, done.stdout + done.stderr
 
 
-def wrong(said: Said) -> list[str]:
-    """What was judged wrongly, one text each."""
+def wrong(said: Said, without_line: Collection[str] = ()) -> list[str]:
+    """What was judged wrongly, one text each. without_line: leaks that need not be named by their line."""
     found = []
     for test, line in expected().items():
         verdict = said[test]["verdict"] if test in said else "not run"
         text = said[test]["text"] if test in said else ""
         if verdict != ("failed" if line else "passed"):
             found.append(f"{test}: {verdict}\n{text}")
-        elif line and line not in text:
+        elif line and line not in text and test not in without_line:
             found.append(f"{test}: {line} is not named\n{text}")
     return found
 

@@ -473,7 +473,7 @@ def test_child_of_its_own_leak(address, children):
     )
     child = subprocess.Popen([sys.executable, "-c", code, str(address[1])], stdin=-1, stdout=-1)  # opened
     children.append(child)
-    child.stdout.readline()
+    assert child.stdout.readline() == b"\n"
 
 
 def test_child_of_its_own(address):
@@ -481,5 +481,5 @@ def test_child_of_its_own(address):
         "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); print(flush=True); input()"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(address[1])], stdin=-1, stdout=-1, stderr=-3) as child:
-        child.stdout.readline()
+        assert child.stdout.readline() == b"\n"
         child.communicate(b"\n")

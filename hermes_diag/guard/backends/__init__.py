@@ -1,0 +1,31 @@
+"""How it is seen what this process holds: two ways with the same functions.
+
+descriptors()   what each fd of this process points to: text; of a socket `socket:[KEY]`
+children()      what each descendant holds: pid -> KEY -> fd
+key(fd)         the KEY of a socket of this process, None when the fd is none. Raises OSError
+rows(suspects)  the kernel's word on sockets: KEY -> row. Raises CannotMeasure
+REUSES_KEYS     whether a socket may have the KEY of one that was closed
+
+A KEY is a number that names a socket for as long as it is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: Where a socket is: the pid of who holds it, 0 for this process, and the fd; None where nobody has one.
+Place = tuple[int | None, int | None]
+NOWHERE = ("", 0)
+
+
+def socket_text(key: int) -> str:
+    return f"socket:[{key}]"
+
+
+def sockets_of(targets: Mapping[int, str]) -> dict[int, int]:
+    """KEY -> fd, of several descriptors of one socket the last, from what each fd points to."""
+    return {int(to[len("socket:[") : -1]): fd for fd, to in targets.items() if is_socket(to)}
+
+
+def is_socket(target: str) -> bool:
+    return target.startswith("socket:[")

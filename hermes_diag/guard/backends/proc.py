@@ -1,0 +1,96 @@
+"""By /proc and sock_diag: Linux. The KEY of a socket is its inode."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+
+from hermes_diag.errors import CannotMeasure
+from hermes_diag.guard.backends import NOWHERE, Place, sockets_of
+from hermes_diag.sampling.backends import proc_net, sock_diag
+from hermes_diag.tcp import SocketRow
+
+REUSES_KEYS = False
+
+
+def descriptors() -> dict[int, str]:
+    """Raises CannotMeasure where there is no /proc."""
+    try:
+        return _targets("self")
+    except OSError:
+        raise CannotMeasure(
+            f"what a process holds is read from /proc, which is not here ({sys.platform})",
+            "mount it, or run with --limit-sockets=off",
+        ) from None
+
+
+def children() -> dict[int, dict[int, int]]:
+    found = {}
+    for pid in _descendants("self"):
+        with contextlib.suppress(OSError):  # ended, or not ours to see
+            found[pid] = sockets_of(_targets(str(pid)))
+    return found
+
+
+def key(fd: int) -> int | None:
+    return os.fstat(fd).st_ino
+
+
+def rows(suspects: Mapping[int, Place]) -> dict[int, SocketRow]:
+    """Also of sockets that nobody has a descriptor of, as long as the kernel knows them."""
+    table = _table()
+    found = {}
+    for inode, (holder, fd) in suspects.items():
+        row = table.get(inode) or (_unlisted(holder, fd, inode) if fd is not None else None)
+        if row is not None:
+            found[inode] = row
+    return found
+
+
+def _targets(pid: str) -> dict[int, str]:
+    folder = f"/proc/{pid}/fd"
+    found = {}
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):  # that of the listing itself
+            found[int(name)] = os.readlink(f"{folder}/{name}")
+    return found
+
+
+def _descendants(pid: str) -> Iterable[int]:
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return
+    for task in tasks:
+        try:
+            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+                pids = file.read().split()
+        except OSError:
+            continue
+        for child in pids:
+            yield int(child)
+            yield from _descendants(child.decode())
+
+
+def _table() -> dict[int, SocketRow]:
+    """inode -> row of every TCP socket of this network namespace."""
+    why = ""
+    for backend in (sock_diag, proc_net):  # containers may refuse the first
+        try:
+            return {row.inode: row for row in backend.table() if row.inode}
+        except OSError as exc:
+            why = f"{type(exc).__name__}: {exc.strerror}"
+    raise CannotMeasure(f"no socket table: {why}", "run with --limit-sockets=off")
+
+
+def _unlisted(holder: int | None, fd: int | None, inode: int) -> SocketRow:
+    """A socket that is in no TCP table, by its protocol; a TCP one was reset, or never connected."""
+    try:
+        raw = os.getxattr(f"/proc/{holder or 'self'}/fd/{fd}", "system.sockprotoname")
+    except OSError:
+        raw = b"socket"
+    name = raw.rstrip(b"\0").decode("ascii", "replace")
+    state = "CLOSE" if name in ("TCP", "TCPv6") else name.partition("-")[0]  # UNIX-STREAM
+    return SocketRow(state, NOWHERE, NOWHERE, inode=inode)
