@@ -6,6 +6,7 @@ cell, `{"record": KIND, "cell": NAME, ...fields...}`; a cell is over with its "o
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -74,8 +75,23 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
     )
 
 
-def create(path: Path, force: bool = False) -> IO[bytes]:
-    """Open a new capture file; an existing one only with `force`. Raises UsageError."""
+@contextlib.contextmanager
+def create(path: Path, force: bool = False) -> Iterator[IO[bytes]]:
+    """Open a new capture file; an existing one only with `force`. Raises UsageError.
+
+    When the run turns out to be refused (UsageError), a file that it made does not stay.
+    """
+    new = not path.exists()
+    with _opened(path, force) as file:
+        try:
+            yield file
+        except UsageError:
+            if new:
+                path.unlink()
+            raise
+
+
+def _opened(path: Path, force: bool) -> IO[bytes]:
     try:
         return open(path, "wb" if force else "xb", buffering=0)
     except FileExistsError:

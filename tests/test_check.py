@@ -367,7 +367,8 @@ CONFIGURATIONS = {
     "write package.module:name or ./file.py:name",
     'factory = "./no.py:make"': "2: tool.hermes-diag.factory: ./no.py:make: there is no file ./no.py; "
     "paths count from --cwd, or from here",
-    '\nfactory = "shop.clients:make"': "3: tool.hermes-diag.factory: shop.clients:make: there is no module shop; "
+    '\nfactory = "shop.clients:make"': "3: tool.hermes-diag.factory: shop.clients:make: there is no module "
+    "shop.clients; "
     "check its spelling; names count from --cwd, or from here",
     '\npython = "nowhere/python"': "3: tool.hermes-diag.python: there is no interpreter nowhere/python; "
     "name one that has the SDK, like .venv/bin/python",
