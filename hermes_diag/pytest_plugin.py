@@ -128,12 +128,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> Generator[None, Any, Any]:
     """A test that is watched has passed when nothing was left, which is known after its teardown."""
+    status = yield
     verdict = getattr(report, "limit_sockets_verdict", None)
-    if verdict is None:
-        return None
+    if verdict is None or hasattr(report, "context"):  # a subtest's report has one: it speaks for itself
+        return status
     return {"later": ("", "", ""), "passed": ("passed", ".", "PASSED"), "failed": ("failed", "F", "FAILED")}[verdict]
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hermes_diag import audits, judge, payload, plan, pythons, run
+from hermes_diag import audits, judge, payload, plan, pythons, run, units
 from hermes_diag.capture import Recorder
 from hermes_diag.errors import UsageError
 from hermes_diag.here import HereLane
@@ -64,8 +64,7 @@ def _counts(cell: CellReport) -> str:
 
 
 def _told(finding: Finding) -> str:
-    reference = f"  [{finding.reference}]" if finding.reference else ""
-    return f"  {finding.severity}: {finding.summary}\n    {finding.remedy}{reference}"
+    return f"  {finding.severity}: {finding.summary}\n    {finding.remedy}{units.cited(finding.reference)}"
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,8 @@ class Audit:
 
     def __str__(self) -> str:
         rows = [one for one in self.report.rows if one.status in ("broken", "could not tell")]
-        told = [f"  {one.status}: {one.promise}\n    {one.seen}\n    {one.why}  [{one.reference}]" for one in rows]
-        return "\n".join([self.report.verdict, *told])
+        told = [(f"  {one.status}: {one.promise}", one.seen, f"{one.why}{units.cited(one.reference)}") for one in rows]
+        return "\n".join([self.report.verdict, *("\n    ".join(lines) for lines in told)])
 
 
 def loop(

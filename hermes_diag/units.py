@@ -1,4 +1,4 @@
-"""Durations, sizes and rates between people and numbers. Pure."""
+"""Durations, sizes, rates and numbers of issues as people write and read them. Pure."""
 
 from __future__ import annotations
 
@@ -57,3 +57,8 @@ def rate(per_hour: float) -> str:
     if per_hour and abs(per_hour) < 1:
         return f"{per_hour * 24:.3g}/d"
     return f"{per_hour:,.0f}/h" if abs(per_hour) >= 100 else f"{per_hour:.3g}/h"
+
+
+def cited(reference: str) -> str:
+    """`#11070, #18451` with its project, to stand behind a sentence: who reads it may have a #11070 of his own."""
+    return f"  [hermes-agent {reference}]" if reference else ""

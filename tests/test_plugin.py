@@ -407,6 +407,33 @@ def test_classes_modules_and_unittest(run: Run) -> None:
     assert outcome(done) == "2 failed, 2 passed"
 
 
+def test_subtests(run: Run) -> None:
+    """Each is reported as without us; a test one of which failed has failed, and is not accused as well."""
+    done = run(
+        """
+        import unittest
+        pytestmark = pytest.mark.limit_sockets(settle=0)
+        def test_clean(subtests):
+            for number in range(2):
+                with subtests.test(number=number): pass
+        def test_leaks(subtests):
+            with subtests.test(number=0): leak()
+        def test_fails(subtests):
+            with subtests.test(number=0):
+                leak()
+                raise ValueError
+            with subtests.test(number=1): pass
+        class Case(unittest.TestCase):
+            def test_fails(self):
+                with self.subTest(number=0): raise ValueError
+        """,
+        "-v",
+    )
+    assert outcome(done) == "4 failed, 2 passed, 4 subtests passed", done.stdout
+    assert done.stdout.count("left behind") == 2  # of one, and in the summary
+    assert "FAILED test_it.py::test_fails - contains 1 failed subtest" in done.stdout
+
+
 def test_a_test_may_run_pytest_itself(run: Run) -> None:
     """Guards stand inside each other: each judges its own test, and the outer one hears of later openings again."""
     done = run(

@@ -89,10 +89,9 @@ class Audit:
                 self._sharing()
             if self._subject.kind != "instance":
                 self._closing()
-        except subjects.Broken as exc:
-            if not mutates:
+        except subjects.Broken:
+            if not mutates:  # one that takes a key out cannot be called with the dict again
                 raise
-            self._say("second_call", exc.failed.error)  # one that takes a key out cannot be called with the dict again
         self._subject.release(first)
         del first
         self._leftovers()

@@ -12,18 +12,13 @@ import time
 import weakref
 
 from . import conditions, subjects
-from .contract import FAULT_HEADER, HERMES, NO_TERMINAL_EVENT, TURN_HEADER, ClientBuilt, TurnDone
+from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, ClientBuilt, TurnDone
 
 HOLD = "hold"  # provider/faults/hold.py: first event, then nothing until the host lets go
 
 
 def run(job, payload, sdk, link):
     """Carry out one job; returns when the last turn is over and the last barrier has opened."""
-    if job.strategy == HERMES:
-        from . import hermes_agent
-
-        hermes_agent.run(job, sdk, link)
-        return
     WORKLOADS[job.workload](Gateway(job, payload, sdk, link))
 
 

@@ -171,7 +171,12 @@ def _run(order, link, sdk):
     counter = guard.install(job.settings, sdk.http, programs=job.strategy != HERMES)
     ended, code = Done(), 0
     try:
-        loop.run(job, payload, sdk, link)
+        if job.strategy == HERMES:
+            from . import hermes_agent
+
+            hermes_agent.run(job, sdk, link)
+        else:
+            loop.run(job, payload, sdk, link)
     except subjects.Broken as exc:
         ended, code = exc.failed, 3
     except Exception as exc:

@@ -26,6 +26,7 @@ class Guard:
     def __init__(self, item: pytest.Item, judged: Limits | None, settings: Settings) -> None:
         self._item, self._judged, self._settings = item, judged, settings
         self._passed = self._failed = False
+        self._subtest_failed = False  # pytest says "call" of each subtest, and then that the test has passed
         self._awaited = False
         self._found: tuple[str, bool] | None = None  # why it fails, and whether for what it left
         self._unexpected: dict[str, Any] | None = None
@@ -106,7 +107,8 @@ class Guard:
     def _note_call(self, report: pytest.TestReport) -> None:
         """What has passed so far is said after the teardown; so is that an expected failure did not come."""
         unexpected = _passed_unexpectedly(report)
-        self._passed = report.passed or unexpected is not None
+        self._subtest_failed = self._subtest_failed or (report.failed and unexpected is None)
+        self._passed = not self._subtest_failed and (report.passed or unexpected is not None)
         if not self._judged or not self._passed:
             return
         self._unexpected = unexpected

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from hermes_diag import units
 from hermes_diag.model import AuditReport, AuditRow
 from hermes_diag.reporters.terminal import VERY_WIDE, stack_line, verdict
 
@@ -53,4 +54,4 @@ def _item(row: AuditRow) -> RenderableType:
 
 def _why(row: AuditRow) -> list[str]:
     """Why it matters: only where it does."""
-    return [f"Why: {row.why}  [{row.reference}]"] if row.status in ("broken", "could not tell") else []
+    return [f"Why: {row.why}{units.cited(row.reference)}"] if row.status in ("broken", "could not tell") else []

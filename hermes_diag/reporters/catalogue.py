@@ -12,6 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from hermes_diag import units
+
 #: Columns from which on the list is a table.
 WIDE = 90
 
@@ -61,4 +63,4 @@ def _summary(line: Line) -> str:
 
 
 def _about(line: Line) -> Text:
-    return Text(f"{_summary(line)}{f' [{line.reference}]' if line.reference else ''}")  # a str would be markup
+    return Text(f"{_summary(line)}{units.cited(line.reference)}")  # a str would be markup

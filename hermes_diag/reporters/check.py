@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from hermes_diag import units
 from hermes_diag.model import (
     ALLOWED,
     FAILED,
@@ -84,6 +85,4 @@ def details(row: CheckRow) -> Iterator[str]:
     if row.note:
         yield row.note
     if row.remedy:
-        yield f"{'Why' if row.kind == 'promise' else 'Remedy'}: {row.remedy}" + (
-            f"  [{row.reference}]" if row.reference else ""
-        )
+        yield f"{'Why' if row.kind == 'promise' else 'Remedy'}: {row.remedy}{units.cited(row.reference)}"

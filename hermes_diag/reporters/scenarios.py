@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from hermes_diag import units
 from hermes_diag.gateway.contract import Hello
 from hermes_diag.model import ScenarioResult
 
@@ -18,7 +19,7 @@ def listing(lines: Sequence[tuple[str, str, str]]) -> RenderableType:
     """The catalogue: (name, summary, reference)."""
     return Group(
         *(
-            Group(Text(name, style="bold"), Padding(Text(f"{summary} [{reference}]"), (0, 0, 0, 2)))
+            Group(Text(name, style="bold"), Padding(Text(f"{summary}{units.cited(reference)}"), (0, 0, 0, 2)))
             for name, summary, reference in lines
         )
     )
@@ -30,7 +31,7 @@ def render(results: Sequence[ScenarioResult], stack: Hello | None, verdict: str,
     for one in results:
         style = "green" if one.status == "shown both ways" else "yellow" if one.status.startswith("not on") else "red"
         parts.append(Text.assemble((one.name, "bold"), "  ", (one.status, style)))
-        lines = [f"{one.summary} [{one.reference}]", f"bad client: {one.bad or 'nothing'}"]
+        lines = [f"{one.summary}{units.cited(one.reference)}", f"bad client: {one.bad or 'nothing'}"]
         lines.append(f"good client: {one.good or 'nothing'}")
         parts.append(Padding(Text("\n".join(lines)), (0, 0, 0, 2)))
     if stack is not None:

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hermes_diag import beside, causes, hermes_cells
+from hermes_diag import beside, causes, hermes_cells, units
 from hermes_diag.gateway.contract import Hello, TurnDone
 from hermes_diag.model import FRESH, HERMES, MEASURE, CellReport, Claim, Evidence, Finding, Left, Report
 
@@ -208,8 +208,8 @@ def _findings(cells: tuple[CellReport, ...], most: int | None) -> Iterator[Rende
         body = [f"{cell.cell.name}: {finding.summary}" for cell, finding in made[:most]]
         if len(made) > len(body):
             body.append(f"and in {len(made) - len(body)} more cells (-v)")
-        reference = f"  [{first.reference}]" if first.reference else ""
-        yield Padding(Text("\n".join([*body, f"Remedy: {first.remedy}{reference}"])), (0, 0, 0, 2), expand=False)
+        remedy = f"Remedy: {first.remedy}{units.cited(first.reference)}"
+        yield Padding(Text("\n".join([*body, remedy])), (0, 0, 0, 2), expand=False)
     for cell in cells:
         if cell.outcome.how == "hung":
             yield Text(f"stacks of {cell.cell.name}, innermost frame first", style="bold")
