@@ -629,6 +629,38 @@ def test_trio_keeps_its_idle_threads(run: Run) -> None:
     assert "test_it.py::test_at_work" in done.stdout
 
 
+def test_the_loop_that_pytest_asyncio_leaves(run: Run, tmp_path: Path) -> None:
+    """Releases before 1.4 put an event loop in place and leave it open: nobody's leak. One that the test leaves is."""
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    (installed / "like_pytest_asyncio.py").write_text(
+        "import asyncio, pytest\n"
+        "@pytest.fixture\n"
+        "def like_pytest_asyncio():\n"
+        "    yield\n"
+        "    asyncio.set_event_loop(asyncio.new_event_loop())\n"
+    )
+    done = run(
+        """
+        import asyncio
+        pytestmark = pytest.mark.limit_sockets(settle=0)
+        def test_first(like_pytest_asyncio): pass
+        def test_next(like_pytest_asyncio): asyncio.get_event_loop_policy()._local._loop.close()
+        def test_in_between(): pass
+        def test_run(): asyncio.run(asyncio.sleep(0))  # which lets go of the loop that was there
+        def test_first_again(like_pytest_asyncio): pass
+        def test_leaks(): KEPT.append(asyncio.new_event_loop())
+        def test_leaks_in_its_place(): asyncio.set_event_loop(asyncio.new_event_loop())
+        """,
+        "-p",
+        "like_pytest_asyncio",
+        PYTHONPATH=str(installed),
+    )
+    assert outcome(done) == "2 failed, 5 passed", done.stdout
+    assert done.stdout.count("2 sockets open (allowed: leaked=0), 1 more open descriptor (allowed: fds=0)") == 4
+    assert "opened at test_it.py:16 in test_leaks_in_its_place" in done.stdout
+
+
 @pytest.mark.parametrize("where", ["here", "worker"])
 def test_an_interrupt_ends_the_loop(tmp_path: Path, where: str) -> None:
     """Ctrl-C in the middle of a long loop ends pytest soon, and its worker with it."""

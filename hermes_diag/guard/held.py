@@ -5,10 +5,12 @@ Made to be cheap: two of them go around every test that is watched.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from types import FrameType, ModuleType
 
@@ -45,13 +47,29 @@ class Held:
         self.threads |= after.threads - before.threads
 
 
-def now() -> Held:
-    """Look at this process now. Raises CannotMeasure where that cannot be."""
-    targets = backend.descriptors()
-    # pytest leads these to a file while it captures, and back: where they point to says when we look, and no more.
-    for standard in (0, 1, 2):
-        targets.pop(standard, None)
+#: pytest leads these to a file while it captures, and back: where they point to says when we look, and no more.
+_STANDARD = (0, 1, 2)
+
+
+def now(spared: Collection[int] = ()) -> Held:
+    """Look at this process now. Raises CannotMeasure where that cannot be. spared: descriptors to leave out."""
+    left_out = {*_STANDARD, *spared}
+    targets = {fd: to for fd, to in backend.descriptors().items() if fd not in left_out}
     return Held(targets, backend.children(), _threads())
+
+
+def kept_loop() -> tuple[int, ...]:
+    """Descriptors of the event loop that asyncio's policy keeps for this thread between runs, its self-pipe first.
+
+    pytest-asyncio leaves one there, at the first test or after each, as its release has it. Asking makes none.
+    """
+    policy = getattr(sys.modules.get("asyncio.events"), "_event_loop_policy", None)
+    loop = getattr(getattr(policy, "_local", None), "_loop", None)
+    found = []
+    for name in ("_ssock", "_csock", "_selector"):
+        with contextlib.suppress(AttributeError, ValueError, KeyError):  # closed, or of another kind
+            found.append(getattr(loop, name).fileno())
+    return tuple(fd for fd in found if fd >= 0)
 
 
 def _threads() -> set[threading.Thread]:

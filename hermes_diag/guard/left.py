@@ -18,7 +18,7 @@ from hermes_diag.guard import held
 from hermes_diag.guard.backends import Place, socket_text
 from hermes_diag.guard.held import Held
 from hermes_diag.guard.limits import Limits
-from hermes_diag.guard.openings import Opening, Openings
+from hermes_diag.guard.openings import Opening, Openings, is_own
 from hermes_diag.tcp import CLOSE_WAIT, SocketRow
 
 #: States through which a socket passes after its owner has let go of it.
@@ -84,12 +84,27 @@ def settled(before: Held, openings: Openings, limits: Limits) -> Left:
 
 def look(before: Held, openings: Openings, limits: Limits) -> Left:
     """What is left now. Raises CannotMeasure."""
-    after = held.now()
+    after = held.now(_spared(before, openings))
     return Left(
         _sockets(before, after, openings, limits),
         _fds(before, after),
         tuple((thread.name, openings.of_thread(thread)) for thread in _by_name(after.threads - before.threads)),
     )
+
+
+def _spared(before: Held, openings: Openings) -> tuple[int, ...]:
+    """The kept event loop if it is a new one, and code under test has not made it."""
+    kept = held.kept_loop()
+    key = held.backend.key(kept[0]) if kept else None
+    if key is None or key in _known(before, openings):
+        return ()
+    opening = openings.sockets().get(key)
+    return () if opening is not None and is_own(opening.lines[0].file) else kept
+
+
+def _known(before: Held, openings: Openings) -> set[int]:
+    """KEYs of the sockets that were there before and not made since."""
+    return before.keys() - openings.sockets().keys() if held.backend.REUSES_KEYS else before.keys()
 
 
 def collect(left: Left, before: Held, openings: Openings, limits: Limits) -> Left:
@@ -106,9 +121,7 @@ def collect(left: Left, before: Held, openings: Openings, limits: Limits) -> Lef
 
 
 def _sockets(before: Held, after: Held, openings: Openings, limits: Limits) -> tuple[Socket, ...]:
-    opened, known = openings.sockets(), before.keys()
-    if held.backend.REUSES_KEYS:
-        known -= opened.keys()
+    opened, known = openings.sockets(), _known(before, openings)
     places: dict[int, Place] = {
         key: (pid, fd)
         for pid, sockets in after.children.items()

@@ -63,7 +63,7 @@ def _default(config: pytest.Config) -> Limits:
 
 
 def _ini(config: pytest.Config, name: str) -> tuple[str, str | None]:
-    """(where it stands, its text or None)"""
+    """(where it stands, its text; None when there is none)"""
     value = config.getini(name)
     file = config.inipath.name if config.inipath else "-o"
-    return f"{file}, {name}", None if value is None else str(value).strip()
+    return f"{file}, {name}", str(value or "").strip() or None
