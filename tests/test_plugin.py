@@ -139,6 +139,23 @@ def test_settle_waits_for_what_goes(run: Run) -> None:
     assert "1 more running thread" in done.stdout
 
 
+def test_settle_ends_when_the_clock_stands_still(run: Run) -> None:
+    """Tests freeze time, for a module too."""
+    done = run(
+        """
+        @pytest.fixture(scope="module", autouse=True)
+        def frozen():
+            with pytest.MonkeyPatch.context() as patch:
+                now = __import__("time").monotonic()
+                patch.setattr("time.monotonic", lambda: now)
+                yield
+        @pytest.mark.limit_sockets(settle=0.1)
+        def test_leaks(): leak()
+        """
+    )
+    assert outcome(done) == "1 failed", done.stdout
+
+
 def test_wider_fixtures_are_not_the_tests_own(run: Run) -> None:
     """What a fixture of the module opens while the first test is set up outlives it by intent."""
     done = run(
@@ -474,7 +491,55 @@ def test_who_cannot_look_does_not_say_clean(run: Run, tmp_path: Path) -> None:
         if "mount:" in done.stderr:
             pytest.skip("not allowed to mount here")
         assert outcome(done) == expected, done.stdout
-        assert ("mount it, or run with --limit-sockets=off" in done.stdout) == (not arguments)
+        assert ("leave it visible" in done.stdout) == (not arguments)
+
+
+def test_who_leaks_up_to_the_limit_is_found(run: Run) -> None:
+    """The last descriptor is kept to look with; who comes next and finds none is told why it cannot be looked at."""
+    done = run(
+        """
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        pytestmark = pytest.mark.limit_sockets(settle=0)
+        def test_leaks():
+            with pytest.raises(OSError):
+                while True: leak()
+        def test_next(): pass
+        """,
+        "--tb=no",
+        "-rA",
+    )
+    assert outcome(done).startswith("1 failed"), done.stdout
+    assert re.search(r"FAILED test_it.py::test_leaks - Failed: left behind: \d\d sockets open", done.stdout)
+
+
+def test_what_tests_put_in_the_place_of_things(run: Run) -> None:
+    """Another socket.socket, for a module; or a file system that hides /proc, while a wider fixture is set up."""
+    done = run(
+        """
+        pytestmark = pytest.mark.limit_sockets(settle=0)
+        REAL = socket.socket
+        @pytest.fixture(scope="module")
+        def patched():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("socket.socket", lambda *args: REAL(*args))
+                yield
+        @pytest.fixture(scope="module")
+        def wider(): pass
+        @pytest.fixture
+        def hidden(monkeypatch):
+            monkeypatch.setattr("os.listdir", lambda path: open(path + "/nowhere"))
+        def test_clean(patched):
+            socket.socket().close()
+        def test_leaks(patched):
+            KEPT.append(socket.socket())
+        def test_hidden(hidden, request):
+            request.getfixturevalue("wider")
+        """
+    )
+    assert outcome(done) == "1 failed, 1 passed, 1 error", done.stdout
+    assert "opened at test_it.py:13 in <lambda>" in done.stdout
+    assert "limit_sockets could not look: /proc/self/fd cannot be read: No such file or directory" in done.stdout
 
 
 def test_the_provider_fixture(run: Run) -> None:

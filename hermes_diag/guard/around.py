@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from hermes_diag.errors import CannotMeasure, UsageError
 from hermes_diag.guard import held, limits, openings, wording
 from hermes_diag.guard import left as lefts
+from hermes_diag.guard.held import Held
 from hermes_diag.guard.left import Left
 from hermes_diag.guard.limits import Limits
 from hermes_diag.guard.settings import Settings
@@ -29,9 +31,12 @@ class Guard:
         self._subtest_failed = False  # pytest says "call" of each subtest, and then that the test has passed
         self._awaited = False
         self._found: tuple[str, bool] | None = None  # why it fails, and whether for what it left
+        self._blind: CannotMeasure | None = None
         self._unexpected: dict[str, Any] | None = None
         self._left = Left()
         self._before = held.now()
+        self._reserve: int | None = os.open(os.devnull, os.O_RDONLY)  # to look with when the test has taken all others
+        self._reserved = os.fstat(self._reserve).st_rdev
         self._openings = openings.Openings()
         self._watched_before = openings.watch(self._openings)
         # Whether a cycle that holds a socket has been collected must not depend on what ran before.
@@ -54,12 +59,21 @@ class Guard:
     @contextlib.contextmanager
     def wider_scope(self) -> Iterator[None]:
         """What comes to be in here outlives the test by intent: it is not its own."""
-        before = held.now()
+        before = self._seen()
         try:
             with self._openings.paused():
                 yield
         finally:
-            self._before.admit(before, held.now())
+            if before and (after := self._seen()):
+                self._before.admit(before, after)
+
+    def _seen(self) -> Held | None:
+        """What is held now; that it cannot be seen is the verdict's to say, not the fixture's."""
+        try:
+            return held.now()
+        except CannotMeasure as exc:
+            self._blind = exc
+            return None
 
     def check(self) -> str:
         """After the last fixture: why the test fails, empty when it left no more than it may."""
@@ -70,11 +84,21 @@ class Guard:
         self._found = self._looked()
 
     def _looked(self) -> tuple[str, bool]:
+        self._free_reserve()
         try:
+            if self._blind and self._passed:
+                raise self._blind
             why = self._verdict()
         except CannotMeasure as exc:  # who could not look never says clean
             return f"limit_sockets could not look: {exc.message}: {exc.hint}", False
         return why, bool(why)
+
+    def _free_reserve(self) -> None:
+        if self._reserve is not None:
+            with contextlib.suppress(OSError):  # a test may close what it likes, and open another in its place
+                if os.fstat(self._reserve).st_rdev == self._reserved:
+                    os.close(self._reserve)
+            self._reserve = None
 
     def _verdict(self) -> str:
         self._measure()
@@ -93,6 +117,7 @@ class Guard:
 
     def end(self) -> None:
         """Stop watching."""
+        self._free_reserve()
         openings.watch(self._watched_before)
         if self._collects:
             gc.enable()

@@ -11,11 +11,19 @@ A KEY is a number that names a socket for as long as it is open.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 
 #: Where a socket is: the pid of who holds it, 0 for this process, and the fd; None where nobody has one.
 Place = tuple[int | None, int | None]
 NOWHERE = ("", 0)
+
+
+def cure(error: OSError) -> str:
+    """What to do when the system refuses to be looked at."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "every descriptor is taken: look at what ran before, or raise the limit (ulimit -n)"
+    return "leave it visible (mounted, and not under a fake file system), or run with --limit-sockets=off"
 
 
 def socket_text(key: int) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hermes_diag.errors import CannotMeasure
-from hermes_diag.guard.backends import NOWHERE, Place, socket_text
+from hermes_diag.guard.backends import NOWHERE, Place, cure, socket_text
 from hermes_diag.tcp import SocketRow
 
 REUSES_KEYS = True
@@ -26,14 +26,11 @@ _CHILD = 32
 
 
 def descriptors() -> dict[int, str]:
-    """Raises CannotMeasure where there is no /dev/fd."""
+    """Raises CannotMeasure where /dev/fd cannot be read."""
     try:
         names = os.listdir("/dev/fd")
-    except OSError:
-        raise CannotMeasure(
-            f"what a process holds is read from /dev/fd, which is not here ({sys.platform})",
-            "run with --limit-sockets=off",
-        ) from None
+    except OSError as exc:
+        raise CannotMeasure(f"/dev/fd cannot be read: {exc.strerror}", cure(exc)) from None
     found = {}
     for fd in map(int, names):
         with contextlib.suppress(OSError):  # that of the listing itself

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterable, Mapping
 
 from hermes_diag.errors import CannotMeasure
-from hermes_diag.guard.backends import NOWHERE, Place, sockets_of
+from hermes_diag.guard.backends import NOWHERE, Place, cure, sockets_of
 from hermes_diag.sampling.backends import proc_net, sock_diag
 from hermes_diag.tcp import SocketRow
 
@@ -16,14 +15,11 @@ REUSES_KEYS = False
 
 
 def descriptors() -> dict[int, str]:
-    """Raises CannotMeasure where there is no /proc."""
+    """Raises CannotMeasure where /proc cannot be read."""
     try:
         return _targets("self")
-    except OSError:
-        raise CannotMeasure(
-            f"what a process holds is read from /proc, which is not here ({sys.platform})",
-            "mount it, or run with --limit-sockets=off",
-        ) from None
+    except OSError as exc:
+        raise CannotMeasure(f"/proc/self/fd cannot be read: {exc.strerror}", cure(exc)) from None
 
 
 def children() -> dict[int, dict[int, int]]:
@@ -76,13 +72,14 @@ def _descendants(pid: str) -> Iterable[int]:
 
 def _table() -> dict[int, SocketRow]:
     """inode -> row of every TCP socket of this network namespace."""
-    why = ""
-    for backend in (sock_diag, proc_net):  # containers may refuse the first
+    try:
         try:
-            return {row.inode: row for row in backend.table() if row.inode}
-        except OSError as exc:
-            why = f"{type(exc).__name__}: {exc.strerror}"
-    raise CannotMeasure(f"no socket table: {why}", "run with --limit-sockets=off")
+            table = sock_diag.table()
+        except OSError:  # containers may refuse it
+            table = proc_net.table()
+    except OSError as exc:
+        raise CannotMeasure(f"no socket table: {exc.strerror}", cure(exc)) from None
+    return {row.inode: row for row in table if row.inode}
 
 
 def _unlisted(holder: int | None, fd: int | None, inode: int) -> SocketRow:
