@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hermes_diag import audits, plan, promises
 from hermes_diag.baseline import Baseline, spec_of
-from hermes_diag.errors import COULD_NOT_MEASURE, OK, PROBLEM
+from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
 from hermes_diag.judge import cell as judge_cell
 from hermes_diag.model import (
     ALLOWED,
@@ -69,7 +69,12 @@ def _cell(payload: PayloadInfo, spec: str, workload: str, fault: str) -> Cell:
 
 
 def judge(
-    plan_: Plan, evidence: Sequence[Evidence], settings: Settings, baseline: Baseline | None = None, trouble: str = ""
+    plan_: Plan,
+    evidence: Sequence[Evidence],
+    settings: Settings,
+    baseline: Baseline | None = None,
+    trouble: str = "",
+    interrupted: bool = False,
 ) -> CheckReport:
     """A check with its verdict. baseline: an earlier run. trouble: why the run could not be made at all."""
     found = tuple(_allowed(row, settings.allow) for row in rows(evidence, settings.limits))
@@ -82,6 +87,8 @@ def judge(
     verdict, exit_code = _verdict(settings.factory, found)
     if trouble:
         verdict, exit_code = f"could not measure {settings.factory}: {trouble}", COULD_NOT_MEASURE
+    if interrupted:
+        verdict, exit_code = f"interrupted: {verdict}", INTERRUPTED
     return CheckReport(
         spec=settings.factory,
         defined=_defined(settings.factory, evidence),

@@ -24,7 +24,7 @@ class HermesDiagError(Exception):
     exit_code = COULD_NOT_MEASURE
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
+        super().__init__(f"{message}: {hint}" if hint else message)
         self.message = message
         self.hint = hint
 

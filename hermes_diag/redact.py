@@ -27,6 +27,11 @@ _SECRETS = (
 _QUOTED = 3
 
 
+def plain(text: str) -> str:
+    """On one line, and without what no terminal should be sent."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
 def line(text: str, payload: str = "", most: int = 200) -> str:
     """The first line of `text` that has any, at most so many characters.
 

@@ -116,7 +116,7 @@ def _raise_fd_limit(need: int) -> None:
         except (ValueError, OSError):
             raise CannotMeasure(
                 f"this plan needs {need} file descriptors, the limit is {soft} (hard limit {hard})",
-                f"run `ulimit -n {need}` first, or ask for fewer --sessions or --turns",
+                f"run `ulimit -n {need}` first, or plan fewer sessions, turns or workloads",
             ) from None
 
 

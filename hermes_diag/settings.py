@@ -6,8 +6,10 @@ is wrong is one line that names the place: a flag, a variable, or file, line and
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import difflib
+import json
 import os
 import re
 import tomllib
@@ -15,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from hermes_diag import promises, rules
+from hermes_diag import promises, redact, rules
 from hermes_diag.errors import UsageError
 from hermes_diag.plan import WORKLOADS
 
@@ -38,6 +40,8 @@ FLAGS: Mapping[str, str] = {
     "allow": "--allow",
     **{limit: f"--limit {limit}" for limit in LIMITS},
 }
+#: How often a document is read again to find a line in it, so that a large one does not take minutes.
+_TRIES = 500
 _OF_ALLOWANCE = ("finding", "reason", "expires")
 
 
@@ -115,7 +119,8 @@ def environment(environ: Mapping[str, str]) -> Layer:
         if not text:
             continue
         if key == "allow":
-            values[key] = [_allowance(one.strip()) for one in re.split(r"[;\n]", text) if one.strip()]
+            found = [_allowance(one.strip()) for one in re.split(r"[;\n]", text) if one.strip()]
+            values |= {key: found} if found else {}
         elif key in ("workloads", "faults"):
             values[key] = text.replace(",", " ").split() if key == "workloads" else text.split()
         else:
@@ -138,8 +143,10 @@ def _allowance(text: str) -> dict[str, str]:
     }
 
 
-def document(data: bytes, name: str) -> Layer:
-    """The table of a pyproject.toml that is shown as `name`. Raises UsageError."""
+def document(data: bytes, name: str) -> Layer | None:
+    """The table of a pyproject.toml that is shown as `name`, None when it has none. Raises UsageError."""
+    if data.startswith(codecs.BOM_UTF8):
+        raise UsageError(f"{name}:1: not TOML: begins with a byte order mark; save it as UTF-8 without one")
     try:
         text = data.decode()
         whole = tomllib.loads(text)
@@ -150,6 +157,8 @@ def document(data: bytes, name: str) -> Layer:
         raise UsageError(_not_toml(name, text, str(exc))) from None
     except RecursionError:
         raise UsageError(f"{name}: nested too deeply to be read") from None
+    except ValueError as exc:  # of Python itself: a number of thousands of digits
+        raise UsageError(f"{name}: cannot be read: {exc}") from None
 
     def where(path: tuple[str | int, ...]) -> str:
         return f"{name}:{line_of(text, ('tool', TABLE, *path))}: {_dotted(('tool', TABLE, *path))}"
@@ -157,7 +166,11 @@ def document(data: bytes, name: str) -> Layer:
     tool = whole.get("tool", {})
     if not isinstance(tool, dict):
         raise UsageError(f"{name}:{line_of(text, ('tool',))}: tool: a table, not {_kind(tool)}")
-    table = tool.get(TABLE, {})
+    if (near := TABLE.replace("-", "_")) in tool:
+        raise UsageError(f"{name}:{line_of(text, ('tool', near))}: tool.{near}: unknown table; did you mean {TABLE}?")
+    if TABLE not in tool:
+        return None
+    table = tool[TABLE]
     layer = Layer(name, table, where, os.path.dirname(name))
     if not isinstance(table, dict):
         layer.wrong((), f"a table, not {_kind(table)}")
@@ -174,7 +187,9 @@ def _not_toml(name: str, text: str, said: str) -> str:
 
 
 def _dotted(path: Iterable[str | int]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    """Keys that TOML would have in quotes are, with what cannot be printed escaped."""
+    parts = [part if isinstance(part, int) or re.fullmatch(r"[\w-]+", part) else json.dumps(part) for part in path]
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int:
@@ -185,20 +200,25 @@ def line_of(text: str, path: Sequence[str | int]) -> int:
     statement of many lines it is the one that shows the value, if one does.
     """
     word = str(next(part for part in reversed(path) if isinstance(part, str)))
+    defines = re.compile(rf"(?<![\w-])[\"']?{re.escape(word)}[\"']?\s*[=.\]]")
     lines = text.splitlines(keepends=True)
+    tries = iter(range(_TRIES))
     for first, line in enumerate(lines, start=1):
-        if word not in line:
+        if not defines.search(line):
             continue
-        last, found = _statement(lines, first, path)
+        last, found = _statement(lines, first, path, tries)
         if found is not None:
             shown = [] if isinstance(found, (dict, list)) else [str(found), str(found).lower()]
             return next((n for n in range(first, last + 1) if any(one in lines[n - 1] for one in shown)), first)
     return line_of(text, path[:-1]) if len(path) > 1 else 1
 
 
-def _statement(lines: list[str], first: int, path: Sequence[str | int]) -> tuple[int, Any]:
-    """The last line of the statement that line `first` is part of, and the value at `path` up to there."""
-    for last in range(first, len(lines) + 1):
+def _statement(lines: list[str], first: int, path: Sequence[str | int], tries: Iterator[int]) -> tuple[int, Any]:
+    """The last line of the statement that line `first` is part of, and the value at `path` up to there.
+
+    None when that takes more `tries` than there are left.
+    """
+    for last, _ in zip(range(first, len(lines) + 1), tries, strict=False):
         try:
             value: Any = tomllib.loads("".join(lines[:last]))
             for part in path:
@@ -276,7 +296,7 @@ def _checked_allowance(layer: Layer, number: int, one: Any, today: datetime.date
         layer.wrong(
             (*at, "expires"), f"the allowance of {one['finding']} expired on {expires}: mend it, or allow it anew"
         )
-    return Allowance(one["finding"], one["reason"], expires)
+    return Allowance(one["finding"], redact.plain(one["reason"]), expires)
 
 
 def _date(layer: Layer, path: tuple[str | int, ...], raw: Any) -> datetime.date:

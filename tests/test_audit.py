@@ -292,6 +292,7 @@ def test_a_module_in_another_folder(cli: Cli, tmp_path: Path) -> None:
         (["nonsense"], "'nonsense' names no factory"),
         (["./nowhere.py:make"], "there is no file ./nowhere.py"),
         ([f"{FILE}:missing_in_it"], "there is no missing_in_it in"),
+        (["a\nb:c"], "'a\\nb:c': 'a\\nb' is neither a module"),
         (["nowhere.at_all:make"], "nowhere.at_all:make: there is no module nowhere.at_all"),
         (["json.nowhere:make"], "there is no module json.nowhere"),
         (["os:make.client"], "there is no make.client in os"),

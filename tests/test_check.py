@@ -220,6 +220,39 @@ def test_worse_is_worse() -> None:
     )
 
 
+def test_threads_come_and_go() -> None:
+    """One more thread than last time is chance; half as many again is worse."""
+    plan, evidence = capture.read(GOLDEN / "threads-grow.fires.jsonl")
+    row = next(row for row in checks.rows(evidence, {}) if row.code == "threads-grow")
+    for then, now, status in ((16, 17, "known"), (4, 6, "known"), (16, 24, "failed"), (4, 7, "failed")):
+        one, other = (replace(row, numbers={**row.numbers, "last": last}) for last in (then, now))
+        assert Baseline("old", evidence).compare((other,), (one,), plan.cells).rows[0].status == status
+
+
+def test_what_neither_could_tell_is_known() -> None:
+    """Not when this run could tell nothing at all."""
+    plan, evidence = capture.read(GOLDEN / "close-wait-grows.fires.jsonl")
+    (row,) = checks.rows(evidence, {})
+    untold = replace(row, name="other", code="", status=model.UNKNOWN)
+    baseline = Baseline("old", evidence)
+    assert [one.status for one in baseline.compare((row, untold), (row, untold), plan.cells).rows] == ["known"] * 2
+    assert [one.status for one in baseline.compare((untold,), (row, untold), plan.cells).rows] == [model.UNKNOWN]
+    assert [one.status for one in baseline.compare((row, untold), (row,), plan.cells).rows] == ["known", model.UNKNOWN]
+
+
+def test_one_factory_by_two_names() -> None:
+    """`./c.py:make` and `c.py:make` are compared."""
+    _, evidence = capture.read(GOLDEN / "close-wait-grows.fires.jsonl")
+
+    def named(spec: str) -> list[Any]:
+        settings_ = (("factory", spec),)
+        return [replace(one, cell=replace(one.cell, settings=settings_)) for one in evidence]
+
+    now, before = named("./c.py:make"), Baseline("old", named("c.py:make"))
+    assert len(before.comparable([one.cell for one in now])) == 1
+    assert not before.comparable([one.cell for one in named("./d.py:make")])
+
+
 def test_a_baseline_of_something_else() -> None:
     plan, evidence = capture.read(GOLDEN / "close-wait-grows.fires.jsonl")
     rows = checks.rows(evidence, {})
@@ -389,6 +422,65 @@ def test_bad_configuration(cli: Cli, tmp_path: Path, config: str, line: str) -> 
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
     assert done.stderr.startswith(f"hermes-diag: pyproject.toml:{line}")
     assert not (tmp_path / "run.jsonl").exists()
+
+
+def test_configuration_that_is_no_file(cli: Cli, tmp_path: Path) -> None:
+    """A link to nowhere or to itself, a pipe: said, and nothing else is taken in its place."""
+    path = tmp_path / "pyproject.toml"
+    for make, why in (
+        (lambda: path.symlink_to("nowhere"), "No such file or directory"),
+        (lambda: path.symlink_to(path), "Too many levels of symbolic links"),
+        (lambda: os.mkfifo(path), "it is no file"),
+    ):
+        make()
+        done = cli("check")
+        assert (done.returncode, done.stderr) == (2, f"hermes-diag: pyproject.toml: cannot be read: {why}\n")
+        path.unlink()
+
+
+def test_the_nearest_file_with_the_table_holds(repository: Path) -> None:
+    """One of a part of the repository that says nothing of us does not hide that of the whole."""
+    part = repository / "part"
+    part.mkdir()
+    (part / "pyproject.toml").write_text("[project]\nname = 'part'\n")
+    (repository / "pyproject.toml").write_text("[tool.hermes-diag]\nfactory = 3\n")
+    done = run(part)
+    assert done.stderr == "hermes-diag: ../pyproject.toml:2: tool.hermes-diag.factory: a string, not 3\n"
+
+
+def test_two_results_in_one_file(cli: Cli, tmp_path: Path) -> None:
+    """Refused before the run: the second would end the first."""
+    done = cli("check", "--junit", "a.xml", "--markdown", "./a.xml")
+    assert done.returncode == 2
+    assert "--junit and --markdown name one file" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_the_source_does_not_show(repository: Path) -> None:
+    """It is the import that tells whether a file has a name."""
+    (repository / "src" / "star.py").write_text("from clients import *\n")
+    done = run(repository, "./star.py:make_client", "--json", "--workload", "steady")
+    assert failed(json.loads(done.stdout)) == LEAKS
+
+
+def test_a_factory_that_only_the_main_thread_may_call(cli: Cli, tmp_path: Path) -> None:
+    """What it raises in another thread is told like anything that it raises."""
+    (tmp_path / "c.py").write_text(
+        "import signal\nfrom openai import OpenAI\n\n\ndef make(client_kwargs):\n"
+        "    signal.signal(signal.SIGUSR2, signal.SIG_DFL)\n    return OpenAI(**client_kwargs)\n"
+    )
+    done = cli("check", "./c.py:make", COLUMNS="300")
+    assert done.returncode == 3
+    assert "overlapping" in done.stdout
+    assert re.search(r"the factory broke: ValueError while calling the factory at .*c.py:6 make", done.stdout)
+
+
+def test_control_characters_stay_out_of_the_terminal(repository: Path) -> None:
+    """An allowance's reason is one line, whatever it holds."""
+    allow = f"drop-releases:{TODAY}:first\n::error::second \x1b[31m"
+    done = run(repository, "--allow", allow, "--workload", "interrupted", COLUMNS="200")
+    assert "first ::error::second [31m" in done.stdout
+    assert "\x1b" not in done.stdout
 
 
 def test_unreadable_configuration(cli: Cli, tmp_path: Path) -> None:

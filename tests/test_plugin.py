@@ -451,6 +451,76 @@ def test_subtests(run: Run) -> None:
     assert "FAILED test_it.py::test_fails - contains 1 failed subtest" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("mark", "expected"),
+    [
+        ("", "1 passed, 1 error"),
+        ("@pytest.mark.xfail(strict=True)", "1 failed"),
+        ("@pytest.mark.xfail(strict=False)", "1 xpassed"),
+    ],
+)
+def test_a_fixture_that_fails_at_its_end_hides_nothing(run: Run, mark: str, expected: str) -> None:
+    """That the test has passed, or that an expected failure did not come, is counted beside it."""
+    done = run(
+        f"""
+        @pytest.fixture
+        def bad():
+            yield
+            raise RuntimeError
+        {mark}
+        @pytest.mark.limit_sockets
+        def test_it(bad): pass
+        """
+    )
+    assert outcome(done) == expected, done.stdout
+    assert done.returncode == ("False" not in mark)
+
+
+def test_who_runs_it_again_has_the_last_word(run: Run) -> None:
+    """Plugins that run a test again give its reports an outcome of their own."""
+    done = run(
+        """
+        @pytest.mark.limit_sockets(settle=0)
+        def test_leaks_once():
+            if not KEPT: leak()
+        """,
+        "-p",
+        "again",
+        PYTHONPATH=str(ROOT / "tests" / "plugins"),
+    )
+    assert (outcome(done), done.returncode) == ("1 passed, 1 rerun", 0), done.stdout
+
+
+def test_a_loop_of_wider_scope_goes_on(run: Run) -> None:
+    """What closes in it after the test is given turns; the threads of its executor are its own."""
+    done = run(
+        """
+        import asyncio, httpx, pytest_asyncio
+        pytestmark = [pytest.mark.limit_sockets, pytest.mark.asyncio(loop_scope="session")]
+        @pytest_asyncio.fixture(loop_scope="session", scope="session")
+        async def url():
+            async def answer(reader, writer):
+                await reader.readuntil(b"\\r\\n\\r\\n")
+                writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-length: 1\\r\\n\\r\\nx")
+                await reader.read()
+                writer.close()
+            async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+                yield "http://localhost:%d/" % server.sockets[0].getsockname()[1]
+        @pytest.mark.parametrize("number", range(2))
+        async def test_clean(url, number):
+            async with httpx.AsyncClient() as client:
+                assert (await client.get(url)).text == "x"
+        async def test_leaks(url):
+            KEPT.append(client := httpx.AsyncClient())
+            await client.get(url)
+        """,
+        "-p",
+        "asyncio",
+    )
+    assert outcome(done) == "1 failed, 2 passed", done.stdout
+    assert "test_it.py::test_leaks" in done.stdout
+
+
 def test_a_test_may_run_pytest_itself(run: Run) -> None:
     """Guards stand inside each other: each judges its own test, and the outer one hears of later openings again."""
     done = run(

@@ -37,7 +37,7 @@ expires = 2027-01-31
 def resolve(text: str = "", environ: dict[str, str] | None = None, limits: tuple[str, ...] = (), **given: Any) -> Any:
     layers = [settings.flags(given, limits), settings.environment(environ or {})]
     if text:
-        layers.append(settings.document(text.encode(), "../pyproject.toml"))
+        layers += filter(None, [settings.document(text.encode(), "../pyproject.toml")])
     return settings.resolve(layers, TODAY)
 
 
@@ -110,6 +110,13 @@ def test_a_factory_of_a_file_counts_from_its_folder() -> None:
             "close_wait_left, close_wait_peak, established_left",
         ),
         ("\ntool = 3", "2: tool: a table, not 3"),
+        ("[tool.hermes_diag]", "1: tool.hermes_diag: unknown table; did you mean hermes-diag?"),
+        (
+            '[tool.hermes-diag]\n"a\\n\\u001b[31m" = 3',
+            '1: tool.hermes-diag."a\\n\\u001b[31m": unknown key; known: factory, python, cwd, workloads, faults, '
+            "allow, close_wait_left, close_wait_peak, established_left",
+        ),
+        ("\ufeff[tool]", "1: not TOML: begins with a byte order mark; save it as UTF-8 without one"),
         ("[tool]\nhermes-diag = 3", "2: tool.hermes-diag: a table, not 3"),
         ("[tool.hermes-diag]\nfactory = 5", "2: tool.hermes-diag.factory: a string, not 5"),
         ('[tool.hermes-diag]\n# factory\nfactory = ""', "3: tool.hermes-diag.factory: empty"),
@@ -180,6 +187,24 @@ def test_what_is_wrong_in_a_file(text: str, line: str) -> None:
         resolve(text)
     assert caught.value.message == f"../pyproject.toml:{line}"
     assert caught.value.hint == ""
+
+
+def test_a_number_of_thousands_of_digits() -> None:
+    with pytest.raises(UsageError, match=r"pyproject.toml: cannot be read: Exceeds the limit"):
+        settings.document(b"[tool.hermes-diag]\nclose_wait_left = " + b"9" * 5000, "pyproject.toml")
+
+
+def test_the_line_is_found_in_a_large_file() -> None:
+    """Strings that hold the key are no places to look at, and what would take long is given up."""
+    many = "".join(f' "python-{n}; python_version >= 3",\n' for n in range(1000))
+    text = f"a = [\n{many}]\n[tool.hermes-diag]\npython = 3\n"
+    assert settings.line_of(text, ("tool", "hermes-diag", "python")) == 1004
+    tricky = "".join(f' "python = {n}",\n' for n in range(5000))
+    assert settings.line_of(f"a = [\n{tricky}]\n[tool.hermes-diag]\npython = 3\n", ("tool", "hermes-diag", "python"))
+
+
+def test_a_file_without_the_table_says_nothing() -> None:
+    assert settings.document(b"[tool.other]\n", "pyproject.toml") is None
 
 
 def test_bytes_that_are_no_text() -> None:

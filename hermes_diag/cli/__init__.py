@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -11,6 +12,14 @@ from typing import Any
 
 from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError
 from hermes_diag.pipes import swallow
+
+#: What to do about what a system refuses.
+_CURES = {
+    errno.ENOSPC: "is the disk full?",
+    errno.EDQUOT: "is the disk full?",
+    errno.EMFILE: "raise the limit: ulimit -n 1024",
+    errno.ENETUNREACH: "loopback is down: ip link set lo up",
+}
 
 
 def main() -> None:
@@ -29,7 +38,8 @@ def main() -> None:
     except BrokenPipeError:  # the reader has left (`| head`) before there was anything to judge
         code = COULD_NOT_MEASURE
     except OSError as exc:
-        _say(f"the system refused: {exc.strerror or type(exc).__name__}", "is the disk full?")
+        named = f": {exc.filename}" if isinstance(exc.filename, str) and exc.filename.isprintable() else ""
+        _say(f"the system refused: {exc.strerror or type(exc).__name__}{named}", _CURES.get(exc.errno or 0, ""))
         code = COULD_NOT_MEASURE
     except Exception as exc:
         if os.environ.get("HERMES_DIAG_DEBUG"):

@@ -91,7 +91,7 @@ def command(
     from hermes_diag import checks, payload, run
     from hermes_diag.capture import Capture, create
     from hermes_diag.cli import configuration, github, output, target
-    from hermes_diag.cli.files import ReportFile
+    from hermes_diag.cli.files import ReportFile, refuse_same_files
     from hermes_diag.errors import CannotMeasure
     from hermes_diag.reporters import check as reporter
     from hermes_diag.reporters import junit as junit_xml
@@ -103,6 +103,7 @@ def command(
         "workloads": workload, "faults": fault, "allow": allow,
     }  # fmt: skip
     settings = configuration.load(given, limit or ())
+    refuse_same_files({"--save": save, "--junit": junit, "--markdown": markdown, "--baseline": baseline})
     folder = Path(settings.cwd) if settings.cwd else None
     where = target.make(settings.python or sys.executable, folder, env)
     before = _baseline(baseline)
@@ -120,7 +121,7 @@ def command(
             interrupted = not run.finish(run_)
         except CannotMeasure as exc:  # is a result too: the files must not show an older one
             trouble = "; ".join(filter(None, (exc.message, exc.hint)))
-    report = checks.judge(plan, run_.evidence(), settings, before, trouble)
+    report = checks.judge(plan, run_.evidence(), settings, before, trouble, interrupted)
     said = [file.write(render(report)) for file, render in files]
     if capture:
         failure = f"evidence could not be written to {save}: {capture.failure}"

@@ -10,17 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hermes_diag import settings
+from hermes_diag import pythons, settings
 from hermes_diag.cli import target
-from hermes_diag.errors import UsageError
+from hermes_diag.errors import CannotMeasure, UsageError
 from hermes_diag.plan import STRATEGIES
 
 
 def load(given: Mapping[str, Any], limits: Iterable[str]) -> settings.Settings:
     """Flags, environment, nearest pyproject.toml. Raises UsageError, in one line that names the place."""
     layers = [settings.flags(given, limits), settings.environment(os.environ)]
-    if found := _nearest(Path.cwd()):
-        layers.append(settings.document(_read(found), os.path.relpath(found)))
+    if found := _nearest():
+        layers.append(found)
     loaded = settings.resolve(layers, datetime.date.today())
 
     folder = Path(loaded.cwd) if loaded.cwd else None
@@ -48,24 +48,42 @@ def blamed_on(loaded: settings.Settings, *path: str | int) -> Iterator[None]:
         layer.wrong(path, "; ".join(filter(None, (exc.message, exc.hint))))
 
 
-def _nearest(folder: Path) -> Path | None:
-    return next(
-        (one / "pyproject.toml" for one in (folder, *folder.parents) if (one / "pyproject.toml").exists()), None
-    )
-
-
-def _read(path: Path) -> bytes:
+def _nearest() -> settings.Layer | None:
+    """The table of the nearest pyproject.toml that has one, of this folder or one above."""
     try:
+        here = Path.cwd()
+    except OSError as exc:
+        raise UsageError(f"the folder this runs in is not there: {exc.strerror}", "cd into one that is") from None
+    for folder in (here, *here.parents):
+        path = folder / "pyproject.toml"
+        if os.path.lexists(path):
+            name = os.path.relpath(path)
+            layer = settings.document(_read(path, name), name)
+            if layer is not None:
+                return layer
+    return None
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UsageError(f"{name}: cannot be read: it is no file")
         return path.read_bytes()
     except OSError as exc:
-        raise UsageError(f"{os.path.relpath(path)}: cannot be read: {exc.strerror}") from None
+        raise UsageError(f"{name}: cannot be read: {exc.strerror}") from None
 
 
 def _check_folder(cwd: str | None) -> None:
     if cwd is not None and not os.path.isdir(cwd):
         raise UsageError(f"there is no folder {cwd}", "name the folder that your package is in")
+    if cwd is not None and not os.access(cwd, os.R_OK | os.X_OK):
+        raise UsageError(f"the folder {cwd} may not be entered", "name one that you may read")
 
 
 def _check_python(python: str | None) -> None:
-    if python is not None and shutil.which(python) is None:
+    try:
+        found = python is None or shutil.which(pythons.resolve(python))
+    except CannotMeasure as exc:
+        raise UsageError(exc.message, exc.hint) from None
+    if not found:
         raise UsageError(f"there is no interpreter {python}", "name one that has the SDK, like .venv/bin/python")

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from hermes_diag.errors import UsageError
+
+
+def refuse_same_files(given: Mapping[str, Path | None]) -> None:
+    """Two options may not name one file: the second would end the first. Raises UsageError."""
+    seen: dict[str, str] = {}
+    for option, path in given.items():
+        if path is None or (os.path.exists(path) and not os.path.isfile(path)):
+            continue
+        other = seen.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise UsageError(f"{other} and {option} name one file: {path}", "give each a file of its own")
 
 
 class ReportFile:
@@ -16,10 +28,10 @@ class ReportFile:
         self.path = path
         self._whole = Path(os.path.realpath(path))  # what a link leads to is replaced, not the link
         self._draft = self._whole.with_name(f".{self._whole.name}.{os.getpid()}.part")
-        self._special = self._whole.exists() and not self._whole.is_file()
-        if self._whole.is_dir():
-            raise UsageError(f"{path} is a directory", "name a file in it")
         try:
+            self._special = self._whole.exists() and not self._whole.is_file()
+            if self._whole.is_dir():
+                raise UsageError(f"{path} is a directory", "name a file in it")
             if self._whole.exists():
                 self._whole.open("ab").close()  # a read-only file is meant to stay
             if not self._special:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hermes_diag.errors import UsageError
+from hermes_diag.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from hermes_diag.interpreter import Target
@@ -71,16 +71,18 @@ def _variable(text: str) -> tuple[str, str]:
 def check_spec(spec: str, cwd: Path | None) -> None:
     """Refuse what cannot name a factory. Raises UsageError."""
     place, colon, name = spec.rpartition(":")
+    said = spec if spec.isprintable() and len(spec) <= 200 else shown(spec)
     if not colon or not place or not _MODULE.fullmatch(name):
-        raise UsageError(f"{spec!r} names no factory", SPEC)
+        raise UsageError(f"{shown(spec)} names no factory", SPEC)
     if place.endswith(".py"):
-        file = (cwd or Path()).joinpath(place)
-        if not file.is_file():
-            raise UsageError(f"{spec}: there is no file {place}", "paths count from --cwd, or from here")
-        if _surely_lacks(file, name.partition(".")[0]):
-            raise UsageError(f"{spec}: there is no {name.partition('.')[0]} in {place}", "check its spelling")
+        try:
+            there = (cwd or Path()).joinpath(place).is_file()
+        except OSError as exc:
+            raise UsageError(f"{said}: {exc.strerror}", "name a file that you may read") from None
+        if not there:
+            raise UsageError(f"{said}: there is no file {place}", "paths count from --cwd, or from here")
     elif not _MODULE.fullmatch(place):
-        raise UsageError(f"{spec}: {place!r} is neither a module nor a .py file", SPEC)
+        raise UsageError(f"{said}: {shown(place)} is neither a module nor a .py file", SPEC)
 
 
 def check_fault(spec: str) -> None:
@@ -91,11 +93,3 @@ def check_fault(spec: str) -> None:
     if fault.needs_tls or fault.name == "hold":
         why = "needs TLS, which a cell does not speak" if fault.needs_tls else "is the conductor's own"
         raise UsageError(f"fault {fault.name} {why}", "use it with hermes-diag serve")
-
-
-def _surely_lacks(file: Path, name: str) -> bool:
-    """Whether a module's source never mentions the name; one that does may bind it in ways only running shows."""
-    try:
-        return name not in file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False  # the worker says why it cannot be read

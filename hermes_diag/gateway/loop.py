@@ -216,6 +216,8 @@ def overlapping(gateway):
         gateway.barrier("held")  # the host looks, then lets the provider finish the held streams
         for reader in readers:
             reader.join()
+            if reader.failed is not None:
+                raise reader.failed
         gateway.barrier("idle")
 
 
@@ -226,10 +228,13 @@ def _read_in_thread(gateway, session, turn):
     def read():
         try:
             gateway.turn(session, turn, hold=reading)
+        except Exception as exc:  # not of a turn, which tells the host itself: the subject broke, or we did
+            thread.failed = exc
         finally:
             reading.set()
 
     thread = threading.Thread(target=read, name="session-%d" % session.serial, daemon=True)
+    thread.failed = None
     thread.start()
     reading.wait()
     return thread

@@ -77,7 +77,10 @@ class Guard:
 
     def check(self) -> str:
         """After the last fixture: why the test fails, empty when it left no more than it may."""
-        why, self._failed = self._found or self._looked()
+        if self._found is None:
+            self._look()
+        assert self._found is not None
+        why, self._failed = self._found
         return why
 
     def _look(self) -> None:
@@ -90,7 +93,7 @@ class Guard:
                 raise self._blind
             why = self._verdict()
         except CannotMeasure as exc:  # who could not look never says clean
-            return f"limit_sockets could not look: {exc.message}: {exc.hint}", False
+            return f"limit_sockets could not look: {exc.message}: {exc.hint}" if self._judged else "", False
         return why, bool(why)
 
     def _free_reserve(self) -> None:
@@ -147,13 +150,16 @@ class Guard:
             vars(report)["limit_sockets_left"] = self._listed()
         if not self._judged or not self._passed:
             return
-        if report.passed and self._unexpected is not None:
+        if self._unexpected is not None and not self._failed:
+            vars(report).pop("wasxfail", None)
             vars(report).update(self._unexpected)
             vars(report)["limit_sockets_verdict"] = "failed" if report.failed else None
         elif report.passed:
             vars(report)["limit_sockets_verdict"] = "passed"
         elif report.failed and self._failed:
             vars(report)["limit_sockets_verdict"] = "failed"
+        elif report.failed and self._found == ("", False):  # a fixture failed at its end, and nothing is left
+            vars(report)["limit_sockets_verdict"] = "passed before"
 
     def _listed(self) -> dict[str, Any]:
         root = self._item.config.rootpath
@@ -179,9 +185,11 @@ def begin(item: pytest.Item, marker: pytest.Mark | None, settings: Settings | No
     judged = None
     if settings.which == "all" or (marker is not None and settings.which != "off"):
         judged = _limits(item, marker, settings.default)
-    if judged is None and not settings.report:
-        return None
-    return Guard(item, judged, settings)
+    if judged is not None:
+        return Guard(item, judged, settings)
+    with contextlib.suppress(CannotMeasure):  # who is only listed does not fail
+        return Guard(item, judged, settings) if settings.report else None
+    return None
 
 
 def _limits(item: pytest.Item, marker: pytest.Mark | None, default: Limits) -> Limits:

@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from types import FrameType, ModuleType
+from typing import Any
 
-from hermes_diag.guard.backends import portable, proc, sockets_of
+from hermes_diag.guard.backends import is_socket, portable, proc, sockets_of
 
 backend: ModuleType = proc if sys.platform.startswith("linux") else portable
 
@@ -53,23 +54,36 @@ _STANDARD = (0, 1, 2)
 
 def now(spared: Collection[int] = ()) -> Held:
     """Look at this process now. Raises CannotMeasure where that cannot be. spared: descriptors to leave out."""
-    left_out = {*_STANDARD, *spared}
-    targets = {fd: to for fd, to in backend.descriptors().items() if fd not in left_out}
+    targets = {
+        fd: to
+        for fd, to in backend.descriptors().items()
+        if fd not in spared and (fd not in _STANDARD or is_socket(to))
+    }
     return Held(targets, backend.children(), _threads())
 
 
-def kept_loop() -> tuple[int, ...]:
-    """Descriptors of the event loop that asyncio's policy keeps for this thread between runs, its self-pipe first.
+def kept_loop() -> Any:
+    """The event loop that asyncio's policy keeps for this thread between runs, None for none.
 
-    pytest-asyncio leaves one there, at the first test or after each, as its release has it. Asking makes none.
+    It is that of a wider scope, or one that pytest-asyncio leaves there, at the first test or after each, as its
+    release has it. Asking makes none.
     """
     policy = getattr(sys.modules.get("asyncio.events"), "_event_loop_policy", None)
-    loop = getattr(getattr(policy, "_local", None), "_loop", None)
+    return getattr(getattr(policy, "_local", None), "_loop", None)
+
+
+def descriptors_of(loop: Any) -> tuple[int, ...]:
+    """Those of an event loop, of its self-pipe first; none when it is closed or of another kind."""
     found = []
     for name in ("_ssock", "_csock", "_selector"):
-        with contextlib.suppress(AttributeError, ValueError, KeyError):  # closed, or of another kind
+        with contextlib.suppress(AttributeError, ValueError, KeyError):
             found.append(getattr(loop, name).fileno())
     return tuple(fd for fd in found if fd >= 0)
+
+
+def threads_of(loop: Any) -> set[threading.Thread]:
+    """Those of the default executor of an event loop, which ends with it."""
+    return set(getattr(getattr(loop, "_default_executor", None), "_threads", ()))
 
 
 def _threads() -> set[threading.Thread]:

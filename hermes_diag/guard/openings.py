@@ -33,6 +33,11 @@ _MANY = 4096
 _DEPTH = 200
 
 
+def clock() -> float:
+    """Seconds that go on: tests stop time.monotonic."""
+    return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
 class Line(NamedTuple):
     """A line that was being executed."""
 
@@ -44,7 +49,7 @@ class Line(NamedTuple):
 class Opening(NamedTuple):
     """When and where something was opened or started.
 
-    at: seconds of time.monotonic(). lines: of the code under test and its test, the innermost first; where
+    at: seconds of `clock`. lines: of the code under test and its test, the innermost first; where
     there are none, of the library. thread: the name of the thread if not the main one. started: where that
     thread was started.
     """
@@ -60,7 +65,7 @@ class Openings:
 
     def __init__(self) -> None:
         self._by_key: dict[int, Opening] = {}
-        self._unborn: list[tuple[weakref.ref[socket.socket], Opening]] = []
+        self._unborn: list[tuple[weakref.ref[socket.socket], Opening, int]] = []  # with the thread
         self._processes: list[tuple[tuple[bytes, ...], Opening]] = []
         self._threads: weakref.WeakKeyDictionary[threading.Thread, Opening] = weakref.WeakKeyDictionary()
         self._paused = False
@@ -118,17 +123,19 @@ class Openings:
         given = frame.f_locals.get("fileno") if frame.f_code is _INIT else None
         if given is None:
             with contextlib.suppress(TypeError):  # no weak reference to what C code makes
-                self._unborn.append((weakref.ref(sock), opening))
+                self._unborn.append((weakref.ref(sock), opening, threading.get_ident()))
         else:
             self._note(given, opening)
 
     def _give_birth(self) -> None:
         """Find the KEYs of sockets that were not complete when they were announced."""
         waiting, self._unborn = self._unborn, []
-        for ref, opening in waiting:
+        me = threading.get_ident()
+        for ref, opening, thread in waiting:
             sock = ref()
-            if sock is not None and not self._note(_socket.socket.fileno(sock), opening):
-                self._unborn.append((ref, opening))
+            # A thread that has come here has made what it announced: that is closed if it has no descriptor.
+            if sock is not None and not self._note(_socket.socket.fileno(sock), opening) and thread != me:
+                self._unborn.append((ref, opening, thread))
 
     def _note(self, fd: int, opening: Opening, again: bool = False) -> bool:
         """Remember a socket by its KEY; False: it has none. again: this line says more than an earlier one."""
@@ -153,7 +160,7 @@ class Openings:
             del self._by_key[key]
 
     def _opening(self, frame: FrameType | None) -> Opening:
-        now = time.monotonic()
+        now = clock()
         all_lines, own, below = _lines(frame)
         if not below:
             # A task that a library made: the lines of the task which waits say more than the runner's.

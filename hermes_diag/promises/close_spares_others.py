@@ -17,6 +17,6 @@ def check(audited: Audited) -> Verdict:
         words.append(f"an idle client failed afterwards: {' <- '.join(idle['after'])}")
     if stream:
         words.append(f"a stream being read broke: {' <- '.join(stream)}")
-    if idle["before"] and not stream:
+    if audited.facts["first_turn"] or (idle["before"] and not stream):
         return not_applicable("its clients do not work to begin with")
     return broken("; ".join(words)) if words else held("an idle client and a stream being read went on")

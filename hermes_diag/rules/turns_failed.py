@@ -7,7 +7,7 @@ from hermes_diag.model import ABORTED, HERMES, Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "turns-failed", "problem", "fails"
-REMEDY = "Follow the cause chain of the turns named (-v shows them)."
+REMEDY = "Follow the cause chain of the turns named (`repro -v` shows each)."
 REFERENCE = ""
 
 
