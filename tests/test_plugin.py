@@ -510,6 +510,11 @@ def test_a_loop_of_wider_scope_goes_on(run: Run) -> None:
         async def test_clean(url, number):
             async with httpx.AsyncClient() as client:
                 assert (await client.get(url)).text == "x"
+        @pytest.mark.asyncio(loop_scope="module")
+        async def test_another_loop():
+            await asyncio.get_running_loop().getaddrinfo("localhost", 1)
+        async def test_clean_again(url):
+            await test_clean(url, 2)
         async def test_leaks(url):
             KEPT.append(client := httpx.AsyncClient())
             await client.get(url)
@@ -517,8 +522,43 @@ def test_a_loop_of_wider_scope_goes_on(run: Run) -> None:
         "-p",
         "asyncio",
     )
-    assert outcome(done) == "1 failed, 2 passed", done.stdout
+    assert outcome(done) == "1 failed, 4 passed", done.stdout
     assert "test_it.py::test_leaks" in done.stdout
+
+
+def test_what_multiprocessing_keeps(run: Run) -> None:
+    """Its fork server and its resource tracker are started once, by whoever is the first to want them."""
+    done = run(
+        """
+        import multiprocessing
+        @pytest.mark.limit_sockets
+        @pytest.mark.parametrize("number", range(2))
+        def test_pool(number):
+            with multiprocessing.get_context("forkserver").Pool(1) as pool:
+                assert pool.map(len, ["x"]) == [1]
+            pool.join()
+        """
+    )
+    assert outcome(done) == "2 passed", done.stdout
+
+
+def test_closed_sockets_that_are_kept_cost_nothing_more(run: Run) -> None:
+    """Each is looked at once, and not again for each that comes after it."""
+    done = run(
+        """
+        import sys
+        @pytest.mark.limit_sockets
+        def test_many():
+            kept = []
+            for _ in range(100):
+                kept.append(socket.socket())
+                kept[-1].close()
+            openings = sys.modules["hermes_diag.guard.openings"]._watching
+            openings.sockets()
+            assert not openings._unborn
+        """
+    )
+    assert outcome(done) == "1 passed", done.stdout
 
 
 def test_a_test_may_run_pytest_itself(run: Run) -> None:

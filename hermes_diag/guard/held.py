@@ -59,7 +59,10 @@ def now(spared: Collection[int] = ()) -> Held:
         for fd, to in backend.descriptors().items()
         if fd not in spared and (fd not in _STANDARD or is_socket(to))
     }
-    return Held(targets, backend.children(), _threads())
+    children = backend.children()
+    server = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)
+    children.pop(getattr(server, "_forkserver_pid", None), None)  # started once for the life of the process
+    return Held(targets, children, _threads())
 
 
 def kept_loop() -> Any:

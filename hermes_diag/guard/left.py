@@ -82,29 +82,28 @@ def settled(before: Held, openings: Openings, limits: Limits) -> Left:
         left = look(before, openings, limits)
         if not left.beyond(limits) or waited >= limits.settle:
             return left
-        _pause(pause)
+        _pause(pause, _loops(openings))
         waited += pause
         pause = min(pause * 2, _LATER)
 
 
-def _pause(seconds: float) -> None:
-    """Let time go by, and turn the event loop that goes on when the test is over: its sockets close in there."""
+def _pause(seconds: float, loops: list[Any]) -> None:
+    """Let time go by, and turn the event loops that go on when the test is over: its sockets close in there."""
     time.sleep(seconds)
-    asyncio, loop = sys.modules.get("asyncio"), held.kept_loop()
-    if asyncio is not None and loop is not None and not loop.is_closed() and asyncio._get_running_loop() is None:
-        with contextlib.suppress(RuntimeError):  # something in it has stopped it
-            for _ in range(_TURNS):
-                loop.run_until_complete(asyncio.sleep(0))  # no longer: its clock may stand still
+    asyncio = sys.modules.get("asyncio")
+    for loop in loops:
+        if asyncio is not None and asyncio._get_running_loop() is None and not loop.is_running():
+            with contextlib.suppress(RuntimeError):  # something in it has stopped it
+                for _ in range(_TURNS):
+                    loop.run_until_complete(asyncio.sleep(0))  # no longer: its clock may stand still
 
 
 def look(before: Held, openings: Openings, limits: Limits) -> Left:
     """What is left now. Raises CannotMeasure."""
-    kept = _kept(openings)
-    fds = held.descriptors_of(kept)
-    if fds and held.backend.key(fds[0]) in _known(before, openings):
-        fds = ()  # they are known
-    after = held.now(fds)
-    threads = after.threads - before.threads - held.threads_of(kept)
+    loops, known = _loops(openings), _known(before, openings)
+    fds = [held.descriptors_of(loop) for loop in loops]
+    after = held.now({fd for own in fds if own and held.backend.key(own[0]) not in known for fd in own})
+    threads = after.threads - before.threads - {thread for loop in loops for thread in held.threads_of(loop)}
     return Left(
         _sockets(before, after, openings, limits),
         _fds(before, after),
@@ -112,12 +111,15 @@ def look(before: Held, openings: Openings, limits: Limits) -> Left:
     )
 
 
-def _kept(openings: Openings) -> Any:
-    """The kept event loop, None if code under test has made it in this test."""
-    loop = held.kept_loop()
-    fds = held.descriptors_of(loop)
-    opening = openings.sockets().get(held.backend.key(fds[0])) if fds else None
-    return None if opening is not None and any(is_own(line.file) for line in opening.lines) else loop
+def _loops(openings: Openings) -> list[Any]:
+    """Event loops that go on when the test is over, and that code under test has not made in it."""
+    opened, found = openings.sockets(), []
+    for loop in {held.kept_loop(), *openings.loops} - {None}:
+        fds = held.descriptors_of(loop)
+        opening = opened.get(held.backend.key(fds[0])) if fds else None
+        if not loop.is_closed() and not (opening and any(is_own(line.file) for line in opening.lines)):
+            found.append(loop)
+    return found
 
 
 def _known(before: Held, openings: Openings) -> set[int]:
@@ -167,15 +169,20 @@ def _fds(before: Held, after: Held) -> tuple[str, ...]:
     """What new descriptors point to; those of new sockets are counted as sockets."""
     new_sockets = {socket_text(key) for key in after.sockets().keys() - before.sockets().keys()}
     more = after.descriptors() - before.descriptors()
-    not_counted = {*new_sockets, after.targets.get(_of_the_resource_tracker(), "")}
+    not_counted = {*new_sockets, *(after.targets.get(fd, "") for fd in _of_multiprocessing())}
     return tuple(sorted(target for target in more.elements() if target not in not_counted))
 
 
-def _of_the_resource_tracker() -> int:
-    """The descriptor of the pipe that multiprocessing opens once for the life of the process; -1 for none."""
-    module = sys.modules.get("multiprocessing.resource_tracker")
-    fd = getattr(getattr(module, "_resource_tracker", None), "_fd", None)
-    return -1 if fd is None else int(fd)
+def _of_multiprocessing() -> set[int]:
+    """Descriptors of the pipes that it opens once for the life of the process."""
+    found = set()
+    for name, thing, attribute in (
+        ("resource_tracker", "_resource_tracker", "_fd"),
+        ("forkserver", "_forkserver", "_forkserver_alive_fd"),
+    ):
+        module = sys.modules.get(f"multiprocessing.{name}")
+        found.add(getattr(getattr(module, thing, None), attribute, None))
+    return {fd for fd in found if fd is not None}
 
 
 def _by_name(threads: set[threading.Thread]) -> list[threading.Thread]:

@@ -69,6 +69,7 @@ class Openings:
         self._processes: list[tuple[tuple[bytes, ...], Opening]] = []
         self._threads: weakref.WeakKeyDictionary[threading.Thread, Opening] = weakref.WeakKeyDictionary()
         self._paused = False
+        self.loops: weakref.WeakSet[Any] = weakref.WeakSet()  # of asyncio, in which something was opened or started
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -161,6 +162,8 @@ class Openings:
 
     def _opening(self, frame: FrameType | None) -> Opening:
         now = clock()
+        if (asyncio := sys.modules.get("asyncio")) and (loop := asyncio._get_running_loop()):
+            self.loops.add(loop)
         all_lines, own, below = _lines(frame)
         if not below:
             # A task that a library made: the lines of the task which waits say more than the runner's.
