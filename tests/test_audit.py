@@ -311,6 +311,24 @@ def test_wrong_usage(cli: Cli, arguments: list[str], words: str) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("def make(): pass", "calling the factory: it is called with one argument, the dict client_kwargs"),
+        (
+            "class make:\n    def __init__(self, a, b): pass\n    acquire = release = None",
+            "making the pool: it is called with client_kwargs if it takes an argument, else without",
+        ),
+    ],
+)
+def test_what_cannot_be_called_so(cli: Cli, tmp_path: Path, source: str, words: str) -> None:
+    """It is said with what it was called."""
+    (tmp_path / "c.py").write_text(source)
+    done = cli("audit", "./c.py:make", COLUMNS="200")
+    assert done.returncode == 3
+    assert f"the factory broke: TypeError while {words}" in done.stdout
+
+
 def test_factory_goes_with_no_strategy(cli: Cli) -> None:
     done = cli("repro", "--factory", f"{FILE}:right", "--strategy", "fixed")
     assert done.returncode == 2

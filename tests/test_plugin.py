@@ -118,6 +118,26 @@ def leave():
     assert found == {str(number): text for number, (_, text) in enumerate(LIMITS) if text}, done.stdout
 
 
+def test_a_reset_connection_has_a_remote(run: Run) -> None:
+    """The kernel does not show it any more: it is where the socket was to be connected."""
+    done = run(
+        """
+        import struct
+        def reset():
+            KEPT.append(socket.create_connection(LISTENER.getsockname()))
+            peer = LISTENER.accept()[0]
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.close()
+        @pytest.mark.limit_sockets(settle=0, remote="127.0.0.1")
+        def test_there(): reset()
+        @pytest.mark.limit_sockets(settle=0, remote="192.0.2.1")
+        def test_elsewhere(): reset()
+        """
+    )
+    assert outcome(done) == "1 failed, 1 passed", done.stdout
+    assert re.search(r"CLOSE to 127.0.0.1:\d+ \(reset by the other side", done.stdout)
+
+
 def test_settle_waits_for_what_goes(run: Run) -> None:
     """A socket that another thread is about to close is none left behind; with no time to settle it is one."""
     source = """

@@ -26,6 +26,15 @@ from .contract import Fact, Failed
 #: Seconds that a call of the user's code may take before it counts as hanging.
 PATIENCE = 10.0
 
+#: What must put up with which arguments.
+CALLED = {
+    "calling the factory": "one argument, the dict client_kwargs",
+    "making the pool": "client_kwargs if it takes an argument, else without",
+    "calling acquire()": "no argument",
+    "calling release()": "one argument, the client",
+    "calling close()": "no argument",
+}
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -254,7 +263,9 @@ class Guard:
         at = frames(traceback.extract_tb(tb))
         if isinstance(exc, SyntaxError) and exc.filename:
             at += ("%s:%d" % (_short(exc.filename), exc.lineno or 0),)
-        raise Broken("%s while %s" % (_chain(exc), self._doing), at) from None
+        # A TypeError that no line of theirs has raised is of the call itself.
+        how = "" if at or not isinstance(exc, TypeError) else CALLED.get(self._doing, "")
+        raise Broken("%s while %s%s" % (_chain(exc), self._doing, how and ": it is called with " + how), at) from None
 
     def _hangs(self, thread):
         stack = traceback.extract_stack(sys._current_frames().get(thread))

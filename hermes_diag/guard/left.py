@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hermes_diag.guard import held
-from hermes_diag.guard.backends import Place, socket_text
+from hermes_diag.guard.backends import NOWHERE, Place, socket_text
 from hermes_diag.guard.held import Held
 from hermes_diag.guard.limits import Limits
 from hermes_diag.guard.openings import Opening, Openings, clock, is_own
@@ -157,9 +157,11 @@ def _sockets(before: Held, after: Held, openings: Openings, limits: Limits) -> t
     found = []
     for key, row in sorted(held.backend.rows(suspects).items()):
         holder, fd = suspects[key]
+        opening = opened.get(key)
+        if opening and opening.to and row.remote == NOWHERE:
+            row = row._replace(remote=opening.to)
         if (fd is None and row.state in _LET_GO) or (limits.remote and not wanted(row)):
             continue
-        opening = opened.get(key)
         age = now - opening.at if opening else None
         found.append(Socket(row, holder, fd, opening or (openings.of_process(holder) if holder else None), age))
     return tuple(found)

@@ -51,13 +51,15 @@ class Opening(NamedTuple):
 
     at: seconds of `clock`. lines: of the code under test and its test, the innermost first; where
     there are none, of the library. thread: the name of the thread if not the main one. started: where that
-    thread was started.
+    thread was started. to: where a socket was to be connected, if that was an address: of one that was reset the
+    kernel does not show it any more.
     """
 
     at: float
     lines: tuple[Line, ...]
     thread: str = ""
     started: tuple[Line, ...] = ()
+    to: tuple[str, int] | None = None
 
 
 class Openings:
@@ -116,7 +118,8 @@ class Openings:
         if event == "socket.__new__":
             self._announce(sock, opening)
         else:
-            self._note(_socket.socket.fileno(sock), opening, again=True)
+            to = _address(args[1]) if event == "socket.connect" else None
+            self._note(_socket.socket.fileno(sock), opening._replace(to=to), again=True)
 
     def _announce(self, sock: socket.socket, opening: Opening) -> None:
         """The event comes before the socket has its descriptor, unless it is made around one (accept, pairs)."""
@@ -173,6 +176,16 @@ class Openings:
             return Opening(now, own or all_lines)
         started = self._threads.get(thread)
         return Opening(now, own or all_lines, thread.name, started.lines if started else ())
+
+
+def _address(given: Any) -> tuple[str, int] | None:
+    """(ip, port) of what a socket is asked to connect to, None for a name or a path."""
+    if isinstance(given, tuple) and len(given) >= 2 and isinstance(given[0], str) and isinstance(given[1], int):
+        for family in (socket.AF_INET, socket.AF_INET6):
+            with contextlib.suppress(OSError, ValueError):
+                socket.inet_pton(family, given[0])
+                return given[0], given[1]
+    return None
 
 
 def _lines(frame: FrameType | None) -> tuple[tuple[Line, ...], tuple[Line, ...], bool]:
