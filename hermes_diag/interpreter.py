@@ -152,7 +152,8 @@ class Lane:
     async def hello(self) -> Hello:
         """The stack that this interpreter has. Raises CannotMeasure when it has none."""
         try:
-            event = await asyncio.wait_for(self.event(), START_PATIENCE)
+            async with asyncio.timeout(START_PATIENCE):
+                event = await self.event()
         except Gone:
             raise CannotMeasure(
                 f"{self.python} ended before it could say what SDK it has",

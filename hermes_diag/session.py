@@ -121,8 +121,7 @@ class Session:
             outcome = Outcome("hung", exc.args[0], exc.args[1])
         finally:
             ticker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ticker
+            await asyncio.wait([ticker])  # and not the ticker itself: its end would hide that of the run
             await self._thread.do(self._props.stop())
             await self._thread.do(self._provider.stop())
         for record in (*sorted(self._provider.served, key=_turn_key), *self._provider.seen, *self._props.measured()):
@@ -167,7 +166,9 @@ class Session:
         done, failed = False, ""
         while True:
             try:
-                event = await asyncio.wait_for(lane.event(), self._patience())
+                # Not wait_for: before Python 3.12 it loses a cancellation (Ctrl-C) that comes just with an event.
+                async with asyncio.timeout(self._patience()):
+                    event = await lane.event()
             except TimeoutError:
                 await self._end_hung(lane)
             except Gone:

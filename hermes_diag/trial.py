@@ -11,7 +11,7 @@ import inspect
 import os
 import sys
 from collections.abc import Collection, Coroutine, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,20 +177,20 @@ def _check(name: str, given: Iterable[str], known: tuple[str, ...]) -> None:
 
 def _beside(work: Coroutine[Any, Any, Any]) -> Any:
     """Run it in a thread: the caller may stand in an event loop. An interrupt of the caller ends it."""
-    task: asyncio.Task[Any] | None = None
+    task: Future[asyncio.Task[Any]] = Future()
 
     async def run_() -> Any:
-        nonlocal task
-        task = asyncio.create_task(work)
-        return await task
+        task.set_result(asyncio.create_task(work))
+        return await task.result()
 
     with ThreadPoolExecutor(1, "hermes-diag") as pool:
         future = pool.submit(asyncio.run, run_())
         try:
             return future.result()
         except BaseException:
-            if task is not None and not future.done():
-                task.get_loop().call_soon_threadsafe(task.cancel)
+            if not future.done():
+                begun = task.result()
+                begun.get_loop().call_soon_threadsafe(begun.cancel)
             raise
 
 

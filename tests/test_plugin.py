@@ -524,8 +524,9 @@ def test_a_loop_of_wider_scope_goes_on(run: Run) -> None:
                 writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-length: 1\\r\\n\\r\\nx")
                 await reader.read()
                 writer.close()
-            async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-                yield "http://localhost:%d/" % server.sockets[0].getsockname()[1]
+            server = await asyncio.start_server(answer, "127.0.0.1", 0)
+            yield "http://localhost:%d/" % server.sockets[0].getsockname()[1]
+            server.close()
         @pytest.mark.parametrize("number", range(2))
         async def test_clean(url, number):
             async with httpx.AsyncClient() as client:

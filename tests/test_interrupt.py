@@ -1,0 +1,44 @@
+"""An interrupt that comes just with an event of the worker is not lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from hermes_diag import payload, plan
+from hermes_diag.session import Session
+
+
+class Busy:
+    """A lane whose next event is always there, as that of a worker in a fast loop."""
+
+    spawn = False
+    gone = False
+
+    async def event(self) -> Any:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(future.set_result, object())
+        return await future
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_a_cancellation_beside_an_event(turns: int) -> None:
+    """At whatever turn of the event loop it comes, the session ends."""
+    body = payload.load(None)
+    cell = plan.for_factory(body.info, "c:make", (), ("steady",), plan.Sizes()).cells[-1]
+    session = object.__new__(Session)
+    session._cell = cell
+    session._record = lambda record: None  # type: ignore[method-assign]
+
+    async def main() -> None:
+        lane = Busy()
+        task = asyncio.create_task(session._follow(lane))  # type: ignore[arg-type]
+        for _ in range(20 + turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=1)
+        assert task.cancelled()
+
+    asyncio.run(main())
