@@ -22,6 +22,11 @@ class ProviderThread:
     def __exit__(self, *exc_info: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        left = asyncio.all_tasks(self._loop)  # of who was interrupted while waiting for them
+        for task in left:
+            task.cancel()
+        if left:
+            self._loop.run_until_complete(asyncio.wait(left, timeout=5))
         self._loop.close()
 
     async def do(self, work: Coroutine[Any, Any, T]) -> T:
