@@ -44,14 +44,15 @@ class Baseline:
         failed = {_key(row): row for row in before if row.status == FAILED}
         sized = self._same_sizes(cells)
         told_now = any(row.status != UNKNOWN for row in now)  # a run that told nothing is no comparison
-        rows = tuple(
-            _against(row, measured, failed, sized)
-            if row.status == FAILED
-            else replace(row, status=KNOWN, note="known: the baseline could not tell it either")
-            if row.status == UNKNOWN and told_now and _place(row) in untold
-            else row
-            for row in now
-        )
+
+        def compared(row: CheckRow) -> CheckRow:
+            if row.status == FAILED:
+                return _against(row, measured, failed, sized)
+            if row.status == UNKNOWN and told_now and _place(row) in untold:
+                return replace(row, status=KNOWN, note="known: the baseline could not tell it either")
+            return row
+
+        rows = tuple(map(compared, now))
         still = {_key(row) for row in now if row.status in (FAILED, ALLOWED)}
         told = {_place(row) for row in now if row.status != UNKNOWN}
         better = tuple(_words(row) for key, row in failed.items() if key not in still and _place(row) in told)

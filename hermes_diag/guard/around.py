@@ -84,17 +84,15 @@ class Guard:
         return why
 
     def _look(self) -> None:
-        self._found = self._looked()
-
-    def _looked(self) -> tuple[str, bool]:
         self._free_reserve()
         try:
             if self._blind and self._passed:
                 raise self._blind
             why = self._verdict()
+            self._found = why, bool(why)
         except CannotMeasure as exc:  # who could not look never says clean
-            return f"limit_sockets could not look: {exc.message}: {exc.hint}" if self._judged else "", False
-        return why, bool(why)
+            blind = f"limit_sockets could not look: {exc.message}: {exc.hint}"
+            self._found = blind if self._judged else "", False
 
     def _free_reserve(self) -> None:
         if self._reserve is not None:
