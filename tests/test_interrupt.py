@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
 from hermes_diag import payload, plan
+from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.session import Session
 
 
@@ -42,3 +44,27 @@ def test_a_cancellation_beside_an_event(turns: int) -> None:
         assert task.cancelled()
 
     asyncio.run(main())
+
+
+def test_what_was_waited_for_in_the_thread() -> None:
+    """Who is cancelled while waiting for the providers' thread leaves a task there, which ends with the thread."""
+    ends: list[str] = []
+    begun = threading.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            ends.append(threading.current_thread().name)
+            raise
+
+    async def main() -> None:
+        with ProviderThread() as thread:
+            waiting = asyncio.create_task(thread.do(work()))
+            await asyncio.to_thread(begun.wait, 10)
+            assert begun.is_set()
+            waiting.cancel()
+
+    asyncio.run(main())
+    assert ends == ["provider"]

@@ -86,9 +86,9 @@ def test_ctrl_c_prints_what_was_learnt(tmp_path: Path) -> None:
 def test_a_killed_worker_is_no_verdict(tmp_path: Path, which: str) -> None:
     """The cell is named, the exit code is 3, and the other cells are still there."""
     saved = tmp_path / "run.jsonl"
-    arguments = ["--save", saved, "--strategy", "buggy", "--workload", "interrupted", "--timeout", "2"]
+    # Only the starving cell ever holds so many connections; it would wait half a minute for one more.
+    arguments = ["--save", saved, "--strategy", "buggy", "--workload", "interrupted", "--timeout", "30"]
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as host:
-        # Only the starving cell ever holds so many connections.
         until(lambda: leaking(host))
         victim = leaking(host)[0] if which == "job" else leaking(host)[0].parent()
         assert victim is not None

@@ -81,6 +81,33 @@ def test_a_sample_sees_ownerless_sockets(backend: ModuleType) -> None:
         assert seen.rss
 
 
+class Netlink(socket.socket):
+    """The kernel's answers, with the first row of the first `wrong` ones told of as CLOSE."""
+
+    wrong = 0
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        answer = bytearray(super().recv(size, flags))
+        if Netlink.wrong and len(answer) > sock_diag._HEADER.size + 4:  # more than the end of a dump
+            Netlink.wrong -= 1
+            answer[sock_diag._HEADER.size + 1] = sock_diag.STATES["CLOSE"]
+        return bytes(answer)
+
+
+@pytest.mark.skipif(bool(sock_diag.available()), reason=sock_diag.available())
+@pytest.mark.parametrize("wrong", [1, 4, 5])
+def test_a_socket_caught_between_two_states(monkeypatch: pytest.MonkeyPatch, wrong: int) -> None:
+    """The kernel is asked again; it does not answer for ever, and then this is no look."""
+    with pairs(2) as (_, _, address), monkeypatch.context() as patch:
+        patch.setattr(socket, "socket", Netlink)
+        patch.setattr(Netlink, "wrong", wrong)
+        if wrong == sock_diag._TRIES:
+            with pytest.raises(BlockingIOError):
+                sock_diag.table(port=address[1])
+        else:
+            assert [row.state for row in sock_diag.table(port=address[1])] == ["ESTABLISHED"] * 2
+
+
 @pytest.mark.skipif(not LINUX, reason="only Linux names the protocol of a socket that is in no table")
 @pytest.mark.parametrize("backend", WORKING)
 def test_a_reset_socket_is_only_a_descriptor(backend: ModuleType) -> None:

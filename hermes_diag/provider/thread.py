@@ -14,20 +14,20 @@ class ProviderThread:
     """An event loop in a thread of its own. Context manager; `do` and `run` run a coroutine there."""
 
     def __enter__(self) -> ProviderThread:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="provider", daemon=True)
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._loop = self._runner.get_loop()
+        self._end = asyncio.Event()
+        self._thread = threading.Thread(target=self._live, name="provider", daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join()
-        left = asyncio.all_tasks(self._loop)  # of who was interrupted while waiting for them
-        for task in left:
-            task.cancel()
-        if left:
-            self._loop.run_until_complete(asyncio.wait(left, timeout=5))
-        self._loop.close()
+
+    def _live(self) -> None:
+        with self._runner:  # leaving it ends what is left of who was interrupted while waiting
+            self._runner.run(self._end.wait())
 
     async def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Run it to its end in the thread and wait for it here; its exception is raised here."""

