@@ -112,7 +112,12 @@ def flags(given: Mapping[str, Any], limits: Iterable[str] = ()) -> Layer:
 
 def environment(environ: Mapping[str, str]) -> Layer:
     """HERMES_DIAG_FACTORY and so on; an empty variable is not set. Lists are split at white space, allowances
-    at semicolons and ends of lines."""
+    at semicolons and ends of lines. Raises UsageError for a variable that is nearly one: other tools of ours have
+    variables, too, but a slip in the name of the factory would have another one checked."""
+    variables = {_variable(key) for key in FLAGS}
+    for name in sorted(name for name in environ.keys() - variables if name.startswith(_variable(""))):
+        if near := difflib.get_close_matches(name.removeprefix(_variable("")), map(str.upper, FLAGS), n=1, cutoff=0.8):
+            raise UsageError(f"{name}: no such setting; did you mean {_variable(near[0])}?")
     values: dict[str, Any] = {}
     for key in FLAGS:
         text = environ.get(_variable(key), "").strip()

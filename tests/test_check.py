@@ -448,6 +448,20 @@ def test_the_nearest_file_with_the_table_holds(repository: Path) -> None:
     assert done.stderr == "hermes-diag: ../pyproject.toml:2: tool.hermes-diag.factory: a string, not 3\n"
 
 
+def test_a_refusal_on_github(repository: Path) -> None:
+    """Annotated at the line that is wrong, seen from the workspace, beside the line that says it."""
+    place = on_github(repository)
+    (repository / "pyproject.toml").write_text("[tool.hermes-diag]\nfactory = 3\n")
+    done = run(repository / "src", "--json", **place)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 2)
+    at = {"file": "pyproject.toml", "line": "2", "title": "hermes-diag"}
+    assert commands(done.stderr) == [(at, "../pyproject.toml:2: tool.hermes-diag.factory: a string, not 3")]
+    (repository / "pyproject.toml").unlink()
+    done = run(repository, **place, HERMES_DIAG_FACTORY="./no.py:make")
+    ((at, message),) = commands(done.stderr)
+    assert (at, message.partition(": ")[0]) == ({"title": "hermes-diag"}, "HERMES_DIAG_FACTORY")
+
+
 def test_two_results_in_one_file(cli: Cli, tmp_path: Path) -> None:
     """Refused before the run: the second would end the first."""
     done = cli("check", "--junit", "a.xml", "--markdown", "./a.xml")

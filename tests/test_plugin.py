@@ -917,3 +917,94 @@ def test_the_docs_name_everything() -> None:
         assert f"| `{field.name}` | {default} |" in docs
     for name in ("--limit-sockets", "--sockets", "limit_sockets", "limit_sockets_report", "limit_sockets_default"):
         assert f"`{name}" in docs
+
+
+CHILDREN = """
+import multiprocessing, subprocess, sys, time
+HOLD = "import socket; s = socket.create_server(('127.0.0.1', 0)); print(flush=True); input()"
+
+def hold(pipe):
+    server = socket.create_server(("127.0.0.1", 0))
+    os.write(pipe, b"x")
+    time.sleep(20)
+    os._exit(0)  # not into the rest of pytest
+
+def ready(child):
+    KEPT.append(child)
+    child.stdout.readline()
+
+@pytest.fixture(scope="module", autouse=True)
+def end():
+    yield
+    for child in KEPT:
+        child.kill()
+        child.wait()
+
+class Fork:
+    def __init__(self, pid):
+        self.pid = pid
+    def kill(self):
+        os.kill(self.pid, 9)
+    def wait(self):
+        os.waitpid(self.pid, 0)
+
+@pytest.mark.limit_sockets(settle=0, fds=None)
+def test_children():
+    ready(subprocess.Popen([sys.executable, "-c", HOLD], stdin=-1, stdout=-1))  # one
+    ready(subprocess.Popen([sys.executable, "-c", HOLD], stdin=-1, stdout=-1))  # two
+    ready(subprocess.Popen(["sh", "-c", sys.executable + ' -c "$1"; true', "sh", HOLD], stdin=-1, stdout=-1))  # shell
+    pipe, end = os.pipe()
+    child = multiprocessing.get_context("fork").Process(target=hold, args=(end,))
+    child.start()  # multiprocessing
+    KEPT.append(Fork(child.pid))
+    os.read(pipe, 1)
+    pid = os.fork()  # by hand
+    if pid == 0:
+        hold(end)
+    KEPT.append(Fork(pid))
+    os.read(pipe, 1)
+"""
+
+
+def test_which_child_it_was(run: Run) -> None:
+    """Of several with one command line, of multiprocessing's, of forks and of a shell's own child: the line."""
+    done = run(CHILDREN)
+    assert outcome(done) == "1 failed", done.stdout
+    assert "left behind: 5 sockets open (allowed: leaked=0)" in done.stdout
+    named = re.findall(r"by the child, which was started at .* in test_children\n.*# (.*)", done.stdout)
+    assert sorted(named) == ["by hand", "multiprocessing", "one", "shell", "two"], done.stdout
+
+
+TASKS = """
+import asyncio, types
+# To us it is a library: its code is said to be installed.
+library = types.ModuleType("library")
+exec(compile('''
+import asyncio
+async def connect(to, kept):
+    kept.append(await asyncio.open_connection(*to))
+async def deep(to, kept):
+    await asyncio.gather(asyncio.create_task(connect(to, kept)))
+''', "/nowhere/site-packages/library.py", "exec"), library.__dict__)
+
+async def mine(call):
+    await asyncio.create_task(call(LISTENER.getsockname(), KEPT))  # this one
+
+async def other():
+    await asyncio.sleep(0.2)
+
+async def main(call):
+    await asyncio.gather(other(), mine(call), other())
+
+@pytest.mark.limit_sockets(settle=0)
+@pytest.mark.parametrize("call", [library.connect, library.deep])
+def test_it(call):
+    asyncio.run(main(call))
+"""
+
+
+def test_which_task_waited(run: Run) -> None:
+    """Of several tasks of one's own it is the one that waits for the library's, also through another of those."""
+    done = run(TASKS)
+    assert outcome(done) == "2 failed", done.stdout
+    assert len(re.findall(r"opened at test_it.py:\d+ in mine\n.*# this one", done.stdout)) == 2, done.stdout

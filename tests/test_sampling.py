@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 
+import psutil
 import pytest
 
 from hermes_diag.errors import CannotMeasure
@@ -25,11 +26,21 @@ WORKING = [pytest.param(load(name), id=name) for name in BACKENDS if not load(na
 LINUX = sys.platform.startswith("linux")
 
 
+def unused() -> socket.socket:
+    """A listener at a port towards which no earlier connection waits in TIME_WAIT: the kernel gives such ports, too."""
+    while True:
+        listener = socket.create_server(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        if not any(one.raddr and one.raddr.port == port for one in psutil.net_connections("tcp")):
+            return listener
+        listener.close()
+
+
 @contextmanager
 def pairs(count: int) -> Iterator[tuple[list[socket.socket], list[socket.socket], tuple[str, int]]]:
     """Connected (clients, servers, address of the listener)."""
     with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        listener = stack.enter_context(unused())
         address = listener.getsockname()
         clients = [stack.enter_context(socket.create_connection(address)) for _ in range(count)]
         servers = [stack.enter_context(listener.accept()[0]) for _ in range(count)]

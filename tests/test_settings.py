@@ -89,6 +89,21 @@ def _value(found: Any, key: str) -> Any:
     return found.limits.get(key) if key in settings.LIMITS else getattr(found, key)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("FACTROY", "FACTORY"), ("WORKLOAD", "WORKLOADS"), ("CLOSE_WAITS_LEFT", "CLOSE_WAIT_LEFT")]
+)
+def test_a_slip_in_a_variable(name: str, meant: str) -> None:
+    """Refused: without it the factory meant would not be the one that is checked."""
+    with pytest.raises(UsageError) as refused:
+        settings.environment({f"HERMES_DIAG_{name}": "x"})
+    assert refused.value.message == f"HERMES_DIAG_{name}: no such setting; did you mean HERMES_DIAG_{meant}?"
+
+
+@pytest.mark.parametrize("name", ["DEBUG", "WORKER_PYTHONS", "OLD_PYTHONS", "HERMES_PYTHONS", "GOLDEN_PYTHON"])
+def test_variables_of_other_tools(name: str) -> None:
+    assert settings.environment({f"HERMES_DIAG_{name}": "x"}).values == {}
+
+
 def test_a_factory_of_a_file_counts_from_its_folder() -> None:
     """Without a `cwd` a project's factory is imported in the project's folder, wherever one stands; one that
     is given on the command line is not."""

@@ -102,7 +102,8 @@ def command(
         "factory": spec, "python": python, "cwd": str(cwd) if cwd else None,
         "workloads": workload, "faults": fault, "allow": allow,
     }  # fmt: skip
-    settings = configuration.load(given, limit or ())
+    with github.refusals():
+        settings = configuration.load(given, limit or ())
     refuse_same_files({"--save": save, "--junit": junit, "--markdown": markdown, "--baseline": baseline})
     folder = Path(settings.cwd) if settings.cwd else None
     where = target.make(settings.python or sys.executable, folder, env)
@@ -113,7 +114,7 @@ def command(
     files = [(ReportFile(path), render) for path, render in reports if path]
     trouble, interrupted = "", False
     # A module's factory may turn out to be missing only when its interpreter has looked.
-    with configuration.blamed_on(settings, "factory"), ExitStack() as stack:
+    with github.refusals(), configuration.blamed_on(settings, "factory"), ExitStack() as stack:
         capture = Capture(stack.enter_context(create(save, force)), plan) if save else None
         progress = stack.enter_context(Progress(plan, output.progress_console()))
         run_ = run.Run(plan, body.wire, where, capture, progress)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from hermes_diag.errors import HermesDiagError
 from hermes_diag.model import CheckReport
 from hermes_diag.reporters import github, markdown
 
@@ -14,12 +18,27 @@ def is_there() -> bool:
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Annotate what is refused inside at the file and line that it names; on stderr, where it is said."""
+    try:
+        yield
+    except HermesDiagError as exc:
+        if is_there():
+            place = re.match(r"(?P<file>[^:\n]+):(?P<line>[0-9]+): ", exc.message)
+            file, line = (_in_workspace(Path(place["file"])), int(place["line"])) if place else ("", None)
+            with contextlib.suppress(OSError):  # without a stderr the exit code has to do
+                print(github.error(file, line, "hermes-diag", str(exc)), file=sys.stderr)
+        raise
+
+
 def tell(report: CheckReport, cwd: Path, pure: bool) -> str:
     """Print annotations (pure: to stderr, which the runner reads too) and append the summary.
 
     cwd: the worker's folder. Returns what is to be said, "" when all went well.
     """
-    for line in github.render(report, in_workspace(report, cwd)):
+    factory = _in_workspace(cwd / report.defined.file) if report.defined else ""
+    for line in github.render(report, factory):
         print(line, file=sys.stderr if pure else sys.stdout)
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
@@ -34,10 +53,8 @@ def tell(report: CheckReport, cwd: Path, pure: bool) -> str:
     return ""
 
 
-def in_workspace(report: CheckReport, cwd: Path) -> str:
-    """The factory's file as an annotation names it, "" when it is not of the repository."""
-    if report.defined is None:
-        return ""
+def _in_workspace(path: Path) -> str:
+    """A file as an annotation names it, "" when it is not of the repository."""
     workspace = Path(os.path.realpath(os.environ.get("GITHUB_WORKSPACE") or "."))
-    file = Path(os.path.realpath(cwd / report.defined.file))
+    file = Path(os.path.realpath(path))
     return file.relative_to(workspace).as_posix() if file.is_relative_to(workspace) else ""

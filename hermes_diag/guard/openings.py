@@ -20,12 +20,15 @@ import sysconfig
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hermes_diag.guard import held
 from hermes_diag.guard.backends import sockets_of
+
+if TYPE_CHECKING:
+    import psutil
 
 #: Openings remembered before those whose socket is closed are forgotten.
 _MANY = 4096
@@ -52,7 +55,8 @@ class Opening(NamedTuple):
     at: seconds of `clock`. lines: of the code under test and its test, the innermost first; where
     there are none, of the library. thread: the name of the thread if not the main one. started: where that
     thread was started. to: where a socket was to be connected, if that was an address: of one that was reset the
-    kernel does not show it any more.
+    kernel does not show it any more. accepted: the lines are those that opened the server, which no line of
+    one's own asked for this connection.
     """
 
     at: float
@@ -60,6 +64,7 @@ class Opening(NamedTuple):
     thread: str = ""
     started: tuple[Line, ...] = ()
     to: tuple[str, int] | None = None
+    accepted: bool = False
 
 
 class Openings:
@@ -68,7 +73,8 @@ class Openings:
     def __init__(self) -> None:
         self._by_key: dict[int, Opening] = {}
         self._unborn: list[tuple[weakref.ref[socket.socket], Opening, int]] = []  # with the thread
-        self._processes: list[tuple[tuple[bytes, ...], Opening]] = []
+        # The last first: what has the pid, the command line.
+        self._processes: list[tuple[Callable[[], Any], tuple[bytes, ...], Opening]] = []
         self._threads: weakref.WeakKeyDictionary[threading.Thread, Opening] = weakref.WeakKeyDictionary()
         self._paused = False
         self.loops: weakref.WeakSet[Any] = weakref.WeakSet()  # of asyncio, in which something was opened or started
@@ -92,14 +98,26 @@ class Openings:
         return self._threads.get(thread)
 
     def of_process(self, pid: int) -> Opening | None:
-        """Where that child was started, if by subprocess: it is the last one with that command line."""
+        """Where a child, or the one that it descends from, was started by subprocess or by a fork."""
         import psutil
 
         try:
-            command = tuple(map(os.fsencode, psutil.Process(pid).cmdline()))
+            process = psutil.Process(pid)
+            for one in (process, *process.parents()):
+                if opening := self._start_of(one):
+                    return opening
         except psutil.Error:
-            return None
-        return next((opening for args, opening in reversed(self._processes) if args == command), None)
+            pass
+        return None
+
+    def _start_of(self, process: psutil.Process) -> Opening | None:
+        """By its pid, as long as the Popen that has it is there; else it is the last one with that command line."""
+        known = [(getattr(has_pid(), "pid", None), args, opening) for has_pid, args, opening in self._processes]
+        for pid, _, opening in known:
+            if pid == process.pid:
+                return opening
+        command = tuple(map(os.fsencode, process.cmdline())) if known else ()
+        return next((opening for pid, args, opening in known if pid is None and args == command), None)
 
     def start(self, thread: threading.Thread) -> None:
         """A thread that is about to be started."""
@@ -109,27 +127,36 @@ class Openings:
         """One audit event of _EVENTS."""
         if self._paused:
             return
-        opening = self._opening(sys._getframe(2))
-        if event == "subprocess.Popen":
-            self._processes.append((tuple(map(os.fsencode, args[1])), opening))
+        frame = sys._getframe(2)
+        if event in _STARTS:
+            # The Popen of subprocess, or that of multiprocessing.
+            starts = frame.f_locals.get("self") if is_stdlib(frame.f_code.co_filename) else None
+            has_pid = _nothing if starts is None else weakref.ref(starts)
+            command = args[1] if args else sys.orig_argv  # a fork is called what we are
+            self._processes.insert(0, (has_pid, tuple(map(os.fsencode, command)), self._opening(frame)))
             return
         self._give_birth()
         sock = args[0]
         if event == "socket.__new__":
-            self._announce(sock, opening)
+            self._announce(sock, frame)
         else:
             to = _address(args[1]) if event == "socket.connect" else None
-            self._note(_socket.socket.fileno(sock), opening._replace(to=to), again=True)
+            self._note(_socket.socket.fileno(sock), self._opening(frame)._replace(to=to), again=True)
 
-    def _announce(self, sock: socket.socket, opening: Opening) -> None:
+    def _announce(self, sock: socket.socket, frame: FrameType) -> None:
         """The event comes before the socket has its descriptor, unless it is made around one (accept, pairs)."""
-        frame = sys._getframe(3)
         given = frame.f_locals.get("fileno") if frame.f_code is _INIT else None
         if given is None:
             with contextlib.suppress(TypeError):  # no weak reference to what C code makes
-                self._unborn.append((weakref.ref(sock), opening, threading.get_ident()))
+                self._unborn.append((weakref.ref(sock), self._opening(frame), threading.get_ident()))
         else:
-            self._note(given, opening)
+            self._note(given, self._opening(frame, self._server(frame.f_back)))
+
+    def _server(self, frame: FrameType | None) -> Opening | None:
+        """The opening of the socket that accepts, if that is what is being done."""
+        if frame is None or frame.f_code is not _ACCEPT:
+            return None
+        return self._by_key.get(held.backend.key(_socket.socket.fileno(frame.f_locals["self"])))
 
     def _give_birth(self) -> None:
         """Find the KEYs of sockets that were not complete when they were announced."""
@@ -163,11 +190,14 @@ class Openings:
         for key in [key for key in self._by_key if key not in still]:
             del self._by_key[key]
 
-    def _opening(self, frame: FrameType | None) -> Opening:
+    def _opening(self, frame: FrameType | None, server: Opening | None = None) -> Opening:
+        """server: that of the socket that accepts."""
         now = clock()
         if (asyncio := sys.modules.get("asyncio")) and (loop := asyncio._get_running_loop()):
             self.loops.add(loop)
         all_lines, own, below = _lines(frame)
+        if server and not (own and below):
+            return server._replace(at=now, accepted=True)
         if not below:
             # A task that a library made: the lines of the task which waits say more than the runner's.
             own = _waiting_lines() or own
@@ -176,6 +206,10 @@ class Openings:
             return Opening(now, own or all_lines)
         started = self._threads.get(thread)
         return Opening(now, own or all_lines, thread.name, started.lines if started else ())
+
+
+def _nothing() -> Any:
+    """In the place of a reference to what has the pid of a child."""
 
 
 def _address(given: Any) -> tuple[str, int] | None:
@@ -212,7 +246,8 @@ def _lines(frame: FrameType | None) -> tuple[tuple[Line, ...], tuple[Line, ...],
 _PYTEST = f"{os.sep}_pytest{os.sep}"
 _EVENT_LOOPS = (os.path.join("asyncio", "events.py"), os.path.join("trio", "_core", "_run.py"))
 #: Tests put other things in the place of socket.socket; this is what Python calls so.
-_INIT = next(kind for kind in _socket.socket.__subclasses__() if kind.__module__ == "socket").__init__.__code__
+_SOCKET: Any = next(kind for kind in _socket.socket.__subclasses__() if kind.__module__ == "socket")
+_INIT, _ACCEPT = _SOCKET.__init__.__code__, _SOCKET.accept.__code__
 
 
 def _waiting_lines() -> tuple[Line, ...]:
@@ -221,15 +256,33 @@ def _waiting_lines() -> tuple[Line, ...]:
 
 
 def _of_asyncio(asyncio: Any) -> tuple[Line, ...]:
-    """asyncio knows no parents: the one other task that has own lines; nothing when there are several."""
+    """asyncio knows no parents: it is the task that waits for this one, or else the one other task that has own
+    lines; nothing when there are several."""
     try:
         me, tasks = asyncio.current_task(), asyncio.all_tasks()
     except (AttributeError, RuntimeError):
         return ()
     if me is None:  # a callback, of a server for example: nobody waits for it
         return ()
-    found = [lines for task in tasks if task is not me and (lines := _suspended(task.get_coro()))]
+    nearest, below = {me}, {me}
+    while nearest:
+        nearest = {task for task in tasks - below if _waits_for(task, nearest)}
+        if found := _lines_of(nearest):
+            break
+        below |= nearest
+    else:
+        found = _lines_of(tasks - {me})
     return found[0] if len(found) == 1 else ()
+
+
+def _waits_for(task: Any, others: set[Any]) -> bool:
+    """Whether it waits for one of them, by itself or by asyncio.gather; what else there is shows no future."""
+    future = getattr(task, "_fut_waiter", None)
+    return future in others or not others.isdisjoint(getattr(future, "_children", ()))
+
+
+def _lines_of(tasks: set[Any]) -> list[tuple[Line, ...]]:
+    return [lines for task in tasks if (lines := _suspended(task.get_coro()))]
 
 
 def _of_trio(trio: Any) -> tuple[Line, ...]:
@@ -273,7 +326,8 @@ def is_stdlib(file: str) -> bool:
     return file.startswith("<") or (path.startswith(_STDLIB) and not any(folder in path for folder in _INSTALLED))
 
 
-_EVENTS = frozenset({"socket.__new__", "socket.connect", "socket.bind", "subprocess.Popen"})
+_STARTS = frozenset({"subprocess.Popen", "os.fork"})
+_EVENTS = _STARTS | {"socket.__new__", "socket.connect", "socket.bind"}
 _watching: Openings | None = None
 _installed = False
 

@@ -131,7 +131,7 @@ def _command(pid: int) -> str:
 def _opened(opening: Opening | None, root: Path) -> str:
     if opening is None:
         return "\n    opened out of sight of Python: by a C library (uvloop is one) or a child process"
-    text = _calls("opened", opening.lines, root)
+    text = _calls("accepted by a server that was opened" if opening.accepted else "opened", opening.lines, root)
     if opening.thread and not any(is_own(line.file) for line in opening.lines):
         text += f"\n    in thread {opening.thread}" + _calls("which was started", opening.started, root)
     elif opening.thread:

@@ -14,18 +14,18 @@ LONGEST = 1000
 
 def render(report: CheckReport, file: str = "") -> Iterator[str]:
     """Lines to print. file: where the factory is defined, seen from the workspace; "" without one."""
-    line = report.defined.line if report.defined and file else None
+    line = report.defined.line if report.defined else None
     by_code: dict[str, list[CheckRow]] = {}
     for row in report.rows:
         if row.status == FAILED:
             by_code.setdefault(row.code or row.name, []).append(row)
     for number, (code, rows) in enumerate(by_code.items(), start=1):
         if number == MOST and len(by_code) > MOST:
-            yield _error(file, line, "hermes-diag", report.verdict)
+            yield error(file, line, "hermes-diag", report.verdict)
             return
-        yield _error(file, line, f"hermes-diag: {code}", _message(rows))
+        yield error(file, line, f"hermes-diag: {code}", _message(rows))
     if report.exit_code == COULD_NOT_MEASURE:
-        yield _error(file, line, "hermes-diag", report.verdict)
+        yield error(file, line, "hermes-diag", report.verdict)
 
 
 def _message(rows: list[CheckRow]) -> str:
@@ -33,8 +33,9 @@ def _message(rows: list[CheckRow]) -> str:
     return "\n".join(filter(None, [rows[0].what, *seen, rows[0].remedy]))
 
 
-def _error(file: str, line: int | None, title: str, message: str) -> str:
-    properties = {"file": file, "line": "" if line is None else str(line), "title": title}
+def error(file: str, line: int | None, title: str, message: str) -> str:
+    """One annotation; without a file it stands at the job."""
+    properties = {"file": file, "line": str(line) if file and line else "", "title": title}
     given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
     return f"::error {given}::{_data(message[:LONGEST])}"
 

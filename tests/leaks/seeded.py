@@ -483,3 +483,32 @@ def test_child_of_its_own(address):
     with subprocess.Popen([sys.executable, "-c", code, str(address[1])], stdin=-1, stdout=-1, stderr=-3) as child:
         assert child.stdout.readline() == b"\n"
         child.communicate(b"\n")
+
+
+@pytest.mark.asyncio
+async def test_loop_accepted_leak(keep):
+    """No line of ours accepts: the event loop does."""
+    came = asyncio.Event()
+
+    def serve(_, writer):
+        keep.append(writer)
+        came.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)  # opened
+    async with server:
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        await came.wait()
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        server.wait_closed = came.wait  # since Python 3.12 it waits for the connection that is left
+
+
+@pytest.mark.asyncio
+async def test_loop_accepted():
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
