@@ -7,6 +7,8 @@ cell, `{"record": KIND, "cell": NAME, ...fields...}`; a cell is over with its "o
 from __future__ import annotations
 
 import contextlib
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -79,16 +81,37 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
 def create(path: Path, force: bool = False) -> Iterator[IO[bytes]]:
     """Open a new capture file; an existing one only with `force`. Raises UsageError.
 
-    When the run turns out to be refused (UsageError), a file that it made does not stay.
+    When the run turns out to be refused (UsageError), all is as it was: a file that this made does not stay, and
+    one that was there is there again.
     """
     new = not path.exists()
-    with _opened(path, force) as file:
-        try:
-            yield file
-        except UsageError:
-            if new:
-                path.unlink()
-            raise
+    with tempfile.SpooledTemporaryFile(max_size=1 << 24) as earlier:
+        kept = force and _copied(path, earlier)
+        with _opened(path, force) as file:
+            try:
+                yield file
+            except UsageError:
+                with contextlib.suppress(OSError):
+                    if kept:
+                        file.seek(0)
+                        file.truncate()
+                        shutil.copyfileobj(earlier, file)
+                    elif new:
+                        path.unlink()
+                raise
+
+
+def _copied(path: Path, to: IO[bytes]) -> bool:
+    """Whether what a file holds is now there, too: not of what is no file, nor when the disk is full."""
+    try:
+        if not path.is_file():
+            return False
+        with open(path, "rb") as file:
+            shutil.copyfileobj(file, to)
+        to.seek(0)
+        return True
+    except OSError:
+        return False
 
 
 def _opened(path: Path, force: bool) -> IO[bytes]:

@@ -41,13 +41,20 @@ def cli(tmp_path: Path) -> Cli:
     return run
 
 
+def runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # has just gone
+        return False
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """No test leaves a child process or an open TCP socket of its own."""
     me = psutil.Process()
     shared = set(me.children(recursive=True))  # of a fixture that serves a whole module
     yield
-    left = [child for child in set(me.children(recursive=True)) - shared if child.status() != psutil.STATUS_ZOMBIE]
+    left = [child for child in set(me.children(recursive=True)) - shared if runs(child)]
     _, alive = psutil.wait_procs(left, timeout=2)
     assert not alive, f"processes left: {alive}"
     # xdist talks to its workers over pipes, so that any TCP socket is a test's own.

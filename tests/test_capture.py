@@ -85,3 +85,14 @@ def test_save_does_not_overwrite(cli: Cli, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--force" in done.stderr
     assert kept.read_text() == "mine"
+
+
+def test_a_refused_run_changes_no_file(cli: Cli, tmp_path: Path) -> None:
+    """--force is for a run that is made: what was there is still there, and what was not is not."""
+    path = tmp_path / "run.jsonl"
+    for content in (None, b"of yesterday\n" * 9999):
+        if content:
+            path.write_bytes(content)
+        done = cli("repro", "--factory", "nowhere.clients:make", "--save", path, "--force")
+        assert done.returncode == 2, done.stderr
+        assert (path.read_bytes() if path.exists() else None) == content

@@ -244,7 +244,7 @@ def test_a_watch_knows_ages(cli: Cli, target: Target) -> None:
     elapsed = time.monotonic() - begun
     ages = [one["oldest"]["CLOSE_WAIT"] for one in (first, last)]
     assert last["at"] >= 0.6
-    assert ages[1] - ages[0] == pytest.approx(last["at"] - first["at"], abs=0.05)
+    assert ages[1] - ages[0] == pytest.approx(last["at"] - first["at"], abs=0.2)
     assert ages[1] <= elapsed + 1
 
 
