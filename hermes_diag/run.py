@@ -56,7 +56,10 @@ class Run:
         _raise_fd_limit(max(map(_descriptors, self._plan.cells)))
         look.see(self._backend)
         with ProviderThread() as self._thread:
-            await self._all()
+            try:
+                await self._all()
+            except BaseExceptionGroup as group:
+                raise _first(group) from None
 
     async def _all(self) -> None:
         if not self._forks:
@@ -121,15 +124,13 @@ def _raise_fd_limit(need: int) -> None:
 
 
 def finish(run_: Run | LiveRun) -> bool:
-    """Run to the end; False when the user interrupted it. Raises the first error of a task group."""
+    """Run to the end; False when the user interrupted it."""
     try:
         asyncio.run(run_.run())
     except KeyboardInterrupt:
         return False
-    except BaseExceptionGroup as group:
-        raise first(group) from None
     return True
 
 
-def first(error: BaseException) -> BaseException:
-    return first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

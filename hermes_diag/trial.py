@@ -147,10 +147,7 @@ def audit(
 
 async def _in_workers(made: Plan, wire: bytes, target: Target) -> Any:
     under_way = run.Run(made, wire, target)
-    try:
-        await under_way.run()
-    except BaseExceptionGroup as group:
-        raise run.first(group) from None
+    await under_way.run()
     return under_way.evidence()
 
 

@@ -181,7 +181,8 @@ class Gateway:
             for session in self.sessions:
                 self._converse(session)
         gc.collect()
-        self._threads = self._idle_threads = threading.active_count()
+        self._settle(threading.active_count())
+        self._idle_threads = self._threads
         self.barrier("start")
 
     def turn(self, session, turn, fault=None, interrupt=False):
@@ -263,11 +264,23 @@ class Gateway:
 
     def barrier(self, label):
         """Stand still until the host has looked; what is still ending may end before."""
-        deadline = time.monotonic() + float(self.job.settings.get("grace", GRACE))
-        while threading.active_count() > self._threads and time.monotonic() < deadline:
-            time.sleep(0.005)
-        self._threads = max(self._threads, threading.active_count())
+        self._settle(self._threads)
         self.link.barrier(label, self.turns)
+
+    def _settle(self, most):
+        """Wait until there are no more threads than that, for a while; what there is then is what there may be."""
+        deadline = time.monotonic() + float(self.job.settings.get("grace", GRACE))
+        while _threads() > most and time.monotonic() < deadline:
+            time.sleep(0.005)
+        self._threads = max(most, _threads())
+
+
+def _threads():
+    """How many threads the host sees: one that has been joined may still be ending."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return threading.active_count()
 
 
 def _interrupt(session):
