@@ -135,8 +135,10 @@ class Session:
         except Gone:
             raise Died("its interpreter was killed or ended by itself") from None
         except CannotMeasure as exc:
+            await self._free(lane)
             raise Died(exc.message) from None
         except (psutil.Error, OSError) as exc:
+            await self._free(lane)
             raise Died(f"it could not be looked at: {type(exc).__name__}") from None
         finally:
             self._pid = 0
@@ -204,17 +206,21 @@ class Session:
         """
         why = f"no word from the worker for {self._patience():.0f} s"
         stacks = await lane.stacks(self._pid) if self._pid else ()
+        await self._free(lane)
+        if not stacks:
+            raise Died(f"{why}, and it gave no stack: it may have been stopped")
+        raise Hung(why, stacks)
+
+    async def _free(self, lane: Lane | HereLane) -> None:
+        """End the job and hear of its end, or the lane's next one would; without it there is no next one."""
         if self._pid:
             lane.end(self._pid)
         try:
             async with asyncio.timeout(PATIENCE):
                 while not isinstance(await lane.event(), Exited):
                     pass
-        except (Gone, TimeoutError):
+        except (Gone, CannotMeasure, TimeoutError):
             lane.gone = True
-        if not stacks:
-            raise Died(f"{why}, and it gave no stack: it may have been stopped")
-        raise Hung(why, stacks)
 
     def _patience(self) -> float:
         # The longest that one attempt may take without a word. The measurements wait half a second.
@@ -229,7 +235,7 @@ class Session:
             async with asyncio.timeout(PATIENCE):
                 rows = await self._rows_after_fins()
         except TimeoutError:
-            raise Died("the connections to the provider did not come to rest") from None
+            raise CannotMeasure("the connections to the provider did not come to rest") from None
         self._sample(rows, 0.0, barrier.label, barrier.turns)
         if barrier.label == "held":
             await self._thread.do(self._provider.release())

@@ -223,8 +223,8 @@ def test_abandoned_connections_leave_nothing(tls: bool) -> None:
             data = {"half a head": request()[:20], "half a body": request()[:-3], "unread": request()}
             sock.sendall(data.get(ways[number % 5], b""))
             close_with_reset(sock) if number % 5 == 1 else sock.close()
-        until(lambda: provider.open_connections == 0, "every connection to go")
-        assert provider.tally()["connections"] == 400
+        # The last ones may still wait to be accepted when there is none.
+        until(lambda: provider.tally()["connections"] == 400 and not provider.open_connections, "every one to go")
         assert len(provider.closed_connections) == 10
         assert ask(provider, request()).status == 200 if not tls else True
 

@@ -10,13 +10,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import pytest
 from conftest import Cli, runs
 from custom import run_flawed
 
-from hermes_diag import judge
+from hermes_diag import judge, payload, plan, run
+from hermes_diag.gateway.contract import Barrier
+from hermes_diag.interpreter import Target
+from hermes_diag.model import Plan
+from hermes_diag.session import Session
 
 COMMAND = [sys.executable, "-m", "hermes_diag", "repro"]
 PATIENCE = 30
@@ -205,3 +210,37 @@ def test_a_terminal_sees_progress_and_a_pipe_does_not(tmp_path: Path) -> None:
     assert b"cells" in seen
     assert b"CLOSE_WAIT" in seen
     assert out.startswith(b"{")
+
+
+class KilledAtABarrier(Session):
+    """What runs its first cell is killed just as the host is about to look at it."""
+
+    kill: ClassVar[Callable[[psutil.Process], psutil.Process]]
+    done: ClassVar[bool]
+
+    async def _barrier(self, barrier: Barrier) -> None:
+        if not KilledAtABarrier.done:
+            KilledAtABarrier.done = True
+            job = psutil.Process(self._pid)
+            KilledAtABarrier.kill(job).kill()
+            until(lambda: not job.is_running())
+        await super()._barrier(barrier)
+
+
+@pytest.mark.parametrize(("kill", "lanes"), [(lambda job: job, 1), (lambda job: job.parent(), 2)], ids=["job", "lane"])
+def test_who_dies_unheard_takes_no_other_with_it(
+    monkeypatch: pytest.MonkeyPatch, kill: Callable[[psutil.Process], psutil.Process], lanes: int
+) -> None:
+    """That a job or its lane has died is seen by looking at it, before the lane says so or falls silent."""
+    monkeypatch.setattr(run, "Session", KilledAtABarrier)
+    monkeypatch.setattr(run, "LANES", lanes)
+    monkeypatch.setattr(KilledAtABarrier, "kill", kill, raising=False)
+    monkeypatch.setattr(KilledAtABarrier, "done", False, raising=False)
+    body = payload.load(None)
+    workloads = ("steady", "interrupted", "overlapping")
+    made = plan.make(body.info, ("fixed",), ("close",), workloads, plan.Sizes(1, 4))
+    cells = tuple(cell for cell in made.cells if cell.workload in workloads)
+    under_way = run.Run(Plan(cells, body.info), body.wire, Target(sys.executable))
+    assert run.finish(under_way)
+    report = judge.report(Plan(cells, body.info), under_way.evidence())
+    assert sorted(cell.word for cell in report.cells) == ["no result", "ok", "ok"], report.verdict
