@@ -7,6 +7,7 @@ cell, `{"record": KIND, "cell": NAME, ...fields...}`; a cell is over with its "o
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -86,7 +87,9 @@ def create(path: Path, force: bool = False) -> Iterator[IO[bytes]]:
     """
     new = not path.exists()
     with tempfile.SpooledTemporaryFile(max_size=1 << 24) as earlier:
-        kept = force and _copied(path, earlier)
+        kept = force and path.is_file()
+        if kept:
+            _copy(path, earlier)
         with _opened(path, force) as file:
             try:
                 yield file
@@ -97,21 +100,20 @@ def create(path: Path, force: bool = False) -> Iterator[IO[bytes]]:
                         file.truncate()
                         shutil.copyfileobj(earlier, file)
                     elif new:
-                        path.unlink()
+                        os.unlink(os.path.realpath(path))  # and not a link to it
                 raise
 
 
-def _copied(path: Path, to: IO[bytes]) -> bool:
-    """Whether what a file holds is now there, too: not of what is no file, nor when the disk is full."""
+def _copy(path: Path, to: IO[bytes]) -> None:
     try:
-        if not path.is_file():
-            return False
         with open(path, "rb") as file:
             shutil.copyfileobj(file, to)
         to.seek(0)
-        return True
-    except OSError:
-        return False
+    except OSError as exc:
+        raise UsageError(
+            f"{path} cannot be kept until the run is known to be one: {exc.strerror}",
+            "remove it, or set TMPDIR to a folder that has room for it",
+        ) from None
 
 
 def _opened(path: Path, force: bool) -> IO[bytes]:

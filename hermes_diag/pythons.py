@@ -20,7 +20,7 @@ def resolve(given: str) -> str:
     """
     path = Path(given).expanduser()
     if not given or not path.is_dir():
-        return str(path) if given else given
+        return os.path.expanduser(given)  # of a Path the ./ is gone, and another one on PATH would be meant
     for place in _IN_A_VIRTUALENV:
         if (path / place).is_file():
             return os.path.abspath(path / place)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from hermes_diag.capture import Capture, Recorder
@@ -124,12 +126,48 @@ def _raise_fd_limit(need: int) -> None:
 
 
 def finish(run_: Run | LiveRun) -> bool:
-    """Run to the end; False when the user interrupted it."""
-    try:
-        asyncio.run(run_.run())
-    except KeyboardInterrupt:
-        return False
+    """Run to the end; False when the user interrupted it. Further interrupts are not heard then: what was learnt
+    is being told."""
+    return asyncio.run(_until_interrupted(run_.run()))
+
+
+async def _until_interrupted(work: Coroutine[Any, Any, None]) -> bool:
+    task, interrupted = asyncio.ensure_future(work), asyncio.Event()
+    with _heard(interrupted, task.cancel):
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not interrupted.is_set():
+                raise
+            return False
     return True
+
+
+@contextlib.contextmanager
+def _heard(interrupted: asyncio.Event, stop: Callable[[], object]) -> Iterator[None]:
+    """Stop at the first SIGINT or SIGTERM. As a KeyboardInterrupt, which asyncio makes of the second one, it would
+    come anywhere, in the middle of an end too."""
+
+    def hear() -> None:
+        if not interrupted.is_set():
+            interrupted.set()
+            stop()
+
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    try:
+        for number in before:
+            loop.add_signal_handler(number, hear)
+    except (RuntimeError, ValueError):  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN if interrupted.is_set() else handler)
 
 
 def _first(error: BaseException) -> BaseException:

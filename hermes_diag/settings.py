@@ -114,10 +114,9 @@ def environment(environ: Mapping[str, str]) -> Layer:
     """HERMES_DIAG_FACTORY and so on; an empty variable is not set. Lists are split at white space, allowances
     at semicolons and ends of lines. Raises UsageError for a variable that is nearly one: other tools of ours have
     variables, too, but a slip in the name of the factory would have another one checked."""
-    variables = {_variable(key) for key in FLAGS}
-    for name in sorted(name for name in environ.keys() - variables if name.startswith(_variable(""))):
-        if near := difflib.get_close_matches(name.removeprefix(_variable("")), map(str.upper, FLAGS), n=1, cutoff=0.8):
-            raise UsageError(f"{name}: no such setting; did you mean {_variable(near[0])}?")
+    for name, text in sorted(environ.items()):
+        if text.strip() and (meant := _meant(name)):
+            raise UsageError(f"{name}: no such setting; did you mean {meant}?")
     values: dict[str, Any] = {}
     for key in FLAGS:
         text = environ.get(_variable(key), "").strip()
@@ -131,6 +130,17 @@ def environment(environ: Mapping[str, str]) -> Layer:
         else:
             values[key] = _number(text) if key in LIMITS else text
     return Layer("", values, lambda path: _variable(str(path[0])))
+
+
+def _meant(name: str) -> str | None:
+    """The variable that another one is nearly: in small letters, longer, or with a slip."""
+    start, key = _variable(""), name.upper().removeprefix(_variable(""))
+    variables = {_variable(one): one.upper() for one in FLAGS}
+    if name in variables or not name.upper().startswith(start):
+        return None
+    near = difflib.get_close_matches(key, variables.values(), n=1, cutoff=0.75)
+    longer = [one for one in variables.values() if key.startswith(one) and len(one) > len("CWD")]
+    return next((start + one for one in (*near, *longer)), None)
 
 
 def _variable(key: str) -> str:
@@ -201,8 +211,8 @@ def line_of(text: str, path: Sequence[str | int]) -> int:
     """The line of a TOML document on which the value at `path` stands: tomllib does not say.
 
     Of the lines that name the last key of the path it is the first with which, up to the end of its
-    statement, the document has that value: so no comment, string or other table is mistaken for it. In a
-    statement of many lines it is the one that shows the value, if one does.
+    statement, the document has that value: so no comment, string or other table is mistaken for it. Of an array of
+    many lines it is the one with which it has that element.
     """
     word = str(next(part for part in reversed(path) if isinstance(part, str)))
     defines = re.compile(rf"(?<![\w-])[\"']?{re.escape(word)}[\"']?\s*[=.\]]")
@@ -211,29 +221,52 @@ def line_of(text: str, path: Sequence[str | int]) -> int:
     for first, line in enumerate(lines, start=1):
         if not defines.search(line):
             continue
-        last, found = _statement(lines, first, path, tries)
-        if found is not None:
-            shown = [] if isinstance(found, (dict, list)) else [str(found), str(found).lower()]
-            return next((n for n in range(first, last + 1) if any(one in lines[n - 1] for one in shown)), first)
+        last = _end(lines, first, path, tries)
+        if last is not None:
+            return _element(lines, first, last, path)
     return line_of(text, path[:-1]) if len(path) > 1 else 1
 
 
-def _statement(lines: list[str], first: int, path: Sequence[str | int], tries: Iterator[int]) -> tuple[int, Any]:
-    """The last line of the statement that line `first` is part of, and the value at `path` up to there.
+def _end(lines: list[str], first: int, path: Sequence[str | int], tries: Iterator[int]) -> int | None:
+    """The last line of the statement that line `first` is part of, if the document has a value at `path` up to there.
 
-    None when that takes more `tries` than there are left.
+    None when it has none, or when that takes more `tries` than there are left.
     """
-    for last, _ in zip(range(first, len(lines) + 1), tries, strict=False):
-        try:
-            value: Any = tomllib.loads("".join(lines[:last]))
-            for part in path:
-                value = value[part]
-            return last, value
-        except tomllib.TOMLDecodeError:
-            continue
-        except (KeyError, IndexError, TypeError):
-            break
-    return first, None
+    for last in range(first, len(lines) + 1):
+        if last > first and lines[last - 1].rstrip().endswith(","):
+            continue  # an array that goes on
+        if next(tries, None) is None:
+            return None
+        if (has := _has(lines, last, path)) is not None:
+            return last if has else None
+    return None
+
+
+def _element(lines: list[str], first: int, last: int, path: Sequence[str | int]) -> int:
+    """The first line with which an array, closed there, has that element; of what is no array the first."""
+    low, high = first, last
+    while low < high:
+        middle = (low + high) // 2
+        if _has(lines, middle, path, "\n]"):
+            high = middle
+        else:
+            low = middle + 1
+    if low == last and _has(lines, last - 1, path, "\n]") is None:
+        return first  # no array, even when it is closed before its last line
+    return low
+
+
+def _has(lines: list[str], last: int, path: Sequence[str | int], end: str = "") -> bool | None:
+    """Whether a document of the lines up to `last`, and that end, has a value at `path`; None if it is no document."""
+    try:
+        value: Any = tomllib.loads("".join(lines[:last]) + end)
+        for part in path:
+            value = value[part]
+        return True
+    except tomllib.TOMLDecodeError:
+        return None
+    except (KeyError, IndexError, TypeError):
+        return False
 
 
 # --- checks ------------------------------------------------------------------------------------------

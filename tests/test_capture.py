@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -96,3 +99,26 @@ def test_a_refused_run_changes_no_file(cli: Cli, tmp_path: Path) -> None:
         done = cli("repro", "--factory", "nowhere.clients:make", "--save", path, "--force")
         assert done.returncode == 2, done.stderr
         assert (path.read_bytes() if path.exists() else None) == content
+
+
+def test_a_link_to_what_was_not_there(cli: Cli, tmp_path: Path) -> None:
+    """What the refused run has made goes, and not the link to it."""
+    link = tmp_path / "link"
+    link.symlink_to("nowhere")
+    assert cli("check", "nowhere.clients:make", "--save", link, "--force").returncode == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
+    assert link.is_symlink()
+
+
+def test_what_cannot_be_kept_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no room for it while it is not known whether the run is one."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(b"of yesterday")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(UsageError, match="No space left"), capture.create(path, force=True):
+        pass
+    assert path.read_bytes() == b"of yesterday"

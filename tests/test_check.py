@@ -462,6 +462,21 @@ def test_a_refusal_on_github(repository: Path) -> None:
     assert (at, message.partition(": ")[0]) == ({"title": "hermes-diag"}, "HERMES_DIAG_FACTORY")
 
 
+def test_whose_mistake_it_is(repository: Path) -> None:
+    """A file that exists is not the factory's fault; and no text of a user's begins a line of its own."""
+    place = on_github(repository)
+    (repository / "run.jsonl").write_text("of yesterday")
+    done = run(repository, "--save", "run.jsonl", **place)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert commands(done.stderr) == [({"title": "hermes-diag"}, "run.jsonl exists: name another file, or add --force")]
+    assert "hermes-diag: run.jsonl exists\n" in done.stderr
+    for arguments in (["--cwd", "a\n::warning::b"], ["--limit", "x\n::warning::b"], ["--python", "a\n::warning::b"]):
+        done = run(repository, *arguments, **place)
+        assert done.returncode == 2
+        assert len(commands(done.stderr)) == 1
+        assert not re.search("^::warning", done.stderr, re.MULTILINE), done.stderr
+
+
 def test_two_results_in_one_file(cli: Cli, tmp_path: Path) -> None:
     """Refused before the run: the second would end the first."""
     done = cli("check", "--junit", "a.xml", "--markdown", "./a.xml")

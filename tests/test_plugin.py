@@ -963,6 +963,11 @@ def test_children():
         hold(end)
     KEPT.append(Fork(pid))
     os.read(pipe, 1)
+    pid = os.fork()  # which opens nothing
+    if pid == 0:
+        time.sleep(20)
+        os._exit(0)
+    KEPT.append(Fork(pid))
 """
 
 
@@ -976,7 +981,7 @@ def test_which_child_it_was(run: Run) -> None:
 
 
 TASKS = """
-import asyncio, types
+import asyncio, concurrent.futures, types
 # To us it is a library: its code is said to be installed.
 library = types.ModuleType("library")
 exec(compile('''
@@ -987,24 +992,137 @@ async def deep(to, kept):
     await asyncio.gather(asyncio.create_task(connect(to, kept)))
 ''', "/nowhere/site-packages/library.py", "exec"), library.__dict__)
 
+TO = LISTENER.getsockname()
+
 async def mine(call):
-    await asyncio.create_task(call(LISTENER.getsockname(), KEPT))  # this one
+    await asyncio.create_task(call(TO, KEPT))  # this one
 
 async def other():
     await asyncio.sleep(0.2)
 
-async def main(call):
+async def by_gather(call):
     await asyncio.gather(other(), mine(call), other())
+
+async def by_wait_for(call):
+    await asyncio.wait_for(call(TO, KEPT), 5)  # this one
+
+async def by_wait(call):
+    await asyncio.wait([asyncio.create_task(call(TO, KEPT)), asyncio.create_task(other())])  # this one
+
+async def by_group(call):
+    async with asyncio.TaskGroup() as group:  # this one
+        group.create_task(call(TO, KEPT))
 
 @pytest.mark.limit_sockets(settle=0)
 @pytest.mark.parametrize("call", [library.connect, library.deep])
-def test_it(call):
-    asyncio.run(main(call))
+@pytest.mark.parametrize("how", [by_gather, by_wait_for, by_wait, by_group])
+def test_it(how, call):
+    asyncio.run(how(call))
+
+async def not_yet():
+    task = asyncio.create_task(library.connect(TO, KEPT))
+    await asyncio.sleep(0.2)
+    await task
+
+async def not_yet_in_a_group():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(library.connect(TO, KEPT))
+        await asyncio.sleep(0.2)
+
+async def by_hand():
+    sock = socket.socket()  # this one
+    sock.setblocking(False)
+    KEPT.append(sock)
+    task = asyncio.create_task(asyncio.get_running_loop().sock_connect(sock, TO))
+    await asyncio.sleep(0.2)
+    await task
+
+@pytest.mark.limit_sockets(settle=0)
+@pytest.mark.parametrize("how", [not_yet, not_yet_in_a_group])
+def test_nobody_waits(how):
+    asyncio.run(how())  # this one
+
+@pytest.mark.limit_sockets(settle=0)
+def test_by_hand():
+    asyncio.run(by_hand())
+
+@pytest.mark.limit_sockets(settle=0)
+def test_by_a_thread():
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        sock = socket.socket()  # this one
+        KEPT.append(sock)
+        pool.submit(sock.connect, TO).result()
 """
 
 
 def test_which_task_waited(run: Run) -> None:
-    """Of several tasks of one's own it is the one that waits for the library's, also through another of those."""
+    """Of many tasks it is the one that waits for the library's, in any of the ways to wait, also through another of
+    those; when none does yet, no line is made up. A line of one's own is not lost to one that says less."""
     done = run(TASKS)
-    assert outcome(done) == "2 failed", done.stdout
-    assert len(re.findall(r"opened at test_it.py:\d+ in mine\n.*# this one", done.stdout)) == 2, done.stdout
+    assert outcome(done) == "12 failed", done.stdout
+    assert len(re.findall(r"opened at test_it.py:\d+ in \w+\n.*# this one", done.stdout)) == 12, done.stdout
+
+
+def test_a_marked_test_runs_as_it_does_without(run: Run) -> None:
+    """What a signal's handler raises comes through; a thread that nobody refers to any more goes; another
+    os.path.realpath leads no later test astray; and what a thread reads from is found after thousands of others."""
+    done = run(
+        """
+        import signal, time, weakref
+        pytestmark = pytest.mark.limit_sockets(settle=0)
+
+        def test_a_handler_is_heard():
+            def late(*_): raise TimeoutError
+            signal.signal(signal.SIGALRM, late)
+            heard = 0
+            for _ in range(50):
+                signal.setitimer(signal.ITIMER_REAL, 0.005)
+                try:
+                    end = time.monotonic() + 5
+                    while time.monotonic() < end:
+                        socket.socket().close()
+                except TimeoutError:
+                    heard += 1
+            assert heard == 50
+
+        @pytest.fixture(scope="module")
+        def threads():
+            class Polls(threading.Thread):
+                def run(self): stop.wait()
+            stop = threading.Event()
+            found = [Polls(), stop]
+            found[0].start()
+            yield found
+
+        def test_before(threads): pass
+
+        def test_a_thread_goes(threads):
+            polls, stop = threads.pop(0), threads.pop()
+            stop.set()
+            polls.join()
+            there = weakref.ref(polls)
+            del polls
+            assert there() is None
+
+        def test_elsewhere(monkeypatch):
+            monkeypatch.setattr(os.path, "realpath", lambda path, **_: "/nowhere" + str(path))
+            socket.socket().close()
+
+        def test_leaks(): KEPT.append(socket.create_server(("127.0.0.1", 0)))  # this one
+
+        def test_many():
+            sock = socket.create_connection(LISTENER.getsockname())
+            KEPT.append(threading.Thread(target=os.read, args=(sock.fileno(), 1), daemon=True))
+            KEPT[-1].start()
+            time.sleep(0.1)
+            sock.close()
+            for _ in range(5000):
+                socket.create_server(("127.0.0.1", 0)).close()
+        """,
+        "-o",
+        "limit_sockets_default=threads=none",
+    )
+    assert outcome(done) == "2 failed, 4 passed", done.stdout
+    assert re.search(r"opened at test_it.py:\d+ in test_leaks\n.*# this one", done.stdout), done.stdout
+    assert "no descriptor left: a thread still waits in it" in done.stdout

@@ -148,3 +148,11 @@ def test_a_program_that_hangs(tmp_path: Path) -> None:
         pytest.raises(CannotMeasure, match="was silent for"),
     ):
         run.finish(run.Run(plan_, payload.load(None).wire, Target(str(hangs))))
+
+
+def test_a_program_of_this_folder(cli: Cli, tmp_path: Path) -> None:
+    """./true is not the one on PATH."""
+    (tmp_path / "true").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (tmp_path / "true").chmod(0o755)
+    done = cli("repro", "--python", "./true", "--workload", "steady", "--turns", "2")
+    assert done.returncode == 0, done.stderr

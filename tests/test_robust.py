@@ -17,6 +17,7 @@ import pytest
 from conftest import Cli, runs
 from custom import run_flawed
 
+from hermes_diag import cli as command_line
 from hermes_diag import judge, payload, plan, run
 from hermes_diag.gateway.contract import Barrier
 from hermes_diag.interpreter import Target
@@ -84,6 +85,37 @@ def test_ctrl_c_prints_what_was_learnt(tmp_path: Path) -> None:
     assert b"interrupted" in err
     assert b"Traceback" not in err
     assert not psutil.wait_procs(started, timeout=2)[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("gap", [0, 0.001, 0.02])
+def test_more_than_one_interrupt(tmp_path: Path, number: int, gap: float) -> None:
+    """The second and third change nothing: what was learnt is told all the same."""
+    saved = tmp_path / "run.jsonl"
+    with subprocess.Popen([*COMMAND, "--save", saved], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as host:
+        until(lambda: b'"record":"outcome"' in (saved.read_bytes() if saved.exists() else b""))
+        started = family(host)
+        for _ in range(3):
+            host.send_signal(number)
+            time.sleep(gap)
+        out, err = host.communicate(timeout=PATIENCE)
+    assert host.returncode == 130
+    assert b"What happened" in out
+    assert err.decode().splitlines()[-1] == "interrupted: this is what was measured until then"
+    assert len(err.splitlines()) == 2, err
+    assert not psutil.wait_procs(started, timeout=2)[1]
+
+
+def test_an_interrupt_in_disguise(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before Python 3.12 one that comes while a class is being made is a RuntimeError."""
+
+    def interrupted() -> int:
+        raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
+
+    monkeypatch.setattr(command_line, "_run", interrupted)
+    with pytest.raises(SystemExit) as left:
+        command_line.main()
+    assert (left.value.code, capsys.readouterr().err) == (130, "hermes-diag: interrupted\n")
 
 
 @pytest.mark.parametrize("which", ["job", "lane"])

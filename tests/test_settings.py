@@ -90,13 +90,22 @@ def _value(found: Any, key: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("FACTROY", "FACTORY"), ("WORKLOAD", "WORKLOADS"), ("CLOSE_WAITS_LEFT", "CLOSE_WAIT_LEFT")]
+    ("name", "meant"),
+    [
+        ("FACTROY", "FACTORY"),
+        ("factory", "FACTORY"),
+        ("FACTORIES", "FACTORY"),
+        ("WORKLOAD", "WORKLOADS"),
+        ("ALLOWANCES", "ALLOW"),
+        ("CLOSE_WAITS_LEFT", "CLOSE_WAIT_LEFT"),
+    ],
 )
 def test_a_slip_in_a_variable(name: str, meant: str) -> None:
     """Refused: without it the factory meant would not be the one that is checked."""
     with pytest.raises(UsageError) as refused:
         settings.environment({f"HERMES_DIAG_{name}": "x"})
     assert refused.value.message == f"HERMES_DIAG_{name}: no such setting; did you mean HERMES_DIAG_{meant}?"
+    assert settings.environment({f"HERMES_DIAG_{name}": " "}).values == {}  # an empty variable is not set
 
 
 @pytest.mark.parametrize("name", ["DEBUG", "WORKER_PYTHONS", "OLD_PYTHONS", "HERMES_PYTHONS", "GOLDEN_PYTHON"])
@@ -275,3 +284,20 @@ def test_what_is_overridden_is_checked_too() -> None:
     """A mistake in the file does not wait for the day on which the flag is left out."""
     with pytest.raises(UsageError, match="a string, not 5"):
         resolve("[tool.hermes-diag]\nfactory = 5\n", factory="a:b")
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "line"),
+    [
+        ('faults = [\n "a",  # not "b"\n "b",\n]', ("faults", 1), 4),
+        ('faults = [\n "a:every=2",\n "a:every",\n]', ("faults", 1), 4),
+        ("faults = [\n" + ' "a",\n' * 800 + ' "b"\n]', ("faults", 800), 803),
+        ('faults = [ "a",\n "b", "c" ] # x', ("faults", 2), 3),
+        ('faults = [\n "a"\n ,\n "b"\n,]', ("faults", 1), 5),
+        ('allow = [\n {finding="a", reason="b"},\n {finding="c", reason="d"},\n]', ("allow", 1, "reason"), 4),
+        ('[[tool.hermes-diag.allow]]\nfinding = "a"\nreason = """b\nc"""', ("allow", 0, "reason"), 4),
+    ],
+)
+def test_the_line_of_an_element(text: str, path: tuple[str | int, ...], line: int) -> None:
+    """Where it stands, not where its text stands too."""
+    assert settings.line_of(f"[tool.hermes-diag]\n{text}", ("tool", "hermes-diag", *path)) == line

@@ -42,6 +42,9 @@ def main() -> None:
         _say(f"the system refused: {exc.strerror or type(exc).__name__}{named}", _CURES.get(exc.errno or 0, ""))
         code = COULD_NOT_MEASURE
     except Exception as exc:
+        if _of_an_interrupt(exc):
+            _say("interrupted")
+            sys.exit(_flushed(INTERRUPTED))
         if os.environ.get("HERMES_DIAG_DEBUG"):
             raise
         _say(f"internal error: {type(exc).__name__} at {_place(exc)}", "set HERMES_DIAG_DEBUG=1 for the traceback")
@@ -96,9 +99,22 @@ def _place(exc: Exception) -> str:
     return f"{os.path.basename(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}" if last else "?"
 
 
+def _of_an_interrupt(error: BaseException | None) -> bool:
+    """Before Python 3.12 one that comes while a class is being made (__set_name__) is made a RuntimeError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def _say(message: str, hint: str = "") -> None:
+    message, hint = map(_on_one_line, (message, hint))
     with contextlib.suppress(OSError):  # without a stderr the exit code has to do
         sys.stderr.write(f"hermes-diag: {message}\n" + (f"  {hint}\n" if hint else ""))
+
+
+def _on_one_line(text: str) -> str:
+    """What a user wrote may hold ends of lines: GitHub would take the next line for a command of ours."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def __getattr__(name: str) -> Any:

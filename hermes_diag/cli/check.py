@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +24,20 @@ Examples:
 """
 
 
+def _annotated(command: Callable[..., None]) -> Callable[..., None]:
+    """On GitHub what is refused is an annotation, too."""
+
+    @functools.wraps(command)
+    def annotated(*given: Any, **named: Any) -> None:
+        from hermes_diag.cli import github
+
+        with github.refusals():
+            command(*given, **named)
+
+    return annotated
+
+
+@_annotated
 def command(
     spec: Annotated[
         str | None,
@@ -102,8 +118,7 @@ def command(
         "factory": spec, "python": python, "cwd": str(cwd) if cwd else None,
         "workloads": workload, "faults": fault, "allow": allow,
     }  # fmt: skip
-    with github.refusals():
-        settings = configuration.load(given, limit or ())
+    settings = configuration.load(given, limit or ())
     refuse_same_files({"--save": save, "--junit": junit, "--markdown": markdown, "--baseline": baseline})
     folder = Path(settings.cwd) if settings.cwd else None
     where = target.make(settings.python or sys.executable, folder, env)
@@ -113,13 +128,14 @@ def command(
     reports = ((junit, junit_xml.render), (markdown, summary.render))
     files = [(ReportFile(path), render) for path, render in reports if path]
     trouble, interrupted = "", False
-    # A module's factory may turn out to be missing only when its interpreter has looked.
-    with github.refusals(), configuration.blamed_on(settings, "factory"), ExitStack() as stack:
+    with ExitStack() as stack:
         capture = Capture(stack.enter_context(create(save, force)), plan) if save else None
         progress = stack.enter_context(Progress(plan, output.progress_console()))
         run_ = run.Run(plan, body.wire, where, capture, progress)
         try:
-            interrupted = not run.finish(run_)
+            # A module's factory may turn out to be missing only when its interpreter has looked.
+            with configuration.blamed_on(settings, "factory"):
+                interrupted = not run.finish(run_)
         except CannotMeasure as exc:  # is a result too: the files must not show an older one
             trouble = "; ".join(filter(None, (exc.message, exc.hint)))
     report = checks.judge(plan, run_.evidence(), settings, before, trouble, interrupted)

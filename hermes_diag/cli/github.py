@@ -25,8 +25,8 @@ def refusals() -> Iterator[None]:
         yield
     except HermesDiagError as exc:
         if is_there():
-            place = re.match(r"(?P<file>[^:\n]+):(?P<line>[0-9]+): ", exc.message)
-            file, line = (_in_workspace(Path(place["file"])), int(place["line"])) if place else ("", None)
+            place = re.match(r"(?P<file>[^:]+\.toml):(?:(?P<line>[0-9]+):)? ", exc.message)
+            file, line = (_in_workspace(Path(place["file"])), int(place["line"] or 1)) if place else ("", None)
             with contextlib.suppress(OSError):  # without a stderr the exit code has to do
                 print(github.error(file, line, "hermes-diag", str(exc)), file=sys.stderr)
         raise

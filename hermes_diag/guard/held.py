@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ class Held:
 
     targets: dict[int, str] = field(default_factory=dict)
     children: dict[int, dict[int, int]] = field(default_factory=dict)  # pid -> KEY -> fd
-    threads: set[threading.Thread] = field(default_factory=set)
+    threads: weakref.WeakSet[threading.Thread] = field(default_factory=weakref.WeakSet)  # not to keep one alive
 
     def sockets(self) -> dict[int, int]:
         """KEY -> fd of this process; of several descriptors of one socket, one."""
@@ -62,7 +63,7 @@ def now(spared: Collection[int] = ()) -> Held:
     children = backend.children()
     server = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)
     children.pop(getattr(server, "_forkserver_pid", None), None)  # started once for the life of the process
-    return Held(targets, children, _threads())
+    return Held(targets, children, weakref.WeakSet(_threads()))
 
 
 def kept_loop() -> Any:
@@ -94,7 +95,9 @@ def _threads() -> set[threading.Thread]:
     for whatever comes next is not the test's to end."""
     own = {thread for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)}
     frames = sys._current_frames()
-    return {thread for thread in own if not _kept_by_trio(frames.get(thread.ident or 0))}
+    found = {thread for thread in own if not _kept_by_trio(frames.get(thread.ident or 0))}
+    frames.clear()  # ours is among them: a cycle that would keep the threads until garbage is collected
+    return found
 
 
 def _kept_by_trio(frame: FrameType | None) -> bool:

@@ -103,7 +103,7 @@ def look(before: Held, openings: Openings, limits: Limits) -> Left:
     loops, known = _loops(openings), _known(before, openings)
     fds = [held.descriptors_of(loop) for loop in loops]
     after = held.now({fd for own in fds if own and held.backend.key(own[0]) not in known for fd in own})
-    threads = after.threads - before.threads - {thread for loop in loops for thread in held.threads_of(loop)}
+    threads = set(after.threads) - set(before.threads) - {thread for loop in loops for thread in held.threads_of(loop)}
     return Left(
         _sockets(before, after, openings, limits),
         _fds(before, after),

@@ -20,15 +20,12 @@ import sysconfig
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from hermes_diag.guard import held
-from hermes_diag.guard.backends import sockets_of
-
-if TYPE_CHECKING:
-    import psutil
+from hermes_diag.guard.backends import Place, sockets_of
 
 #: Openings remembered before those whose socket is closed are forgotten.
 _MANY = 4096
@@ -55,8 +52,8 @@ class Opening(NamedTuple):
     at: seconds of `clock`. lines: of the code under test and its test, the innermost first; where
     there are none, of the library. thread: the name of the thread if not the main one. started: where that
     thread was started. to: where a socket was to be connected, if that was an address: of one that was reset the
-    kernel does not show it any more. accepted: the lines are those that opened the server, which no line of
-    one's own asked for this connection.
+    kernel does not show it any more. direct: a line of one's own called for it, not what an event loop or another
+    thread goes on with. accepted: the lines are those that opened the server, since none called for this connection.
     """
 
     at: float
@@ -64,6 +61,7 @@ class Opening(NamedTuple):
     thread: str = ""
     started: tuple[Line, ...] = ()
     to: tuple[str, int] | None = None
+    direct: bool = False
     accepted: bool = False
 
 
@@ -73,8 +71,8 @@ class Openings:
     def __init__(self) -> None:
         self._by_key: dict[int, Opening] = {}
         self._unborn: list[tuple[weakref.ref[socket.socket], Opening, int]] = []  # with the thread
-        # The last first: what has the pid, the command line.
-        self._processes: list[tuple[Callable[[], Any], tuple[bytes, ...], Opening]] = []
+        self._popens: list[tuple[weakref.ref[Any], Opening]] = []  # subprocess.Popen, which has the pid
+        self._forks: dict[int, Opening] = {}  # by pid
         self._threads: weakref.WeakKeyDictionary[threading.Thread, Opening] = weakref.WeakKeyDictionary()
         self._paused = False
         self.loops: weakref.WeakSet[Any] = weakref.WeakSet()  # of asyncio, in which something was opened or started
@@ -101,23 +99,19 @@ class Openings:
         """Where a child, or the one that it descends from, was started by subprocess or by a fork."""
         import psutil
 
+        known = dict(self._forks)
+        for ref, opening in self._popens:
+            known[getattr(ref(), "pid", 0)] = opening
         try:
             process = psutil.Process(pid)
             for one in (process, *process.parents()):
-                if opening := self._start_of(one):
-                    return opening
+                if one.pid == os.getpid():
+                    break
+                if one.pid in known:
+                    return known[one.pid]
         except psutil.Error:
             pass
         return None
-
-    def _start_of(self, process: psutil.Process) -> Opening | None:
-        """By its pid, as long as the Popen that has it is there; else it is the last one with that command line."""
-        known = [(getattr(has_pid(), "pid", None), args, opening) for has_pid, args, opening in self._processes]
-        for pid, _, opening in known:
-            if pid == process.pid:
-                return opening
-        command = tuple(map(os.fsencode, process.cmdline())) if known else ()
-        return next((opening for pid, args, opening in known if pid is None and args == command), None)
 
     def start(self, thread: threading.Thread) -> None:
         """A thread that is about to be started."""
@@ -128,12 +122,8 @@ class Openings:
         if self._paused:
             return
         frame = sys._getframe(2)
-        if event in _STARTS:
-            # The Popen of subprocess, or that of multiprocessing.
-            starts = frame.f_locals.get("self") if is_stdlib(frame.f_code.co_filename) else None
-            has_pid = _nothing if starts is None else weakref.ref(starts)
-            command = args[1] if args else sys.orig_argv  # a fork is called what we are
-            self._processes.insert(0, (has_pid, tuple(map(os.fsencode, command)), self._opening(frame)))
+        if event == "subprocess.Popen":
+            self._popens.append((weakref.ref(frame.f_locals["self"]), self._opening(frame)))
             return
         self._give_birth()
         sock = args[0]
@@ -142,6 +132,11 @@ class Openings:
         else:
             to = _address(args[1]) if event == "socket.connect" else None
             self._note(_socket.socket.fileno(sock), self._opening(frame)._replace(to=to), again=True)
+
+    def fork(self, pid: int) -> None:
+        """A child of that pid was just forked."""
+        if not self._paused:
+            self._forks[pid] = self._opening(sys._getframe(2))
 
     def _announce(self, sock: socket.socket, frame: FrameType) -> None:
         """The event comes before the socket has its descriptor, unless it is made around one (accept, pairs)."""
@@ -169,25 +164,29 @@ class Openings:
                 self._unborn.append((ref, opening, thread))
 
     def _note(self, fd: int, opening: Opening, again: bool = False) -> bool:
-        """Remember a socket by its KEY; False: it has none. again: this line says more than an earlier one."""
+        """Remember a socket by its KEY; False: it has none. again: it was opened before, but this line says more,
+        unless that one called for it and this one does not."""
         try:
             key = held.backend.key(fd)
         except OSError:
             return False
         if key is None:
             return False
-        known = key in self._by_key
+        known = self._by_key.get(key)
         # Of a KEY that is used again each birth is another socket, and what was not born meanwhile is from before.
         if (known or not again) if held.backend.REUSES_KEYS else (again or not known):
+            if again and known and known.direct and not opening.direct:
+                opening = known._replace(to=opening.to)
             self._by_key[key] = opening
             if len(self._by_key) % _MANY == 0:
                 self._forget()
         return True
 
     def _forget(self) -> None:
-        """Drop what is closed, so that a test may open a million sockets."""
+        """Drop what is closed, so that a test may open a million sockets; not that in which a thread still waits."""
         still = sockets_of(held.backend.descriptors())
-        for key in [key for key in self._by_key if key not in still]:
+        without: dict[int, Place] = {key: (None, None) for key in self._by_key if key not in still}
+        for key in without.keys() - held.backend.rows(without).keys():
             del self._by_key[key]
 
     def _opening(self, frame: FrameType | None, server: Opening | None = None) -> Opening:
@@ -196,20 +195,17 @@ class Openings:
         if (asyncio := sys.modules.get("asyncio")) and (loop := asyncio._get_running_loop()):
             self.loops.add(loop)
         all_lines, own, below = _lines(frame)
-        if server and not (own and below):
+        direct = bool(own) and below
+        if server and not direct:
             return server._replace(at=now, accepted=True)
         if not below:
             # A task that a library made: the lines of the task which waits say more than the runner's.
             own = _waiting_lines() or own
         thread = threading.current_thread()
         if thread is threading.main_thread():
-            return Opening(now, own or all_lines)
+            return Opening(now, own or all_lines, direct=direct)
         started = self._threads.get(thread)
-        return Opening(now, own or all_lines, thread.name, started.lines if started else ())
-
-
-def _nothing() -> Any:
-    """In the place of a reference to what has the pid of a child."""
+        return Opening(now, own or all_lines, thread.name, started.lines if started else (), direct=direct)
 
 
 def _address(given: Any) -> tuple[str, int] | None:
@@ -256,33 +252,43 @@ def _waiting_lines() -> tuple[Line, ...]:
 
 
 def _of_asyncio(asyncio: Any) -> tuple[Line, ...]:
-    """asyncio knows no parents: it is the task that waits for this one, or else the one other task that has own
-    lines; nothing when there are several."""
+    """asyncio knows no parents; but what waits for a task has left a callback with it. Nothing when nobody waits
+    yet, and when several do."""
     try:
-        me, tasks = asyncio.current_task(), asyncio.all_tasks()
+        me = asyncio.current_task()
     except (AttributeError, RuntimeError):
         return ()
-    if me is None:  # a callback, of a server for example: nobody waits for it
-        return ()
-    nearest, below = {me}, {me}
-    while nearest:
-        nearest = {task for task in tasks - below if _waits_for(task, nearest)}
-        if found := _lines_of(nearest):
-            break
-        below |= nearest
-    else:
-        found = _lines_of(tasks - {me})
-    return found[0] if len(found) == 1 else ()
+    waiting, found = [me], []
+    for future in waiting:  # which grows
+        for callback, *_ in getattr(future, "_callbacks", None) or ():
+            for one in _behind(callback):
+                if asyncio.isfuture(one) and not any(one is other for other in waiting) and len(waiting) < _DEPTH:
+                    lines = _suspended(one.get_coro()) if hasattr(one, "get_coro") else ()
+                    found += [lines] if lines else []
+                    waiting += [] if lines else [one]
+    return found[0] if len(set(found)) == 1 else ()
 
 
-def _waits_for(task: Any, others: set[Any]) -> bool:
-    """Whether it waits for one of them, by itself or by asyncio.gather; what else there is shows no future."""
-    future = getattr(task, "_fut_waiter", None)
-    return future in others or not others.isdisjoint(getattr(future, "_children", ()))
+def _behind(callback: Any) -> list[Any]:
+    """What a callback of a future is for: a task that awaits it, the future of gather, wait, wait_for or shield, the
+    task in which a group of tasks lives."""
+    things = [getattr(callback, "__self__", None), *getattr(callback, "args", ())]
+    for cell in getattr(callback, "__closure__", None) or ():
+        with contextlib.suppress(ValueError):  # empty
+            things.append(cell.cell_contents)
+    homes = [getattr(one, "_parent_task", None) for one in things]  # asyncio.TaskGroup
+    homes += [getattr(getattr(one, "cancel_scope", None), "_host_task", None) for one in things]  # that of anyio
+    return [*things, *(task for task in homes if task is not None and _waits_at_the_end(task))]
 
 
-def _lines_of(tasks: set[Any]) -> list[tuple[Line, ...]]:
-    return [lines for task in tasks if (lines := _suspended(task.get_coro()))]
+def _waits_at_the_end(task: Any) -> bool:
+    """Whether a task stands at the end of an `async with`, and not somewhere within it."""
+    coroutine = task.get_coro()
+    while coroutine is not None:
+        if getattr(coroutine, "__name__", "") == "__aexit__":
+            return True
+        coroutine = getattr(coroutine, "cr_await", None)
+    return False
 
 
 def _of_trio(trio: Any) -> tuple[Line, ...]:
@@ -308,7 +314,8 @@ def _suspended(coroutine: Any) -> tuple[Line, ...]:
     return tuple(reversed(lines))
 
 
-_STDLIB = tuple({os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")})
+_realpath = os.path.realpath  # which a test may put something else in the place of
+_STDLIB = tuple({_realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")})
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -322,20 +329,22 @@ def is_own(file: str) -> bool:
 @functools.cache
 def is_stdlib(file: str) -> bool:
     """Whether a file is of Python itself, or no file."""
-    path = os.path.realpath(file)
+    path = _realpath(file)
     return file.startswith("<") or (path.startswith(_STDLIB) and not any(folder in path for folder in _INSTALLED))
 
 
-_STARTS = frozenset({"subprocess.Popen", "os.fork"})
-_EVENTS = _STARTS | {"socket.__new__", "socket.connect", "socket.bind"}
+_EVENTS = frozenset({"socket.__new__", "socket.connect", "socket.bind", "subprocess.Popen"})
 _watching: Openings | None = None
 _installed = False
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     if _watching is not None and event in _EVENTS:
-        with contextlib.suppress(Exception):  # it must never break what it looks at
+        try:
             _watching.see(event, args)
+        except Exception as exc:
+            if not _is_ours(exc):
+                raise
 
 
 _start_thread = threading.Thread.start
@@ -344,9 +353,34 @@ _start_thread = threading.Thread.start
 @functools.wraps(_start_thread)
 def _start(self: threading.Thread) -> None:
     if _watching is not None:
-        with contextlib.suppress(Exception):
+        try:
             _watching.start(self)
+        except Exception as exc:
+            if not _is_ours(exc):
+                raise
     _start_thread(self)
+
+
+def _forked() -> None:
+    if _watching is not None:
+        try:
+            pid = held.backend.newest_child()
+            if pid is not None:
+                _watching.fork(pid)
+        except Exception as exc:
+            if not _is_ours(exc):
+                raise
+
+
+def _is_ours(exc: Exception) -> bool:
+    """Whether we failed, who must never break what we look at; else it is what a signal's handler raised meanwhile."""
+    trace = exc.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(_OURS) and not is_stdlib(file):
+            return False
+        trace = trace.tb_next
+    return True
 
 
 def watch(openings: Openings | None) -> Openings | None:
@@ -356,6 +390,8 @@ def watch(openings: Openings | None) -> Openings | None:
         sys.addaudithook(_hook)
         # Python tells an audit hook of new threads since 3.12 only.
         threading.Thread.start = _start  # type: ignore[method-assign]
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_parent=_forked)
         _installed = True
     before, _watching = _watching, openings
     return before

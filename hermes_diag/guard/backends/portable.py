@@ -70,6 +70,13 @@ def children() -> dict[int, dict[int, int]]:
     return found
 
 
+def newest_child() -> int | None:
+    import psutil
+
+    found = max(psutil.Process().children(), key=psutil.Process.create_time, default=None)
+    return found.pid if found else None
+
+
 def key(fd: int) -> int | None:
     return fd if stat.S_ISSOCK(os.fstat(fd).st_mode) else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterable, Mapping
 
 from hermes_diag.errors import CannotMeasure
@@ -28,6 +29,11 @@ def children() -> dict[int, dict[int, int]]:
         with contextlib.suppress(OSError):  # ended, or not ours to see
             found[pid] = sockets_of(_targets(str(pid)))
     return found
+
+
+def newest_child() -> int | None:
+    pids = list(_children_of("self", str(threading.get_native_id())))
+    return pids[-1] if pids else None
 
 
 def key(fd: int) -> int | None:
@@ -60,14 +66,18 @@ def _descendants(pid: str) -> Iterable[int]:
     except OSError:
         return
     for task in tasks:
-        try:
-            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
-                pids = file.read().split()
-        except OSError:
-            continue
-        for child in pids:
-            yield int(child)
-            yield from _descendants(child.decode())
+        for child in _children_of(pid, task):
+            yield child
+            yield from _descendants(str(child))
+
+
+def _children_of(pid: str, task: str) -> Iterable[int]:
+    """Those that a thread has started, the last one last."""
+    try:
+        with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+            return list(map(int, file.read().split()))
+    except OSError:
+        return []
 
 
 def _table() -> dict[int, SocketRow]:
