@@ -278,17 +278,20 @@ def _behind(callback: Any) -> list[Any]:
             things.append(cell.cell_contents)
     homes = [getattr(one, "_parent_task", None) for one in things]  # asyncio.TaskGroup
     homes += [getattr(getattr(one, "cancel_scope", None), "_host_task", None) for one in things]  # that of anyio
-    return [*things, *(task for task in homes if task is not None and _waits_at_the_end(task))]
+    return [*things, *(task for task in homes if task is not None and _waits_for_its_group(task))]
 
 
-def _waits_at_the_end(task: Any) -> bool:
-    """Whether a task stands at the end of an `async with`, and not somewhere within it."""
-    coroutine = task.get_coro()
+def _waits_for_its_group(task: Any) -> bool:
+    """Whether a task stands at the end of a group, or in a library that has made one; and not at a line of one's own
+    within an `async with`."""
+    coroutine, inner = task.get_coro(), ""
     while coroutine is not None:
         if getattr(coroutine, "__name__", "") == "__aexit__":
             return True
+        code = getattr(coroutine, "cr_code", None)
+        inner = code.co_filename if code and not is_stdlib(code.co_filename) else inner
         coroutine = getattr(coroutine, "cr_await", None)
-    return False
+    return not is_own(inner)
 
 
 def _of_trio(trio: Any) -> tuple[Line, ...]:
