@@ -199,7 +199,10 @@ class Lane:
 
     async def event(self) -> Any:
         """The next event, checked against the contract. Raises Gone at the end of the stream."""
-        line = await self._events.readline()
+        try:
+            line = await self._events.readline()
+        except ConnectionError:  # killed with a command unread
+            line = b""
         if not line.endswith(b"\n"):
             self.gone = True
             raise Gone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import signal
@@ -20,8 +21,9 @@ from custom import run_flawed
 from hermes_diag import cli as command_line
 from hermes_diag import judge, payload, plan, run
 from hermes_diag.gateway.contract import Barrier
-from hermes_diag.interpreter import Target
+from hermes_diag.interpreter import Gone, Interpreter, Target
 from hermes_diag.model import Plan
+from hermes_diag.provider import replies
 from hermes_diag.session import Session
 
 COMMAND = [sys.executable, "-m", "hermes_diag", "repro"]
@@ -242,6 +244,26 @@ def test_a_terminal_sees_progress_and_a_pipe_does_not(tmp_path: Path) -> None:
     assert b"cells" in seen
     assert b"CLOSE_WAIT" in seen
     assert out.startswith(b"{")
+
+
+def test_a_lane_that_is_killed_with_an_unread_command() -> None:
+    """The kernel calls its end a reset; it is gone all the same, however often it is asked."""
+
+    async def main() -> None:
+        warm = "responses", b"".join(replies.stream("responses", "gpt-5"))
+        async with Interpreter(Target(sys.executable), warm=warm) as worker:
+            (lane,) = worker.lanes
+            await lane.hello()
+            (process,) = psutil.Process(worker._process.pid).children()
+            process.suspend()
+            await lane.go()
+            process.kill()
+            for _ in range(2):
+                with pytest.raises(Gone):
+                    await lane.event()
+            assert lane.gone
+
+    asyncio.run(main())
 
 
 class KilledAtABarrier(Session):
