@@ -341,13 +341,33 @@ _watching: Openings | None = None
 _installed = False
 
 
+class _Unnoticed:
+    """We must never break what we look at: of exceptions only those that are not ours come through."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> bool:
+        return isinstance(exc, Exception) and _is_ours(exc)
+
+
+_unnoticed = _Unnoticed()
+
+
+def _is_ours(exc: Exception) -> bool:
+    """Whether we failed; else it is what a signal's handler raised meanwhile."""
+    trace = exc.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(_OURS) and not is_stdlib(file):
+            return False
+        trace = trace.tb_next
+    return True
+
+
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     if _watching is not None and event in _EVENTS:
-        try:
+        with _unnoticed:
             _watching.see(event, args)
-        except Exception as exc:
-            if not _is_ours(exc):
-                raise
 
 
 _start_thread = threading.Thread.start
@@ -356,34 +376,17 @@ _start_thread = threading.Thread.start
 @functools.wraps(_start_thread)
 def _start(self: threading.Thread) -> None:
     if _watching is not None:
-        try:
+        with _unnoticed:
             _watching.start(self)
-        except Exception as exc:
-            if not _is_ours(exc):
-                raise
     _start_thread(self)
 
 
 def _forked() -> None:
     if _watching is not None:
-        try:
+        with _unnoticed:
             pid = held.backend.newest_child()
             if pid is not None:
                 _watching.fork(pid)
-        except Exception as exc:
-            if not _is_ours(exc):
-                raise
-
-
-def _is_ours(exc: Exception) -> bool:
-    """Whether we failed, who must never break what we look at; else it is what a signal's handler raised meanwhile."""
-    trace = exc.__traceback__
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if not file.startswith(_OURS) and not is_stdlib(file):
-            return False
-        trace = trace.tb_next
-    return True
 
 
 def watch(openings: Openings | None) -> Openings | None:
