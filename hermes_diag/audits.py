@@ -12,7 +12,7 @@ from hermes_diag.model import AUDIT, FACTORY, AuditReport, AuditRow, Cell, Evide
 from hermes_diag.plan import POOL_TIMEOUT, STRATEGIES, TIMEOUT
 from hermes_diag.promises import BROKEN, UNKNOWN, Audited
 
-#: Settings of the three processes of an audit; each names a part of gateway/audit.py.
+#: Settings of the three processes of an audit; each names a part of worker/audit.py.
 PARTS: Mapping[str, Mapping[str, str]] = {
     # The authority is not named here: a client that trusts the server all the same trusts any.
     "direct": {"tls": "yes", "proxy": "yes", "direct": "127.0.0.1", "untrusted": "yes"},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 
-from hermes_diag.gateway.contract import TurnDone
+from hermes_diag.worker.contract import TurnDone
 
 CLIENT_CLOSED = "closed client"
 FD_CLOSED = "socket closed here while in use"

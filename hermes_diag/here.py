@@ -20,10 +20,10 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag.gateway import contract
-from hermes_diag.gateway.__main__ import PACKAGE, load_package
-from hermes_diag.gateway.contract import GO, Barrier, Done, Exited, Hello, Job, Started
 from hermes_diag.interpreter import short_path
+from hermes_diag.worker import contract
+from hermes_diag.worker.__main__ import PACKAGE, load_package
+from hermes_diag.worker.contract import GO, Barrier, Done, Exited, Hello, Job, Started
 
 
 class HereLane:
@@ -76,7 +76,7 @@ class HereLane:
 
 
 class _Link:
-    """The worker's end of the conversation (gateway/link.py), without a descriptor."""
+    """The worker's end of the conversation (worker/channel.py), without a descriptor."""
 
     def __init__(self, thing: Any, take: Any) -> None:
         self.thing = thing

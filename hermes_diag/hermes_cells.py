@@ -1,7 +1,7 @@
 """The cells of `--strategy hermes`: the real Hermes Agent under each workload. Pure.
 
 Hermes builds its own requests, retries and releases as it does, so that a cell has neither a release nor
-a payload; what it needs is said to the worker by settings (see gateway/hermes_agent.py).
+a payload; what it needs is said to the worker by settings (see worker/hermes_agent.py).
 """
 
 from __future__ import annotations

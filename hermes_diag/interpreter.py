@@ -19,10 +19,10 @@ import msgspec
 
 from hermes_diag import pythons
 from hermes_diag.errors import CannotMeasure
-from hermes_diag.gateway import contract
-from hermes_diag.gateway.contract import Failed, Hello, Job, Unfit
+from hermes_diag.worker import contract
+from hermes_diag.worker.contract import Failed, Hello, Job, Unfit
 
-GATEWAY = Path(__file__).parent / "gateway"
+WORKER = Path(__file__).parent / "worker"
 #: Seconds an interpreter may take from its start to its hello.
 START_PATIENCE = 60.0
 
@@ -66,7 +66,7 @@ class Interpreter:
             self._process = await asyncio.create_subprocess_exec(
                 self._python,
                 "-B",
-                str(GATEWAY),
+                str(WORKER),
                 f"--host={os.getpid()}",
                 *options,
                 *(["--spawn"] if self._spawn else []),
@@ -260,7 +260,7 @@ def frames(lines: Iterable[str]) -> tuple[str, ...]:
 
 
 def _listens(frame: str) -> bool:
-    return frame.startswith("gateway/link.py") and frame.endswith(" _listen")
+    return frame.startswith("worker/channel.py") and frame.endswith(" _listen")
 
 
 def short_path(path: str) -> str:

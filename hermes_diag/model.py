@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hermes_diag.gateway.contract import HERMES as HERMES
-from hermes_diag.gateway.contract import ClientBuilt, Hello, Measured, TurnDone
 from hermes_diag.tcp import CLOSE_WAIT as CLOSE_WAIT
 from hermes_diag.tcp import ESTABLISHED as ESTABLISHED
 from hermes_diag.tcp import SocketRow as SocketRow
+from hermes_diag.worker.contract import HERMES as HERMES
+from hermes_diag.worker.contract import ClientBuilt, Hello, Measured, TurnDone
 
 #: States of which counts vary from run to run on the same cell: they depend on when the kernel gets
 #: round to it (TIME_WAIT may be recycled early), never on the client under test.

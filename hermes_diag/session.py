@@ -14,7 +14,6 @@ import psutil
 
 from hermes_diag.capture import Recorder
 from hermes_diag.errors import CannotMeasure, UsageError
-from hermes_diag.gateway.contract import Barrier, Done, Exited, Failed, Hello, Job, Started
 from hermes_diag.here import HereLane
 from hermes_diag.interpreter import Gone, Interpreter, Lane, Target
 from hermes_diag.model import ESTABLISHED, FACTORY, FRESH, HERMES, Cell, Outcome, SocketRow
@@ -24,6 +23,7 @@ from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.remote import Remote
 from hermes_diag.sampling import look
+from hermes_diag.worker.contract import Barrier, Done, Exited, Failed, Hello, Job, Started
 
 #: Seconds between two samples of the timeline.
 TICK = 0.25

@@ -73,8 +73,8 @@ def run_flawed(
 
     A job may be silent for one second only, so that a hang is one soon.
     """
-    gateway = folder / "gateway"
-    shutil.copytree(interpreter.GATEWAY, gateway)
+    gateway = folder / "worker"
+    shutil.copytree(interpreter.WORKER, gateway)
     (gateway / "strategies" / f"{like or name}.py").write_text(FLAWED[name])
     body = payload.load(None)
     scope = "gateway" if workload == "overlapping" else "session"
@@ -82,7 +82,7 @@ def run_flawed(
     cell = Cell(like or name, "close", workload, 2, turns, scope, 0, 0.5, 0.5, 0.0, 0)
     plan = Plan((cell,), body.info)
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(interpreter, "GATEWAY", gateway))
+        stack.enter_context(mock.patch.object(interpreter, "WORKER", gateway))
         stack.enter_context(mock.patch.object(session, "PATIENCE", 1.0 if name == "stuck" else session.PATIENCE))
         writer = Capture(stack.enter_context(capture.open("wb")), plan) if capture else None
         under_way = run.Run(plan, body.wire, interpreter.Target(sys.executable), writer)

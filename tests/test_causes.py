@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hermes_diag import causes
-from hermes_diag.gateway.contract import TurnDone
+from hermes_diag.worker.contract import TurnDone
 
 CLOSED = "client has been closed"
 

@@ -25,10 +25,10 @@ from test_robust import until
 
 from hermes_diag import capture, checks, model, settings
 from hermes_diag.baseline import Baseline
-from hermes_diag.gateway import subjects
 from hermes_diag.model import CheckReport, CheckRow, Place
 from hermes_diag.provider import faults
 from hermes_diag.reporters import check, github, junit, markdown
+from hermes_diag.worker import subjects
 
 FACTORIES = ROOT / "tests" / "factories.py"
 TODAY = datetime.date.today()

@@ -11,7 +11,7 @@ import pytest
 
 from hermes_diag import interpreter
 
-WORKER_FILES = sorted(interpreter.GATEWAY.rglob("*.py"))
+WORKER_FILES = sorted(interpreter.WORKER.rglob("*.py"))
 #: Everything that the worker may import; the SDK only in sdk.py.
 STDLIB = sys.stdlib_module_names | {"__future__"}
 SDK = {"openai"}
@@ -43,7 +43,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("path", WORKER_FILES, ids=lambda path: str(path.relative_to(interpreter.GATEWAY)))
+@pytest.mark.parametrize("path", WORKER_FILES, ids=lambda path: str(path.relative_to(interpreter.WORKER)))
 def test_worker_is_python_39_and_stdlib_only(path: Path) -> None:
     """The worker runs in a stranger's virtualenv: old syntax, no import but the standard library."""
     tree = ast.parse(path.read_text(), feature_version=(3, 9))

@@ -329,7 +329,7 @@ print(json.dumps([list(map(tried, tries)), guard.refused]))
 
 def test_the_fence_lets_nothing_out() -> None:
     """No connect, no lookup and no program; each is counted. test_live has every way out, one by one."""
-    guard = Path(judge.__file__).parent / "gateway" / "guard.py"
+    guard = Path(judge.__file__).parent / "worker" / "fence.py"
     done = subprocess.run([sys.executable, "-c", FENCE, guard], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [

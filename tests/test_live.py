@@ -527,7 +527,7 @@ def test_no_token(tmp_path: Path, document: object) -> None:
 
 ASK = """
 import socket, sys, asyncio
-from hermes_diag.gateway import guard
+from hermes_diag.worker import guard
 
 class Http:
     class HTTPTransport:

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from hermes_diag.gateway.contract import FAULT_HEADER, TURN_HEADER
 from hermes_diag.provider.server import Provider
+from hermes_diag.worker.contract import FAULT_HEADER, TURN_HEADER
 
 PATIENCE = 5
 

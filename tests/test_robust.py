@@ -20,11 +20,11 @@ from custom import run_flawed
 
 from hermes_diag import cli as command_line
 from hermes_diag import judge, payload, plan, run
-from hermes_diag.gateway.contract import Barrier
 from hermes_diag.interpreter import Gone, Interpreter, Target
 from hermes_diag.model import Plan
 from hermes_diag.provider import replies
 from hermes_diag.session import Session
+from hermes_diag.worker.contract import Barrier
 
 COMMAND = [sys.executable, "-m", "hermes_diag", "repro"]
 PATIENCE = 30

@@ -16,7 +16,7 @@ from typing import Any
 
 from hermes_diag.model import Sample
 
-#: Clients of which it is counted what they leave behind (REPEATS in gateway/audit.py).
+#: Clients of which it is counted what they leave behind (REPEATS in worker/audit.py).
 CLIENTS = 3
 
 HELD, BROKEN, NOT_APPLICABLE, UNKNOWN = "held", "broken", "not applicable", "could not tell"
@@ -32,7 +32,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Audited:
-    """What an audit saw: facts by name (see gateway/audit.py), looks by label, how often the provider was
+    """What an audit saw: facts by name (see worker/audit.py), looks by label, how often the provider was
     sent each turn and on which connection. Of the two runs with a proxy in the environment the connections
     that the proxy counted (None: that run came to no end) and the classes that its turn raised; in the one
     with NO_PROXY the server's authority is not named."""

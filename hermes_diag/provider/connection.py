@@ -10,13 +10,13 @@ import struct
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hermes_diag.gateway.contract import TURN_HEADER
 from hermes_diag.model import Connection as Seen
 from hermes_diag.model import Served
 from hermes_diag.provider import replies, routes
 from hermes_diag.provider.exchange import Exchange, Gone
 from hermes_diag.provider.tls import VALID, Refused, Tls
 from hermes_diag.provider.wire import SENT, WAITING, BadRequest, Misuse, Request, Wire
+from hermes_diag.worker.contract import TURN_HEADER
 
 if TYPE_CHECKING:
     from hermes_diag.provider.server import Provider

@@ -10,9 +10,9 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Mapping
 
-from hermes_diag.gateway.contract import Measured
 from hermes_diag.provider.blocking import ca_file
 from hermes_diag.provider.server import Provider
+from hermes_diag.worker.contract import Measured
 
 _CHUNK = 64 * 1024
 

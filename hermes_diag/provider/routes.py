@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hermes_diag.gateway.contract import FAULT_HEADER
 from hermes_diag.provider import control, replies
 from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.wire import Request, Wire
+from hermes_diag.worker.contract import FAULT_HEADER
 
 if TYPE_CHECKING:
     from hermes_diag.provider.connection import Connection

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from hermes_diag.gateway.contract import TurnDone
 from hermes_diag.model import CLOSE_WAIT, ESTABLISHED, Cell, Outcome, Plan, Sample
+from hermes_diag.worker.contract import TurnDone
 
 
 class Progress:

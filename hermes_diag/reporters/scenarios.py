@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from hermes_diag import units
-from hermes_diag.gateway.contract import Hello
 from hermes_diag.model import ScenarioResult
+from hermes_diag.worker.contract import Hello
 
 
 def listing(lines: Sequence[tuple[str, str, str]]) -> RenderableType:

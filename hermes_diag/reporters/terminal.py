@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes_diag import beside, causes, hermes_cells, units
-from hermes_diag.gateway.contract import Hello, TurnDone
 from hermes_diag.model import FRESH, HERMES, MEASURE, CellReport, Claim, Evidence, Finding, Left, Report
+from hermes_diag.worker.contract import Hello, TurnDone
 
 #: Columns from which on the matrix has its two dimensions, and the claims are a table; below, lists.
 WIDE, VERY_WIDE = 76, 110

@@ -3,9 +3,9 @@
 from collections import Counter
 
 from hermes_diag import causes
-from hermes_diag.gateway.contract import TurnDone
 from hermes_diag.model import Evidence
 from hermes_diag.rules import Hit
+from hermes_diag.worker.contract import TurnDone
 
 CODE, SEVERITY, WORD = "posts-unwanted", "problem", "repeats"
 REMEDY = "Tell the thread of a request that it was given up, so that it does not take the cut for a fault and retry."

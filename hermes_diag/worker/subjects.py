@@ -20,7 +20,7 @@ import sys
 import threading
 import traceback
 
-from . import portal
+from . import event_loop
 from .contract import Fact, Failed
 
 #: Seconds that a call of the user's code may take before it counts as hanging.
@@ -167,7 +167,7 @@ class Users:
 
     def _call(self, doing, function, *args):
         with Guard(self._link, doing):
-            return portal.settled(function(*args))
+            return event_loop.settled(function(*args))
 
     def _checked(self, client):
         if not isinstance(client, self._sdk.CLIENTS):

@@ -23,7 +23,7 @@ import random
 import threading
 import time
 
-from . import guard
+from . import fence
 from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, Measured, TurnDone
 from .loop import HOLD, Builds
 
@@ -59,7 +59,7 @@ def run(job, sdk, link):
     gateway.warm_up()
     WORKLOADS[job.workload](gateway)
     gateway.close()
-    for kind, count in guard.refused.items():
+    for kind, count in fence.refused.items():
         link.send(Measured("refused_" + kind, float(count), kind))
 
 

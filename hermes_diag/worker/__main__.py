@@ -1,4 +1,4 @@
-"""Entry of the worker: ``PYTHON .../hermes_diag/gateway --lane=TALK,STDERR... [--spawn]``.
+"""Entry of the worker: ``PYTHON .../hermes_diag/worker --lane=TALK,STDERR... [--spawn]``.
 
 Run by path, never with -m: with our site-packages on its path a user's interpreter would load our
 openai instead of its own. For the same reason this folder leaves sys.path at once, and the modules
@@ -12,7 +12,7 @@ import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PACKAGE = "_hermes_diag_gateway"
+PACKAGE = "_hermes_diag_worker"
 OLDEST = (3, 9)
 
 
@@ -27,7 +27,7 @@ def load_package():
     package = importlib.util.module_from_spec(spec)
     sys.modules[PACKAGE] = package
     spec.loader.exec_module(package)
-    return importlib.import_module(PACKAGE + ".worker")
+    return importlib.import_module(PACKAGE + ".lanes")
 
 
 def decline(arguments):

@@ -8,7 +8,7 @@ import contextlib
 import socket
 import time
 
-from . import portal
+from . import event_loop
 
 
 @contextlib.contextmanager
@@ -33,7 +33,7 @@ def scaled(factor, asked):
 @contextlib.contextmanager
 def scaled_loop(factor):
     """Within, the event loop of `portal` ages by `factor` seconds each second."""
-    loop = portal.loop()
+    loop = event_loop.loop()
     selector, begun = loop._selector, time.monotonic()
     wait = selector.select
 
@@ -49,17 +49,17 @@ def scaled_loop(factor):
     def end():
         del loop.time, selector.select
 
-    portal.call(begin)
+    event_loop.call(begin)
     try:
         yield
     finally:
-        portal.call(end)
+        event_loop.call(end)
 
 
 @contextlib.contextmanager
 def recorded_loop(asked):
     """Within, the seconds for which the event loop of `portal` is asked to wait are kept in `asked`."""
-    loop = portal.loop()
+    loop = event_loop.loop()
     call_at = loop.call_at
 
     def recorded(when, *args, **named):

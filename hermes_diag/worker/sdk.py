@@ -17,16 +17,16 @@ import openai  # noqa: E402 - the import is what is being timed
 
 IMPORT_MS = (time.perf_counter() - _begun) * 1000
 
-from . import fitness  # noqa: E402
+from . import sdk_version  # noqa: E402
 
-fitness.require(getattr(openai, "__version__", "0"))  # before anything is asked that an old one lacks
+sdk_version.require(getattr(openai, "__version__", "0"))  # before anything is asked that an old one lacks
 
 # openai 3 moved from httpx to httpx2; ask the SDK which of the two its own client is made of.
 _http_name = openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]
 http = sys.modules[_http_name]
 _core_name = {"httpx": "httpcore", "httpx2": "httpcore2"}.get(_http_name, "httpcore")
 
-from . import portal  # noqa: E402
+from . import event_loop  # noqa: E402
 from .contract import PHRASES, TURN_HEADER  # noqa: E402
 
 OpenAI = openai.OpenAI
@@ -119,7 +119,7 @@ def _proxies(transport):
 
 def close(client):
     """Close a client of either kind."""
-    portal.settled(client.close())
+    event_loop.settled(client.close())
 
 
 def lead_to(client, base_url):
@@ -192,7 +192,7 @@ def open_stream(client, api, body, headers, timeout=None, connect=None):
     if timeout is not None:
         named["timeout"] = http.Timeout(timeout[0], pool=timeout[1], connect=float(connect or timeout[0]))
     stream = create(extra_headers=headers, extra_body=extra or None, **named)
-    return AsyncReading(portal.run(stream)) if isinstance(client, openai.AsyncOpenAI) else stream
+    return AsyncReading(event_loop.run(stream)) if isinstance(client, openai.AsyncOpenAI) else stream
 
 
 class AsyncReading:
@@ -210,7 +210,7 @@ class AsyncReading:
         return iter(self._next, None)
 
     def _next(self):
-        return portal.run(self._event_or_none())
+        return event_loop.run(self._event_or_none())
 
     async def _event_or_none(self):
         try:
@@ -219,7 +219,7 @@ class AsyncReading:
             return None
 
     def close(self):
-        portal.run(self._stream.close())
+        event_loop.run(self._stream.close())
 
 
 def is_terminal(api, event):

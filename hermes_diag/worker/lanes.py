@@ -20,9 +20,9 @@ import signal
 import sys
 import traceback
 
-from . import fitness
+from . import sdk_version
+from .channel import HOST_GONE, Commands, Link
 from .contract import HERMES, PROTOCOL, Done, Exited, Failed, Hello, Job, Measured, Started, Unfit
-from .link import HOST_GONE, Commands, Link
 
 
 def main(argv):
@@ -42,8 +42,8 @@ def main(argv):
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # code under test must not read our commands
     try:
         from . import sdk
-    except fitness.OldSDK as exc:
-        least = ".".join(map(str, fitness.OLDEST_SDK))
+    except sdk_version.OldSDK as exc:
+        least = ".".join(map(str, sdk_version.OLDEST_SDK))
         return _decline(lanes, Unfit("openai", str(exc), least))
     except Exception as exc:  # also a broken install: anything that the import raises
         return _decline(lanes, _failed(exc))
@@ -163,12 +163,12 @@ def _read(commands):
 
 
 def _run(order, link, sdk):
-    from . import guard, loop, subjects
+    from . import fence, loop, subjects
 
     job, payload = order
     link.send(Started(os.getpid()))
     link.listen()
-    counter = guard.install(job.settings, sdk.http, programs=job.strategy != HERMES)
+    counter = fence.install(job.settings, sdk.http, programs=job.strategy != HERMES)
     ended, code = Done(), 0
     try:
         if job.strategy == HERMES:

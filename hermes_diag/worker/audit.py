@@ -12,7 +12,7 @@ import sys
 import time
 import weakref
 
-from . import clocks, portal, subjects
+from . import clocks, event_loop, subjects
 from .contract import FAULT_HEADER, TURN_HEADER, Fact
 
 #: Clients of which it is counted what they leave behind.
@@ -259,9 +259,9 @@ class Audit:
     def _collect(self):
         """Collect where finalisers find what they look for: an async client's wants its running loop."""
         gc.collect()
-        if portal.started():
-            portal.call(gc.collect)
-            portal.run(_breathe())
+        if event_loop.started():
+            event_loop.call(gc.collect)
+            event_loop.run(_breathe())
 
     # --- what the environment asks for -----------------------------------------------------------
 

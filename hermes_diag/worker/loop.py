@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 
-from . import conditions, subjects
+from . import environment, subjects
 from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, ClientBuilt, TurnDone
 
 HOLD = "hold"  # provider/faults/hold.py: first event, then nothing until the host lets go
@@ -40,7 +40,7 @@ class Gateway:
         self.body, self._headers = payload["body"], payload["headers"]
         self.sdk = sdk
         self._key = payload.get("key") or sdk.LOCAL_KEY  # a real one only for a real endpoint
-        self._base_url = conditions.apply(job.settings, job.base_url)
+        self._base_url = environment.apply(job.settings, job.base_url)
         self.subject = subjects.of(job, self._base_url, sdk, link)
         self._random = random.Random(job.seed)
         self.builds = Builds(sdk, link)
@@ -54,7 +54,7 @@ class Gateway:
         if self.subject.makes:
             for session in self.sessions:
                 session.shared = self.build(session, session.client_kwargs, "shared")
-        conditions.limit_descriptors(job.settings)
+        environment.limit_descriptors(job.settings)
 
     def fresh_kwargs(self):
         """client_kwargs as a session begins with them."""
@@ -107,7 +107,7 @@ class Gateway:
             headers[FAULT_HEADER] = HOLD
         stream, events, first, failure, outcome, whole = None, 0, None, {}, "ok", False
         if "gc" in job.settings:
-            conditions.collect_later(turn)
+            environment.collect_later(turn)
         begun = time.perf_counter()
         try:
             stream = sdk.open_stream(
@@ -256,7 +256,7 @@ def audit(gateway):
 
 def aborted(gateway):
     """Streams that fall silent and are given up by another thread (see silence.py)."""
-    from . import silence
+    from . import aborted as silence
 
     silence.run(gateway)
 
