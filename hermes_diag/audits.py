@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from hermes_diag import promises
-from hermes_diag.errors import COULD_NOT_MEASURE, OK, PROBLEM
-from hermes_diag.model import AUDIT, FACTORY, AuditReport, AuditRow, Cell, Evidence, PayloadInfo, Plan
-from hermes_diag.plan import POOL_TIMEOUT, STRATEGIES, TIMEOUT
+from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM
+from hermes_diag.core.matrix import POOL_TIMEOUT, STRATEGIES, TIMEOUT
+from hermes_diag.core.model import AUDIT, FACTORY, AuditReport, AuditRow, Cell, Evidence, PayloadInfo, Plan
 from hermes_diag.promises import BROKEN, UNKNOWN, Audited
 
 #: Settings of the three processes of an audit; each names a part of worker/audit.py.

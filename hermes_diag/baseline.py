@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hermes_diag.model import ALLOWED, FACTORY, FAILED, FRESH, KNOWN, MEASURE, UNKNOWN, Cell, CheckRow, Evidence
+from hermes_diag.core.model import ALLOWED, FACTORY, FAILED, FRESH, KNOWN, MEASURE, UNKNOWN, Cell, CheckRow, Evidence
 
 #: Of a finding's numbers those that say how bad it is.
 _BAD = ("attempts", "last", "value")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hermes_diag.model import MEASURE, CellReport, PayloadInfo, Report, Then
+from hermes_diag.core.model import MEASURE, CellReport, PayloadInfo, Report, Then
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from typing import IO, Any
 
 import msgspec
 
-from hermes_diag.errors import UsageError
-from hermes_diag.model import Cell, Connection, Evidence, Outcome, Plan, Sample, Served
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.model import Cell, Connection, Evidence, Outcome, Plan, Sample, Served
 from hermes_diag.worker.contract import ClientBuilt, Fact, Hello, Measured, TurnDone
 
 SCHEMA = 1

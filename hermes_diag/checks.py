@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from hermes_diag import audits, plan, promises
+from hermes_diag import audits, promises
 from hermes_diag.baseline import Baseline, spec_of
-from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
-from hermes_diag.judge import cell as judge_cell
-from hermes_diag.model import (
+from hermes_diag.core import matrix
+from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
+from hermes_diag.core.model import (
     ALLOWED,
     AUDIT,
     ESTABLISHED,
@@ -28,6 +28,7 @@ from hermes_diag.model import (
     Place,
     Plan,
 )
+from hermes_diag.judge import cell as judge_cell
 from hermes_diag.settings import LIMITS, Allowance, Settings
 
 _OF_PROMISES = {
@@ -62,10 +63,10 @@ def make(payload: PayloadInfo, settings: Settings) -> Plan:
 
 def _cell(payload: PayloadInfo, spec: str, workload: str, fault: str) -> Cell:
     sessions, turns = SIZES[workload]
-    sizes = plan.Sizes(sessions, turns, timeout=FAULT_TIMEOUT if fault else None)
-    if spec in plan.STRATEGIES:
-        return plan.make(payload, (spec,), ("close",), (workload,), sizes).cells[0]
-    return plan.for_factory(payload, spec, (), (workload,), sizes).cells[0]
+    sizes = matrix.Sizes(sessions, turns, timeout=FAULT_TIMEOUT if fault else None)
+    if spec in matrix.STRATEGIES:
+        return matrix.make(payload, (spec,), ("close",), (workload,), sizes).cells[0]
+    return matrix.for_factory(payload, spec, (), (workload,), sizes).cells[0]
 
 
 def judge(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from hermes_diag import causes, trend
-from hermes_diag.model import CLOSE_WAIT, FACTORY, FRESH, HERMES, MEASURE, Claim, Evidence
+from hermes_diag.core.model import CLOSE_WAIT, FACTORY, FRESH, HERMES, MEASURE, Claim, Evidence
 
 REPRODUCED, NOT_REPRODUCED, PARTLY = "reproduced", "not reproduced", "partly"
 NOT_TESTED = "not tested"

@@ -20,9 +20,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from hermes_diag import slope, units
+from hermes_diag import slope
+from hermes_diag.core import units
+from hermes_diag.core.errors import UsageError, shown
 from hermes_diag.endpoints import state_named
-from hermes_diag.errors import UsageError, shown
 from hermes_diag.looks import Course, Held, Tick
 
 LEVEL, AGE, GROWTH = "level", "age", "growth"

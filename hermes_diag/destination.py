@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
 
 #: What the SDK appends to a base URL; a dump's `url` ends with it.
 PATHS = {"responses": "/responses", "chat": "/chat/completions"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
-from hermes_diag.errors import UsageError, shown
-from hermes_diag.tcp import SocketRow
+from hermes_diag.core.errors import UsageError, shown
+from hermes_diag.core.sockets import SocketRow
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network

@@ -6,8 +6,8 @@ the process has read the end of the stream. TLS 1.3 says goodbye with a record o
 
 from __future__ import annotations
 
-from hermes_diag import units
-from hermes_diag.tcp import CLOSE_WAIT, ESTABLISHED, SocketRow
+from hermes_diag.core import units
+from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
 
 #: The peer has sent its FIN, which the queue counts.
 _PEER_CLOSED = (CLOSE_WAIT, "LAST_ACK", "CLOSING")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from hermes_diag.errors import CannotMeasure, UsageError
+from hermes_diag.core.errors import CannotMeasure, UsageError
 
 PID_FILE = "gateway.pid"
 #: `request_dump_{session}_{YYYYmmdd_HHMMSS_ffffff}.json`

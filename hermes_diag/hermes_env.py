@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from hermes_diag.errors import CannotMeasure, UsageError
+from hermes_diag.core.errors import CannotMeasure, UsageError
 
 #: A release as the packaging rules write it; nothing that could be read as an option or a path.
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,4}((a|b|rc|\.post|\.dev)[0-9]+)?")

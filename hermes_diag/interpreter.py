@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from hermes_diag import pythons
-from hermes_diag.errors import CannotMeasure
+from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.worker import contract
 from hermes_diag.worker.contract import Failed, Hello, Job, Unfit
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from hermes_diag import causes, claims, plan, rules
-from hermes_diag.errors import COULD_NOT_MEASURE, OK, PROBLEM
-from hermes_diag.model import (
+from hermes_diag import causes, claims, rules
+from hermes_diag.core import matrix
+from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM
+from hermes_diag.core.model import (
     CLOSE_WAIT,
     ESTABLISHED,
     FACTORY,
@@ -37,7 +38,7 @@ def cell(evidence: Evidence) -> CellReport:
     findings = rules.findings(evidence)
     missing = missing_from(evidence)
     word = "no result" if missing else rules.word(findings)
-    expected = plan.expected(evidence.cell)
+    expected = matrix.expected(evidence.cell)
     flaws = _flaws(evidence, findings)
     outcomes = Counter(turn.outcome for turn in evidence.turns)
     errors = Counter(causes.surface(turn) for turn in evidence.turns if turn.outcome == "error")

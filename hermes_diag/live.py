@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hermes_diag import plan
 from hermes_diag.capture import Capture, Recorder
+from hermes_diag.core import matrix
+from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.core.model import FRESH, MEASURE, Cell, Evidence, Outcome, Plan
 from hermes_diag.credentials import Credentials
 from hermes_diag.destination import Destination, is_address, is_loopback
-from hermes_diag.errors import CannotMeasure, UsageError
 from hermes_diag.interpreter import Target
-from hermes_diag.model import FRESH, MEASURE, Cell, Evidence, Outcome, Plan
 from hermes_diag.payload import Payload
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.remote import Remote
@@ -44,7 +44,7 @@ def make(
     strategies: tuple[str, ...],
     releases: tuple[str, ...],
     workloads: tuple[str, ...],
-    sizes: plan.Sizes,
+    sizes: matrix.Sizes,
 ) -> Plan:
     """The cells of a live replay, the fresh process of each payload first. Raises UsageError."""
     for workload in workloads:
@@ -55,7 +55,7 @@ def make(
             )
     sizes = replace(sizes, sessions=sizes.sessions or SESSIONS, turns=sizes.turns or TURNS, idle_close=None)
     infos = [one.info for one in payloads]
-    made = plan.make(
+    made = matrix.make(
         infos[0], strategies, releases or ("close",), workloads or ("steady",), sizes, further=tuple(infos[1:])
     )
     apis = {info.source: info.api for info in infos}
@@ -65,7 +65,7 @@ def make(
             endpoint=where.shown(apis[cell.payload or infos[0].source]),
             idle_close=None,
             timeout=sizes.timeout or TIMEOUT,
-            pool_timeout=plan.POOL_TIMEOUT,
+            pool_timeout=matrix.POOL_TIMEOUT,
         )
         for cell in made.cells
         if cell.workload != MEASURE

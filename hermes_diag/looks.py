@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hermes_diag.tcp import SocketRow
+from hermes_diag.core.sockets import SocketRow
 
 
 @dataclass(frozen=True)

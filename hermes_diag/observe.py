@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from hermes_diag import endpoints
-from hermes_diag.errors import CannotMeasure
+from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.sockets import CLOSE_WAIT, SocketRow
 from hermes_diag.looks import Ended, Look, Tick, Watched
 from hermes_diag.sampling import process
 from hermes_diag.sampling.eye import Eye
-from hermes_diag.tcp import CLOSE_WAIT, SocketRow
 
 #: Endpoints of which a sample tells the sockets; the rest, the least frequent ones, is left out.
 ENDPOINTS = 50

@@ -70,7 +70,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def _begin(item: pytest.Item, marker: pytest.Mark | None, settings: Settings | None) -> None:
-    from hermes_diag.errors import HermesDiagError
+    from hermes_diag.core.errors import HermesDiagError
     from hermes_diag.guard import around
 
     try:

@@ -6,7 +6,7 @@ import os
 import shlex
 from pathlib import Path
 
-from hermes_diag.errors import CannotMeasure
+from hermes_diag.core.errors import CannotMeasure
 
 #: The interpreter of a virtualenv, on POSIX and on Windows.
 _IN_A_VIRTUALENV = ("bin/python", "bin/python3", "Scripts/python.exe")

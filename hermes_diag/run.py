@@ -12,11 +12,11 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from hermes_diag.capture import Capture, Recorder
-from hermes_diag.errors import CannotMeasure
+from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.matrix import cost
+from hermes_diag.core.model import FRESH, HERMES, Cell, Evidence, Plan
 from hermes_diag.interpreter import Interpreter, Lane, Target
 from hermes_diag.live import LiveRun
-from hermes_diag.model import FRESH, HERMES, Cell, Evidence, Plan
-from hermes_diag.plan import cost
 from hermes_diag.provider import replies
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.sampling import backends, look

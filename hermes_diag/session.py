@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 import psutil
 
 from hermes_diag.capture import Recorder
-from hermes_diag.errors import CannotMeasure, UsageError
+from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.core.matrix import BARRIERS
+from hermes_diag.core.model import ESTABLISHED, FACTORY, FRESH, HERMES, Cell, Outcome, SocketRow
 from hermes_diag.here import HereLane
 from hermes_diag.interpreter import Gone, Interpreter, Lane, Target
-from hermes_diag.model import ESTABLISHED, FACTORY, FRESH, HERMES, Cell, Outcome, SocketRow
-from hermes_diag.plan import BARRIERS
 from hermes_diag.provider.props import Props
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread

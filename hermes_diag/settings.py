@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from hermes_diag import promises, redact, rules
-from hermes_diag.errors import UsageError
-from hermes_diag.plan import WORKLOADS
+from hermes_diag import promises, rules
+from hermes_diag.core import text as redact
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.matrix import WORKLOADS
 
 TABLE = "hermes-diag"  # in [tool]
 DEFAULT_FACTORY = "fixed"

@@ -18,7 +18,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hermes_diag import units
+from hermes_diag.core import units
 from hermes_diag.looks import Course
 
 STEADY, GROWING, BURSTY, TOO_SHORT, UNKNOWN = "steady", "growing", "bursty", "too short", "unknown"

@@ -10,10 +10,11 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from hermes_diag import conditions, slope, units
-from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
+from hermes_diag import conditions, slope
+from hermes_diag.core import units
+from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
+from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.looks import Course, Ended, Held, Summary, Tick, Watched
-from hermes_diag.tcp import CLOSE_WAIT, ESTABLISHED
 
 FDS, THREADS, UNOWNED, CLOSED = "fds", "threads", "ESTABLISHED without owner", "CLOSE (fd only)"
 

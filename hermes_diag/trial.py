@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hermes_diag import audits, judge, payload, plan, pythons, run, units
+from hermes_diag import audits, judge, payload, pythons, run
 from hermes_diag.capture import Recorder
-from hermes_diag.errors import UsageError
+from hermes_diag.core import matrix, units
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.model import FRESH, AuditReport, Cell, CellReport, Finding, Plan, Report
 from hermes_diag.here import HereLane
 from hermes_diag.interpreter import Target
-from hermes_diag.model import FRESH, AuditReport, Cell, CellReport, Finding, Plan, Report
 from hermes_diag.provider import faults as provider_faults
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.sampling import backends
@@ -116,14 +117,14 @@ def loop(
     for name, number, most in (("sessions", sessions, 100), ("turns", turns, 5000)):
         if number is not None and not 0 < number <= most:
             raise UsageError(f"{name}={number}", f"give a number from 1 to {most}")
-    _check("workloads", workloads, plan.WORKLOADS)
-    _check("releases", releases, plan.RELEASES)
+    _check("workloads", workloads, matrix.WORKLOADS)
+    _check("releases", releases, matrix.RELEASES)
     for fault in faults:
         provider_faults.parse(fault)
     body = payload.load(None)
     spec = _shown(factory) if in_process else _spec(factory, cwd)
-    sizes = plan.Sizes(sessions, turns, None, retries)
-    made = plan.for_factory(body.info, spec, tuple(releases), tuple(workloads), sizes, tuple(faults))
+    sizes = matrix.Sizes(sessions, turns, None, retries)
+    made = matrix.for_factory(body.info, spec, tuple(releases), tuple(workloads), sizes, tuple(faults))
     made = Plan(tuple(cell for cell in made.cells if cell.workload != FRESH), body.info)
     if in_process:
         return Loop(_beside(_in_process(made, body.wire, factory)))

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import msgspec
 
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
 from hermes_diag.looks import Ended, Held, Tick, Watched
 from hermes_diag.timeline import Timeline
 

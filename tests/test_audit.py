@@ -17,8 +17,8 @@ import pytest
 from conftest import Cli
 
 from hermes_diag import audits, payload, promises, run
+from hermes_diag.core.model import Plan
 from hermes_diag.interpreter import Target
-from hermes_diag.model import Plan
 
 FILE = Path(__file__).with_name("factories.py")
 #: In the text of what `raises` and `patches` raise.

@@ -12,7 +12,7 @@ import pytest
 from conftest import GOLDEN, Cli
 
 from hermes_diag import capture
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
 
 ANY = GOLDEN / "stream-killed.fires.jsonl"
 

@@ -23,9 +23,10 @@ from rich.console import Console
 from test_audit import NONE, SECRET, interpreters
 from test_robust import until
 
-from hermes_diag import capture, checks, model, settings
+from hermes_diag import capture, checks, settings
 from hermes_diag.baseline import Baseline
-from hermes_diag.model import CheckReport, CheckRow, Place
+from hermes_diag.core import model
+from hermes_diag.core.model import CheckReport, CheckRow, Place
 from hermes_diag.provider import faults
 from hermes_diag.reporters import check, github, junit, markdown
 from hermes_diag.worker import subjects

@@ -9,10 +9,10 @@ import pytest
 
 from hermes_diag import conditions, slope
 from hermes_diag.conditions import AGE, GROWTH, LEVEL, at_end, parse
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.units import SECONDS
 from hermes_diag.looks import Held
 from hermes_diag.slope import Series, judge
-from hermes_diag.units import SECONDS
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 import typer
 from conftest import ROOT
 
-from hermes_diag import conditions, plan, promises
+from hermes_diag import conditions, promises
 from hermes_diag.cli import app, sockets
+from hermes_diag.core import matrix
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^(?:\$ )?hermes-diag ([^#\n]*)", README, re.MULTILINE)
@@ -27,7 +28,7 @@ def test_commands_exist(line: str) -> None:
 
 def test_the_matrix_is_of_the_default_plan() -> None:
     """Sessions times turns of each workload stand in the README's table of results."""
-    for sessions, turns, _ in (plan.DEFAULTS[workload] for workload in plan.WORKLOADS):
+    for sessions, turns, _ in (matrix.DEFAULTS[workload] for workload in matrix.WORKLOADS):
         assert f"{sessions * turns}/{sessions * turns} ok" in README
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hermes_diag import endpoints
-from hermes_diag.errors import UsageError
-from hermes_diag.tcp import SocketRow
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.sockets import SocketRow
 
 
 def row(ip: str, port: int = 443) -> SocketRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hermes_diag import explain
-from hermes_diag.tcp import SocketRow
+from hermes_diag.core.sockets import SocketRow
 
 
 @pytest.mark.parametrize(

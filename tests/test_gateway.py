@@ -15,7 +15,7 @@ import pytest
 from conftest import Cli
 
 from hermes_diag import hermes
-from hermes_diag.errors import CannotMeasure, UsageError
+from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.sampling import process
 
 Target = Callable[..., int]

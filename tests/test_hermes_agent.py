@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 import pytest
 from conftest import Cli
 
-from hermes_diag import hermes_cells, judge, payload, plan, run
+from hermes_diag import hermes_cells, judge, payload, run
+from hermes_diag.core import matrix
+from hermes_diag.core.model import Cell, CellReport, Evidence, Left, Plan, SocketRow
 from hermes_diag.interpreter import Target
-from hermes_diag.model import Cell, CellReport, Evidence, Left, Plan, SocketRow
 from hermes_diag.session import Session
 
 RELEASES = ("0.16.0", "0.18.0", "0.19.0")
@@ -102,7 +103,7 @@ def test_what_a_release_leaves_behind(monkeypatch: pytest.MonkeyPatch, release: 
     0.16.0 and 0.18.0 wake its thread, which takes the cut for a fault and sends the request again; 0.19.0
     looks for the socket where it is not (the transports it mounts have pools of their own), and wakes nobody.
     """
-    cells = hermes_cells.make((), plan.Sizes(turns=4), (), mutate=False)
+    cells = hermes_cells.make((), matrix.Sizes(turns=4), (), mutate=False)
     found = measured(monkeypatch, python_of(release), cells)
     for name, turns in (("hermes/steady", 8), ("hermes/overlapping", 12)):
         cell, evidence = found[name]
@@ -146,7 +147,7 @@ def test_cut_and_reset_streams_leave_nothing(monkeypatch: pytest.MonkeyPatch, re
     A cut stream is asked for twice in each of six attempts, a reset one once in each of three.
     """
     cells = hermes_cells.make(
-        plan.WORKLOADS, plan.Sizes(sessions=2, turns=1), ("fin-mid-stream", "rst-mid-stream"), mutate=False
+        matrix.WORKLOADS, matrix.Sizes(sessions=2, turns=1), ("fin-mid-stream", "rst-mid-stream"), mutate=False
     )
     found = measured(monkeypatch, python_of(release), cells)
     for cell, evidence in found.values():
@@ -167,7 +168,7 @@ def test_cut_and_reset_streams_leave_nothing(monkeypatch: pytest.MonkeyPatch, re
 @needs_hermes
 def test_a_first_byte_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other watchdog, for a stream without a first event, leaves the same behind."""
-    cells = hermes_cells.make(("aborted",), plan.Sizes(turns=2), ("stall-before-headers",), mutate=False)
+    cells = hermes_cells.make(("aborted",), matrix.Sizes(turns=2), ("stall-before-headers",), mutate=False)
     ((cell, _),) = measured(monkeypatch, NEWEST, cells).values()
     assert cell.errors == {"TimeoutError": 2}
     assert cell.left == Left(2, 0, 2, 0, 0, 2, 2)

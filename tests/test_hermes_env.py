@@ -13,7 +13,7 @@ import pytest
 from conftest import Cli
 
 from hermes_diag import hermes_env
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
 
 ENSURE = "import sys; from hermes_diag import hermes_env; print(hermes_env.ensure('0.0.1', print))"
 #: Alike for all environments of one interpreter.

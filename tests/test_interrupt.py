@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from hermes_diag import payload, plan
+from hermes_diag import payload
+from hermes_diag.core import matrix
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.session import Session
 
@@ -29,7 +30,7 @@ class Busy:
 def test_a_cancellation_beside_an_event(turns: int) -> None:
     """At whatever turn of the event loop it comes, the session ends."""
     body = payload.load(None)
-    cell = plan.for_factory(body.info, "c:make", (), ("steady",), plan.Sizes()).cells[-1]
+    cell = matrix.for_factory(body.info, "c:make", (), ("steady",), matrix.Sizes()).cells[-1]
     session = object.__new__(Session)
     session._cell = cell
     session._record = lambda record: None  # type: ignore[method-assign]

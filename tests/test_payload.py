@@ -9,7 +9,7 @@ import pytest
 from conftest import SAMPLES, Cli
 
 from hermes_diag import payload
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
 
 DUMP = next(SAMPLES.glob("request_dump_*.json"))
 

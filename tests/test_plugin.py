@@ -895,12 +895,12 @@ def test_the_loop_in_a_worker(run: Run) -> None:
 
             @pytest.mark.parametrize("wrong", [{"turns": 0}, {"workloads": ["stedy"]}, {"faults": ["nope"]}])
             def test_wrong_arguments(gateway_loop, wrong):
-                from hermes_diag.errors import UsageError
+                from hermes_diag.core.errors import UsageError
                 with pytest.raises(UsageError):
                     gateway_loop(right, **wrong)
 
             def test_closure(gateway_loop):
-                from hermes_diag.errors import UsageError
+                from hermes_diag.core.errors import UsageError
                 with pytest.raises(UsageError, match="cannot be imported by another process"):
                     gateway_loop(lambda kwargs: None)
             """

@@ -19,7 +19,7 @@ import pytest
 from provider_tools import BODY, FIN, Client, nothing_left, request, trusting, until  # noqa: F401
 from test_provider_protocol import Serving, ask, serving
 
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
 from hermes_diag.provider import Provider
 from hermes_diag.provider.upstream import Upstream
 

@@ -24,7 +24,7 @@ from provider_tools import (
     until,
 )
 
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
 from hermes_diag.provider import Provider, faults
 
 HEALTHY_TYPES = 16  # events of the healthy reply

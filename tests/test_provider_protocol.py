@@ -20,7 +20,7 @@ import psutil
 import pytest
 from provider_tools import BODY, PATIENCE, Client, close_with_reset, nothing_left, request, trusting, until  # noqa: F401
 
-from hermes_diag.errors import CannotMeasure, UsageError
+from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.provider import Provider
 
 STRICT = {"models": ("gpt-*",)}

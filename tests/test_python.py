@@ -13,8 +13,9 @@ from unittest import mock
 import pytest
 from conftest import Cli
 
-from hermes_diag import interpreter, payload, plan, pythons, run
-from hermes_diag.errors import CannotMeasure
+from hermes_diag import interpreter, payload, pythons, run
+from hermes_diag.core import matrix
+from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.interpreter import Target
 
 QUICK = ("--turns", 2, "--workload", "steady", "--strategy", "fixed", "--release", "close")
@@ -142,7 +143,7 @@ def test_what_cannot_be_started(cli: Cli, tmp_path: Path) -> None:
 def test_a_program_that_hangs(tmp_path: Path) -> None:
     """Waited for, for a bounded time; then it is ended, with all that it has started."""
     hangs = executable(tmp_path / "python", "#!/bin/sh\nsleep 1000 & wait\n")
-    plan_ = plan.make(payload.load(None).info, ("fixed",), ("close",), ("steady",))
+    plan_ = matrix.make(payload.load(None).info, ("fixed",), ("close",), ("steady",))
     with (
         mock.patch.object(interpreter, "START_PATIENCE", 0.5),
         pytest.raises(CannotMeasure, match="was silent for"),

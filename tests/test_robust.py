@@ -19,9 +19,10 @@ from conftest import Cli, runs
 from custom import run_flawed
 
 from hermes_diag import cli as command_line
-from hermes_diag import judge, payload, plan, run
+from hermes_diag import judge, payload, run
+from hermes_diag.core import matrix
+from hermes_diag.core.model import Plan
 from hermes_diag.interpreter import Gone, Interpreter, Target
-from hermes_diag.model import Plan
 from hermes_diag.provider import replies
 from hermes_diag.session import Session
 from hermes_diag.worker.contract import Barrier
@@ -292,7 +293,7 @@ def test_who_dies_unheard_takes_no_other_with_it(
     monkeypatch.setattr(KilledAtABarrier, "done", False, raising=False)
     body = payload.load(None)
     workloads = ("steady", "interrupted", "overlapping")
-    made = plan.make(body.info, ("fixed",), ("close",), workloads, plan.Sizes(1, 4))
+    made = matrix.make(body.info, ("fixed",), ("close",), workloads, matrix.Sizes(1, 4))
     cells = tuple(cell for cell in made.cells if cell.workload in workloads)
     under_way = run.Run(Plan(cells, body.info), body.wire, Target(sys.executable))
     assert run.finish(under_way)

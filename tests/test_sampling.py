@@ -15,12 +15,12 @@ from types import ModuleType
 import psutil
 import pytest
 
-from hermes_diag.errors import CannotMeasure
-from hermes_diag.model import Sample
+from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.model import Sample
+from hermes_diag.core.sockets import SocketRow
 from hermes_diag.sampling import eye, look
 from hermes_diag.sampling.backends import BACKENDS, load, pick, sock_diag
 from hermes_diag.sampling.eye import Eye
-from hermes_diag.tcp import SocketRow
 
 WORKING = [pytest.param(load(name), id=name) for name in BACKENDS if not load(name).available()]
 LINUX = sys.platform.startswith("linux")

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from hermes_diag import explain
+from hermes_diag.core.sockets import SocketRow
 from hermes_diag.looks import Look
 from hermes_diag.sampling.backends import BACKENDS, load
 from hermes_diag.sampling.eye import Eye
-from hermes_diag.tcp import SocketRow
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the states are made with Linux means"),

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from hermes_diag.core.sockets import SocketRow
 from hermes_diag.looks import Ended, Look, Process, Summary, Tick, Watched
 from hermes_diag.observe import ENDPOINTS, Tracker
-from hermes_diag.tcp import SocketRow
 from hermes_diag.timeline import Timeline
 
 WATCHED = Watched(1, "x", 0.0, 0.0, 1.0, "sock_diag", "")

@@ -10,8 +10,8 @@ import signal
 import sys
 from typing import Any
 
-from hermes_diag.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError
-from hermes_diag.pipes import swallow
+from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError
+from hermes_diag.core.pipes import swallow
 
 #: What to do about what a system refuses.
 _CURES = {

@@ -36,12 +36,13 @@ def command(
 
     Exit code 0 when every promise holds, 1 when one is broken, 3 when something could not be told.
     """
-    from hermes_diag import audits, payload, plan, run
+    from hermes_diag import audits, payload, run
     from hermes_diag.cli import output, target
+    from hermes_diag.core import matrix
     from hermes_diag.reporters import audit
 
     where = target.make(python, cwd, env)
-    if spec not in plan.STRATEGIES:
+    if spec not in matrix.STRATEGIES:
         target.check_spec(spec, cwd)
     body = payload.load(None)
     plan_ = audits.plan(body.info, spec)

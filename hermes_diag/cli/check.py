@@ -108,7 +108,7 @@ def command(
     from hermes_diag.capture import Capture, create
     from hermes_diag.cli import configuration, github, output, target
     from hermes_diag.cli.files import ReportFile, refuse_same_files
-    from hermes_diag.errors import CannotMeasure
+    from hermes_diag.core.errors import CannotMeasure
     from hermes_diag.reporters import check as reporter
     from hermes_diag.reporters import junit as junit_xml
     from hermes_diag.reporters import markdown as summary

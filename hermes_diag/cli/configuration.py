@@ -12,8 +12,8 @@ from typing import Any
 
 from hermes_diag import pythons, settings
 from hermes_diag.cli import target
-from hermes_diag.errors import CannotMeasure, UsageError
-from hermes_diag.plan import STRATEGIES
+from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.core.matrix import STRATEGIES
 
 
 def load(given: Mapping[str, Any], limits: Iterable[str]) -> settings.Settings:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
 
 
 def refuse_same_files(given: Mapping[str, Path | None]) -> None:

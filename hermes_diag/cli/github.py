@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from hermes_diag.errors import HermesDiagError
-from hermes_diag.model import CheckReport
+from hermes_diag.core.errors import HermesDiagError
+from hermes_diag.core.model import CheckReport
 from hermes_diag.reporters import github, markdown
 
 

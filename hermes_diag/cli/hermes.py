@@ -6,9 +6,9 @@ import sys
 from dataclasses import dataclass, replace
 
 from hermes_diag import hermes_cells, hermes_env
-from hermes_diag import plan as plans
-from hermes_diag.errors import UsageError
-from hermes_diag.model import ABORTED, HERMES, PayloadInfo, Plan
+from hermes_diag.core import matrix as plans
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.model import ABORTED, HERMES, PayloadInfo, Plan
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from hermes_diag import judge, live, plan
+from hermes_diag import judge, live
 from hermes_diag.cli import output
+from hermes_diag.core import matrix
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.model import Plan
 from hermes_diag.credentials import Credentials, from_environment, of_codex
 from hermes_diag.destination import Destination, parse
-from hermes_diag.errors import UsageError
 from hermes_diag.interpreter import Target
-from hermes_diag.model import Plan
 from hermes_diag.payload import Payload
 
 
@@ -98,7 +99,7 @@ def replay(
     asked: Asked,
     payloads: Sequence[Payload],
     dimensions: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]],
-    sizes: plan.Sizes,
+    sizes: matrix.Sizes,
     target: Target,
     backend: str,
     save: Path | None,

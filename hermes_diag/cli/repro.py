@@ -69,7 +69,7 @@ def _idle_close(text: str) -> float:
 def _payloads(paths: list[Path], last_dump: bool, profile: str | None, limit: int) -> tuple[Payload, ...]:
     """What the command line names. Raises UsageError."""
     from hermes_diag import payload
-    from hermes_diag.errors import UsageError
+    from hermes_diag.core.errors import UsageError
 
     if not last_dump:
         return payload.load_all(paths, limit)
@@ -241,12 +241,13 @@ def command(
     --live say so. Exit code 0 when all is as the bug report predicts, 1 when a cell is not, 3 when it
     could not be measured.
     """
-    from hermes_diag import judge, plan, run, scenarios
+    from hermes_diag import judge, run, scenarios
     from hermes_diag.cli import hermes as hermes_cli
     from hermes_diag.cli import live as live_cli
     from hermes_diag.cli import output, target
     from hermes_diag.cli import scenario as scenario_cli
-    from hermes_diag.errors import UsageError
+    from hermes_diag.core import matrix
+    from hermes_diag.core.errors import UsageError
 
     if scenario is not None:
         scenario_cli.refuse_what_shapes_the_matrix(context)
@@ -258,7 +259,7 @@ def command(
     body = bodies[0]
     for spec in fault or ():
         target.check_fault(spec)
-    sizes = plan.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
+    sizes = matrix.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
     dimensions = _values(strategy), _values(release), _values(workload)
     if hermes:
         python = hermes_cli.interpreter(hermes, python)
@@ -282,7 +283,7 @@ def command(
         if Workload.aborted in (workload or ()):
             raise UsageError("--workload aborted is for the real Hermes Agent", "leave it out with --factory")
         target.check_spec(factory, cwd)
-        plan_ = plan.for_factory(body.info, factory, *dimensions[1:], sizes, faults, further)
+        plan_ = matrix.for_factory(body.info, factory, *dimensions[1:], sizes, faults, further)
     if scenario is not None:
         if len(bodies) > 1:
             raise UsageError("--scenario replays one payload", "name one file")

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from hermes_diag.errors import UsageError, shown
+from hermes_diag.core.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from hermes_diag.conditions import Condition
@@ -158,7 +158,7 @@ def _positive(text: str) -> int:
 
 
 def _time(text: str) -> float:
-    from hermes_diag import units
+    from hermes_diag.core import units
 
     try:
         seconds = units.seconds(text)
@@ -262,7 +262,7 @@ def _ask(found: Any) -> int:
 
 def _look(eye: Eye, asked: argparse.Namespace, wanted: list[Condition]) -> int:
     from hermes_diag.cli.terminal import emit, paint, width
-    from hermes_diag.errors import COULD_NOT_MEASURE, OK, PROBLEM
+    from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM
 
     look = eye.look()
     names = _names({row.remote[0] for row in look.rows if row.remote[1]}) if asked.resolve else {}

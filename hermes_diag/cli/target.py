@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hermes_diag.errors import UsageError, shown
+from hermes_diag.core.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from hermes_diag.interpreter import Target

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 
-from hermes_diag.pipes import printed
+from hermes_diag.core.pipes import printed
 
 
 def width() -> int:

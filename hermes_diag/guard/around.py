@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hermes_diag.errors import CannotMeasure, UsageError
+from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.guard import held, limits, openings, wording
 from hermes_diag.guard import left as lefts
 from hermes_diag.guard.held import Held

@@ -16,12 +16,12 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hermes_diag.core.sockets import CLOSE_WAIT, SocketRow
 from hermes_diag.guard import held
 from hermes_diag.guard.backends import NOWHERE, Place, socket_text
 from hermes_diag.guard.held import Held
 from hermes_diag.guard.limits import Limits
 from hermes_diag.guard.openings import Opening, Openings, clock, is_own
-from hermes_diag.tcp import CLOSE_WAIT, SocketRow
 
 #: States through which a socket passes after its owner has let go of it.
 _LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"})

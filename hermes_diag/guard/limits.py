@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hermes_diag import endpoints
-from hermes_diag.errors import UsageError
-from hermes_diag.tcp import SocketRow
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.sockets import SocketRow
 
 COUNTS = ("close_wait", "leaked", "fds", "threads")
 #: Seconds; who waits longer than this for a socket to go waits for something else.

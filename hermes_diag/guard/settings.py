@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
 from hermes_diag.guard import limits
 from hermes_diag.guard.limits import Limits
 

@@ -7,10 +7,11 @@ import os
 from collections.abc import Hashable, Iterable
 from pathlib import Path
 
-from hermes_diag import endpoints, units
+from hermes_diag import endpoints
+from hermes_diag.core import units
+from hermes_diag.core.sockets import CLOSE_WAIT
 from hermes_diag.guard.left import Left, Socket
 from hermes_diag.guard.openings import Line, Opening, is_own
-from hermes_diag.tcp import CLOSE_WAIT
 
 #: Lines of a chain of calls, and things of one kind, that are shown.
 _CALLS, _THINGS = 4, 10

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
 from hermes_diag.provider import replies
 from hermes_diag.provider.exchange import Exchange
 

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from hermes_diag.errors import CannotMeasure, UsageError
+from hermes_diag.core.errors import CannotMeasure, UsageError
 
 BACKLOG = 512
 #: Connections accepted before others get a turn, and seconds to wait when there is no descriptor left.

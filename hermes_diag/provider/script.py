@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
 from hermes_diag.provider import recorded, replies
 from hermes_diag.provider.replies import Item, Reply, Usage
 

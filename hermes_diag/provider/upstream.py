@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import h11
 
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
 from hermes_diag.provider import replies
 from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.wire import Headers

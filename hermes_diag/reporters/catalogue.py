@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hermes_diag import units
+from hermes_diag.core import units
 
 #: Columns from which on the list is a table.
 WIDE = 90

@@ -9,18 +9,9 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from hermes_diag import units
-from hermes_diag.model import (
-    ALLOWED,
-    FAILED,
-    KNOWN,
-    NOT_APPLICABLE,
-    PASSED,
-    UNKNOWN,
-    CheckReport,
-    CheckRow,
-)
-from hermes_diag.redact import plain
+from hermes_diag.core import units
+from hermes_diag.core.model import ALLOWED, FAILED, KNOWN, NOT_APPLICABLE, PASSED, UNKNOWN, CheckReport, CheckRow
+from hermes_diag.core.text import plain
 from hermes_diag.reporters.terminal import stack_line, verdict
 
 SCHEMA = 1

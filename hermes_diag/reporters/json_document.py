@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from hermes_diag import beside, causes
-from hermes_diag.model import RACY_STATES, CellReport, Evidence, Report
+from hermes_diag.core.model import RACY_STATES, CellReport, Evidence, Report
 
 SCHEMA = 1
 

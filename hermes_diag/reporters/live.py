@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from hermes_diag.model import CLOSE_WAIT, ESTABLISHED, Cell, Outcome, Plan, Sample
+from hermes_diag.core.model import CLOSE_WAIT, ESTABLISHED, Cell, Outcome, Plan, Sample
 from hermes_diag.worker.contract import TurnDone
 
 

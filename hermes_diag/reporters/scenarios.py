@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from hermes_diag import units
-from hermes_diag.model import ScenarioResult
+from hermes_diag.core import units
+from hermes_diag.core.model import ScenarioResult
 from hermes_diag.worker.contract import Hello
 
 

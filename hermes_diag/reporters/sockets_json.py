@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from hermes_diag import endpoints, explain
+from hermes_diag.core.sockets import SocketRow
 from hermes_diag.looks import Held, Look, Summary, Tick
-from hermes_diag.tcp import SocketRow
 
 SCHEMA = 1
 

@@ -11,9 +11,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from hermes_diag import endpoints, explain, units
+from hermes_diag import endpoints, explain
+from hermes_diag.core import units
+from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
 from hermes_diag.looks import Held, Look, Process, Summary, Tick
-from hermes_diag.tcp import CLOSE_WAIT, ESTABLISHED, SocketRow
 
 #: Sockets, and rows of a table, that are shown unless -v asks for all.
 FEW, ROWS = 5, 12

@@ -12,8 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hermes_diag import beside, causes, hermes_cells, units
-from hermes_diag.model import FRESH, HERMES, MEASURE, CellReport, Claim, Evidence, Finding, Left, Report
+from hermes_diag import beside, causes, hermes_cells
+from hermes_diag.core import units
+from hermes_diag.core.model import FRESH, HERMES, MEASURE, CellReport, Claim, Evidence, Finding, Left, Report
 from hermes_diag.worker.contract import Hello, TurnDone
 
 #: Columns from which on the matrix has its two dimensions, and the claims are a table; below, lists.

@@ -15,7 +15,7 @@ from functools import cache
 from types import ModuleType
 
 from hermes_diag import trend
-from hermes_diag.model import Evidence, Finding, Sample
+from hermes_diag.core.model import Evidence, Finding, Sample
 
 #: Verdict words, the worst first; a cell without any is ok.
 WORDS = ("hangs", "fails", "starves", "leaks", "repeats", "too short")

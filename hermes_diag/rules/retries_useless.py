@@ -1,7 +1,7 @@
 """Retrying with a rebuilt shared client never helps."""
 
 from hermes_diag import causes
-from hermes_diag.model import HERMES, Evidence
+from hermes_diag.core.model import HERMES, Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "retries-useless", "cause", ""

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from hermes_diag import causes
-from hermes_diag.model import ABORTED, HERMES, Evidence
+from hermes_diag.core.model import ABORTED, HERMES, Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "turns-failed", "problem", "fails"

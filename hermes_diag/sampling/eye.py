@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.sockets import SocketRow
 from hermes_diag.endpoints import Address
-from hermes_diag.errors import CannotMeasure
 from hermes_diag.looks import Look, Missing, Process
 from hermes_diag.sampling import backends, process
 from hermes_diag.sampling.descriptors import Descriptors, holders
-from hermes_diag.tcp import SocketRow
 
 #: States that a socket passes through after its owner has let go of it.
 _LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"})

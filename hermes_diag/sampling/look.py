@@ -13,8 +13,8 @@ from types import ModuleType
 
 import psutil
 
-from hermes_diag.errors import CannotMeasure
-from hermes_diag.model import ESTABLISHED, Sample, SocketRow
+from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.model import ESTABLISHED, Sample, SocketRow
 from hermes_diag.sampling import backends, process
 from hermes_diag.sampling.descriptors import Descriptors
 

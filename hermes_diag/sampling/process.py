@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from functools import cache
 
-from hermes_diag.errors import CannotMeasure, UsageError
+from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.looks import Process
 
 LINUX = sys.platform.startswith("linux")

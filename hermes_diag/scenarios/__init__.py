@@ -15,8 +15,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from hermes_diag.errors import COULD_NOT_MEASURE, OK, PROBLEM, UsageError
-from hermes_diag.model import Cell, Evidence, PayloadInfo, Plan, ScenarioResult
+from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM, UsageError
+from hermes_diag.core.model import Cell, Evidence, PayloadInfo, Plan, ScenarioResult
 
 _COMMON: dict[str, Any] = {
     "strategy": "fixed",

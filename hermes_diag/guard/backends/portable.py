@@ -15,9 +15,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hermes_diag.errors import CannotMeasure
+from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.sockets import SocketRow
 from hermes_diag.guard.backends import NOWHERE, Place, cure, socket_text
-from hermes_diag.tcp import SocketRow
 
 REUSES_KEYS = True
 

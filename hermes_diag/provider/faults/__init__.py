@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from hermes_diag.errors import UsageError
+from hermes_diag.core.errors import UsageError
 from hermes_diag.provider.when import CONDITIONS, When
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
+from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.endpoints import STATES
-from hermes_diag.errors import CannotMeasure
 from hermes_diag.sampling import process
 
 #: Names and modules, in the order in which auto tries them; the third is for another network namespace.

@@ -16,8 +16,8 @@ import sys
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from hermes_diag.core.sockets import SocketRow
 from hermes_diag.sampling.backends.sock_diag import KEEPALIVE, NAMES, TIMERS
-from hermes_diag.tcp import SocketRow
 
 KNOWS_INODES = True
 

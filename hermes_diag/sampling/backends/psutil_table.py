@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from hermes_diag.tcp import SocketRow
+from hermes_diag.core.sockets import SocketRow
 
 KNOWS_INODES = False
 

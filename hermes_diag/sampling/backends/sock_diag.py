@@ -19,7 +19,7 @@ import struct
 import sys
 from collections.abc import Collection
 
-from hermes_diag.tcp import SocketRow
+from hermes_diag.core.sockets import SocketRow
 
 #: Rows carry inodes, queues and timers; with `info` also ages and round trips.
 KNOWS_INODES = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hermes_diag.model import FACTORY, FRESH, HERMES, MEASURE, MUTATED, Cell, PayloadInfo, Plan
+from hermes_diag.core.model import FACTORY, FRESH, HERMES, MEASURE, MUTATED, Cell, PayloadInfo, Plan
 
 STRATEGIES = ("buggy", "fixed")
 RELEASES = ("close", "abandon")

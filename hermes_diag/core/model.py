@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hermes_diag.tcp import CLOSE_WAIT as CLOSE_WAIT
-from hermes_diag.tcp import ESTABLISHED as ESTABLISHED
-from hermes_diag.tcp import SocketRow as SocketRow
+from hermes_diag.core.sockets import CLOSE_WAIT as CLOSE_WAIT
+from hermes_diag.core.sockets import ESTABLISHED as ESTABLISHED
+from hermes_diag.core.sockets import SocketRow as SocketRow
 from hermes_diag.worker.contract import HERMES as HERMES
 from hermes_diag.worker.contract import ClientBuilt, Hello, Measured, TurnDone
 

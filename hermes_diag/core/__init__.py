@@ -1,0 +1,1 @@
+"""Data and errors: what every other room speaks in."""
