@@ -8,8 +8,10 @@ from types import ModuleType
 
 from hermes_diag import promises
 from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.matrix import POOL_TIMEOUT, STRATEGIES, TIMEOUT
-from hermes_diag.core.model import AUDIT, FACTORY, AuditReport, AuditRow, Cell, Evidence, PayloadInfo, Plan
+from hermes_diag.core.plan import AUDIT, FACTORY, Cell, PayloadInfo, Plan
+from hermes_diag.core.report import AuditReport, AuditRow
 from hermes_diag.promises import BROKEN, UNKNOWN, Audited
 
 #: Settings of the three processes of an audit; each names a part of worker/audit.py.

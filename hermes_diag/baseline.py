@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hermes_diag.core.model import ALLOWED, FACTORY, FAILED, FRESH, KNOWN, MEASURE, UNKNOWN, Cell, CheckRow, Evidence
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, Cell
+from hermes_diag.core.report import ALLOWED, FAILED, KNOWN, UNKNOWN, CheckRow
 
 #: Of a finding's numbers those that say how bad it is.
 _BAD = ("attempts", "last", "value")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hermes_diag.core.model import MEASURE, CellReport, PayloadInfo, Report, Then
+from hermes_diag.core.plan import MEASURE, PayloadInfo, Then
+from hermes_diag.core.report import CellReport, Report
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from typing import IO, Any
 import msgspec
 
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.model import Cell, Connection, Evidence, Outcome, Plan, Sample, Served
+from hermes_diag.core.evidence import Connection, Evidence, Outcome, Sample, Served
+from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.worker.contract import ClientBuilt, Fact, Hello, Measured, TurnDone
 
 SCHEMA = 1

@@ -9,25 +9,22 @@ from hermes_diag import audits, promises
 from hermes_diag.baseline import Baseline, spec_of
 from hermes_diag.core import matrix
 from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
-from hermes_diag.core.model import (
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import AUDIT, Cell, PayloadInfo, Plan
+from hermes_diag.core.report import (
     ALLOWED,
-    AUDIT,
-    ESTABLISHED,
     FAILED,
     KNOWN,
     NOT_APPLICABLE,
     PASSED,
     UNKNOWN,
-    Cell,
     CellReport,
     CheckReport,
     CheckRow,
-    Evidence,
     Finding,
-    PayloadInfo,
     Place,
-    Plan,
 )
+from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.judge import cell as judge_cell
 from hermes_diag.settings import LIMITS, Allowance, Settings
 

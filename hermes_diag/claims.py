@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from hermes_diag import causes, trend
-from hermes_diag.core.model import CLOSE_WAIT, FACTORY, FRESH, HERMES, MEASURE, Claim, Evidence
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import FACTORY, FRESH, MEASURE
+from hermes_diag.core.report import Claim
+from hermes_diag.core.sockets import CLOSE_WAIT
+from hermes_diag.worker.contract import HERMES
 
 REPRODUCED, NOT_REPRODUCED, PARTLY = "reproduced", "not reproduced", "partly"
 NOT_TESTED = "not tested"

@@ -7,7 +7,8 @@ a payload; what it needs is said to the worker by settings (see worker/hermes_ag
 from __future__ import annotations
 
 from hermes_diag.core.matrix import POOL_TIMEOUT, TIMEOUT, WORKLOADS, Sizes
-from hermes_diag.core.model import ABORTED, HERMES, MUTATED, Cell
+from hermes_diag.core.plan import ABORTED, MUTATED, Cell
+from hermes_diag.worker.contract import HERMES
 
 #: (sessions, turns) of a workload unless flags say otherwise.
 DEFAULTS = {"steady": (2, 6), "interrupted": (2, 6), "overlapping": (3, 5), ABORTED: (1, 5)}

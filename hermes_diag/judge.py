@@ -8,21 +8,11 @@ from collections.abc import Callable, Sequence
 from hermes_diag import causes, claims, rules
 from hermes_diag.core import matrix
 from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM
-from hermes_diag.core.model import (
-    CLOSE_WAIT,
-    ESTABLISHED,
-    FACTORY,
-    FRESH,
-    HERMES,
-    MEASURE,
-    CellReport,
-    Evidence,
-    Finding,
-    Left,
-    Plan,
-    Report,
-    Sample,
-)
+from hermes_diag.core.evidence import Evidence, Sample
+from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, Plan
+from hermes_diag.core.report import CellReport, Finding, Left, Report
+from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
+from hermes_diag.worker.contract import HERMES
 
 
 def report(plan_: Plan, evidence: Sequence[Evidence]) -> Report:

@@ -18,7 +18,8 @@ from typing import Any
 from hermes_diag.capture import Capture, Recorder
 from hermes_diag.core import matrix
 from hermes_diag.core.errors import CannotMeasure, UsageError
-from hermes_diag.core.model import FRESH, MEASURE, Cell, Evidence, Outcome, Plan
+from hermes_diag.core.evidence import Evidence, Outcome
+from hermes_diag.core.plan import FRESH, MEASURE, Cell, Plan
 from hermes_diag.credentials import Credentials
 from hermes_diag.destination import Destination, is_address, is_loopback
 from hermes_diag.interpreter import Target

@@ -19,7 +19,7 @@ from typing import Any
 
 from hermes_diag.core import text as redact
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.model import PayloadInfo, Then
+from hermes_diag.core.plan import PayloadInfo, Then
 
 MAX_BYTES = 32 * 1024 * 1024
 #: chatgpt.com wants instructions and nothing stored.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hermes_diag.core.model import Sample
+from hermes_diag.core.evidence import Sample
 
 
 def grown(before: Sample, after: Sample, clients: int) -> str:

@@ -10,7 +10,8 @@ from hermes_diag.destination import Destination
 from hermes_diag.sampling import look
 
 if TYPE_CHECKING:
-    from hermes_diag.core.model import Connection, Served, SocketRow
+    from hermes_diag.core.evidence import Connection, Served
+    from hermes_diag.core.sockets import SocketRow
 
 
 class Remote:

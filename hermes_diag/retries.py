@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hermes_diag import causes
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 
 
 def lost(evidence: Evidence, *kinds: str) -> str:

@@ -13,14 +13,16 @@ from typing import Any
 
 from hermes_diag.capture import Capture, Recorder
 from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.matrix import cost
-from hermes_diag.core.model import FRESH, HERMES, Cell, Evidence, Plan
+from hermes_diag.core.plan import FRESH, Cell, Plan
 from hermes_diag.interpreter import Interpreter, Lane, Target
 from hermes_diag.live import LiveRun
 from hermes_diag.provider import replies
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.sampling import backends, look
 from hermes_diag.session import Session
+from hermes_diag.worker.contract import HERMES
 
 #: Cells that run at the same time. Each has its process, its provider and its port.
 LANES = 2

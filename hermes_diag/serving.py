@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hermes_diag.core.errors import INTERRUPTED, OK, CannotMeasure, UsageError
-from hermes_diag.core.model import Happened
+from hermes_diag.core.evidence import Happened
 from hermes_diag.core.pipes import printed
 from hermes_diag.provider import control, replies, routes, script
 from hermes_diag.provider.blocking import ca_file

@@ -14,8 +14,10 @@ import psutil
 
 from hermes_diag.capture import Recorder
 from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.core.evidence import Outcome
 from hermes_diag.core.matrix import BARRIERS
-from hermes_diag.core.model import ESTABLISHED, FACTORY, FRESH, HERMES, Cell, Outcome, SocketRow
+from hermes_diag.core.plan import FACTORY, FRESH, Cell
+from hermes_diag.core.sockets import ESTABLISHED, SocketRow
 from hermes_diag.here import HereLane
 from hermes_diag.interpreter import Gone, Interpreter, Lane, Target
 from hermes_diag.provider.props import Props
@@ -23,7 +25,7 @@ from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.remote import Remote
 from hermes_diag.sampling import look
-from hermes_diag.worker.contract import Barrier, Done, Exited, Failed, Hello, Job, Started
+from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, Hello, Job, Started
 
 #: Seconds between two samples of the timeline.
 TICK = 0.25

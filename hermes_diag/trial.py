@@ -20,7 +20,8 @@ from hermes_diag import audits, judge, payload, pythons, run
 from hermes_diag.capture import Recorder
 from hermes_diag.core import matrix, units
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.model import FRESH, AuditReport, Cell, CellReport, Finding, Plan, Report
+from hermes_diag.core.plan import FRESH, Cell, Plan
+from hermes_diag.core.report import AuditReport, CellReport, Finding, Report
 from hermes_diag.here import HereLane
 from hermes_diag.interpreter import Target
 from hermes_diag.provider import faults as provider_faults

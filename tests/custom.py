@@ -10,7 +10,8 @@ from unittest import mock
 
 from hermes_diag import interpreter, payload, run, session
 from hermes_diag.capture import Capture
-from hermes_diag.core.model import Cell, Evidence, Plan
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import Cell, Plan
 
 FLAWED = {
     "stuck": '''"""Takes a lock twice, as httpcore 1.0.9 does when gc runs inside its pool."""

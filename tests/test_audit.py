@@ -17,7 +17,7 @@ import pytest
 from conftest import Cli
 
 from hermes_diag import audits, payload, promises, run
-from hermes_diag.core.model import Plan
+from hermes_diag.core.plan import Plan
 from hermes_diag.interpreter import Target
 
 FILE = Path(__file__).with_name("factories.py")

@@ -25,8 +25,7 @@ from test_robust import until
 
 from hermes_diag import capture, checks, settings
 from hermes_diag.baseline import Baseline
-from hermes_diag.core import model
-from hermes_diag.core.model import CheckReport, CheckRow, Place
+from hermes_diag.core.report import UNKNOWN, CheckReport, CheckRow, Place
 from hermes_diag.provider import faults
 from hermes_diag.reporters import check, github, junit, markdown
 from hermes_diag.worker import subjects
@@ -234,11 +233,11 @@ def test_what_neither_could_tell_is_known() -> None:
     """Not when this run could tell nothing at all."""
     plan, evidence = capture.read(GOLDEN / "close-wait-grows.fires.jsonl")
     (row,) = checks.rows(evidence, {})
-    untold = replace(row, name="other", code="", status=model.UNKNOWN)
+    untold = replace(row, name="other", code="", status=UNKNOWN)
     baseline = Baseline("old", evidence)
     assert [one.status for one in baseline.compare((row, untold), (row, untold), plan.cells).rows] == ["known"] * 2
-    assert [one.status for one in baseline.compare((untold,), (row, untold), plan.cells).rows] == [model.UNKNOWN]
-    assert [one.status for one in baseline.compare((row, untold), (row,), plan.cells).rows] == ["known", model.UNKNOWN]
+    assert [one.status for one in baseline.compare((untold,), (row, untold), plan.cells).rows] == [UNKNOWN]
+    assert [one.status for one in baseline.compare((row, untold), (row,), plan.cells).rows] == ["known", UNKNOWN]
 
 
 def test_one_factory_by_two_names() -> None:
@@ -704,4 +703,4 @@ def test_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_limit_and_key_is_documented() -> None:
     text = (ROOT / "docs" / "check.md").read_text()
     assert all(f"`{key}`" in text for key in settings.FLAGS)
-    assert model.UNKNOWN in text
+    assert UNKNOWN in text

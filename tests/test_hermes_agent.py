@@ -18,7 +18,10 @@ from conftest import Cli
 
 from hermes_diag import hermes_cells, judge, payload, run
 from hermes_diag.core import matrix
-from hermes_diag.core.model import Cell, CellReport, Evidence, Left, Plan, SocketRow
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import Cell, Plan
+from hermes_diag.core.report import CellReport, Left
+from hermes_diag.core.sockets import SocketRow
 from hermes_diag.interpreter import Target
 from hermes_diag.session import Session
 

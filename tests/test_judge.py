@@ -9,7 +9,8 @@ import pytest
 from conftest import GOLDEN
 
 from hermes_diag import capture, judge
-from hermes_diag.core.model import Evidence, Report
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.report import Report
 
 PLAN, (WHOLE,) = capture.read(GOLDEN / "stream-abandoned.quiet.jsonl")  # fixed/close/interrupted
 _, (STEADY,) = capture.read(GOLDEN / "kwargs-mutated.quiet.jsonl")  # fixed/close/steady

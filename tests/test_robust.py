@@ -21,7 +21,7 @@ from custom import run_flawed
 from hermes_diag import cli as command_line
 from hermes_diag import judge, payload, run
 from hermes_diag.core import matrix
-from hermes_diag.core.model import Plan
+from hermes_diag.core.plan import Plan
 from hermes_diag.interpreter import Gone, Interpreter, Target
 from hermes_diag.provider import replies
 from hermes_diag.session import Session

@@ -8,7 +8,7 @@ import pytest
 from conftest import GOLDEN
 
 from hermes_diag import capture, rules
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 
 
 def golden(name: str) -> Evidence:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from hermes_diag.core.errors import CannotMeasure
-from hermes_diag.core.model import Sample
+from hermes_diag.core.evidence import Sample
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.sampling import eye, look
 from hermes_diag.sampling.backends import BACKENDS, load, pick, sock_diag

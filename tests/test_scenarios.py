@@ -13,7 +13,7 @@ import pytest
 from conftest import GOLDEN
 
 from hermes_diag import capture, scenarios
-from hermes_diag.core.model import Evidence, Outcome
+from hermes_diag.core.evidence import Evidence, Outcome
 from hermes_diag.provider import faults
 
 NAMES = list(scenarios.catalogue())

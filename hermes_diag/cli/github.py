@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hermes_diag.core.errors import HermesDiagError
-from hermes_diag.core.model import CheckReport
+from hermes_diag.core.report import CheckReport
 from hermes_diag.reporters import github, markdown
 
 

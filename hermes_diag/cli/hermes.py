@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from hermes_diag import hermes_cells, hermes_env
 from hermes_diag.core import matrix as plans
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.model import ABORTED, HERMES, PayloadInfo, Plan
+from hermes_diag.core.plan import ABORTED, PayloadInfo, Plan
+from hermes_diag.worker.contract import HERMES
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hermes_diag import judge, live
 from hermes_diag.cli import output
 from hermes_diag.core import matrix
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.model import Plan
+from hermes_diag.core.plan import Plan
 from hermes_diag.credentials import Credentials, from_environment, of_codex
 from hermes_diag.destination import Destination, parse
 from hermes_diag.interpreter import Target

@@ -13,8 +13,9 @@ from rich.console import Console, RenderableType
 
 from hermes_diag.capture import Capture, create
 from hermes_diag.core.errors import INTERRUPTED
-from hermes_diag.core.model import Plan, Report
 from hermes_diag.core.pipes import printed
+from hermes_diag.core.plan import Plan
+from hermes_diag.core.report import Report
 from hermes_diag.live import LiveRun
 from hermes_diag.reporters import json_document, terminal
 from hermes_diag.reporters.live import Progress

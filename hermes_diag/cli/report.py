@@ -25,7 +25,7 @@ def command(
     """Judge the evidence of an earlier run, check or watch again and print it; runs nothing."""
     from hermes_diag import capture as captures
     from hermes_diag import judge, watch_capture
-    from hermes_diag.core.model import AUDIT
+    from hermes_diag.core.plan import AUDIT
 
     if watch_capture.is_watch(capture):
         from hermes_diag.cli.sockets import show_capture

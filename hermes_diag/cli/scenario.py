@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from hermes_diag.core.errors import INTERRUPTED, UsageError
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.pipes import printed
 
 #: What goes with a scenario; all else that shapes the cells of the matrix is given by its two cells.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hermes_diag.core.model import FACTORY, FRESH, HERMES, MEASURE, MUTATED, Cell, PayloadInfo, Plan
+from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, MUTATED, Cell, PayloadInfo, Plan
+from hermes_diag.worker.contract import HERMES
 
 STRATEGIES = ("buggy", "fixed")
 RELEASES = ("close", "abandon")

@@ -14,7 +14,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from hermes_diag.core.model import Sample
+from hermes_diag.core.evidence import Sample
 
 #: Clients of which it is counted what they leave behind (REPEATS in worker/audit.py).
 CLIENTS = 3

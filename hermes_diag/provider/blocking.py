@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hermes_diag.core.model import Connection, Served
+from hermes_diag.core.evidence import Connection, Served
 from hermes_diag.provider import script, server
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.provider.tls import authority

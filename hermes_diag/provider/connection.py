@@ -10,8 +10,8 @@ import struct
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hermes_diag.core.model import Connection as Seen
-from hermes_diag.core.model import Served
+from hermes_diag.core.evidence import Connection as Seen
+from hermes_diag.core.evidence import Served
 from hermes_diag.provider import replies, routes
 from hermes_diag.provider.exchange import Exchange, Gone
 from hermes_diag.provider.tls import VALID, Refused, Tls

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.model import Connection as Seen
-from hermes_diag.core.model import Happened, Served
+from hermes_diag.core.evidence import Connection as Seen
+from hermes_diag.core.evidence import Happened, Served
 from hermes_diag.provider import faults as catalogue
 from hermes_diag.provider import replies, routes, wire
 from hermes_diag.provider.connection import Connection

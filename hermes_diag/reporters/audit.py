@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes_diag.core import units
-from hermes_diag.core.model import AuditReport, AuditRow
+from hermes_diag.core.report import AuditReport, AuditRow
 from hermes_diag.reporters.terminal import VERY_WIDE, stack_line, verdict
 
 SCHEMA = 1

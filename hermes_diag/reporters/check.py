@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from hermes_diag.core import units
-from hermes_diag.core.model import ALLOWED, FAILED, KNOWN, NOT_APPLICABLE, PASSED, UNKNOWN, CheckReport, CheckRow
+from hermes_diag.core.report import ALLOWED, FAILED, KNOWN, NOT_APPLICABLE, PASSED, UNKNOWN, CheckReport, CheckRow
 from hermes_diag.core.text import plain
 from hermes_diag.reporters.terminal import stack_line, verdict
 

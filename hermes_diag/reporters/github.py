@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hermes_diag.core.errors import COULD_NOT_MEASURE
-from hermes_diag.core.model import FAILED, CheckReport, CheckRow
+from hermes_diag.core.report import FAILED, CheckReport, CheckRow
 
 #: GitHub shows no more than ten errors of a step.
 MOST = 10

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from hermes_diag import beside, causes
-from hermes_diag.core.model import RACY_STATES, CellReport, Evidence, Report
+from hermes_diag.core.evidence import RACY_STATES, Evidence
+from hermes_diag.core.report import CellReport, Report
 
 SCHEMA = 1
 

@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from hermes_diag.core.model import CLOSE_WAIT, ESTABLISHED, Cell, Outcome, Plan, Sample
+from hermes_diag.core.evidence import Outcome, Sample
+from hermes_diag.core.plan import Cell, Plan
+from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.worker.contract import TurnDone
 
 

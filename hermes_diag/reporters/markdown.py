@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hermes_diag.core.model import ALLOWED, FAILED, KNOWN, NOT_APPLICABLE, PASSED, UNKNOWN, CheckReport, CheckRow
+from hermes_diag.core.report import ALLOWED, FAILED, KNOWN, NOT_APPLICABLE, PASSED, UNKNOWN, CheckReport, CheckRow
 from hermes_diag.reporters.check import at, details
 from hermes_diag.reporters.terminal import stack_line
 

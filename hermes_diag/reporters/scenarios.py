@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from hermes_diag.core import units
-from hermes_diag.core.model import ScenarioResult
+from hermes_diag.core.report import ScenarioResult
 from hermes_diag.worker.contract import Hello
 
 

@@ -14,8 +14,10 @@ from rich.text import Text
 
 from hermes_diag import beside, causes, hermes_cells
 from hermes_diag.core import units
-from hermes_diag.core.model import FRESH, HERMES, MEASURE, CellReport, Claim, Evidence, Finding, Left, Report
-from hermes_diag.worker.contract import Hello, TurnDone
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import FRESH, MEASURE
+from hermes_diag.core.report import CellReport, Claim, Finding, Left, Report
+from hermes_diag.worker.contract import HERMES, Hello, TurnDone
 
 #: Columns from which on the matrix has its two dimensions, and the claims are a table; below, lists.
 WIDE, VERY_WIDE = 76, 110

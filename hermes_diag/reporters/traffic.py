@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import asdict
 
-from hermes_diag.core.model import Happened
+from hermes_diag.core.evidence import Happened
 
 #: Fields that are left out of a JSON line when they say nothing.
 _OPTIONAL = ("path", "status", "events", "fault", "closed_first", "how")

@@ -15,7 +15,8 @@ from functools import cache
 from types import ModuleType
 
 from hermes_diag import trend
-from hermes_diag.core.model import Evidence, Finding, Sample
+from hermes_diag.core.evidence import Evidence, Sample
+from hermes_diag.core.report import Finding
 
 #: Verdict words, the worst first; a cell without any is ok.
 WORDS = ("hangs", "fails", "starves", "leaks", "repeats", "too short")

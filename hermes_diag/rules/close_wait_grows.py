@@ -1,6 +1,7 @@
 """CLOSE_WAIT sockets pile up: growth over idle gaps, never their mere presence."""
 
-from hermes_diag.core.model import CLOSE_WAIT, Evidence
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.sockets import CLOSE_WAIT
 from hermes_diag.rules import Hit, growth
 
 CODE, SEVERITY, WORD = "close-wait-grows", "problem", "leaks"

@@ -1,7 +1,7 @@
 """A request is sent on a client that was closed before."""
 
 from hermes_diag import causes
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "closed-transport-reused", "problem", "fails"

@@ -1,6 +1,6 @@
 """Descriptors that are no sockets towards the provider pile up with the turns."""
 
-from hermes_diag.core.model import Evidence, Sample
+from hermes_diag.core.evidence import Evidence, Sample
 from hermes_diag.rules import Hit, growth_of
 
 CODE, SEVERITY, WORD = "descriptors-grow", "problem", "leaks"

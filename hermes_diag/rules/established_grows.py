@@ -1,6 +1,7 @@
 """Idle ESTABLISHED connections pile up: the same leak while the provider has not closed its side."""
 
-from hermes_diag.core.model import ESTABLISHED, Evidence
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.rules import Hit, growth
 
 CODE, SEVERITY, WORD = "established-grows", "problem", "leaks"

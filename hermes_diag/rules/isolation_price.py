@@ -1,6 +1,6 @@
 """What a pool per request client costs, and what a shared SSLContext saves."""
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "isolation-price", "note", ""

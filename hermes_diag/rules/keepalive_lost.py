@@ -1,6 +1,8 @@
 """Connections without SO_KEEPALIVE: a peer that vanishes silently is never noticed."""
 
-from hermes_diag.core.model import ESTABLISHED, FACTORY, Evidence
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import FACTORY
+from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "keepalive-lost", "cause", ""

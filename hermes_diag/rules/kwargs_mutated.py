@@ -1,6 +1,6 @@
 """The factory changes the dict it is given."""
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "kwargs-mutated", "cause", ""

@@ -1,6 +1,6 @@
 """The pool has smaller limits than the SDK's own client would have."""
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "limits-shrunk", "cause", ""

@@ -1,6 +1,7 @@
 """ESTABLISHED sockets whose descriptor is closed pile up: a thread still reads from each."""
 
-from hermes_diag.core.model import ESTABLISHED, Evidence
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.rules import Hit, growth_of
 
 CODE, SEVERITY, WORD = "ownerless-grows", "problem", "leaks"

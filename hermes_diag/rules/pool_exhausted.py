@@ -1,7 +1,7 @@
 """No connection of the pool comes free, so that a request never gets one."""
 
 from hermes_diag import causes
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "pool-exhausted", "problem", "starves"

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from hermes_diag import causes
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.rules import Hit
 from hermes_diag.worker.contract import TurnDone
 

@@ -1,6 +1,6 @@
 """Sockets that were reset pile up: in no socket table any more, and still a descriptor each."""
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.rules import Hit, growth_of
 
 CODE, SEVERITY, WORD = "reset-sockets-grow", "problem", "leaks"

@@ -1,8 +1,9 @@
 """Retrying with a rebuilt shared client never helps."""
 
 from hermes_diag import causes
-from hermes_diag.core.model import HERMES, Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.rules import Hit
+from hermes_diag.worker.contract import HERMES
 
 CODE, SEVERITY, WORD = "retries-useless", "cause", ""
 REMEDY = "Rebuild from kwargs without the old http_client: the same dict brings the same closed client back."

@@ -1,7 +1,7 @@
 """A stream is neither read to its end nor closed."""
 
 from hermes_diag import causes
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "stream-abandoned", "cause", ""

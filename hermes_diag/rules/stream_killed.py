@@ -1,7 +1,8 @@
 """A close in this process, another session's release, takes the socket of a stream being read."""
 
 from hermes_diag import causes
-from hermes_diag.core.model import ESTABLISHED, Evidence
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "stream-killed", "problem", "fails"

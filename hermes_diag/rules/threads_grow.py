@@ -1,6 +1,6 @@
 """Threads pile up with the turns."""
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.rules import Hit, growth_of
 
 CODE, SEVERITY, WORD = "threads-grow", "problem", "leaks"

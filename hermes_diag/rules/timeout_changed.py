@@ -1,6 +1,6 @@
 """The SDK client does not have the SDK's default timeout."""
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "timeout-changed", "cause", ""

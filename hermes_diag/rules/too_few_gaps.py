@@ -1,7 +1,8 @@
 """Sockets are left in idle gaps, but there are too few gaps to tell growth from presence."""
 
 from hermes_diag import trend
-from hermes_diag.core.model import CLOSE_WAIT, ESTABLISHED, Evidence
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "too-few-gaps", "note", "too short"

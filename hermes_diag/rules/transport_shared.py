@@ -1,6 +1,6 @@
 """Request clients that should be fresh share one http_client."""
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "transport-shared", "cause", ""

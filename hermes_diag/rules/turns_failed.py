@@ -3,8 +3,10 @@
 from collections import Counter
 
 from hermes_diag import causes
-from hermes_diag.core.model import ABORTED, HERMES, Evidence
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import ABORTED
 from hermes_diag.rules import Hit
+from hermes_diag.worker.contract import HERMES
 
 CODE, SEVERITY, WORD = "turns-failed", "problem", "fails"
 REMEDY = "Follow the cause chain of the turns named (`repro -v` shows each)."

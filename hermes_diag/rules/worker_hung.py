@@ -1,6 +1,6 @@
 """The client under test hangs for longer than its own timeouts allow."""
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.rules import Hit
 
 CODE, SEVERITY, WORD = "worker-hung", "problem", "hangs"

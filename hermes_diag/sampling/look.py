@@ -14,7 +14,8 @@ from types import ModuleType
 import psutil
 
 from hermes_diag.core.errors import CannotMeasure
-from hermes_diag.core.model import ESTABLISHED, Sample, SocketRow
+from hermes_diag.core.evidence import Sample
+from hermes_diag.core.sockets import ESTABLISHED, SocketRow
 from hermes_diag.sampling import backends, process
 from hermes_diag.sampling.descriptors import Descriptors
 

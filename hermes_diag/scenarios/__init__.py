@@ -16,7 +16,9 @@ from types import ModuleType
 from typing import Any
 
 from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM, UsageError
-from hermes_diag.core.model import Cell, Evidence, PayloadInfo, Plan, ScenarioResult
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import Cell, PayloadInfo, Plan
+from hermes_diag.core.report import ScenarioResult
 
 _COMMON: dict[str, Any] = {
     "strategy": "fixed",

@@ -1,7 +1,8 @@
 """A client kept for each turn: CLOSE_WAIT sockets grow with every turn."""
 
 from hermes_diag import trend
-from hermes_diag.core.model import CLOSE_WAIT, Evidence
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.sockets import CLOSE_WAIT
 
 REFERENCE = "#18451, #62175"
 BAD = {"release": "abandon", "workload": "interrupted", "turns": 12}

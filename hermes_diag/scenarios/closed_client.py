@@ -1,7 +1,7 @@
 """From the second turn on every request fails on a client that was closed."""
 
 from hermes_diag import causes
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 
 REFERENCE = "#11070"
 BAD = {"strategy": "buggy"}

@@ -1,6 +1,6 @@
 """Abandoned streams of a shared pool are garbage-collected inside it: the client hangs for good."""
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 
 REFERENCE = "#11070"
 BAD = {

@@ -1,6 +1,6 @@
 """A stream is cut once; the retry fails too, on a client that the first attempt closed."""
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.retries import lost
 
 REFERENCE = "#11070"

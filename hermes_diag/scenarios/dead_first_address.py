@@ -1,6 +1,6 @@
 """The first of two addresses is dead: each new connection waits for it before it tries the second."""
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 
 REFERENCE = "#13834"
 BAD = {"turns": 2, "timeout": 1.0, "settings": {"dead": ""}}

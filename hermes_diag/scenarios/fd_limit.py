@@ -2,7 +2,7 @@
 
 import errno
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 
 REFERENCE = "#36899"
 BAD = {"release": "abandon", "workload": "interrupted", "turns": 40, "settings": {"nofile": "20"}}

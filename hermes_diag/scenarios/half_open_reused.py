@@ -1,7 +1,7 @@
 """A pooled connection whose peer has vanished is used again: the request waits for nothing."""
 
 from hermes_diag import causes
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 
 REFERENCE = "#10933"
 BAD = {

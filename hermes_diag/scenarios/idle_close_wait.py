@@ -1,6 +1,7 @@
 """An idle pool holds one CLOSE_WAIT socket; it does not grow, and is no leak."""
 
-from hermes_diag.core.model import CLOSE_WAIT, Evidence
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.sockets import CLOSE_WAIT
 
 REFERENCE = "#11070"
 BAD = {"strategy": "buggy", "release": "abandon", "turns": 8}

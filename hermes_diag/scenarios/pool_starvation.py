@@ -1,7 +1,7 @@
 """Abandoned streams use up the pool until no request gets a connection."""
 
 from hermes_diag import causes
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 
 REFERENCE = "#11070"
 BAD = {"strategy": "buggy", "release": "abandon", "workload": "interrupted", "turns": 101}

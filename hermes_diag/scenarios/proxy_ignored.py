@@ -1,6 +1,6 @@
 """HTTPS_PROXY is set, and an injected transport goes past it."""
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 
 REFERENCE = "#12008"
 BAD = {"strategy": "buggy", "turns": 1, "timeout": 5.0, "settings": {"proxy": "", "tls": ""}}

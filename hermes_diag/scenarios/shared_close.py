@@ -1,7 +1,7 @@
 """The end of one session's turn cuts the streams that other sessions are reading."""
 
 from hermes_diag import causes
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 
 REFERENCE = "#11070"
 BAD = {"strategy": "buggy", "workload": "overlapping", "sessions": 3, "scope": "gateway", "turns": 2}

@@ -1,6 +1,7 @@
 """A silent stream is given up from another thread: its reader stays, on a socket without an owner."""
 
-from hermes_diag.core.model import ESTABLISHED, Evidence
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.sockets import ESTABLISHED
 
 REFERENCE = "#11070"
 BAD = {

@@ -1,6 +1,6 @@
 """The first byte never comes once; the retry fails too, on a client that was closed."""
 
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.retries import lost
 
 REFERENCE = "#13834"

@@ -1,7 +1,7 @@
 """The stream is not ended after its terminal event: a client that reads to the end waits for nothing."""
 
 from hermes_diag import causes
-from hermes_diag.core.model import Evidence
+from hermes_diag.core.evidence import Evidence
 
 REFERENCE = "#11070"
 BAD = {"fault": "terminal-without-end", "turns": 2, "timeout": 0.5}

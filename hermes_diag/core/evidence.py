@@ -1,0 +1,118 @@
+"""What was seen of each cell. Frozen; the rules read nothing else.
+
+Times are seconds unless a name ends in `_ms`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from hermes_diag.core.plan import Cell
+from hermes_diag.worker.contract import ClientBuilt, Hello, Measured, TurnDone
+
+#: States of which counts vary from run to run on the same cell: they depend on when the kernel gets
+#: round to it (TIME_WAIT may be recycled early), never on the client under test.
+RACY_STATES = ("FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSING", "LAST_ACK", "SYN_SENT", "SYN_RECV")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One look at a worker's sockets from outside.
+
+    `states` counts sockets towards the provider by remote endpoint, whoever owns them; `owned` those
+    that belong to the worker's pid. A number that could not be had is None.
+    """
+
+    at: float  # seconds since the cell began
+    late: float  # how much later than due the sample was taken
+    label: str  # the barrier's label, or "tick"
+    turns: int  # turns begun so far (0 for a tick)
+    states: dict[str, int]
+    owned: dict[str, int]
+    keepalive: int | None  # of the worker's ESTABLISHED ones, those whose keepalive timer runs
+    unlisted: int | None  # TCP fds that are in no TCP table: sockets in state CLOSE
+    fds: int | None
+    threads: int | None
+    rss: int | None  # bytes
+    posts: int | None = None  # requests to the APIs that the provider has seen so far
+
+    def ownerless(self, state: str) -> int:
+        """Sockets in that state that no process owns."""
+        return max(0, self.states.get(state, 0) - self.owned.get(state, 0))
+
+
+@dataclass(frozen=True)
+class Served:
+    """One request as the provider saw it."""
+
+    turn: str  # "session/turn/attempt" as the loop named it
+    connection: int
+    status: int
+    events: int  # sent
+    finished: bool  # the whole response went out
+    api: str = ""  # "responses" or "chat"; "": a request to another path
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One connection as the provider saw it."""
+
+    serial: int
+    requests: int
+    bytes_in: int
+    bytes_out: int
+    closed_first: str  # "client", "provider", or "" while it was open at the end
+    how: str  # "fin" or "reset", of whoever closed first
+
+
+@dataclass(frozen=True)
+class Happened:
+    """Something happened on a connection of the provider. `at` in seconds since the epoch; counts are so
+    far. Our own names and numbers only: nothing of what was sent."""
+
+    at: float
+    connection: int
+    what: str  # opened, request, first byte, answered, broken off, half-closed, vanished, closed
+    requests: int
+    bytes_in: int
+    bytes_out: int
+    path: str = ""
+    status: int = 0
+    events: int = 0
+    fault: str = ""
+    closed_first: str = ""
+    how: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell ended: "done", "died", "hung" or "cut" (interrupted before its end)."""
+
+    how: Literal["done", "died", "hung", "cut"]
+    detail: str = ""
+    frames: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that was seen of one cell; what the rules read."""
+
+    cell: Cell
+    stack: Hello | None
+    clients: tuple[ClientBuilt, ...]
+    turns: tuple[TurnDone, ...]
+    samples: tuple[Sample, ...]
+    served: tuple[Served, ...]
+    connections: tuple[Connection, ...]
+    measured: tuple[Measured, ...]
+    outcome: Outcome
+    facts: dict[str, Any] = field(default_factory=dict)  # by name: of an audit, and where a subject is defined
+
+    @property
+    def barriers(self) -> tuple[Sample, ...]:
+        return tuple(sample for sample in self.samples if sample.label != "tick")
+
+    def idle(self) -> tuple[Sample, ...]:
+        """Samples of idle gaps, after the provider has closed what it wanted to close."""
+        return tuple(sample for sample in self.samples if sample.label == "idle")

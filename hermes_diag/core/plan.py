@@ -1,0 +1,90 @@
+"""What a run will do: its cells and its payloads. Frozen, no logic.
+
+No type of this project has a field for headers, keys, prompts or bodies: what cannot be stored cannot leak.
+Times are seconds unless a name ends in `_ms`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: The control (each turn in a new process) and the cell that measures prices and timeouts.
+FRESH, MEASURE = "fresh", "measure"
+#: The strategy that is the user's own; its spec is in the settings under the same name.
+FACTORY = "factory"
+#: The workload of an audit's cells; which part of it, is in the settings under the same name.
+AUDIT = "audit"
+#: The workload of Hermes alone: its own watchdogs give up silent streams.
+ABORTED = "aborted"
+#: Stands for the release of a Hermes into which the historic mutation was put back.
+MUTATED = "mutated"
+
+
+@dataclass(frozen=True)
+class Then:
+    """What a request dump says of the failure that it was written for; "" or None: it does not say."""
+
+    at: str  # its time stamp
+    reason: str  # why Hermes wrote it
+    error: str  # the error's class, or the type that the provider gave
+    status: int | None
+    message: str  # its first line, redacted (redact.py)
+
+
+@dataclass(frozen=True)
+class PayloadInfo:
+    """What may be said of a payload: where it came from, which API it is for, how large it is."""
+
+    source: str  # "built-in", a file's name, never its content
+    kind: str  # "built-in", "body" or "hermes-dump"
+    api: str  # "responses" or "chat"
+    size: int  # bytes of the body as replayed
+    then: Then | None = None  # of a request dump
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One experiment: a strategy and a release under a workload, in a process of its own."""
+
+    strategy: str
+    release: str  # "close" or "abandon"; of Hermes, which releases as it does, "" or MUTATED
+    workload: str
+    sessions: int
+    turns: int
+    scope: str  # who shares one client_kwargs dict: "session" or "gateway"
+    retries: int
+    timeout: float  # for connect, read and write
+    pool_timeout: float  # the longest wait for a free connection
+    idle_close: float | None  # 0: an idle gap ends as soon as all is idle; None: never
+    seed: int
+    fault: str = ""  # a spec; "": none
+    scenario: str = ""  # `cut-stream/bad`: the scenario and the side that this cell is of
+    settings: tuple[tuple[str, str], ...] = ()  # conditions that a scenario sets up
+    endpoint: str = ""  # host and path of the real one; "": a provider of our own
+    payload: str = ""  # its source, where a plan has several; "": the plan's first
+
+    @property
+    def name(self) -> str:
+        """`buggy/close/steady`, with a fault and a payload behind it; the control and the measurements have
+        one word."""
+        if self.scenario:
+            return self.scenario
+        if self.workload == AUDIT:
+            return f"{AUDIT}/{dict(self.settings)[AUDIT]}"
+        parts = [self.workload]
+        if self.workload not in (FRESH, MEASURE):
+            parts = [self.strategy, self.release, self.workload, self.fault]
+        return "/".join(filter(None, (*parts, self.payload)))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do."""
+
+    cells: tuple[Cell, ...]
+    payload: PayloadInfo
+    further: tuple[PayloadInfo, ...] = ()  # payloads
+
+    @property
+    def payloads(self) -> tuple[PayloadInfo, ...]:
+        return (self.payload, *self.further)
