@@ -189,7 +189,7 @@ def _running(profile: str, path: Path) -> Gateway:
 
 def _starts(pid: int) -> tuple[set[int], float] | None:
     """How Hermes may have written down the start of a living process, and it in seconds since the epoch."""
-    from hermes_diag.sampling import process
+    from hermes_diag.watch import process
 
     try:
         facts = process.facts(pid)

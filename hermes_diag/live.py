@@ -26,8 +26,8 @@ from hermes_diag.interpreter import Target
 from hermes_diag.payload import Payload
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.remote import Remote
-from hermes_diag.sampling import backends, look
 from hermes_diag.session import Session
+from hermes_diag.watch import snapshot, tables
 
 #: (sessions, turns) unless flags say otherwise: enough for the second turn of a session to fail.
 SESSIONS, TURNS = 2, 3
@@ -153,12 +153,12 @@ class LiveRun:
         self._where, self._addresses = where, addresses
         self._target = target
         self._progress = progress
-        self._backend, _, _ = backends.pick(os.getpid(), backend)
+        self._backend, _, _ = tables.pick(os.getpid(), backend)
         self._recorders = {cell: Recorder(cell, capture) for cell in plan_.cells}
 
     async def run(self) -> None:
         """Run every cell, one after the other. Raises CannotMeasure when there is no SDK."""
-        look.see(self._backend)
+        snapshot.see(self._backend)
         unanswered = ""
         with ProviderThread() as thread:
             for cell in self._plan.cells:

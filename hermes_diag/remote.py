@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from hermes_diag.destination import Destination
-from hermes_diag.sampling import look
+from hermes_diag.watch import snapshot
 
 if TYPE_CHECKING:
     from hermes_diag.core.evidence import Connection, Served
@@ -34,7 +34,7 @@ class Remote:
 
         Other processes may talk to the same addresses; a socket is the job's if it ever was seen to be.
         """
-        rows = [row for remote in self._remotes for row in look.rows(backend, pid, remote)]
+        rows = [row for remote in self._remotes for row in snapshot.rows(backend, pid, remote)]
         self._ours |= {row.local for row in rows if row.pid == pid}
         return [row for row in rows if row.local in self._ours]
 

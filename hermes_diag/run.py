@@ -20,8 +20,8 @@ from hermes_diag.interpreter import Interpreter, Lane, Target
 from hermes_diag.live import LiveRun
 from hermes_diag.provider import replies
 from hermes_diag.provider.thread import ProviderThread
-from hermes_diag.sampling import backends, look
 from hermes_diag.session import Session
+from hermes_diag.watch import snapshot, tables
 from hermes_diag.worker.contract import HERMES
 
 #: Cells that run at the same time. Each has its process, its provider and its port.
@@ -49,7 +49,7 @@ class Run:
         }
         self._target = target
         self._progress = progress
-        self._backend, _, _ = backends.pick(os.getpid(), backend)
+        self._backend, _, _ = tables.pick(os.getpid(), backend)
         # Elsewhere frameworks of the system may not survive a fork (multiprocessing spawns there too).
         self._forks = start == "fork" or (start == "auto" and sys.platform.startswith("linux"))
         self._recorders = {cell: Recorder(cell, capture) for cell in plan.cells}
@@ -58,7 +58,7 @@ class Run:
     async def run(self) -> None:
         """Run every cell. Raises CannotMeasure when there is no SDK, no port or too low an fd limit."""
         _raise_fd_limit(max(map(_descriptors, self._plan.cells)))
-        look.see(self._backend)
+        snapshot.see(self._backend)
         with ProviderThread() as self._thread:
             try:
                 await self._all()

@@ -24,7 +24,7 @@ from hermes_diag.provider.props import Props
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.remote import Remote
-from hermes_diag.sampling import look
+from hermes_diag.watch import snapshot
 from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, Hello, Job, Started
 
 #: Seconds between two samples of the timeline.
@@ -266,11 +266,11 @@ class Session:
     def _rows(self) -> list[SocketRow]:
         if self._far is not None:
             return self._far.rows(self._backend, self._pid)
-        return look.rows(self._backend, self._pid, self._provider.address)
+        return snapshot.rows(self._backend, self._pid, self._provider.address)
 
     def _sample(self, rows: list[SocketRow], late: float, label: str, turns: int) -> None:
         at = time.monotonic() - self._begun
-        seen = look.sample(rows, self._backend, self._pid, at, late, label, turns)
+        seen = snapshot.sample(rows, self._backend, self._pid, at, late, label, turns)
         self._record(replace(seen, posts=self._provider.posts))
 
     def _record(self, record: Any) -> None:

@@ -26,8 +26,8 @@ from hermes_diag.here import HereLane
 from hermes_diag.interpreter import Target
 from hermes_diag.provider import faults as provider_faults
 from hermes_diag.provider.thread import ProviderThread
-from hermes_diag.sampling import backends
 from hermes_diag.session import Session
+from hermes_diag.watch import tables
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ async def _in_workers(made: Plan, wire: bytes, target: Target) -> Any:
 
 
 async def _in_process(made: Plan, wire: bytes, thing: Any) -> Report:
-    backend, _, _ = backends.pick(os.getpid(), "auto")
+    backend, _, _ = tables.pick(os.getpid(), "auto")
     recorders = {cell: Recorder(cell) for cell in made.cells}
     with ProviderThread() as thread:
         for cell, recorder in recorders.items():

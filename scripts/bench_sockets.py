@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from hermes_diag.sampling.eye import WHOLE, Eye
+from hermes_diag.watch.observer import WHOLE, Eye
 
 TARGET = Path(__file__).parent.parent / "tests" / "target.py"
 DIAG = [str(Path(sys.executable).with_name("hermes-diag"))]

@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from hermes_diag import conditions, slope
-from hermes_diag.conditions import AGE, GROWTH, LEVEL, at_end, parse
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.units import SECONDS
-from hermes_diag.looks import Held
-from hermes_diag.slope import Series, judge
+from hermes_diag.watch import fail_on, trend
+from hermes_diag.watch.fail_on import AGE, GROWTH, LEVEL, at_end, parse
+from hermes_diag.watch.records import Held
+from hermes_diag.watch.trend import Series, judge
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_the_cure_cures(limit: str, interval: float) -> None:
     asked = f"close_wait.growth > {limit}"
     short = watched(asked, [3] * 10, interval=0.01)
     assert short.held is None
-    short = watched(asked, [3] * 10, interval=min(interval, slope.seconds_to_notice(parse(asked).limit) / 20))
+    short = watched(asked, [3] * 10, interval=min(interval, trend.seconds_to_notice(parse(asked).limit) / 20))
     needed = advised(short.found)
     interval = min(interval, needed / 20)
     assert watched(asked, [3] * int(needed / interval), interval=interval).held is False
@@ -141,5 +141,5 @@ def test_a_number_that_scatters_needs_a_longer_watch() -> None:
 def test_long_nonsense_is_not_echoed() -> None:
     """A refusal quotes what was written, but not pages of it."""
     with pytest.raises(UsageError) as caught:
-        conditions.parse("x" * 5000)
+        fail_on.parse("x" * 5000)
     assert len(caught.value.message) < 200

@@ -9,9 +9,10 @@ import pytest
 import typer
 from conftest import ROOT
 
-from hermes_diag import conditions, promises
+from hermes_diag import promises
 from hermes_diag.cli import app, sockets
 from hermes_diag.core import matrix
+from hermes_diag.watch import fail_on
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^(?:\$ )?hermes-diag ([^#\n]*)", README, re.MULTILINE)
@@ -40,7 +41,7 @@ def test_sockets_commands_exist(line: str) -> None:
     """Every command line of docs/sockets.md parses, and so does each of its conditions."""
     asked = sockets.parser().parse_args(shlex.split(line))
     for one in asked.fail_on:
-        conditions.parse(one)
+        fail_on.parse(one)
 
 
 LIVE = (ROOT / "docs" / "live.md").read_text()

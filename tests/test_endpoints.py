@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hermes_diag import endpoints
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.sockets import SocketRow
+from hermes_diag.watch import filters
 
 
 def row(ip: str, port: int = 443) -> SocketRow:
@@ -36,7 +36,7 @@ def row(ip: str, port: int = 443) -> SocketRow:
 )
 def test_what_matches(wanted: str, ip: str, matches: bool) -> None:
     """An IPv4-mapped address is the IPv4 one, on either side; scopes are not compared."""
-    assert endpoints.remotes([wanted])(row(ip)) is matches
+    assert filters.remotes([wanted])(row(ip)) is matches
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_what_matches(wanted: str, ip: str, matches: bool) -> None:
 def test_what_is_refused(wanted: str) -> None:
     """Half an address, or half a port, is not taken for a whole one."""
     with pytest.raises(UsageError) as caught:
-        endpoints.remotes([wanted])
+        filters.remotes([wanted])
     assert caught.value.hint
     assert len(caught.value.message) < 300
 
@@ -55,8 +55,8 @@ def test_what_is_refused(wanted: str) -> None:
 def test_ambiguous(wanted: str) -> None:
     """Address and port, or an address: both ways to say it are named, and each of them is accepted."""
     with pytest.raises(UsageError, match="a port or the end") as caught:
-        endpoints.remotes([wanted])
+        filters.remotes([wanted])
     port, address = caught.value.hint.removeprefix("write ").split(" or ")
     head, _, tail = wanted.rpartition(":")
-    assert endpoints.remotes([port])(row(head, int(tail)))
-    assert endpoints.remotes([address])(row(wanted))
+    assert filters.remotes([port])(row(head, int(tail)))
+    assert filters.remotes([address])(row(wanted))

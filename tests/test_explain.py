@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hermes_diag import explain
 from hermes_diag.core.sockets import SocketRow
+from hermes_diag.watch import explain
 
 
 @pytest.mark.parametrize(

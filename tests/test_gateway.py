@@ -16,7 +16,7 @@ from conftest import Cli
 
 from hermes_diag import hermes
 from hermes_diag.core.errors import CannotMeasure, UsageError
-from hermes_diag.sampling import process
+from hermes_diag.watch import process
 
 Target = Callable[..., int]
 

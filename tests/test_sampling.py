@@ -18,9 +18,9 @@ import pytest
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.evidence import Sample
 from hermes_diag.core.sockets import SocketRow
-from hermes_diag.sampling import eye, look
-from hermes_diag.sampling.backends import BACKENDS, load, pick, sock_diag
-from hermes_diag.sampling.eye import Eye
+from hermes_diag.watch import observer, snapshot
+from hermes_diag.watch.observer import Eye
+from hermes_diag.watch.tables import BACKENDS, load, pick, sock_diag
 
 WORKING = [pytest.param(load(name), id=name) for name in BACKENDS if not load(name).available()]
 LINUX = sys.platform.startswith("linux")
@@ -49,8 +49,8 @@ def pairs(count: int) -> Iterator[tuple[list[socket.socket], list[socket.socket]
 
 def sample(backend: ModuleType, address: tuple[str, int]) -> Sample:
     """Of this process."""
-    rows = look.rows(backend, os.getpid(), address)
-    return look.sample(rows, backend, os.getpid(), 0.0, 0.0, "idle", 1)
+    rows = snapshot.rows(backend, os.getpid(), address)
+    return snapshot.sample(rows, backend, os.getpid(), 0.0, 0.0, "idle", 1)
 
 
 @pytest.mark.parametrize("backend", WORKING)
@@ -59,7 +59,7 @@ def test_states_towards_an_endpoint(backend: ModuleType) -> None:
     with pairs(5) as (clients, servers, address):
         for server in servers[:2]:
             server.close()
-        rows = look.rows(backend, os.getpid(), address)
+        rows = snapshot.rows(backend, os.getpid(), address)
         assert Counter(row.state for row in rows) == {"ESTABLISHED": 3, "CLOSE_WAIT": 2}
         assert {row.pid for row in rows} == {os.getpid()}
         assert {row.fd for row in rows} == {client.fileno() for client in clients}
@@ -72,7 +72,7 @@ def test_states_towards_an_endpoint(backend: ModuleType) -> None:
 def test_other_processes_are_no_owner(backend: ModuleType) -> None:
     """A socket of a process that was not asked about counts, without an owner."""
     with pairs(1) as (_, _, address):
-        (row,) = look.rows(backend, os.getppid(), address)
+        (row,) = snapshot.rows(backend, os.getppid(), address)
         assert (row.pid, row.fd) == (None, None)
 
 
@@ -216,7 +216,7 @@ def test_time_wait_is_seen_by_whole_looks(monkeypatch: pytest.MonkeyPatch) -> No
         servers[0].close()
         assert not [row for row in kept.look(info=False).unowned if row.state == "TIME_WAIT"]
         with monkeypatch.context() as patch:
-            patch.setattr(eye, "WHOLE", 0.0)
+            patch.setattr(observer, "WHOLE", 0.0)
             assert [row.state for row in kept.look(info=False).unowned] == ["TIME_WAIT"]
         assert [row.state for row in kept.look(info=False).unowned] == ["TIME_WAIT"]
 
@@ -224,8 +224,8 @@ def test_time_wait_is_seen_by_whole_looks(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.skipif(not LINUX, reason="sock_diag is Linux only")
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sockets that come and go leave nothing behind in a watch."""
-    monkeypatch.setattr(eye, "_STALE", 10)
-    states = eye.backends.BUT_TIME_WAIT
+    monkeypatch.setattr(observer, "_STALE", 10)
+    states = observer.backends.BUT_TIME_WAIT
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
         kept = eye_on(address, "sock_diag")

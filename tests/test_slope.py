@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from hermes_diag import slope
-from hermes_diag.slope import BURSTY, GROWING, STEADY, TOO_SHORT, Series, judge, theil_sen
+from hermes_diag.watch import trend
+from hermes_diag.watch.trend import BURSTY, GROWING, STEADY, TOO_SHORT, Series, judge, theil_sen
 
 
 def course(values: list[int], interval: float = 1.0) -> object:
@@ -100,7 +100,7 @@ def test_memory_is_bounded() -> None:
     series = Series()
     for i in range(100_000):
         series.add(i, 5000 if i == 777 else i // 100)
-    assert len(series.points) <= slope.KEPT
+    assert len(series.points) <= trend.KEPT
     found = judge("fds", series)
     assert (found.first, found.last, found.high, found.low) == (0, 999, 5000, 0)
     assert found.per_hour == pytest.approx(36, rel=0.02)
@@ -185,6 +185,6 @@ def test_what_a_watch_would_have_noticed() -> None:
     assert missed <= 15
     short, long = course([3] * 60), course([3] * 600)
     assert long.at_most < short.at_most / 9  # type: ignore[attr-defined]
-    needed = slope.seconds_to_notice(5.0)
+    needed = trend.seconds_to_notice(5.0)
     assert needed
     assert course([3] * 61, interval=needed / 60).at_most == pytest.approx(5.0)  # type: ignore[attr-defined]

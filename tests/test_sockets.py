@@ -773,8 +773,8 @@ def test_netlink_refused(target: Target) -> None:
 @pytest.mark.parametrize("portable", [False, True])
 def test_portable_path(target: Target, portable: bool) -> None:
     """psutil tells the same of a process as /proc does."""
-    from hermes_diag.sampling import process
-    from hermes_diag.sampling.eye import Eye
+    from hermes_diag.watch import process
+    from hermes_diag.watch.observer import Eye
 
     if not portable and not LINUX:
         pytest.skip("needs Linux")
@@ -792,8 +792,8 @@ def test_portable_path(target: Target, portable: bool) -> None:
 
 def test_pid_reuse_ends_a_watch(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process with the same PID is not the one that was watched."""
-    from hermes_diag.observe import Watch
-    from hermes_diag.sampling.eye import Eye
+    from hermes_diag.watch.observer import Eye
+    from hermes_diag.watch.watch import Watch
 
     eye = Eye(target("idle", 1))
     watch = Watch(eye, 0.01, count=50)
@@ -807,7 +807,7 @@ def test_pid_reuse_ends_a_watch(target: Target, monkeypatch: pytest.MonkeyPatch)
 
 def test_our_own_descriptors_do_not_grow(target: Target) -> None:
     """A hundred samples leave no descriptor open here."""
-    from hermes_diag.sampling.eye import Eye
+    from hermes_diag.watch.observer import Eye
 
     eye = Eye(target("idle", 2))
     eye.look()

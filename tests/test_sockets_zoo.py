@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from hermes_diag import explain
 from hermes_diag.core.sockets import SocketRow
-from hermes_diag.looks import Look
-from hermes_diag.sampling.backends import BACKENDS, load
-from hermes_diag.sampling.eye import Eye
+from hermes_diag.watch import explain
+from hermes_diag.watch.observer import Eye
+from hermes_diag.watch.records import Look
+from hermes_diag.watch.tables import BACKENDS, load
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the states are made with Linux means"),

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from hermes_diag.core.sockets import SocketRow
-from hermes_diag.looks import Ended, Look, Process, Summary, Tick, Watched
-from hermes_diag.observe import ENDPOINTS, Tracker
-from hermes_diag.timeline import Timeline
+from hermes_diag.watch.records import Ended, Look, Process, Summary, Tick, Watched
+from hermes_diag.watch.timeline import Timeline
+from hermes_diag.watch.watch import ENDPOINTS, Tracker
 
 WATCHED = Watched(1, "x", 0.0, 0.0, 1.0, "sock_diag", "")
 

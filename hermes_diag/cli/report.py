@@ -24,8 +24,9 @@ def command(
 ) -> None:
     """Judge the evidence of an earlier run, check or watch again and print it; runs nothing."""
     from hermes_diag import capture as captures
-    from hermes_diag import judge, watch_capture
+    from hermes_diag import judge
     from hermes_diag.core.plan import AUDIT
+    from hermes_diag.watch import capture as watch_capture
 
     if watch_capture.is_watch(capture):
         from hermes_diag.cli.sockets import show_capture

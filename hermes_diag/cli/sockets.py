@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from hermes_diag.core.errors import UsageError, shown
 
 if TYPE_CHECKING:
-    from hermes_diag.conditions import Condition
-    from hermes_diag.sampling.eye import Eye
+    from hermes_diag.watch.fail_on import Condition
+    from hermes_diag.watch.observer import Eye
 
 SUMMARY = "Show what a live process does with its TCP connections: what leaks, towards whom, how fast."
 
@@ -182,18 +182,18 @@ def main(argv: Sequence[str]) -> int:
     states: tuple[str, ...] = ()
     filters = None
     if asked.state or asked.remote or asked.fail_on:
-        from hermes_diag import endpoints
+        from hermes_diag.watch import filters as endpoints
 
         states = endpoints.states(asked.state)
         filters = endpoints.remotes(asked.remote, _addresses if asked.resolve else None) if asked.remote else None
     if asked.fail_on:
-        from hermes_diag import conditions
+        from hermes_diag.watch import fail_on
 
-        wanted = [conditions.parse(one) for one in asked.fail_on]
+        wanted = [fail_on.parse(one) for one in asked.fail_on]
         _check(wanted, states, asked)
     target = _target(asked.pid, asked.gateway, asked.profile)
 
-    from hermes_diag.sampling.eye import Eye
+    from hermes_diag.watch.observer import Eye
 
     eye = Eye(target, asked.backend, asked.children, states, filters)
     return _watch(eye, asked, tuple(one.text for one in wanted), states) if asked.watch else _look(eye, asked, wanted)
@@ -210,14 +210,14 @@ def _refuse_idle(asked: argparse.Namespace) -> None:
 
 def _check(wanted: list[Condition], states: tuple[str, ...], asked: argparse.Namespace) -> None:
     """Refuse conditions that could never be told."""
-    from hermes_diag import conditions
-    from hermes_diag.endpoints import STATES
+    from hermes_diag.watch import fail_on
+    from hermes_diag.watch.filters import STATES
 
     bounded = asked.duration is not None or asked.count is not None
     for one in wanted:
-        if one.kind == conditions.GROWTH and not asked.watch:
+        if one.kind == fail_on.GROWTH and not asked.watch:
             raise UsageError(f"--fail-on '{one.text}': one look shows no growth", "add --watch --duration 10m")
-        if one.kind == conditions.GROWTH and not bounded:
+        if one.kind == fail_on.GROWTH and not bounded:
             raise UsageError(
                 f"--fail-on '{one.text}': growth is judged at the end of a watch, and this one has none",
                 "add --duration 10m or --count 60",
@@ -268,10 +268,10 @@ def _look(eye: Eye, asked: argparse.Namespace, wanted: list[Condition]) -> int:
     names = _names({row.remote[0] for row in look.rows if row.remote[1]}) if asked.resolve else {}
     held = []
     if wanted:
-        from hermes_diag import conditions
-        from hermes_diag.observe import once
+        from hermes_diag.watch import fail_on
+        from hermes_diag.watch.watch import once
 
-        held = [conditions.at_tick(one, once(look)) for one in wanted]
+        held = [fail_on.at_tick(one, once(look)) for one in wanted]
     code = PROBLEM if any(one.held for one in held) else OK
     if code == OK and any(one.held is None for one in held):
         code = COULD_NOT_MEASURE
@@ -294,11 +294,11 @@ def _watch(eye: Eye, asked: argparse.Namespace, wanted: tuple[str, ...], states:
 
     from hermes_diag.capture import create
     from hermes_diag.cli.terminal import emit, is_live, paint, width
-    from hermes_diag.looks import Ended
-    from hermes_diag.observe import Watch
     from hermes_diag.reporters import sockets_json, sockets_text
-    from hermes_diag.timeline import Timeline
-    from hermes_diag.watch_capture import WatchCapture
+    from hermes_diag.watch.capture import WatchCapture
+    from hermes_diag.watch.records import Ended
+    from hermes_diag.watch.timeline import Timeline
+    from hermes_diag.watch.watch import Watch
 
     ears = Ears()
     watch = Watch(eye, asked.interval or 1.0, asked.duration, asked.count, ears.sleep)
@@ -380,9 +380,9 @@ class Ears:
 
 def show_capture(path: Path, json: bool, verbose: bool = False) -> int:
     """Judge and print a saved watch, for `hermes-diag report`."""
-    from hermes_diag import watch_capture
     from hermes_diag.cli.terminal import emit, paint, width
     from hermes_diag.reporters import sockets_json, sockets_text
+    from hermes_diag.watch import capture as watch_capture
 
     timeline, ended = watch_capture.read(path)
     summary = timeline.summary(ended)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from hermes_diag import endpoints
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.sockets import SocketRow
+from hermes_diag.watch import filters
 
 COUNTS = ("close_wait", "leaked", "fds", "threads")
 #: Seconds; who waits longer than this for a socket to go waits for something else.
@@ -34,7 +34,7 @@ class Limits:
 
     def wants(self) -> Callable[[SocketRow], bool]:
         """Whether a socket goes to one of `remote`."""
-        return endpoints.remotes(self.remote, _resolve)
+        return filters.remotes(self.remote, _resolve)
 
 
 NAMES = tuple(field.name for field in fields(Limits))
@@ -89,7 +89,7 @@ def _remotes(value: object, source: str) -> tuple[str, ...]:
     if not isinstance(wanted, tuple | list) or not all(isinstance(one, str) for one in wanted):
         raise UsageError(f"{source}: remote={value!r} is no address", "give 'HOST:PORT', a network, or a list of them")
     try:
-        endpoints.remotes(wanted, _resolve)
+        filters.remotes(wanted, _resolve)
     except UsageError as exc:
         raise UsageError(f"{source}: {exc.message.replace('--remote ', 'remote=', 1)}", exc.hint) from None
     return tuple(wanted)

@@ -7,11 +7,11 @@ import os
 from collections.abc import Hashable, Iterable
 from pathlib import Path
 
-from hermes_diag import endpoints
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT
 from hermes_diag.guard.left import Left, Socket
 from hermes_diag.guard.openings import Line, Opening, is_own
+from hermes_diag.watch import filters
 
 #: Lines of a chain of calls, and things of one kind, that are shown.
 _CALLS, _THINGS = 4, 10
@@ -97,8 +97,8 @@ def _sockets(group: list[Socket], root: Path) -> str:
 def _what(one: Socket) -> str:
     row = one.row
     if row.state == "LISTEN":
-        return f"LISTEN on {endpoints.text(row.local)} (still listening)"
-    to = f" to {endpoints.text(row.remote)}" if row.remote[1] else " socket"
+        return f"LISTEN on {filters.text(row.local)} (still listening)"
+    to = f" to {filters.text(row.remote)}" if row.remote[1] else " socket"
     meaning = _MEANING.get(row.state)
     return f"{row.state}{to}" + (f" ({meaning})" if meaning else "")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag import endpoints, explain
 from hermes_diag.core.sockets import SocketRow
-from hermes_diag.looks import Held, Look, Summary, Tick
+from hermes_diag.watch import explain, filters
+from hermes_diag.watch.records import Held, Look, Summary, Tick
 
 SCHEMA = 1
 
@@ -19,7 +19,7 @@ def look(seen: Look, held: Sequence[Held], exit_code: int, names: dict[str, str]
     """One look as one document, indented, without a final newline."""
     by_remote: dict[str, Counter[str]] = {}
     for row in seen.rows:
-        by_remote.setdefault(endpoints.of(row, seen.listening), Counter())[row.state] += 1
+        by_remote.setdefault(filters.of(row, seen.listening), Counter())[row.state] += 1
     document = {
         "schema": SCHEMA,
         "kind": "look",
@@ -52,5 +52,5 @@ def summary(found: Summary, indent: bool = False) -> str:
 
 
 def _row(row: SocketRow) -> dict[str, Any]:
-    fields = {**row._asdict(), "local": endpoints.text(row.local), "remote": endpoints.text(row.remote)}
+    fields = {**row._asdict(), "local": filters.text(row.local), "remote": filters.text(row.remote)}
     return {**fields, "explained": explain.socket(row)}

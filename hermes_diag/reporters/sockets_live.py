@@ -11,10 +11,10 @@ from rich.text import Text
 
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
-from hermes_diag.looks import Course, Tick
 from hermes_diag.reporters import sockets_text
-from hermes_diag.slope import GROWING
-from hermes_diag.timeline import CLOSED, FDS, JUDGED, RECENT, THREADS, UNOWNED, Timeline
+from hermes_diag.watch.records import Course, Tick
+from hermes_diag.watch.timeline import CLOSED, FDS, JUDGED, RECENT, THREADS, UNOWNED, Timeline
+from hermes_diag.watch.trend import GROWING
 
 #: Seconds between two redraws: a person reads no faster, and drawing costs more than looking.
 REDRAW = 0.5

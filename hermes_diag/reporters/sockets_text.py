@@ -11,10 +11,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from hermes_diag import endpoints, explain
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
-from hermes_diag.looks import Held, Look, Process, Summary, Tick
+from hermes_diag.watch import explain, filters
+from hermes_diag.watch.records import Held, Look, Process, Summary, Tick
 
 #: Sockets, and rows of a table, that are shown unless -v asks for all.
 FEW, ROWS = 5, 12
@@ -217,7 +217,7 @@ def _groups(seen: Look, width: int, group: str, verbose: bool, names: dict[str, 
 def _group(row: SocketRow, group: str, listening: frozenset[int]) -> str:
     if group == "port" and row.state != "LISTEN" and row.local[1] not in listening:
         return f"port {row.remote[1]}"
-    return endpoints.of(row, listening)
+    return filters.of(row, listening)
 
 
 def _owner(pid: int | None, several: bool) -> str:
@@ -228,7 +228,7 @@ def _sockets(rows: Sequence[SocketRow], width: int, names: dict[str, str], sever
     """Sockets one by one. several: of more than one process, so that a number of an fd alone says nothing."""
     for row in rows:
         owner = f"fd {row.fd}" if row.fd is not None else f"inode {row.inode}" if row.inode else "socket"
-        peer = endpoints.text(row.local if row.state == "LISTEN" else row.remote)
+        peer = filters.text(row.local if row.state == "LISTEN" else row.remote)
         name = names.get(row.remote[0])
         owner = _owner(row.pid, several) + owner
         yield from fitted(f"{BOLD}{owner}{END} {_state(row.state)} {peer}" + (f" ({name})" if name else ""), width, 2)
@@ -240,7 +240,7 @@ def _lost(seen: Look, width: int) -> list[str]:
     lost = [row for row in seen.unowned if row.state == ESTABLISHED]
     if not lost:
         return []
-    where = ", ".join(dict.fromkeys(endpoints.text(row.remote) for row in lost[:FEW]))
+    where = ", ".join(dict.fromkeys(filters.text(row.remote) for row in lost[:FEW]))
     return fitted(
         f"{YELLOW}{len(lost)} ESTABLISHED without an owner{END} ({where}): the descriptor was closed while a thread "
         "still reads from the socket; the kernel keeps it open, and no count by fd shows it",

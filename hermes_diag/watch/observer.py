@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.sockets import SocketRow
-from hermes_diag.endpoints import Address
-from hermes_diag.looks import Look, Missing, Process
-from hermes_diag.sampling import backends, process
-from hermes_diag.sampling.descriptors import Descriptors, holders
+from hermes_diag.watch import process, tables
+from hermes_diag.watch.descriptors import Descriptors, holders
+from hermes_diag.watch.filters import Address
+from hermes_diag.watch.records import Look, Missing, Process
 
 #: States that a socket passes through after its owner has let go of it.
 _LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"})
@@ -64,7 +64,7 @@ class Eye:
         self._portable = portable if portable is not None else backend == "psutil" or not process.LINUX
         process.check(pid, self._portable)
         self._identity = process.identity(pid, self._portable)
-        self._backend, self.backend, self.why = backends.pick(pid, backend)
+        self._backend, self.backend, self.why = tables.pick(pid, backend)
         self._states = states
         # A socket in CLOSE is one that is in no table: all of it is needed. LISTEN tells clients from remotes.
         self._asked = (*states, "LISTEN") if states and "CLOSE" not in states else ()
@@ -95,7 +95,7 @@ class Eye:
         whole = info or time.monotonic() - self._whole >= WHOLE
         if whole:
             self._whole = time.monotonic()
-        table = self._ask(self._asked or (() if info else backends.BUT_TIME_WAIT), info)
+        table = self._ask(self._asked or (() if info else tables.BUT_TIME_WAIT), info)
         at = time.time()
         # Rows that have not changed are the same objects, so that a table that has not is soon compared.
         same = not whole and table == self._table
@@ -235,7 +235,7 @@ class Eye:
         if new:
             held, unreadable = holders(new)
             # Between the table and the search a socket may have been closed: then it is gone now.
-            still = backends.inodes(self._backend, self.pid) - held if new - held else set()
+            still = tables.inodes(self._backend, self.pid) - held if new - held else set()
             for row in suspects:
                 if row.inode in new:
                     # Of a socket that I made, the holders are mine as a rule, and I may read mine.
@@ -256,7 +256,7 @@ class Eye:
         new = {inode for _, _, inode in found} - self._closed
         if new:
             # A socket that was opened after the table was read is not in it either.
-            new -= backends.inodes(self._backend, self.pid)
+            new -= tables.inodes(self._backend, self.pid)
         self._closed = {inode for _, _, inode in found if inode in new or inode in self._closed}
         return tuple(one for one in found if one[2] in self._closed)
 

@@ -16,8 +16,8 @@ import psutil
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.evidence import Sample
 from hermes_diag.core.sockets import ESTABLISHED, SocketRow
-from hermes_diag.sampling import backends, process
-from hermes_diag.sampling.descriptors import Descriptors
+from hermes_diag.watch import process, tables
+from hermes_diag.watch.descriptors import Descriptors
 
 
 def see(backend: ModuleType) -> None:
@@ -82,7 +82,7 @@ def _fds(found: list[SocketRow], backend: ModuleType, pid: int) -> tuple[int | N
     try:
         known = _descriptors(pid, found)
         closed = set(known.closed().values())
-        return known.count, len(closed - backends.inodes(backend, pid)) if closed else 0
+        return known.count, len(closed - tables.inodes(backend, pid)) if closed else 0
     except OSError:
         return None, None
 

@@ -20,11 +20,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from hermes_diag import slope
 from hermes_diag.core import units
 from hermes_diag.core.errors import UsageError, shown
-from hermes_diag.endpoints import state_named
-from hermes_diag.looks import Course, Held, Tick
+from hermes_diag.watch import trend
+from hermes_diag.watch.filters import state_named
+from hermes_diag.watch.records import Course, Held, Tick
 
 LEVEL, AGE, GROWTH = "level", "age", "growth"
 
@@ -143,12 +143,12 @@ def at_end(condition: Condition, course: Course) -> Held:
     found = f"{course.name} {course.word}: {course.text}"
     if course.at_most is None:
         return Held(condition.text, None, found)
-    growing = course.word == slope.GROWING and course.per_hour is not None
+    growing = course.word == trend.GROWING and course.per_hour is not None
     rate = course.per_hour if growing and course.per_hour is not None else 0.0
     held = condition.is_true_of(rate)
     if (growing and held) or condition.is_true_of(course.at_most) == held:
         return Held(condition.text, held, found)
-    if condition.limit == 0 and course.word != slope.TOO_SHORT:
+    if condition.limit == 0 and course.word != trend.TOO_SHORT:
         return Held(condition.text, held, found)
     unseen = f"growth of up to {units.rate(course.at_most)} would not have shown"
     return Held(condition.text, None, f"{found}; {unseen}{_cure(condition.limit, course)}")
@@ -158,7 +158,7 @@ def _cure(limit: float, course: Course) -> str:
     """How long to watch."""
     if limit <= 0:
         return ""
-    needed = slope.seconds_to_notice(limit, course.pace)
+    needed = trend.seconds_to_notice(limit, course.pace)
     if needed is None:
         return ", watch longer"
     # The last sample may come up to an interval before the end. Where the watch was long enough to count so few

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from hermes_diag.core.errors import CannotMeasure, UsageError
-from hermes_diag.looks import Process
+from hermes_diag.watch.records import Process
 
 LINUX = sys.platform.startswith("linux")
 

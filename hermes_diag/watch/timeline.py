@@ -10,11 +10,11 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from hermes_diag import conditions, slope
 from hermes_diag.core import units
 from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
-from hermes_diag.looks import Course, Ended, Held, Summary, Tick, Watched
+from hermes_diag.watch import fail_on, trend
+from hermes_diag.watch.records import Course, Ended, Held, Summary, Tick, Watched
 
 FDS, THREADS, UNOWNED, CLOSED = "fds", "threads", "ESTABLISHED without owner", "CLOSE (fd only)"
 
@@ -40,10 +40,10 @@ class Timeline:
 
     def __init__(self, watched: Watched) -> None:
         self.watched = watched
-        self._wanted = [conditions.parse(text) for text in watched.conditions]
-        self.series: dict[str, slope.Series] = {name: slope.Series() for name in JUDGED}
-        self._times = slope.Series()  # all 0: what a state that was not seen yet has been
-        self._each: dict[int, slope.Series] = {}  # fds by process, of those that are alive
+        self._wanted = [fail_on.parse(text) for text in watched.conditions]
+        self.series: dict[str, trend.Series] = {name: trend.Series() for name in JUDGED}
+        self._times = trend.Series()  # all 0: what a state that was not seen yet has been
+        self._each: dict[int, trend.Series] = {}  # fds by process, of those that are alive
         self.recent: dict[str, deque[int]] = {}
         self.born: Counter[str] = Counter()
         self.died: Counter[str] = Counter()
@@ -65,7 +65,7 @@ class Timeline:
                 self.series[name] = self._zeros()
             self.series[name].add(tick.at, value)
         self._times.add(tick.at, 0)
-        self._each = {pid: self._each.get(pid) or slope.Series() for pid in tick.each}
+        self._each = {pid: self._each.get(pid) or trend.Series() for pid in tick.each}
         for pid, (fds, _) in tick.each.items():
             self._each[pid].add(tick.at, fds)
         for name in (*tick.states, *self.recent):
@@ -78,12 +78,12 @@ class Timeline:
         for state, seconds in tick.oldest.items():
             self.oldest[state] = max(seconds, self.oldest.get(state, 0.0))
         for condition in self._wanted:
-            if condition.kind != conditions.GROWTH:
-                found = conditions.at_tick(condition, tick)
+            if condition.kind != fail_on.GROWTH:
+                found = fail_on.at_tick(condition, tick)
                 if found.held or not (old := self.held.get(condition.text)) or not old.held:
                     self.held[condition.text] = found
 
-    def _zeros(self) -> slope.Series:
+    def _zeros(self) -> trend.Series:
         """As many samples as there were, all 0."""
         return copy.deepcopy(self._times)
 
@@ -101,7 +101,7 @@ class Timeline:
 
     def courses(self, names: Iterable[str] | None = None) -> tuple[Course, ...]:
         """Every number with its word, or those of that names; those that are judged come first."""
-        return tuple(slope.judge(name, self.series[name]) for name in names or self.series)
+        return tuple(trend.judge(name, self.series[name]) for name in names or self.series)
 
     def summary(self, ended: Ended) -> Summary:
         """Judge what there is."""
@@ -128,18 +128,18 @@ class Timeline:
             exit_code=_exit_code(ended, by_name, held, self.samples, first_to_fail is not None),
         )
 
-    def _at_end(self, condition: conditions.Condition, courses: dict[str, Course]) -> Held:
+    def _at_end(self, condition: fail_on.Condition, courses: dict[str, Course]) -> Held:
         """A condition on which no sample has had a say."""
-        if condition.kind != conditions.GROWTH:
+        if condition.kind != fail_on.GROWTH:
             return Held(condition.text, None, "not one sample was taken")
-        return conditions.at_end(condition, self._course(condition.metric, courses))
+        return fail_on.at_end(condition, self._course(condition.metric, courses))
 
     def _course(self, metric: str, courses: dict[str, Course]) -> Course:
         """The course of a metric; a state that never was seen has been 0 all the time."""
         name = CLOSED if metric == "CLOSE" else metric
         if name == CLOSED and self.last is not None and self.last.closed is None:
-            return Course(name, slope.UNKNOWN, "cannot be seen")
-        return courses.get(name) or slope.judge(name, self._times)
+            return Course(name, trend.UNKNOWN, "cannot be seen")
+        return courses.get(name) or trend.judge(name, self._times)
 
     def _first_to_fail(self) -> Limit | None:
         """The process that is the first to reach its limit if each goes on as it does, if one does."""
@@ -148,8 +148,8 @@ class Timeline:
             fds, limit = self.last.each[pid] if self.last else (0, None)
             if limit is None:
                 continue
-            course = slope.judge(FDS, series)
-            if course.word == slope.GROWING and course.per_hour:
+            course = trend.judge(FDS, series)
+            if course.word == trend.GROWING and course.per_hour:
                 found.append(Limit(max(0, limit - fds) / course.per_hour * 3600, pid, limit))
         return min(found, default=None)
 
@@ -157,16 +157,16 @@ class Timeline:
         if not self.samples:
             return "no sample was taken: nothing can be said"
         judged = [courses[name] for name in JUDGED]
-        growing = [course for course in judged if course.word == slope.GROWING]
+        growing = [course for course in judged if course.word == trend.GROWING]
         if growing or first_to_fail:
             parts = [f"{course.name} by {units.rate(course.per_hour or 0)}" for course in growing]
             parts = parts or [f"fds of process {first_to_fail.pid}" if first_to_fail else ""]
             text = "growing: " + ", ".join(parts) + self._whereto(growing)
             return text + (self._until(first_to_fail) if first_to_fail else "")
-        named = ", ".join(course.name for course in judged if course.word == slope.TOO_SHORT)
-        if courses[CLOSE_WAIT].word == slope.TOO_SHORT:
+        named = ", ".join(course.name for course in judged if course.word == trend.TOO_SHORT)
+        if courses[CLOSE_WAIT].word == trend.TOO_SHORT:
             return f"too short to tell: {named}"
-        text = "bursty but returning to base" if any(one.word == slope.BURSTY for one in judged) else "steady"
+        text = "bursty but returning to base" if any(one.word == trend.BURSTY for one in judged) else "steady"
         return text + self._pooled(courses[CLOSE_WAIT]) + (f"; too short to tell: {named}" if named else "")
 
     def _until(self, first: Limit) -> str:
@@ -179,7 +179,7 @@ class Timeline:
 
     def _pooled(self, close_wait: Course) -> str:
         """What CLOSE_WAIT sockets are whose number stays the same."""
-        if close_wait.word != slope.STEADY or not close_wait.last:
+        if close_wait.word != trend.STEADY or not close_wait.last:
             return ""
         came = self.entered[CLOSE_WAIT]
         if left := came - (close_wait.last - close_wait.first):
@@ -243,8 +243,8 @@ def _exit_code(ended: Ended, courses: dict[str, Course], held: tuple[Held, ...],
             return PROBLEM
         return COULD_NOT_MEASURE if any(one.held is None for one in held) else OK
     words = {courses[name].word for name in JUDGED}
-    if slope.GROWING in words or fails:
+    if trend.GROWING in words or fails:
         return PROBLEM
-    untold = [courses[name] for name in JUDGED if courses[name].word == slope.TOO_SHORT]
+    untold = [courses[name] for name in JUDGED if courses[name].word == trend.TOO_SHORT]
     doubtful = [one for one in untold if one.name == CLOSE_WAIT or one.last - one.first > 1]
     return COULD_NOT_MEASURE if not samples or doubtful else OK

@@ -6,8 +6,8 @@ from importlib import import_module
 from types import ModuleType
 
 from hermes_diag.core.errors import CannotMeasure
-from hermes_diag.endpoints import STATES
-from hermes_diag.sampling import process
+from hermes_diag.watch import process
+from hermes_diag.watch.filters import STATES
 
 #: Names and modules, in the order in which auto tries them; the third is for another network namespace.
 BACKENDS = {"sock_diag": "sock_diag", "psutil": "psutil_table", "proc_net": "proc_net"}

@@ -12,8 +12,8 @@ from typing import IO, Any
 import msgspec
 
 from hermes_diag.core.errors import UsageError
-from hermes_diag.looks import Ended, Held, Tick, Watched
-from hermes_diag.timeline import Timeline
+from hermes_diag.watch.records import Ended, Held, Tick, Watched
+from hermes_diag.watch.timeline import Timeline
 
 SCHEMA = 1
 KIND = "watch"

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from hermes_diag.core.sockets import SocketRow
-from hermes_diag.sampling.backends.sock_diag import KEEPALIVE, NAMES, TIMERS
+from hermes_diag.watch.tables.sock_diag import KEEPALIVE, NAMES, TIMERS
 
 KNOWS_INODES = True
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hermes_diag.core import units
-from hermes_diag.looks import Course
+from hermes_diag.watch.records import Course
 
 STEADY, GROWING, BURSTY, TOO_SHORT, UNKNOWN = "steady", "growing", "bursty", "too short", "unknown"
 

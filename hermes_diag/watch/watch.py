@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from hermes_diag import endpoints
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.sockets import CLOSE_WAIT, SocketRow
-from hermes_diag.looks import Ended, Look, Tick, Watched
-from hermes_diag.sampling import process
-from hermes_diag.sampling.eye import Eye
+from hermes_diag.watch import filters, process
+from hermes_diag.watch.observer import Eye
+from hermes_diag.watch.records import Ended, Look, Tick, Watched
 
 #: Endpoints of which a sample tells the sockets; the rest, the least frequent ones, is left out.
 ENDPOINTS = 50
@@ -131,7 +130,7 @@ class Tracker:
             if old is not None and old[0] == row[0]:
                 since[key] = old
                 continue
-            name = old[2] if old else endpoints.of(row, listening)
+            name = old[2] if old else filters.of(row, listening)
             since[key] = (row[0], at - _known_age(row), name)
             entered[row[0]] += 1
             if old is None:

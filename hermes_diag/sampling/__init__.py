@@ -1,1 +1,0 @@
-"""Looks at a process's TCP sockets from outside."""
