@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hermes_diag import audits, judge, payload, pythons, run
+from hermes_diag import payload, pythons, run
 from hermes_diag.capture import Recorder
 from hermes_diag.core import matrix, units
 from hermes_diag.core.errors import UsageError
@@ -24,6 +24,8 @@ from hermes_diag.core.plan import FRESH, Cell, Plan
 from hermes_diag.core.report import AuditReport, CellReport, Finding, Report
 from hermes_diag.here import HereLane
 from hermes_diag.interpreter import Target
+from hermes_diag.judge import audit as promises_audit
+from hermes_diag.judge import verdicts
 from hermes_diag.provider import faults as provider_faults
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.session import Session
@@ -130,7 +132,7 @@ def loop(
     if in_process:
         return Loop(_beside(_in_process(made, body.wire, factory)))
     target = Target(pythons.resolve(python), Path(cwd) if cwd is not None else None, dict(env or {}))
-    return Loop(judge.report(made, _beside(_in_workers(made, body.wire, target))))
+    return Loop(verdicts.report(made, _beside(_in_workers(made, body.wire, target))))
 
 
 def audit(
@@ -142,9 +144,9 @@ def audit(
 ) -> Audit:
     """Try the promises of a factory, as `hermes-diag audit` does. Arguments as for `loop`."""
     body = payload.load(None)
-    made = audits.plan(body.info, _spec(factory, cwd))
+    made = promises_audit.plan(body.info, _spec(factory, cwd))
     target = Target(pythons.resolve(python), Path(cwd) if cwd is not None else None, dict(env or {}))
-    return Audit(audits.judge(made, _beside(_in_workers(made, body.wire, target))))
+    return Audit(promises_audit.judge(made, _beside(_in_workers(made, body.wire, target))))
 
 
 async def _in_workers(made: Plan, wire: bytes, target: Target) -> Any:
@@ -161,7 +163,7 @@ async def _in_process(made: Plan, wire: bytes, thing: Any) -> Report:
             lane = HereLane(thing)
             session = Session(cell, made.payload.api, wire, recorder, _unseen, backend, thread)
             await session.on_lane(lane, await lane.hello())
-    return judge.report(made, [recorder.evidence() for recorder in recorders.values()])
+    return verdicts.report(made, [recorder.evidence() for recorder in recorders.values()])
 
 
 def _unseen(cell: Cell, record: Any) -> None:

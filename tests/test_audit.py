@@ -16,9 +16,11 @@ import psutil
 import pytest
 from conftest import Cli
 
-from hermes_diag import audits, payload, promises, run
+from hermes_diag import payload, run
 from hermes_diag.core.plan import Plan
 from hermes_diag.interpreter import Target
+from hermes_diag.judge import audit as audits
+from hermes_diag.judge import promises
 
 FILE = Path(__file__).with_name("factories.py")
 #: In the text of what `raises` and `patches` raise.

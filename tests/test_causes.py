@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hermes_diag import causes
+from hermes_diag.judge import causes
 from hermes_diag.worker.contract import TurnDone
 
 CLOSED = "client has been closed"

@@ -23,9 +23,11 @@ from rich.console import Console
 from test_audit import NONE, SECRET, interpreters
 from test_robust import until
 
-from hermes_diag import capture, checks, settings
-from hermes_diag.baseline import Baseline
+from hermes_diag import capture
 from hermes_diag.core.report import UNKNOWN, CheckReport, CheckRow, Place
+from hermes_diag.judge import check as checks
+from hermes_diag.judge import settings
+from hermes_diag.judge.baseline import Baseline
 from hermes_diag.provider import faults
 from hermes_diag.reporters import check, github, junit, markdown
 from hermes_diag.worker import subjects
@@ -600,7 +602,7 @@ def test_nasty_text_in_junit() -> None:
 def largest() -> CheckReport:
     """Every fault that a cell can have, each workload with every problem that there is, in long words."""
     specs = [f"{name}:every=2" for name, entry in faults.catalogue().items() if not entry.needs_tls]
-    from hermes_diag import rules
+    from hermes_diag.judge import rules
 
     problems = [rule for rule in rules.modules() if rule.SEVERITY == "problem"]
     rows = tuple(

@@ -9,9 +9,9 @@ import pytest
 import typer
 from conftest import ROOT
 
-from hermes_diag import promises
 from hermes_diag.cli import app, sockets
 from hermes_diag.core import matrix
+from hermes_diag.judge import promises
 from hermes_diag.watch import fail_on
 
 README = (ROOT / "README.md").read_text()

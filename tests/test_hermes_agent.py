@@ -16,13 +16,15 @@ from typing import Any, ClassVar
 import pytest
 from conftest import Cli
 
-from hermes_diag import hermes_cells, judge, payload, run
+import hermes_diag
+from hermes_diag import hermes_cells, payload, run
 from hermes_diag.core import matrix
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.core.report import CellReport, Left
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.interpreter import Target
+from hermes_diag.judge import verdicts
 from hermes_diag.session import Session
 
 RELEASES = ("0.16.0", "0.18.0", "0.19.0")
@@ -74,7 +76,7 @@ def measured(
     under_way = run.Run(Plan(cells, body.info), body.wire, Target(python))
     assert run.finish(under_way)
     evidence = under_way.evidence()
-    report = judge.report(Plan(cells, body.info), evidence)
+    report = verdicts.report(Plan(cells, body.info), evidence)
     for one in evidence:
         assert one.outcome.how == "done", one.outcome
         agree(one)
@@ -333,7 +335,7 @@ print(json.dumps([list(map(tried, tries)), guard.refused]))
 
 def test_the_fence_lets_nothing_out() -> None:
     """No connect, no lookup and no program; each is counted. test_live has every way out, one by one."""
-    guard = Path(judge.__file__).parent / "worker" / "fence.py"
+    guard = Path(hermes_diag.__file__).parent / "worker" / "fence.py"
     done = subprocess.run([sys.executable, "-c", FENCE, guard], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [

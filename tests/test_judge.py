@@ -8,16 +8,17 @@ from dataclasses import replace
 import pytest
 from conftest import GOLDEN
 
-from hermes_diag import capture, judge
+from hermes_diag import capture
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.report import Report
+from hermes_diag.judge import verdicts
 
 PLAN, (WHOLE,) = capture.read(GOLDEN / "stream-abandoned.quiet.jsonl")  # fixed/close/interrupted
 _, (STEADY,) = capture.read(GOLDEN / "kwargs-mutated.quiet.jsonl")  # fixed/close/steady
 
 
 def judged(evidence: Evidence) -> Report:
-    return judge.report(replace(PLAN, cells=(evidence.cell,)), [evidence])
+    return verdicts.report(replace(PLAN, cells=(evidence.cell,)), [evidence])
 
 
 @pytest.mark.parametrize("evidence", [WHOLE, STEADY], ids=lambda one: one.cell.name)

@@ -13,7 +13,7 @@ from conftest import SAMPLES, Cli
 from custom import run_flawed
 from rich.console import Console
 
-from hermes_diag import judge
+from hermes_diag.judge import verdicts
 from hermes_diag.reporters import terminal
 
 #: Section 1 of the facts, cell by cell: (word, ok + interrupted, errors, CLOSE_WAIT peak and left).
@@ -230,7 +230,7 @@ def test_too_few_turns_give_no_verdict_on_growth(cli: Cli) -> None:
 )
 def test_a_fix_that_breaks_a_promise_is_named(tmp_path: Path, flaw: str, workload: str, named: str) -> None:
     """A fixed cell that fails, or that drops the SDK's timeout or the keepalive, makes exit code 1."""
-    report = judge.report(*run_flawed(tmp_path, flaw, workload, like="fixed"))
+    report = verdicts.report(*run_flawed(tmp_path, flaw, workload, like="fixed"))
     assert report.exit_code == 1
     assert named in report.verdict
     shown = io.StringIO()

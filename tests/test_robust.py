@@ -19,10 +19,11 @@ from conftest import Cli, runs
 from custom import run_flawed
 
 from hermes_diag import cli as command_line
-from hermes_diag import judge, payload, run
+from hermes_diag import payload, run
 from hermes_diag.core import matrix
 from hermes_diag.core.plan import Plan
 from hermes_diag.interpreter import Gone, Interpreter, Target
+from hermes_diag.judge import verdicts
 from hermes_diag.provider import replies
 from hermes_diag.session import Session
 from hermes_diag.worker.contract import Barrier
@@ -141,7 +142,7 @@ def test_a_killed_worker_is_no_verdict(tmp_path: Path, which: str) -> None:
 def test_a_worker_that_hangs_is_a_finding_with_its_stack(tmp_path: Path) -> None:
     """A deadlock in the client under test ends as a finding, not as a hung tool."""
     plan, evidence = run_flawed(tmp_path, "stuck")
-    report = judge.report(plan, evidence)
+    report = verdicts.report(plan, evidence)
     (cell,) = report.cells
     assert cell.word == "hangs"
     assert cell.findings[0].code == "worker-hung"
@@ -297,5 +298,5 @@ def test_who_dies_unheard_takes_no_other_with_it(
     cells = tuple(cell for cell in made.cells if cell.workload in workloads)
     under_way = run.Run(Plan(cells, body.info), body.wire, Target(sys.executable))
     assert run.finish(under_way)
-    report = judge.report(Plan(cells, body.info), under_way.evidence())
+    report = verdicts.report(Plan(cells, body.info), under_way.evidence())
     assert sorted(cell.word for cell in report.cells) == ["no result", "ok", "ok"], report.verdict

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from conftest import GOLDEN
 
-from hermes_diag import capture, scenarios
+from hermes_diag import capture
 from hermes_diag.core.evidence import Evidence, Outcome
+from hermes_diag.judge import scenarios
 from hermes_diag.provider import faults
 
 NAMES = list(scenarios.catalogue())

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hermes_diag import settings
 from hermes_diag.core.errors import UsageError
+from hermes_diag.judge import settings
 
 TODAY = datetime.date(2026, 11, 23)
 

@@ -11,7 +11,7 @@ from conftest import GOLDEN, Cli
 from rich.console import Console
 
 from hermes_diag import capture as captures
-from hermes_diag import judge
+from hermes_diag.judge import verdicts
 from hermes_diag.reporters import terminal
 
 CAPTURES = ["stream-killed.fires.jsonl", "isolation-price.fires.jsonl", "worker-hung.fires.jsonl"]
@@ -22,7 +22,7 @@ CAPTURES = ["stream-killed.fires.jsonl", "isolation-price.fires.jsonl", "worker-
 @pytest.mark.parametrize("verbose", [False, True])
 def test_no_line_is_wider_than_the_terminal(capture: str, columns: int, verbose: bool) -> None:
     """At every width the report keeps within it and cuts nothing off."""
-    report = judge.report(*captures.read(GOLDEN / capture))
+    report = verdicts.report(*captures.read(GOLDEN / capture))
     console = Console(file=io.StringIO(), width=columns)
     console.print(terminal.render(report, columns, verbose))
     out = console.file.getvalue()  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hermes_diag import trend
+from hermes_diag.judge import growth
 
 
 @pytest.mark.parametrize(
@@ -23,9 +23,9 @@ from hermes_diag import trend
 )
 def test_grows(counts: list[int], grows: bool) -> None:
     """A constant count, a burst and too few points are no growth."""
-    assert trend.grows(list(enumerate(counts))) is grows
+    assert growth.grows(list(enumerate(counts))) is grows
 
 
 def test_per_turn() -> None:
     """Sockets gained per turn between first and last look."""
-    assert trend.per_turn([(10, 10), (20, 15)]) == 0.5
+    assert growth.per_turn([(10, 10), (20, 15)]) == 0.5

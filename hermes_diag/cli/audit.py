@@ -36,9 +36,10 @@ def command(
 
     Exit code 0 when every promise holds, 1 when one is broken, 3 when something could not be told.
     """
-    from hermes_diag import audits, payload, run
+    from hermes_diag import payload, run
     from hermes_diag.cli import output, target
     from hermes_diag.core import matrix
+    from hermes_diag.judge import audit as audits
     from hermes_diag.reporters import audit
 
     where = target.make(python, cwd, env)

@@ -104,11 +104,12 @@ def command(
     Settings come from here, else from HERMES_DIAG_..., else from [tool.hermes-diag] in the nearest
     pyproject.toml. Exit code 0 when nothing failed, 1 when something did, 3 when something could not be told.
     """
-    from hermes_diag import checks, payload, run
+    from hermes_diag import payload, run
     from hermes_diag.capture import Capture, create
     from hermes_diag.cli import configuration, github, output, target
     from hermes_diag.cli.files import ReportFile, refuse_same_files
     from hermes_diag.core.errors import CannotMeasure
+    from hermes_diag.judge import check
     from hermes_diag.reporters import check as reporter
     from hermes_diag.reporters import junit as junit_xml
     from hermes_diag.reporters import markdown as summary
@@ -124,7 +125,7 @@ def command(
     where = target.make(settings.python or sys.executable, folder, env)
     before = _baseline(baseline)
     body = payload.load(None)
-    plan = checks.make(body.info, settings)
+    plan = check.make(body.info, settings)
     reports = ((junit, junit_xml.render), (markdown, summary.render))
     files = [(ReportFile(path), render) for path, render in reports if path]
     trouble, interrupted = "", False
@@ -138,7 +139,7 @@ def command(
                 interrupted = not run.finish(run_)
         except CannotMeasure as exc:  # is a result too: the files must not show an older one
             trouble = "; ".join(filter(None, (exc.message, exc.hint)))
-    report = checks.judge(plan, run_.evidence(), settings, before, trouble, interrupted)
+    report = check.judge(plan, run_.evidence(), settings, before, trouble, interrupted)
     said = [file.write(render(report)) for file, render in files]
     if capture:
         failure = f"evidence could not be written to {save}: {capture.failure}"
@@ -153,6 +154,6 @@ def _baseline(path: Path | None) -> Any:
     if path is None:
         return None
     from hermes_diag import capture
-    from hermes_diag.baseline import Baseline
+    from hermes_diag.judge.baseline import Baseline
 
     return Baseline(str(path), capture.read(path)[1])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from hermes_diag import judge, live
+from hermes_diag import live
 from hermes_diag.cli import output
 from hermes_diag.core import matrix
 from hermes_diag.core.errors import UsageError
@@ -17,6 +17,7 @@ from hermes_diag.core.plan import Plan
 from hermes_diag.credentials import Credentials, from_environment, of_codex
 from hermes_diag.destination import Destination, parse
 from hermes_diag.interpreter import Target
+from hermes_diag.judge import verdicts
 from hermes_diag.payload import Payload
 
 
@@ -121,4 +122,4 @@ def replay(
         force,
         lambda capture, progress: live.LiveRun(plan_, wires, where, addresses, target, capture, progress, backend),
     )
-    output.show(judge.report(plan_, run_.evidence()), as_json, verbose, interrupted, saved)
+    output.show(verdicts.report(plan_, run_.evidence()), as_json, verbose, interrupted, saved)

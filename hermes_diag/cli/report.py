@@ -24,8 +24,8 @@ def command(
 ) -> None:
     """Judge the evidence of an earlier run, check or watch again and print it; runs nothing."""
     from hermes_diag import capture as captures
-    from hermes_diag import judge
     from hermes_diag.core.plan import AUDIT
+    from hermes_diag.judge import verdicts
     from hermes_diag.watch import capture as watch_capture
 
     if watch_capture.is_watch(capture):
@@ -40,10 +40,10 @@ def command(
 
         scenario.show(evidence, json, interrupted=False, saved="")
     if any(cell.workload == AUDIT for cell in plan.cells):
-        from hermes_diag import checks
+        from hermes_diag.judge import check as checks
         from hermes_diag.reporters import check
 
         checked = checks.again(plan, evidence)
         output.put(check.as_json(checked) if json else None, lambda width: check.render(checked, width))
         output.leave(checked.exit_code)
-    output.show(judge.report(plan, evidence), json, verbose)
+    output.show(verdicts.report(plan, evidence), json, verbose)

@@ -241,13 +241,14 @@ def command(
     --live say so. Exit code 0 when all is as the bug report predicts, 1 when a cell is not, 3 when it
     could not be measured.
     """
-    from hermes_diag import judge, run, scenarios
+    from hermes_diag import run
     from hermes_diag.cli import hermes as hermes_cli
     from hermes_diag.cli import live as live_cli
     from hermes_diag.cli import output, target
     from hermes_diag.cli import scenario as scenario_cli
     from hermes_diag.core import matrix
     from hermes_diag.core.errors import UsageError
+    from hermes_diag.judge import scenarios, verdicts
 
     if scenario is not None:
         scenario_cli.refuse_what_shapes_the_matrix(context)
@@ -298,4 +299,4 @@ def command(
     )
     if scenario:
         scenario_cli.show(run_.evidence(), json, interrupted, saved)
-    output.show(judge.report(plan_, run_.evidence()), json, verbose, interrupted, saved)
+    output.show(verdicts.report(plan_, run_.evidence()), json, verbose, interrupted, saved)

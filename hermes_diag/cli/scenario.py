@@ -30,7 +30,7 @@ def show_list(as_json: bool) -> None:
     """Print the catalogue and leave."""
     import json
 
-    from hermes_diag import scenarios
+    from hermes_diag.judge import scenarios
     from hermes_diag.reporters import scenarios as reporter
     from hermes_diag.reporters import terminal
 
@@ -46,7 +46,7 @@ def show_list(as_json: bool) -> None:
 
 def show(evidence: Sequence[Evidence], as_json: bool, interrupted: bool, saved: str) -> None:
     """Judge, print and leave with the exit code."""
-    from hermes_diag import scenarios
+    from hermes_diag.judge import scenarios
     from hermes_diag.reporters import scenarios as reporter
     from hermes_diag.reporters import terminal
 

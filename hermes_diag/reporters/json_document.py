@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag import beside, causes
 from hermes_diag.core.evidence import RACY_STATES, Evidence
 from hermes_diag.core.report import CellReport, Report
+from hermes_diag.judge import causes, dump_comparison
 
 SCHEMA = 1
 
@@ -51,7 +51,7 @@ def render(report: Report) -> str:
         "stack": report.stack,
         "plan": report.plan,
         "cells": [_cell(one, seen) for one, seen in zip(report.cells, report.evidence, strict=True)],
-        "dumps": beside.of(report),
+        "dumps": dump_comparison.of(report),
         "claims": report.claims,
         "racy": RACY,
     }

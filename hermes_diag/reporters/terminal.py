@@ -12,11 +12,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hermes_diag import beside, causes, hermes_cells
+from hermes_diag import hermes_cells
 from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import FRESH, MEASURE
 from hermes_diag.core.report import CellReport, Claim, Finding, Left, Report
+from hermes_diag.judge import causes, dump_comparison
 from hermes_diag.worker.contract import HERMES, Hello, TurnDone
 
 #: Columns from which on the matrix has its two dimensions, and the claims are a table; below, lists.
@@ -160,7 +161,7 @@ def _counted(left: Left) -> str:
 
 def _then_and_here(report: Report) -> Iterator[RenderableType]:
     """What each request dump says happened, and in which cells it happened here."""
-    found = beside.of(report)
+    found = dump_comparison.of(report)
     if found:
         yield _heading("Then and here")
     for one in found:
@@ -168,7 +169,7 @@ def _then_and_here(report: Report) -> Iterator[RenderableType]:
         yield Text.assemble((one.payload, "bold"), f"  {written}" if written else "")
         groups = (("the same in", one.same), ("no error in", one.ok), ("other errors in", one.other))
         here = [f"here: {words} {', '.join(names)}" for words, names in groups if names]
-        yield Padding(Text("\n".join([f"then: {beside.words(one.then)}", *here])), (0, 0, 0, 2), expand=False)
+        yield Padding(Text("\n".join([f"then: {dump_comparison.words(one.then)}", *here])), (0, 0, 0, 2), expand=False)
 
 
 def _claims(claims: tuple[Claim, ...], width: int) -> RenderableType:

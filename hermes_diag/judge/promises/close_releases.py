@@ -1,0 +1,22 @@
+"""After a close nothing is left: sockets, descriptors, threads."""
+
+from hermes_diag.judge.leftovers import grown
+from hermes_diag.judge.promises import CLIENTS, Audited, Verdict, broken, held, unknown
+
+CODE, ORDER = "close-releases", 13
+PROMISE = "what a client opened is gone after its close"
+WHY = "one socket, descriptor or thread per turn, until the process may open no more"
+REFERENCE = "#11070, #61979"
+
+
+def check(audited: Audited) -> Verdict:
+    left = grown(audited.looks["before"], audited.looks["closed"], CLIENTS)
+    what = "clients, used and closed," if audited.makes else "turns"
+    if left:
+        return broken(f"{CLIENTS} {what} left {left}")
+    if audited.facts["failed"]:
+        return unknown(f"a turn failed: {' <- '.join(audited.facts['failed'])}")
+    if audited.makes:
+        return held(f"{CLIENTS} {what} left nothing")
+    still = sum(count for state, count in audited.looks["end"].owned.items() if state != "TIME_WAIT")
+    return broken(f"after the end {still} sockets are open") if still else held("after the end no socket is open")

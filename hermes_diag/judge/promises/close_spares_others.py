@@ -1,0 +1,22 @@
+"""Closing one client breaks no other, neither idle nor in mid-stream."""
+
+from hermes_diag.judge.promises import Audited, Verdict, broken, held, not_applicable
+
+CODE, ORDER = "close-spares-others", 4
+PROMISE = "closing one client breaks no other, idle or in mid-stream"
+WHY = "overlapping sessions lose their streams (ReadError, Bad file descriptor) when another session's turn ends"
+REFERENCE = "#11070"
+
+
+def check(audited: Audited) -> Verdict:
+    if audited.kind == "instance":
+        return not_applicable("there is only one client")
+    idle, stream = audited.facts["idle_close"], audited.facts["stream_close"]
+    words = []
+    if idle["after"] and not idle["before"]:
+        words.append(f"an idle client failed afterwards: {' <- '.join(idle['after'])}")
+    if stream:
+        words.append(f"a stream being read broke: {' <- '.join(stream)}")
+    if audited.facts["first_turn"] or (idle["before"] and not stream):
+        return not_applicable("its clients do not work to begin with")
+    return broken("; ".join(words)) if words else held("an idle client and a stream being read went on")

@@ -1,0 +1,18 @@
+"""NO_PROXY is honoured."""
+
+from hermes_diag.judge.promises import Audited, Verdict, broken, held, not_applicable, unknown
+
+CODE, ORDER = "no-proxy-honoured", 10
+PROMISE = "NO_PROXY is honoured"
+WHY = "a host that is to be reached directly would be asked of a proxy that cannot reach it"
+REFERENCE = "#12008"
+
+
+def check(audited: Audited) -> Verdict:
+    if not audited.through_proxy:
+        return not_applicable("no proxy is used at all")
+    if audited.despite_no_proxy is None:
+        return unknown("the run with NO_PROXY in the environment came to no end")
+    if audited.despite_no_proxy:
+        return broken("the proxy was used for a host that NO_PROXY names")
+    return held("the proxy saw no connection to a host that NO_PROXY names")

@@ -1,0 +1,16 @@
+"""TCP_NODELAY is on the sockets."""
+
+from hermes_diag.judge.promises import Audited, Verdict, broken, held, unknown
+
+CODE, ORDER = "nodelay", 8
+PROMISE = "TCP_NODELAY is on the live socket"
+WHY = "without it a small request may wait 40 ms for an acknowledgement"
+REFERENCE = "#10933"
+
+
+def check(audited: Audited) -> Verdict:
+    sockets = audited.facts["sockets"]
+    if not sockets:
+        return unknown("no socket to the provider was open after a turn")
+    off = sum(not one["nodelay"] for one in sockets)
+    return broken(f"off on {off} of {len(sockets)} sockets") if off else held("on")

@@ -1,0 +1,81 @@
+"""Rules: one file each, evidence of one cell in, a hit or nothing out. Pure.
+
+A rule module has CODE (stable), SEVERITY ("problem" breaks turns or leaks, "cause" explains one,
+"note" informs), WORD (the verdict it earns its cell, "" for none), REMEDY, REFERENCE and
+`check(evidence) -> Hit | None`. Rules are found by listing this folder.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import ModuleType
+
+from hermes_diag.core.evidence import Evidence, Sample
+from hermes_diag.core.report import Finding
+from hermes_diag.judge import growth
+
+#: Verdict words, the worst first; a cell without any is ok.
+WORDS = ("hangs", "fails", "starves", "leaks", "repeats", "too short")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What a rule found: a sentence, its numbers, the turns (`session/turn/attempt`) it rests on."""
+
+    summary: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    turns: tuple[str, ...] = ()
+
+
+def state_grows(evidence: Evidence, state: str) -> Hit | None:
+    """A hit when the sockets in that state grow from idle gap to idle gap."""
+    return count_grows(evidence, state, lambda sample: sample.states.get(state, 0))
+
+
+def count_grows(evidence: Evidence, name: str, count: Callable[[Sample], int | None], least: float = 0.0) -> Hit | None:
+    """A hit when what `count` finds grows from idle gap to idle gap, by `least` a turn at least.
+
+    What cannot be seen (None) does not grow.
+    """
+    points = [(sample.turns, found) for sample in evidence.idle() if (found := count(sample)) is not None]
+    if not growth.grows(points):
+        return None
+    first, last, per_turn = points[0][1], points[-1][1], growth.per_turn(points)
+    if per_turn < least:
+        return None
+    return Hit(
+        f"{name} grew from {first} to {last} over {len(points)} idle gaps, {per_turn:.2f} a turn",
+        {"first": first, "last": last, "gaps": len(points), "per_turn": per_turn},
+    )
+
+
+@cache
+def modules() -> tuple[ModuleType, ...]:
+    """Every rule, by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(importlib.import_module(f"{__name__}.{name}") for name in names)
+
+
+def findings(evidence: Evidence) -> tuple[Finding, ...]:
+    """What all rules say of one cell, problems first."""
+    found = []
+    for rule in modules():
+        hit = rule.check(evidence)
+        if hit is not None:
+            found.append(
+                Finding(
+                    rule.CODE, rule.SEVERITY, hit.summary, dict(hit.numbers), hit.turns, rule.REMEDY, rule.REFERENCE
+                )
+            )
+    return tuple(sorted(found, key=lambda one: ("problem", "cause", "note").index(one.severity)))
+
+
+def word(findings_: tuple[Finding, ...]) -> str:
+    """The verdict word that a cell's findings earn it."""
+    by_code = {rule.CODE: rule.WORD for rule in modules()}
+    earned = {by_code[finding.code] for finding in findings_}
+    return next((word for word in WORDS if word in earned), "ok")

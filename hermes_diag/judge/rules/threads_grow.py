@@ -1,0 +1,15 @@
+"""Threads pile up with the turns."""
+
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.judge.rules import Hit, count_grows
+
+CODE, SEVERITY, WORD = "threads-grow", "problem", "leaks"
+REMEDY = "Wake the thread that reads a stream which was given up (shut its socket down), and have it close the client."
+REFERENCE = "#11070"
+
+#: Growth a turn that is no background thread of a program started once.
+LEAST = 0.25
+
+
+def check(evidence: Evidence) -> Hit | None:
+    return count_grows(evidence, "threads", lambda sample: sample.threads, LEAST)

@@ -1,0 +1,28 @@
+"""Turns fail for a reason that no other rule explains."""
+
+from collections import Counter
+
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import ABORTED
+from hermes_diag.judge import causes
+from hermes_diag.judge.rules import Hit
+from hermes_diag.worker.contract import HERMES
+
+CODE, SEVERITY, WORD = "turns-failed", "problem", "fails"
+REMEDY = "Follow the cause chain of the turns named (`repro -v` shows each)."
+REFERENCE = ""
+
+
+def check(evidence: Evidence) -> Hit | None:
+    cell = evidence.cell
+    if cell.strategy == HERMES and (cell.fault or cell.workload == ABORTED):
+        return None  # the provider made them fail; judged is what Hermes leaves behind
+    turns = [turn for turn in evidence.turns if turn.outcome == "error" and causes.of(turn) not in causes.OURS]
+    if not turns:
+        return None
+    counts = Counter(causes.of(turn) for turn in turns)
+    return Hit(
+        f"{len(turns)} attempts failed: " + ", ".join(f"{cause} x{count}" for cause, count in counts.most_common()),
+        {"attempts": len(turns)},
+        tuple(map(causes.name, turns)),
+    )

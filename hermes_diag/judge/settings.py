@@ -1,0 +1,376 @@
+"""Settings of `check`: flags before environment before pyproject.toml before defaults. Pure.
+
+A Layer is one place where settings stand. Every layer is checked, also what another one overrides; what
+is wrong is one line that names the place: a flag, a variable, or file, line and key.
+"""
+
+from __future__ import annotations
+
+import codecs
+import datetime
+import difflib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from hermes_diag.core import text as redact
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.matrix import WORKLOADS
+from hermes_diag.judge import promises, rules
+
+TABLE = "hermes-diag"  # in [tool]
+DEFAULT_FACTORY = "fixed"
+
+#: Limits that may be set; without one there is none, since a healthy idle pool holds CLOSE_WAIT sockets too.
+LIMITS: Mapping[str, str] = {
+    "close_wait_left": "CLOSE_WAIT sockets in the last idle gap of a workload",
+    "close_wait_peak": "CLOSE_WAIT sockets at any look at a workload",
+    "established_left": "ESTABLISHED sockets in the last idle gap of a workload",
+}
+#: Every key with the flag that sets it.
+FLAGS: Mapping[str, str] = {
+    "factory": "SPEC",
+    "python": "--python",
+    "cwd": "--cwd",
+    "workloads": "--workload",
+    "faults": "--fault",
+    "allow": "--allow",
+    **{limit: f"--limit {limit}" for limit in LIMITS},
+}
+#: How often a document is read again to find a line in it, so that a large one does not take minutes.
+_TRIES = 500
+_OF_ALLOWANCE = ("finding", "reason", "expires")
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """A finding that does not fail the check up to and including a day."""
+
+    finding: str
+    reason: str
+    expires: datetime.date
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Values by key as they were written. `where(path)` names the place of a value; a file has a name, and
+    relative paths in it count from the folder `base`."""
+
+    name: str
+    values: Mapping[str, Any]
+    where: Callable[[tuple[str | int, ...]], str]
+    base: str = ""
+
+    def wrong(self, path: tuple[str | int, ...], what: str) -> NoReturn:
+        raise UsageError(f"{self.where(path)}: {what}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds, and for each key that is not at its default the layer that it comes from."""
+
+    factory: str = DEFAULT_FACTORY
+    python: str | None = None
+    cwd: str | None = None
+    workloads: tuple[str, ...] = WORKLOADS
+    faults: tuple[str, ...] = ()
+    allow: tuple[Allowance, ...] = ()
+    limits: Mapping[str, int] = field(default_factory=dict)
+    origins: Mapping[str, Layer] = field(default_factory=dict)
+
+    def sources(self) -> Iterator[tuple[str, str, str]]:
+        """(key, value, source) of each setting that is not default."""
+        for key, layer in self.origins.items():
+            value: Any = self.limits[key] if key in LIMITS else getattr(self, key)
+            if key == "allow":
+                value = ", ".join(f"{one.finding} until {one.expires}" for one in value)
+            elif isinstance(value, tuple):
+                value = ", ".join(value)
+            yield key, str(value), layer.name or layer.where((key,))
+
+
+# --- the layers --------------------------------------------------------------------------------------
+
+
+def flags(given: Mapping[str, Any], limits: Iterable[str] = ()) -> Layer:
+    """The command line: values by key (None: not given), and each --limit as NAME=N. Raises UsageError."""
+    values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    for text in limits:
+        name, equals, number = text.partition("=")
+        if name not in LIMITS:
+            raise UsageError(f"--limit {text}: no such limit{_near(name, LIMITS)}")
+        if not equals:
+            raise UsageError(f"--limit {text}: write NAME=N, like --limit {name}=0")
+        values[name] = _number(number)
+    if "allow" in values:
+        values["allow"] = [_allowance(text) for text in values["allow"]]
+    return Layer("", values, lambda path: FLAGS[str(path[0])])
+
+
+def environment(environ: Mapping[str, str]) -> Layer:
+    """HERMES_DIAG_FACTORY and so on; an empty variable is not set. Lists are split at white space, allowances
+    at semicolons and ends of lines. Raises UsageError for a variable that is nearly one: other tools of ours have
+    variables, too, but a slip in the name of the factory would have another one checked."""
+    for name, text in sorted(environ.items()):
+        if text.strip() and (meant := _meant(name)):
+            raise UsageError(f"{name}: no such setting; did you mean {meant}?")
+    values: dict[str, Any] = {}
+    for key in FLAGS:
+        text = environ.get(_variable(key), "").strip()
+        if not text:
+            continue
+        if key == "allow":
+            found = [_allowance(one.strip()) for one in re.split(r"[;\n]", text) if one.strip()]
+            values |= {key: found} if found else {}
+        elif key in ("workloads", "faults"):
+            values[key] = text.replace(",", " ").split() if key == "workloads" else text.split()
+        else:
+            values[key] = _number(text) if key in LIMITS else text
+    return Layer("", values, lambda path: _variable(str(path[0])))
+
+
+def _meant(name: str) -> str | None:
+    """The variable that another one is nearly: in small letters, longer, or with a slip."""
+    start, key = _variable(""), name.upper().removeprefix(_variable(""))
+    variables = {_variable(one): one.upper() for one in FLAGS}
+    if name in variables or not name.upper().startswith(start):
+        return None
+    near = difflib.get_close_matches(key, variables.values(), n=1, cutoff=0.75)
+    longer = [one for one in variables.values() if key.startswith(one) and len(one) > len("CWD")]
+    return next((start + one for one in (*near, *longer)), None)
+
+
+def _variable(key: str) -> str:
+    return f"HERMES_DIAG_{key.upper()}"
+
+
+def _number(text: str) -> int | str:
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text
+
+
+def _allowance(text: str) -> dict[str, str]:
+    """`close-releases:2027-01-31:known upstream` as pyproject.toml would have it; what is missing shows later."""
+    return {
+        name: part for name, part in zip(("finding", "expires", "reason"), text.split(":", 2), strict=False) if part
+    }
+
+
+def document(data: bytes, name: str) -> Layer | None:
+    """The table of a pyproject.toml that is shown as `name`, None when it has none. Raises UsageError."""
+    if data.startswith(codecs.BOM_UTF8):
+        raise UsageError(f"{name}:1: not TOML: begins with a byte order mark; save it as UTF-8 without one")
+    try:
+        text = data.decode()
+        whole = tomllib.loads(text)
+    except UnicodeDecodeError as exc:
+        line = data.count(b"\n", 0, exc.start) + 1
+        raise UsageError(f"{name}:{line}: not UTF-8") from None
+    except tomllib.TOMLDecodeError as exc:
+        raise UsageError(_not_toml(name, text, str(exc))) from None
+    except RecursionError:
+        raise UsageError(f"{name}: nested too deeply to be read") from None
+    except ValueError as exc:  # of Python itself: a number of thousands of digits
+        raise UsageError(f"{name}: cannot be read: {exc}") from None
+
+    def where(path: tuple[str | int, ...]) -> str:
+        return f"{name}:{line_of(text, ('tool', TABLE, *path))}: {_dotted(('tool', TABLE, *path))}"
+
+    tool = whole.get("tool", {})
+    if not isinstance(tool, dict):
+        raise UsageError(f"{name}:{line_of(text, ('tool',))}: tool: a table, not {_kind(tool)}")
+    if (near := TABLE.replace("-", "_")) in tool:
+        raise UsageError(f"{name}:{line_of(text, ('tool', near))}: tool.{near}: unknown table; did you mean {TABLE}?")
+    if TABLE not in tool:
+        return None
+    table = tool[TABLE]
+    layer = Layer(name, table, where, os.path.dirname(name))
+    if not isinstance(table, dict):
+        layer.wrong((), f"a table, not {_kind(table)}")
+    for key in table:
+        if key not in FLAGS:
+            layer.wrong((key,), f"unknown key{_near(key, FLAGS)}")
+    return layer
+
+
+def _not_toml(name: str, text: str, said: str) -> str:
+    match = re.search(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", said, re.DOTALL)
+    line = match[2] if match and match[2] else str(len(text.splitlines()) or 1)
+    return f"{name}:{line}: not TOML: {(match[1] if match else said).splitlines()[0]}"
+
+
+def _dotted(path: Iterable[str | int]) -> str:
+    """Keys that TOML would have in quotes are, with what cannot be printed escaped."""
+    parts = [part if isinstance(part, int) or re.fullmatch(r"[\w-]+", part) else json.dumps(part) for part in path]
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+
+
+def line_of(text: str, path: Sequence[str | int]) -> int:
+    """The line of a TOML document on which the value at `path` stands: tomllib does not say.
+
+    Of the lines that name the last key of the path it is the first with which, up to the end of its
+    statement, the document has that value: so no comment, string or other table is mistaken for it. Of an array of
+    many lines it is the one with which it has that element.
+    """
+    word = str(next(part for part in reversed(path) if isinstance(part, str)))
+    defines = re.compile(rf"(?<![\w-])[\"']?{re.escape(word)}[\"']?\s*[=.\]]")
+    lines = text.splitlines(keepends=True)
+    tries = iter(range(_TRIES))
+    for first, line in enumerate(lines, start=1):
+        if not defines.search(line):
+            continue
+        last = _end(lines, first, path, tries)
+        if last is not None:
+            return _element(lines, first, last, path)
+    return line_of(text, path[:-1]) if len(path) > 1 else 1
+
+
+def _end(lines: list[str], first: int, path: Sequence[str | int], tries: Iterator[int]) -> int | None:
+    """The last line of the statement that line `first` is part of, if the document has a value at `path` up to there.
+
+    None when it has none, or when that takes more `tries` than there are left.
+    """
+    for last in range(first, len(lines) + 1):
+        if last > first and lines[last - 1].rstrip().endswith(","):
+            continue  # an array that goes on
+        if next(tries, None) is None:
+            return None
+        if (has := _has(lines, last, path)) is not None:
+            return last if has else None
+    return None
+
+
+def _element(lines: list[str], first: int, last: int, path: Sequence[str | int]) -> int:
+    """The first line with which an array, closed there, has that element; of what is no array the first."""
+    low, high = first, last
+    while low < high:
+        middle = (low + high) // 2
+        if _has(lines, middle, path, "\n]"):
+            high = middle
+        else:
+            low = middle + 1
+    if low == last and _has(lines, last - 1, path, "\n]") is None:
+        return first  # no array, even when it is closed before its last line
+    return low
+
+
+def _has(lines: list[str], last: int, path: Sequence[str | int], end: str = "") -> bool | None:
+    """Whether a document of the lines up to `last`, and that end, has a value at `path`; None if it is no document."""
+    try:
+        value: Any = tomllib.loads("".join(lines[:last]) + end)
+        for part in path:
+            value = value[part]
+        return True
+    except tomllib.TOMLDecodeError:
+        return None
+    except (KeyError, IndexError, TypeError):
+        return False
+
+
+# --- checks ------------------------------------------------------------------------------------------
+
+
+def resolve(layers: Sequence[Layer], today: datetime.date) -> Settings:
+    """What holds, the first layer that has a key deciding. Raises UsageError."""
+    values: dict[str, Any] = {}
+    limits: dict[str, int] = {}
+    origins: dict[str, Layer] = {}
+    for layer in layers:
+        for key, raw in layer.values.items():
+            value = _checked(layer, key, raw, today)
+            if key not in origins:
+                origins[key] = layer
+                (limits if key in LIMITS else values)[key] = value
+    if "factory" in origins and "cwd" not in values and origins["factory"].base:
+        values["cwd"] = origins["factory"].base  # a file's own factory counts from its folder
+    return Settings(**values, limits=limits, origins={key: origins[key] for key in FLAGS if key in origins})
+
+
+def _checked(layer: Layer, key: str, raw: Any, today: datetime.date) -> Any:
+    if key in LIMITS:
+        if isinstance(raw, bool) or not isinstance(raw, int) or raw < 0:
+            layer.wrong((key,), f"a whole number from 0 on, not {_kind(raw)}")
+        return raw
+    if key == "allow":
+        _want(layer, (key,), raw, list, "a list of tables")
+        return tuple(_checked_allowance(layer, number, one, today) for number, one in enumerate(raw))
+    if key in ("workloads", "faults"):
+        _want(layer, (key,), raw, list, "a list of strings")
+        for number, one in enumerate(raw):
+            _want(layer, (key, number), one, str, "a string")
+            if key == "workloads" and one not in WORKLOADS:
+                layer.wrong((key, number), f"no workload {one!r}{_near(one, WORKLOADS)}")
+        if key == "workloads" and not raw:
+            layer.wrong((key,), f"empty; known: {', '.join(WORKLOADS)}")
+        return tuple(dict.fromkeys(raw))
+    _want(layer, (key,), raw, str, "a string")
+    if not raw or "\0" in raw:
+        layer.wrong((key,), "empty" if not raw else "holds a NUL")
+    if key == "cwd" or (key == "python" and "/" in raw):
+        return os.path.join(layer.base, os.path.expanduser(raw))
+    return raw
+
+
+def _checked_allowance(layer: Layer, number: int, one: Any, today: datetime.date) -> Allowance:
+    at = ("allow", number)
+    _want(layer, at, one, dict, "a table of finding, reason and expires")
+    for key in one:
+        if key not in _OF_ALLOWANCE:
+            layer.wrong((*at, key), f"unknown key{_near(key, _OF_ALLOWANCE)}")
+    for key in _OF_ALLOWANCE:
+        if key not in one:
+            layer.wrong(at, f"{key} is missing: an allowance has {', '.join(_OF_ALLOWANCE)}")
+    for key in ("finding", "reason"):
+        _want(layer, (*at, key), one[key], str, "a string")
+        if not one[key].strip():
+            layer.wrong((*at, key), "empty")
+    known = codes()
+    if one["finding"] not in known:
+        layer.wrong((*at, "finding"), f"no finding {one['finding']!r}{_near(one['finding'], known)}")
+    expires = _date(layer, (*at, "expires"), one["expires"])
+    if expires < today:
+        layer.wrong(
+            (*at, "expires"), f"the allowance of {one['finding']} expired on {expires}: mend it, or allow it anew"
+        )
+    return Allowance(one["finding"], redact.plain(one["reason"]), expires)
+
+
+def _date(layer: Layer, path: tuple[str | int, ...], raw: Any) -> datetime.date:
+    if isinstance(raw, datetime.datetime):
+        return raw.date()
+    if isinstance(raw, datetime.date):
+        return raw
+    try:
+        return datetime.date.fromisoformat(raw)
+    except (ValueError, TypeError):
+        layer.wrong(path, f"a date like 2027-01-31, not {_kind(raw)}")
+
+
+def codes() -> tuple[str, ...]:
+    """Everything that an allowance may name: promises and findings."""
+    return tuple(module.CODE for module in (*promises.modules(), *rules.modules()))
+
+
+def _want(layer: Layer, path: tuple[str | int, ...], raw: Any, kind: type, what: str) -> None:
+    if not isinstance(raw, kind):
+        layer.wrong(path, f"{what}, not {_kind(raw)}")
+
+
+def _kind(raw: Any) -> str:
+    """A value as an error may show it: short text as it is, of the rest the type."""
+    if isinstance(raw, str):
+        return repr(raw if len(raw) <= 40 else raw[:40] + "...")
+    if isinstance(raw, (bool, int, float)):
+        return str(raw).lower()
+    if isinstance(raw, (dict, list)):
+        return "a table" if isinstance(raw, dict) else "a list"
+    return f"a {type(raw).__name__}"
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=2, cutoff=0.5)
+    return f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(names)}"
