@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from hermes_diag import hermes
 from hermes_diag.core import units
 from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.hermes import home as hermes
 
 #: The host that tokens of a ChatGPT login are meant for.
 CHATGPT = "chatgpt.com"

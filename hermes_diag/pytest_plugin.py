@@ -1,7 +1,7 @@
 """The pytest plugin: the marker `limit_sockets`, the fixture `provider`, the report section `--sockets`.
 
 Thin, and nothing heavy at import: pytest loads this at every start in every environment we are installed
-in. What does the work is in hermes_diag.guard and is imported by the first test that wants it.
+in. What does the work is in hermes_diag.leakguard and is imported by the first test that wants it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from hermes_diag.guard.around import Guard
-    from hermes_diag.guard.settings import Settings
+    from hermes_diag.leakguard.around import Guard
+    from hermes_diag.leakguard.settings import Settings
     from hermes_diag.provider.blocking import Provider
     from hermes_diag.trial import Loop
 
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
         *map(config.getini, ("limit_sockets_report", "limit_sockets", "limit_sockets_default")),
     )
     if any(one not in (None, "") for one in given):  # pytest 7 says "" of what is not in its file
-        from hermes_diag.guard import section, settings
+        from hermes_diag.leakguard import section, settings
 
         config.stash[_settings_key] = read = settings.read(config)
         if read.report:
@@ -71,7 +71,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
 
 def _begin(item: pytest.Item, marker: pytest.Mark | None, settings: Settings | None) -> None:
     from hermes_diag.core.errors import HermesDiagError
-    from hermes_diag.guard import around
+    from hermes_diag.leakguard import around
 
     try:
         guard = around.begin(item, marker, settings)

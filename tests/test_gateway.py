@@ -14,8 +14,8 @@ import psutil
 import pytest
 from conftest import Cli
 
-from hermes_diag import hermes
 from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.hermes import home as hermes
 from hermes_diag.watch import process
 
 Target = Callable[..., int]

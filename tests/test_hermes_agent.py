@@ -17,12 +17,13 @@ import pytest
 from conftest import Cli
 
 import hermes_diag
-from hermes_diag import hermes_cells, payload, run
+from hermes_diag import payload, run
 from hermes_diag.core import matrix
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.core.report import CellReport, Left
 from hermes_diag.core.sockets import SocketRow
+from hermes_diag.hermes import cells as hermes_cells
 from hermes_diag.interpreter import Target
 from hermes_diag.judge import verdicts
 from hermes_diag.session import Session

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import Cli
 
-from hermes_diag import hermes_env
 from hermes_diag.core.errors import UsageError
+from hermes_diag.hermes import environment
 
 ENSURE = "import sys; from hermes_diag import hermes_env; print(hermes_env.ensure('0.0.1', print))"
 #: Alike for all environments of one interpreter.
@@ -90,18 +90,18 @@ def test_a_cache_that_cannot_be_written(cli: Cli, offline: dict[str, str], tmp_p
 def test_what_is_no_version(version: str) -> None:
     """Nothing that pip or a path could read as something else."""
     with pytest.raises(UsageError):
-        hermes_env.check_version(version)
+        environment.check_version(version)
 
 
 def test_a_reason_names_no_address() -> None:
     """An index of the user's may hold a password."""
     text = "WARNING: retrying\nERROR: 401 for https://me:secret@index.invalid/simple/x\nERROR: no\n"
-    assert hermes_env.reason(text) == "ERROR: 401 for <address>"
-    assert hermes_env.reason("") == "it gave no reason"
+    assert environment.reason(text) == "ERROR: 401 for <address>"
+    assert environment.reason("") == "it gave no reason"
 
 
 @pytest.mark.parametrize("cache", ["", "relative"])
 def test_the_cache_is_the_users(cache: str) -> None:
     """XDG_CACHE_HOME counts when it is absolute, as its standard says."""
-    assert hermes_env.folder({"XDG_CACHE_HOME": cache}) == Path.home() / ".cache" / "hermes-diag" / "hermes"
-    assert hermes_env.folder({"XDG_CACHE_HOME": "/x"}) == Path("/x/hermes-diag/hermes")
+    assert environment.folder({"XDG_CACHE_HOME": cache}) == Path.home() / ".cache" / "hermes-diag" / "hermes"
+    assert environment.folder({"XDG_CACHE_HOME": "/x"}) == Path("/x/hermes-diag/hermes")

@@ -19,7 +19,7 @@ import pytest
 from conftest import GOLDEN, ROOT
 from leaks.run import plain
 
-from hermes_diag.guard.limits import Limits
+from hermes_diag.leakguard.limits import Limits
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what a process holds is read from /proc")
 
@@ -574,7 +574,7 @@ def test_closed_sockets_that_are_kept_cost_nothing_more(run: Run) -> None:
             for _ in range(100):
                 kept.append(socket.socket())
                 kept[-1].close()
-            openings = sys.modules["hermes_diag.guard.openings"]._watching
+            openings = sys.modules["hermes_diag.leakguard.origins"]._watching
             openings.sockets()
             assert not openings._unborn
         """

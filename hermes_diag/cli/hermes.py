@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 
-from hermes_diag import hermes_cells, hermes_env
 from hermes_diag.core import matrix as plans
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.plan import ABORTED, PayloadInfo, Plan
+from hermes_diag.hermes import cells as hermes_cells
+from hermes_diag.hermes import environment
 from hermes_diag.worker.contract import HERMES
 
 
@@ -29,7 +30,7 @@ class Asked:
 def plan(asked: Asked, payload: PayloadInfo, further: tuple[PayloadInfo, ...] = ()) -> Plan:
     """The plan for our strategies, for Hermes or for both. Raises UsageError for flags that do not match."""
     if asked.version:
-        hermes_env.check_version(asked.version)
+        environment.check_version(asked.version)
         asked = replace(asked, strategies=(*asked.strategies, HERMES) if asked.strategies else (HERMES,))
     ours = tuple(one for one in asked.strategies if one != HERMES)
     if HERMES not in asked.strategies:
@@ -77,4 +78,4 @@ def interpreter(version: str, python: str) -> str:
     if python != sys.executable:
         raise UsageError("--hermes makes an interpreter of its own: --python names another", "leave one of them out")
     say = (lambda text: print(text, file=sys.stderr, flush=True)) if sys.stderr.isatty() else (lambda text: None)
-    return str(hermes_env.ensure(version, say))
+    return str(environment.ensure(version, say))

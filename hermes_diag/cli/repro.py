@@ -75,9 +75,9 @@ def _payloads(paths: list[Path], last_dump: bool, profile: str | None, limit: in
         return payload.load_all(paths, limit)
     if paths:
         raise UsageError("--last-dump and a named payload exclude each other", "give one of them")
-    from hermes_diag import hermes
+    from hermes_diag.hermes import home
 
-    return (payload.load_dump(hermes.last_dump(hermes.home(), profile), limit),)
+    return (payload.load_dump(home.last_dump(home.home(), profile), limit),)
 
 
 def command(

@@ -237,24 +237,24 @@ def _target(pid: int | None, gateway: bool, profile: str | None) -> int:
         raise UsageError("--pid and --gateway are two answers to one question", "leave one of them out")
     if pid is not None:
         return pid
-    from hermes_diag import hermes
+    from hermes_diag.hermes import home
 
-    return _ask(hermes.gateways(hermes.home(), profile))
+    return _ask(home.gateways(home.home(), profile))
 
 
 def _ask(found: Any) -> int:
     """The only gateway; of several the one that the user names, if there is a user."""
-    from hermes_diag import hermes
+    from hermes_diag.hermes import home
 
     if len(found) > 1 and sys.stdin.isatty() and sys.stderr.isatty():
         for number, one in enumerate(found, start=1):
-            sys.stderr.write(f"{number}  process {one.pid} ({hermes.named(one)})\n")
+            sys.stderr.write(f"{number}  process {one.pid} ({home.named(one)})\n")
         sys.stderr.write(f"which gateway? [1-{len(found)}] ")
         sys.stderr.flush()
         answer = sys.stdin.readline().strip()
         if answer.isdigit() and 1 <= int(answer) <= len(found):
             return int(found[int(answer) - 1].pid)
-    chosen = hermes.choose(found)
+    chosen = home.choose(found)
     if not chosen.checked:
         sys.stderr.write("hermes-diag: gateway.pid is of an old release and has no start time to check\n")
     return chosen.pid

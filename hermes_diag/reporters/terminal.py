@@ -12,11 +12,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hermes_diag import hermes_cells
 from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import FRESH, MEASURE
 from hermes_diag.core.report import CellReport, Claim, Finding, Left, Report
+from hermes_diag.hermes import cells as hermes_cells
 from hermes_diag.judge import causes, dump_comparison
 from hermes_diag.worker.contract import HERMES, Hello, TurnDone
 

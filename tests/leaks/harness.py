@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from hermes_diag.guard import held
+from hermes_diag.leakguard import snapshot
 
 if os.environ["LEAKS_BACKEND"] == "portable":
-    from hermes_diag.guard.backends import portable
+    from hermes_diag.leakguard.backends import portable
 
-    held.backend = portable
+    snapshot.backend = portable
 
 #: What a leak is kept alive by; that of one test stays for the rest of the session, as leaks do.
 KEPT: list[object] = []

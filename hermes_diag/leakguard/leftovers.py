@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hermes_diag.core.sockets import CLOSE_WAIT, SocketRow
-from hermes_diag.guard import held
-from hermes_diag.guard.backends import NOWHERE, Place, socket_text
-from hermes_diag.guard.held import Held
-from hermes_diag.guard.limits import Limits
-from hermes_diag.guard.openings import Opening, Openings, clock, is_own
+from hermes_diag.leakguard import snapshot
+from hermes_diag.leakguard.backends import NOWHERE, Place, socket_text
+from hermes_diag.leakguard.limits import Limits
+from hermes_diag.leakguard.origins import Opening, Openings, clock, is_own
+from hermes_diag.leakguard.snapshot import Held
 
 #: States through which a socket passes after its owner has let go of it.
 _LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"})
@@ -101,9 +101,11 @@ def _pause(seconds: float, loops: list[Any]) -> None:
 def look(before: Held, openings: Openings, limits: Limits) -> Left:
     """What is left now. Raises CannotMeasure."""
     loops, known = _loops(openings), _known(before, openings)
-    fds = [held.descriptors_of(loop) for loop in loops]
-    after = held.now({fd for own in fds if own and held.backend.key(own[0]) not in known for fd in own})
-    threads = set(after.threads) - set(before.threads) - {thread for loop in loops for thread in held.threads_of(loop)}
+    fds = [snapshot.descriptors_of(loop) for loop in loops]
+    after = snapshot.now({fd for own in fds if own and snapshot.backend.key(own[0]) not in known for fd in own})
+    threads = (
+        set(after.threads) - set(before.threads) - {thread for loop in loops for thread in snapshot.threads_of(loop)}
+    )
     return Left(
         _sockets(before, after, openings, limits),
         _fds(before, after),
@@ -114,9 +116,9 @@ def look(before: Held, openings: Openings, limits: Limits) -> Left:
 def _loops(openings: Openings) -> list[Any]:
     """Event loops that go on when the test is over, and that code under test has not made in it."""
     opened, found = openings.sockets(), []
-    for loop in {held.kept_loop(), *openings.loops} - {None}:
-        fds = held.descriptors_of(loop)
-        opening = opened.get(held.backend.key(fds[0])) if fds else None
+    for loop in {snapshot.kept_loop(), *openings.loops} - {None}:
+        fds = snapshot.descriptors_of(loop)
+        opening = opened.get(snapshot.backend.key(fds[0])) if fds else None
         if not loop.is_closed() and not (opening and any(is_own(line.file) for line in opening.lines)):
             found.append(loop)
     return found
@@ -124,7 +126,7 @@ def _loops(openings: Openings) -> list[Any]:
 
 def _known(before: Held, openings: Openings) -> set[int]:
     """KEYs of the sockets that were there before and not made since."""
-    return before.keys() - openings.sockets().keys() if held.backend.REUSES_KEYS else before.keys()
+    return before.keys() - openings.sockets().keys() if snapshot.backend.REUSES_KEYS else before.keys()
 
 
 def collect(left: Left, before: Held, openings: Openings, limits: Limits) -> Left:
@@ -155,7 +157,7 @@ def _sockets(before: Held, after: Held, openings: Openings, limits: Limits) -> t
         return ()
     wanted, now = limits.wants(), clock()
     found = []
-    for key, row in sorted(held.backend.rows(suspects).items()):
+    for key, row in sorted(snapshot.backend.rows(suspects).items()):
         holder, fd = suspects[key]
         opening = opened.get(key)
         if opening and opening.to and row.remote == NOWHERE:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from hermes_diag.core.errors import CannotMeasure, UsageError
-from hermes_diag.guard import held, limits, openings, wording
-from hermes_diag.guard import left as lefts
-from hermes_diag.guard.held import Held
-from hermes_diag.guard.left import Left
-from hermes_diag.guard.limits import Limits
-from hermes_diag.guard.settings import Settings
+from hermes_diag.leakguard import leftovers as lefts
+from hermes_diag.leakguard import limits, message, origins, snapshot
+from hermes_diag.leakguard.leftovers import Left
+from hermes_diag.leakguard.limits import Limits
+from hermes_diag.leakguard.settings import Settings
+from hermes_diag.leakguard.snapshot import Held
 
 
 class Guard:
@@ -34,11 +34,11 @@ class Guard:
         self._blind: CannotMeasure | None = None
         self._unexpected: dict[str, Any] | None = None
         self._left = Left()
-        self._before = held.now()
+        self._before = snapshot.now()
         self._reserve: int | None = os.open(os.devnull, os.O_RDONLY)  # to look with when the test has taken all others
         self._reserved = os.fstat(self._reserve).st_rdev
-        self._openings = openings.Openings()
-        self._watched_before = openings.watch(self._openings)
+        self._openings = origins.Openings()
+        self._watched_before = origins.watch(self._openings)
         # Whether a cycle that holds a socket has been collected must not depend on what ran before.
         self._collects = gc.isenabled()
         gc.disable()
@@ -70,7 +70,7 @@ class Guard:
     def _seen(self) -> Held | None:
         """What is held now; that it cannot be seen is the verdict's to say, not the fixture's."""
         try:
-            return held.now()
+            return snapshot.now()
         except CannotMeasure as exc:
             self._blind = exc
             return None
@@ -107,7 +107,7 @@ class Guard:
         if not beyond or not self._judged:
             return ""
         marked = lefts.collect(self._left, self._before, self._openings, self._judged)
-        return wording.message(marked, beyond, self._item.config.rootpath)
+        return message.message(marked, beyond, self._item.config.rootpath)
 
     def _measure(self) -> None:
         """What a test that failed leaves is kept by its traceback: that is only listed, and not waited for."""
@@ -119,7 +119,7 @@ class Guard:
     def end(self) -> None:
         """Stop watching."""
         self._free_reserve()
-        openings.watch(self._watched_before)
+        origins.watch(self._watched_before)
         if self._collects:
             gc.enable()
 
@@ -161,10 +161,10 @@ class Guard:
 
     def _listed(self) -> dict[str, Any]:
         root = self._item.config.rootpath
-        places = [wording.place(one.opening, root) for one in self._left.sockets]
+        places = [message.place(one.opening, root) for one in self._left.sockets]
         return {
             "count": len(self._left.sockets),
-            "states": wording.summary(self._left),
+            "states": message.summary(self._left),
             "places": list(dict.fromkeys(filter(None, places))),
         }
 

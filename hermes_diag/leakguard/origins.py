@@ -24,8 +24,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, NamedTuple
 
-from hermes_diag.guard import held
-from hermes_diag.guard.backends import Place, sockets_of
+from hermes_diag.leakguard import snapshot
+from hermes_diag.leakguard.backends import Place, sockets_of
 
 #: Openings remembered before those whose socket is closed are forgotten.
 _MANY = 4096
@@ -151,7 +151,7 @@ class Openings:
         """The opening of the socket that accepts, if that is what is being done."""
         if frame is None or frame.f_code is not _ACCEPT:
             return None
-        return self._by_key.get(held.backend.key(_socket.socket.fileno(frame.f_locals["self"])))
+        return self._by_key.get(snapshot.backend.key(_socket.socket.fileno(frame.f_locals["self"])))
 
     def _give_birth(self) -> None:
         """Find the KEYs of sockets that were not complete when they were announced."""
@@ -167,14 +167,14 @@ class Openings:
         """Remember a socket by its KEY; False: it has none. again: it was opened before, but this line says more,
         unless that one called for it and this one does not."""
         try:
-            key = held.backend.key(fd)
+            key = snapshot.backend.key(fd)
         except OSError:
             return False
         if key is None:
             return False
         known = self._by_key.get(key)
         # Of a KEY that is used again each birth is another socket, and what was not born meanwhile is from before.
-        if (known or not again) if held.backend.REUSES_KEYS else (again or not known):
+        if (known or not again) if snapshot.backend.REUSES_KEYS else (again or not known):
             if again and known and known.direct and not opening.direct:
                 opening = known._replace(to=opening.to)
             self._by_key[key] = opening
@@ -184,9 +184,9 @@ class Openings:
 
     def _forget(self) -> None:
         """Drop what is closed, so that a test may open a million sockets; not that in which a thread still waits."""
-        still = sockets_of(held.backend.descriptors())
+        still = sockets_of(snapshot.backend.descriptors())
         without: dict[int, Place] = {key: (None, None) for key in self._by_key if key not in still}
-        for key in without.keys() - held.backend.rows(without).keys():
+        for key in without.keys() - snapshot.backend.rows(without).keys():
             del self._by_key[key]
 
     def _opening(self, frame: FrameType | None, server: Opening | None = None) -> Opening:
@@ -384,7 +384,7 @@ def _start(self: threading.Thread) -> None:
 def _forked() -> None:
     if _watching is not None:
         with _unnoticed:
-            pid = held.backend.newest_child()
+            pid = snapshot.backend.newest_child()
             if pid is not None:
                 _watching.fork(pid)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from types import FrameType, ModuleType
 from typing import Any
 
-from hermes_diag.guard.backends import is_socket, portable, proc, sockets_of
+from hermes_diag.leakguard.backends import is_socket, portable, proc, sockets_of
 
 backend: ModuleType = proc if sys.platform.startswith("linux") else portable
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.sockets import SocketRow
-from hermes_diag.guard.backends import NOWHERE, Place, cure, sockets_of
+from hermes_diag.leakguard.backends import NOWHERE, Place, cure, sockets_of
 from hermes_diag.watch.tables import proc_net, sock_diag
 
 REUSES_KEYS = False

@@ -17,7 +17,7 @@ from typing import Any
 
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.sockets import SocketRow
-from hermes_diag.guard.backends import NOWHERE, Place, cure, socket_text
+from hermes_diag.leakguard.backends import NOWHERE, Place, cure, socket_text
 
 REUSES_KEYS = True
 

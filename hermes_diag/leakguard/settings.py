@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from hermes_diag.core.errors import UsageError
-from hermes_diag.guard import limits
-from hermes_diag.guard.limits import Limits
+from hermes_diag.leakguard import limits
+from hermes_diag.leakguard.limits import Limits
 
 _WHICH = ("marked", "all", "off")
 
