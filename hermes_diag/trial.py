@@ -16,19 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hermes_diag import payload, pythons, run
-from hermes_diag.capture import Recorder
 from hermes_diag.core import matrix, units
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.plan import FRESH, Cell, Plan
 from hermes_diag.core.report import AuditReport, CellReport, Finding, Report
-from hermes_diag.here import HereLane
-from hermes_diag.interpreter import Target
 from hermes_diag.judge import audit as promises_audit
 from hermes_diag.judge import verdicts
 from hermes_diag.provider import faults as provider_faults
 from hermes_diag.provider.thread import ProviderThread
-from hermes_diag.session import Session
+from hermes_diag.run import payload, pythons, runner
+from hermes_diag.run.capture import Recorder
+from hermes_diag.run.cell_run import Session
+from hermes_diag.run.interpreter import Target
+from hermes_diag.run.thread_lane import HereLane
 from hermes_diag.watch import tables
 
 
@@ -150,7 +150,7 @@ def audit(
 
 
 async def _in_workers(made: Plan, wire: bytes, target: Target) -> Any:
-    under_way = run.Run(made, wire, target)
+    under_way = runner.Run(made, wire, target)
     await under_way.run()
     return under_way.evidence()
 

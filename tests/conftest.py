@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden"
-SAMPLES = ROOT / "hermes_diag" / "samples"
+SAMPLES = ROOT / "hermes_diag" / "run" / "samples"
 
 # A suite started in the background inherits an ignored SIGINT, and so would what the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
-from hermes_diag import interpreter, payload, run, session
-from hermes_diag.capture import Capture
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Cell, Plan
+from hermes_diag.run import cell_run, interpreter, payload, runner
+from hermes_diag.run.capture import Capture
 
 FLAWED = {
     "stuck": '''"""Takes a lock twice, as httpcore 1.0.9 does when gc runs inside its pool."""
@@ -84,8 +84,8 @@ def run_flawed(
     plan = Plan((cell,), body.info)
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(interpreter, "WORKER", gateway))
-        stack.enter_context(mock.patch.object(session, "PATIENCE", 1.0 if name == "stuck" else session.PATIENCE))
+        stack.enter_context(mock.patch.object(cell_run, "PATIENCE", 1.0 if name == "stuck" else cell_run.PATIENCE))
         writer = Capture(stack.enter_context(capture.open("wb")), plan) if capture else None
-        under_way = run.Run(plan, body.wire, interpreter.Target(sys.executable), writer)
-        run.finish(under_way)
+        under_way = runner.Run(plan, body.wire, interpreter.Target(sys.executable), writer)
+        runner.finish(under_way)
     return plan, under_way.evidence()

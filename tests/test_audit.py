@@ -16,11 +16,11 @@ import psutil
 import pytest
 from conftest import Cli
 
-from hermes_diag import payload, run
 from hermes_diag.core.plan import Plan
-from hermes_diag.interpreter import Target
 from hermes_diag.judge import audit as audits
 from hermes_diag.judge import promises
+from hermes_diag.run import payload, runner
+from hermes_diag.run.interpreter import Target
 
 FILE = Path(__file__).with_name("factories.py")
 #: In the text of what `raises` and `patches` raise.
@@ -101,8 +101,8 @@ def audit_all(names: Iterable[str], python: str = sys.executable) -> dict[str, t
     body = payload.load(None)
     plans = {name: audits.plan(body.info, f"{FILE}:{name}") for name in names}
     cells = tuple(cell for plan_ in plans.values() for cell in plan_.cells)
-    under_way = run.Run(Plan(cells, body.info), body.wire, Target(python))
-    assert run.finish(under_way)
+    under_way = runner.Run(Plan(cells, body.info), body.wire, Target(python))
+    assert runner.finish(under_way)
     seen = {one.cell: one for one in under_way.evidence()}
     found = {}
     for name, plan_ in plans.items():

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from conftest import GOLDEN, Cli
 
-from hermes_diag import capture
 from hermes_diag.core.errors import UsageError
+from hermes_diag.run import capture
 
 ANY = GOLDEN / "stream-killed.fires.jsonl"
 

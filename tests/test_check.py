@@ -23,13 +23,13 @@ from rich.console import Console
 from test_audit import NONE, SECRET, interpreters
 from test_robust import until
 
-from hermes_diag import capture
 from hermes_diag.core.report import UNKNOWN, CheckReport, CheckRow, Place
 from hermes_diag.judge import check as checks
 from hermes_diag.judge import settings
 from hermes_diag.judge.baseline import Baseline
 from hermes_diag.provider import faults
 from hermes_diag.reporters import check, github, junit, markdown
+from hermes_diag.run import capture
 from hermes_diag.worker import subjects
 
 FACTORIES = ROOT / "tests" / "factories.py"

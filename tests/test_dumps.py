@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from conftest import SAMPLES, Cli
 
-from hermes_diag import payload
 from hermes_diag.core import text as redact
+from hermes_diag.run import payload
 
 QUICK = ("--turns", 2, "--workload", "steady", "--release", "close")
 SAMPLE = next(SAMPLES.glob("request_dump_*.json"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hermes_diag import interpreter
+from hermes_diag.run import interpreter
 
 WORKER_FILES = sorted(interpreter.WORKER.rglob("*.py"))
 #: Everything that the worker may import; the SDK only in sdk.py.

@@ -17,16 +17,16 @@ import pytest
 from conftest import Cli
 
 import hermes_diag
-from hermes_diag import payload, run
 from hermes_diag.core import matrix
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.core.report import CellReport, Left
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.hermes import cells as hermes_cells
-from hermes_diag.interpreter import Target
 from hermes_diag.judge import verdicts
-from hermes_diag.session import Session
+from hermes_diag.run import payload, runner
+from hermes_diag.run.cell_run import Session
+from hermes_diag.run.interpreter import Target
 
 RELEASES = ("0.16.0", "0.18.0", "0.19.0")
 PYTHONS = list(filter(None, os.environ.get("HERMES_DIAG_HERMES_PYTHONS", "").split(os.pathsep)))
@@ -72,10 +72,10 @@ def measured(
 ) -> dict[str, tuple[CellReport, Evidence]]:
     """Run the cells, check every barrier against `ss`, /proc and the provider's records; reports by name."""
     Watched.counted = []
-    monkeypatch.setattr(run, "Session", Watched)
+    monkeypatch.setattr(runner, "Session", Watched)
     body = payload.load(None)
-    under_way = run.Run(Plan(cells, body.info), body.wire, Target(python))
-    assert run.finish(under_way)
+    under_way = runner.Run(Plan(cells, body.info), body.wire, Target(python))
+    assert runner.finish(under_way)
     evidence = under_way.evidence()
     report = verdicts.report(Plan(cells, body.info), evidence)
     for one in evidence:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from hermes_diag import payload
 from hermes_diag.core import matrix
 from hermes_diag.provider.thread import ProviderThread
-from hermes_diag.session import Session
+from hermes_diag.run import payload
+from hermes_diag.run.cell_run import Session
 
 
 class Busy:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from conftest import GOLDEN
 
-from hermes_diag import capture
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.report import Report
 from hermes_diag.judge import verdicts
+from hermes_diag.run import capture
 
 PLAN, (WHOLE,) = capture.read(GOLDEN / "stream-abandoned.quiet.jsonl")  # fixed/close/interrupted
 _, (STEADY,) = capture.read(GOLDEN / "kwargs-mutated.quiet.jsonl")  # fixed/close/steady

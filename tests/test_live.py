@@ -21,8 +21,8 @@ import pytest
 from conftest import Cli
 from live_endpoint import ADDRESS, NAME, Endpoint, Handler
 
-from hermes_diag import credentials, destination
 from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.run import credentials, destination
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc, and wants 127.0.0.2")
 FIXED = ("--strategy", "fixed")

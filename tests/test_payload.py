@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import SAMPLES, Cli
 
-from hermes_diag import payload
 from hermes_diag.core.errors import UsageError
+from hermes_diag.run import payload
 
 DUMP = next(SAMPLES.glob("request_dump_*.json"))
 

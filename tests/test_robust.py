@@ -19,13 +19,13 @@ from conftest import Cli, runs
 from custom import run_flawed
 
 from hermes_diag import cli as command_line
-from hermes_diag import payload, run
 from hermes_diag.core import matrix
 from hermes_diag.core.plan import Plan
-from hermes_diag.interpreter import Gone, Interpreter, Target
 from hermes_diag.judge import verdicts
 from hermes_diag.provider import replies
-from hermes_diag.session import Session
+from hermes_diag.run import payload, runner
+from hermes_diag.run.cell_run import Session
+from hermes_diag.run.interpreter import Gone, Interpreter, Target
 from hermes_diag.worker.contract import Barrier
 
 COMMAND = [sys.executable, "-m", "hermes_diag", "repro"]
@@ -288,15 +288,15 @@ def test_who_dies_unheard_takes_no_other_with_it(
     monkeypatch: pytest.MonkeyPatch, kill: Callable[[psutil.Process], psutil.Process], lanes: int
 ) -> None:
     """That a job or its lane has died is seen by looking at it, before the lane says so or falls silent."""
-    monkeypatch.setattr(run, "Session", KilledAtABarrier)
-    monkeypatch.setattr(run, "LANES", lanes)
+    monkeypatch.setattr(runner, "Session", KilledAtABarrier)
+    monkeypatch.setattr(runner, "LANES", lanes)
     monkeypatch.setattr(KilledAtABarrier, "kill", kill, raising=False)
     monkeypatch.setattr(KilledAtABarrier, "done", False, raising=False)
     body = payload.load(None)
     workloads = ("steady", "interrupted", "overlapping")
     made = matrix.make(body.info, ("fixed",), ("close",), workloads, matrix.Sizes(1, 4))
     cells = tuple(cell for cell in made.cells if cell.workload in workloads)
-    under_way = run.Run(Plan(cells, body.info), body.wire, Target(sys.executable))
-    assert run.finish(under_way)
+    under_way = runner.Run(Plan(cells, body.info), body.wire, Target(sys.executable))
+    assert runner.finish(under_way)
     report = verdicts.report(Plan(cells, body.info), under_way.evidence())
     assert sorted(cell.word for cell in report.cells) == ["no result", "ok", "ok"], report.verdict

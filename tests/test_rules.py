@@ -7,9 +7,9 @@ from types import ModuleType
 import pytest
 from conftest import GOLDEN
 
-from hermes_diag import capture
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.judge import rules
+from hermes_diag.run import capture
 
 
 def golden(name: str) -> Evidence:

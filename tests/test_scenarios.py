@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from conftest import GOLDEN
 
-from hermes_diag import capture
 from hermes_diag.core.evidence import Evidence, Outcome
 from hermes_diag.judge import scenarios
 from hermes_diag.provider import faults
+from hermes_diag.run import capture
 
 NAMES = list(scenarios.catalogue())
 PYTHONS = [sys.executable, *filter(None, [os.environ.get("HERMES_DIAG_OPENAI3_PYTHON")])]

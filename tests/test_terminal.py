@@ -10,9 +10,9 @@ import pytest
 from conftest import GOLDEN, Cli
 from rich.console import Console
 
-from hermes_diag import capture as captures
 from hermes_diag.judge import verdicts
 from hermes_diag.reporters import terminal
+from hermes_diag.run import capture as captures
 
 CAPTURES = ["stream-killed.fires.jsonl", "isolation-price.fires.jsonl", "worker-hung.fires.jsonl"]
 

@@ -36,11 +36,11 @@ def command(
 
     Exit code 0 when every promise holds, 1 when one is broken, 3 when something could not be told.
     """
-    from hermes_diag import payload, run
     from hermes_diag.cli import output, target
     from hermes_diag.core import matrix
     from hermes_diag.judge import audit as audits
     from hermes_diag.reporters import audit
+    from hermes_diag.run import payload, runner
 
     where = target.make(python, cwd, env)
     if spec not in matrix.STRATEGIES:
@@ -48,7 +48,7 @@ def command(
     body = payload.load(None)
     plan_ = audits.plan(body.info, spec)
     run_, interrupted, _ = output.carry_out(
-        plan_, None, False, lambda capture, progress: run.Run(plan_, body.wire, where, capture, progress)
+        plan_, None, False, lambda capture, progress: runner.Run(plan_, body.wire, where, capture, progress)
     )
     report = audits.judge(plan_, run_.evidence())
     output.put(audit.as_json(report) if json else None, lambda width: audit.render(report, width))

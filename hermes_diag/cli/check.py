@@ -104,8 +104,6 @@ def command(
     Settings come from here, else from HERMES_DIAG_..., else from [tool.hermes-diag] in the nearest
     pyproject.toml. Exit code 0 when nothing failed, 1 when something did, 3 when something could not be told.
     """
-    from hermes_diag import payload, run
-    from hermes_diag.capture import Capture, create
     from hermes_diag.cli import configuration, github, output, target
     from hermes_diag.cli.files import ReportFile, refuse_same_files
     from hermes_diag.core.errors import CannotMeasure
@@ -114,6 +112,8 @@ def command(
     from hermes_diag.reporters import junit as junit_xml
     from hermes_diag.reporters import markdown as summary
     from hermes_diag.reporters.live import Progress
+    from hermes_diag.run import payload, runner
+    from hermes_diag.run.capture import Capture, create
 
     given = {
         "factory": spec, "python": python, "cwd": str(cwd) if cwd else None,
@@ -132,11 +132,11 @@ def command(
     with ExitStack() as stack:
         capture = Capture(stack.enter_context(create(save, force)), plan) if save else None
         progress = stack.enter_context(Progress(plan, output.progress_console()))
-        run_ = run.Run(plan, body.wire, where, capture, progress)
+        run_ = runner.Run(plan, body.wire, where, capture, progress)
         try:
             # A module's factory may turn out to be missing only when its interpreter has looked.
             with configuration.blamed_on(settings, "factory"):
-                interrupted = not run.finish(run_)
+                interrupted = not runner.finish(run_)
         except CannotMeasure as exc:  # is a result too: the files must not show an older one
             trouble = "; ".join(filter(None, (exc.message, exc.hint)))
     report = check.judge(plan, run_.evidence(), settings, before, trouble, interrupted)
@@ -153,7 +153,7 @@ def command(
 def _baseline(path: Path | None) -> Any:
     if path is None:
         return None
-    from hermes_diag import capture
     from hermes_diag.judge.baseline import Baseline
+    from hermes_diag.run import capture
 
     return Baseline(str(path), capture.read(path)[1])

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hermes_diag import pythons
 from hermes_diag.cli import target
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.matrix import STRATEGIES
 from hermes_diag.judge import settings
+from hermes_diag.run import pythons
 
 
 def load(given: Mapping[str, Any], limits: Iterable[str]) -> settings.Settings:

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from hermes_diag import live
 from hermes_diag.cli import output
 from hermes_diag.core import matrix
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.plan import Plan
-from hermes_diag.credentials import Credentials, from_environment, of_codex
-from hermes_diag.destination import Destination, parse
-from hermes_diag.interpreter import Target
 from hermes_diag.judge import verdicts
-from hermes_diag.payload import Payload
+from hermes_diag.run import live
+from hermes_diag.run.credentials import Credentials, from_environment, of_codex
+from hermes_diag.run.destination import Destination, parse
+from hermes_diag.run.interpreter import Target
+from hermes_diag.run.payload import Payload
 
 
 @dataclass(frozen=True)

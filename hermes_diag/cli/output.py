@@ -11,15 +11,15 @@ from typing import NoReturn, TypeVar
 import typer
 from rich.console import Console, RenderableType
 
-from hermes_diag.capture import Capture, create
 from hermes_diag.core.errors import INTERRUPTED
 from hermes_diag.core.pipes import printed
 from hermes_diag.core.plan import Plan
 from hermes_diag.core.report import Report
-from hermes_diag.live import LiveRun
 from hermes_diag.reporters import json_document, terminal
 from hermes_diag.reporters.live import Progress
-from hermes_diag.run import Run, finish
+from hermes_diag.run.capture import Capture, create
+from hermes_diag.run.live import LiveRun
+from hermes_diag.run.runner import Run, finish
 
 
 def progress_console() -> Console:

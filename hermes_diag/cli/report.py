@@ -23,9 +23,9 @@ def command(
     ] = False,
 ) -> None:
     """Judge the evidence of an earlier run, check or watch again and print it; runs nothing."""
-    from hermes_diag import capture as captures
     from hermes_diag.core.plan import AUDIT
     from hermes_diag.judge import verdicts
+    from hermes_diag.run import capture as captures
     from hermes_diag.watch import capture as watch_capture
 
     if watch_capture.is_watch(capture):

@@ -13,7 +13,7 @@ import typer
 from hermes_diag.cli.target import KINDS, Cwd, Env, Python
 
 if TYPE_CHECKING:
-    from hermes_diag.payload import Payload
+    from hermes_diag.run.payload import Payload
 
 EXAMPLES = """\b
 Examples:
@@ -68,8 +68,8 @@ def _idle_close(text: str) -> float:
 
 def _payloads(paths: list[Path], last_dump: bool, profile: str | None, limit: int) -> tuple[Payload, ...]:
     """What the command line names. Raises UsageError."""
-    from hermes_diag import payload
     from hermes_diag.core.errors import UsageError
+    from hermes_diag.run import payload
 
     if not last_dump:
         return payload.load_all(paths, limit)
@@ -241,7 +241,6 @@ def command(
     --live say so. Exit code 0 when all is as the bug report predicts, 1 when a cell is not, 3 when it
     could not be measured.
     """
-    from hermes_diag import run
     from hermes_diag.cli import hermes as hermes_cli
     from hermes_diag.cli import live as live_cli
     from hermes_diag.cli import output, target
@@ -249,6 +248,7 @@ def command(
     from hermes_diag.core import matrix
     from hermes_diag.core.errors import UsageError
     from hermes_diag.judge import scenarios, verdicts
+    from hermes_diag.run import runner
 
     if scenario is not None:
         scenario_cli.refuse_what_shapes_the_matrix(context)
@@ -293,7 +293,7 @@ def command(
         plan_,
         save,
         force,
-        lambda capture, progress: run.Run(
+        lambda capture, progress: runner.Run(
             plan_, body.wire, where, capture, progress, backend, start, [one.wire for one in bodies[1:]]
         ),
     )

@@ -292,9 +292,9 @@ def _look(eye: Eye, asked: argparse.Namespace, wanted: list[Condition]) -> int:
 def _watch(eye: Eye, asked: argparse.Namespace, wanted: tuple[str, ...], states: tuple[str, ...]) -> int:
     from contextlib import ExitStack
 
-    from hermes_diag.capture import create
     from hermes_diag.cli.terminal import emit, is_live, paint, width
     from hermes_diag.reporters import sockets_json, sockets_text
+    from hermes_diag.run.capture import create
     from hermes_diag.watch.capture import WatchCapture
     from hermes_diag.watch.records import Ended
     from hermes_diag.watch.timeline import Timeline

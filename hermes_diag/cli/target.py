@@ -13,7 +13,7 @@ import typer
 from hermes_diag.core.errors import UsageError, shown
 
 if TYPE_CHECKING:
-    from hermes_diag.interpreter import Target
+    from hermes_diag.run.interpreter import Target
 
 Cwd = Annotated[
     Path | None, typer.Option(metavar="DIR", show_default="here", help="Folder in which the factory is imported.")
@@ -45,8 +45,8 @@ def make(python: str, cwd: Path | None, env: Iterable[str] | None) -> Target:
     """The target that the options name. Raises UsageError, CannotMeasure."""
     if cwd is not None and not cwd.is_dir():
         raise UsageError(f"--cwd {cwd}: there is no such folder", "name the folder that your package is in")
-    from hermes_diag import pythons
-    from hermes_diag.interpreter import Target
+    from hermes_diag.run import pythons
+    from hermes_diag.run.interpreter import Target
 
     found = pythons.resolve(python)
     if (

@@ -15,18 +15,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hermes_diag.capture import Capture, Recorder
 from hermes_diag.core import matrix
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.evidence import Evidence, Outcome
 from hermes_diag.core.plan import FRESH, MEASURE, Cell, Plan
-from hermes_diag.credentials import Credentials
-from hermes_diag.destination import Destination, is_address, is_loopback
-from hermes_diag.interpreter import Target
-from hermes_diag.payload import Payload
 from hermes_diag.provider.thread import ProviderThread
-from hermes_diag.remote import Remote
-from hermes_diag.session import Session
+from hermes_diag.run.capture import Capture, Recorder
+from hermes_diag.run.cell_run import Session
+from hermes_diag.run.credentials import Credentials
+from hermes_diag.run.destination import Destination, is_address, is_loopback
+from hermes_diag.run.interpreter import Target
+from hermes_diag.run.payload import Payload
+from hermes_diag.run.remote import Remote
 from hermes_diag.watch import snapshot, tables
 
 #: (sessions, turns) unless flags say otherwise: enough for the second turn of a session to fail.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from hermes_diag.destination import Destination
+from hermes_diag.run.destination import Destination
 from hermes_diag.watch import snapshot
 
 if TYPE_CHECKING:

@@ -12,18 +12,18 @@ from typing import Any, NoReturn
 
 import psutil
 
-from hermes_diag.capture import Recorder
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.evidence import Outcome
 from hermes_diag.core.matrix import BARRIERS
 from hermes_diag.core.plan import FACTORY, FRESH, Cell
 from hermes_diag.core.sockets import ESTABLISHED, SocketRow
-from hermes_diag.here import HereLane
-from hermes_diag.interpreter import Gone, Interpreter, Lane, Target
 from hermes_diag.provider.props import Props
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
-from hermes_diag.remote import Remote
+from hermes_diag.run.capture import Recorder
+from hermes_diag.run.interpreter import Gone, Interpreter, Lane, Target
+from hermes_diag.run.remote import Remote
+from hermes_diag.run.thread_lane import HereLane
 from hermes_diag.watch import snapshot
 from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, Hello, Job, Started
 

@@ -11,16 +11,16 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
-from hermes_diag.capture import Capture, Recorder
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.matrix import cost
 from hermes_diag.core.plan import FRESH, Cell, Plan
-from hermes_diag.interpreter import Interpreter, Lane, Target
-from hermes_diag.live import LiveRun
 from hermes_diag.provider import replies
 from hermes_diag.provider.thread import ProviderThread
-from hermes_diag.session import Session
+from hermes_diag.run.capture import Capture, Recorder
+from hermes_diag.run.cell_run import Session
+from hermes_diag.run.interpreter import Interpreter, Lane, Target
+from hermes_diag.run.live import LiveRun
 from hermes_diag.watch import snapshot, tables
 from hermes_diag.worker.contract import HERMES
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag.interpreter import short_path
+from hermes_diag.run.interpreter import short_path
 from hermes_diag.worker import contract
 from hermes_diag.worker.__main__ import PACKAGE, load_package
 from hermes_diag.worker.contract import GO, Barrier, Done, Exited, Hello, Job, Started

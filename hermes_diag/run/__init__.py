@@ -1,0 +1,1 @@
+"""Runs a plan: payloads, interpreters, one cell, all cells, the capture."""
