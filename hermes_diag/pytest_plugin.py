@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from hermes_diag.api import Loop, Provider
     from hermes_diag.leakguard.around import Guard
     from hermes_diag.leakguard.settings import Settings
-    from hermes_diag.provider.blocking import Provider
-    from hermes_diag.trial import Loop
 
 MARKER = "limit_sockets"
 
@@ -151,7 +150,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
 
     `provider.set_faults(["rst-mid-stream"])` makes it misbehave; `provider.requests` is what it saw.
     """
-    from hermes_diag.provider.blocking import Provider
+    from hermes_diag.api import Provider
 
     with Provider() as made:
         for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
@@ -163,10 +162,10 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
 
 @pytest.fixture
 def gateway_loop() -> Callable[..., Loop]:
-    """Drives a client factory through turns, interrupts and overlaps: see `hermes_diag.trial.loop`.
+    """Drives a client factory through turns, interrupts and overlaps: see `hermes_diag.api.loop`.
 
     `gateway_loop(make_client).check()` fails with what went wrong or was left behind.
     """
-    from hermes_diag import trial
+    from hermes_diag import api
 
-    return trial.loop
+    return api.loop

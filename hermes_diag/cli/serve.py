@@ -73,7 +73,7 @@ def command(
     Prints the base URL, the lines to copy, a minimal configuration for Hermes, then one line for each
     thing that happens on a connection; Ctrl-C prints the tally. No header, key, body or prompt is shown.
     """
-    from hermes_diag import serving
+    from hermes_diag.cli import serving
 
     code = serving.run(
         serving.Options(

@@ -65,16 +65,3 @@ def _settings(workload: str, fault: str, mutate: bool) -> dict[str, str]:
     if workload == ABORTED:
         settings["retries"] = ABORTED_RETRIES
     return settings
-
-
-def conditions(cell: Cell) -> str:
-    """What was not as in a user's gateway, for the report."""
-    settings = dict(cell.settings)
-    said = [f"waits between retries cut to {settings.get('backoff', '?')} s in the worker's memory"]
-    if "watchdog" in settings:
-        said.append(f"its watchdogs set to {settings['watchdog']} s by its environment variables")
-    if "retries" in settings:
-        said.append(f"api_max_retries {settings['retries']} in its config.yaml")
-    if "mutate" in settings:
-        said.append("the mutation of #10933 put back in the worker's memory")
-    return "; ".join(said)

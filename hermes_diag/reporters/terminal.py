@@ -14,9 +14,8 @@ from rich.text import Text
 
 from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
-from hermes_diag.core.plan import FRESH, MEASURE
+from hermes_diag.core.plan import FRESH, MEASURE, Cell
 from hermes_diag.core.report import CellReport, Claim, Finding, Left, Report
-from hermes_diag.hermes import cells as hermes_cells
 from hermes_diag.judge import causes, dump_comparison
 from hermes_diag.worker.contract import HERMES, Hello, TurnDone
 
@@ -295,7 +294,7 @@ def _conditions(report: Report) -> Iterator[str]:
     """What was not as in a user's gateway, and what Hermes wanted to do and was not let."""
     by_line: dict[str, list[str]] = {}
     for one in _hermes(report):
-        by_line.setdefault(hermes_cells.conditions(one.cell), []).append(one.cell.name)
+        by_line.setdefault(_changed_for(one.cell), []).append(one.cell.name)
     for line, names in by_line.items():
         yield f"{', '.join(names)}: {line}"
     refused = Counter[str]()
@@ -303,3 +302,16 @@ def _conditions(report: Report) -> Iterator[str]:
         refused.update({m.unit: int(m.value) for m in one.measured if m.name.startswith("refused_")})
     if refused:
         yield "refused to Hermes: " + ", ".join(f"{count} {unit}" for unit, count in refused.items())
+
+
+def _changed_for(cell: Cell) -> str:
+    """What was not as in a user's gateway, for the report."""
+    settings = dict(cell.settings)
+    said = [f"waits between retries cut to {settings.get('backoff', '?')} s in the worker's memory"]
+    if "watchdog" in settings:
+        said.append(f"its watchdogs set to {settings['watchdog']} s by its environment variables")
+    if "retries" in settings:
+        said.append(f"api_max_retries {settings['retries']} in its config.yaml")
+    if "mutate" in settings:
+        said.append("the mutation of #10933 put back in the worker's memory")
+    return "; ".join(said)

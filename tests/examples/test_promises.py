@@ -9,7 +9,7 @@ import os
 
 import factories
 
-from hermes_diag.trial import audit
+from hermes_diag.api import audit
 
 create_client = getattr(factories, os.environ.get("LIFECYCLE_FACTORY", "fixed"))
 

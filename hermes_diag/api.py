@@ -23,6 +23,7 @@ from hermes_diag.core.report import AuditReport, CellReport, Finding, Report
 from hermes_diag.judge import audit as promises_audit
 from hermes_diag.judge import verdicts
 from hermes_diag.provider import faults as provider_faults
+from hermes_diag.provider.blocking import Provider as Provider
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.run import payload, pythons, runner
 from hermes_diag.run.capture import Recorder
