@@ -102,7 +102,7 @@ def loop(
     factory: Any,
     *,
     workloads: Collection[str] = (),
-    releases: Collection[str] = (),
+    ends: Collection[str] = (),
     sessions: int | None = None,
     turns: int | None = None,
     retries: int = 0,
@@ -122,13 +122,13 @@ def loop(
         if number is not None and not 0 < number <= most:
             raise UsageError(f"{name}={number}", f"give a number from 1 to {most}")
     _check("workloads", workloads, matrix.WORKLOADS)
-    _check("releases", releases, matrix.RELEASES)
+    _check("ends", ends, matrix.ENDS)
     for fault in faults:
         provider_faults.parse(fault)
     body = payload.load(None)
     spec = _shown(factory) if in_process else _spec(factory, cwd)
     sizes = matrix.Sizes(sessions, turns, None, retries)
-    made = matrix.for_factory(body.info, spec, tuple(releases), tuple(workloads), sizes, tuple(faults))
+    made = matrix.for_factory(body.info, spec, tuple(ends), tuple(workloads), sizes, tuple(faults))
     made = Plan(tuple(cell for cell in made.cells if cell.workload != FRESH), body.info)
     if in_process:
         return Loop(_beside(_in_process(made, body.wire, factory)))

@@ -57,8 +57,8 @@ def record(target: Path, cell: str, arguments: list[str]) -> None:
         if cell.startswith("hermes/"):
             arguments = [*arguments, "--strategy", "hermes", "--workload", cell.partition("/")[2]]
         elif cell.count("/") >= 2:
-            strategy, release, workload = cell.split("/")[:3]
-            arguments = [*arguments, "--strategy", strategy, "--release", release, "--workload", workload]
+            strategy, end, workload = cell.split("/")[:3]
+            arguments = [*arguments, "--strategy", strategy, "--end", end, "--workload", workload]
         elif "--scenario" not in arguments:
             arguments = [*arguments, "--workload", "steady"]
         command = [sys.executable, "-m", "hermes_diag", "repro", "--save", str(capture), *arguments]
@@ -95,7 +95,7 @@ def name(cell: dict[str, str]) -> str:
         return cell["scenario"]
     if cell["workload"] in ("fresh", "measure"):
         return cell["workload"]
-    return "/".join(filter(None, (cell["strategy"], cell["release"], cell["workload"], cell["fault"])))
+    return "/".join(filter(None, (cell["strategy"], cell["end"], cell["workload"], cell["fault"])))
 
 
 if __name__ == "__main__":

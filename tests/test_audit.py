@@ -255,12 +255,12 @@ def test_the_verdict_is_about_the_factory(cli: Cli) -> None:
 
 
 def test_abandoned_clients_grow(cli: Cli) -> None:
-    """--release abandon puts the caller to the test: a fresh client for each turn, given up, leaves its socket."""
+    """--end abandon puts the caller to the test: a fresh client for each turn, given up, leaves its socket."""
     done = cli(
         "repro",
         "--factory",
         f"{FILE}:right_async",
-        "--release",
+        "--end",
         "abandon",
         "--workload",
         "interrupted",

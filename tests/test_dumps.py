@@ -12,7 +12,7 @@ from conftest import SAMPLES, Cli
 from hermes_diag.core import text as redact
 from hermes_diag.run import payload
 
-QUICK = ("--turns", 2, "--workload", "steady", "--release", "close")
+QUICK = ("--turns", 2, "--workload", "steady", "--end", "close")
 SAMPLE = next(SAMPLES.glob("request_dump_*.json"))
 TOKEN = "sk-planted-5ecre7"
 

@@ -244,7 +244,7 @@ def test_a_python_without_hermes(cli: Cli) -> None:
     [
         (["--mutate"], "--mutate is for the real Hermes Agent"),
         (["--workload", "aborted"], "watchdogs of its own"),
-        (["--strategy", "hermes", "--release", "close"], "--release: not for --strategy hermes"),
+        (["--strategy", "hermes", "--end", "close"], "--end: not for --strategy hermes"),
         (["--strategy", "hermes", "--retries", "2", "--timeout", "3"], "--retries, --timeout: not for"),
         (["--strategy", "hermes", "--mutate", "--workload", "aborted"], "cannot be had with --mutate"),
         (["--hermes=--index"], "'--index' is no version"),

@@ -407,7 +407,7 @@ def test_sockets_of_others_are_not_counted(cli: Cli, tmp_path: Path) -> None:
     ):
         arguments = ("--endpoint", endpoint.url, "--sessions", 1, "--turns", 8, "--json", *FIXED)
         clean = json.loads(cli("repro", *arguments).stdout)
-        leaking = json.loads(cli("repro", *arguments, "--release", "abandon").stdout)
+        leaking = json.loads(cli("repro", *arguments, "--end", "abandon").stdout)
     states = [
         [sample["states"].get("ESTABLISHED", 0) for sample in run["cells"][1]["samples"]] for run in (clean, leaking)
     ]

@@ -425,7 +425,7 @@ def test_bad_input_is_one_line_and_a_cure(cli: Any, tmp_path: Path, arguments: l
     (tmp_path / "deep.json").write_text('{"output": [{"call": "f", "arguments": ' + '{"a":' * 20_000)
     (tmp_path / "negative.json").write_text('{"output": [], "usage": {"input_tokens": -1}}')
     for name, scenario in (("renamed", "gone/bad"), ("sideless", "closed-client/bad")):
-        cell = {"strategy": "buggy", "release": "close", "workload": "steady", "sessions": 1, "turns": 1}
+        cell = {"strategy": "buggy", "end": "close", "workload": "steady", "sessions": 1, "turns": 1}
         cell |= {"scope": "session", "retries": 0, "timeout": 1, "pool_timeout": 1, "idle_close": 0, "seed": 0}
         payload = {"kind": "built-in", "source": "a", "size": 1, "bytes": 1, "api": "responses"}
         plan = {"cells": [{**cell, "scenario": scenario}], "payload": payload}

@@ -18,7 +18,7 @@ from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.run import interpreter, payload, pythons, runner
 from hermes_diag.run.interpreter import Target
 
-QUICK = ("--turns", 2, "--workload", "steady", "--strategy", "fixed", "--release", "close")
+QUICK = ("--turns", 2, "--workload", "steady", "--strategy", "fixed", "--end", "close")
 
 
 @pytest.fixture

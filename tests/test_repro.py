@@ -49,7 +49,7 @@ CLAIMS = {
     "the injected client cuts the SDK's timeout to 5 s": "not reproduced",
     "the injected client shrinks the connection limits": "reproduced",
 }
-ONE = ("--strategy", "fixed", "--release", "close", "--workload", "steady")
+ONE = ("--strategy", "fixed", "--end", "close", "--workload", "steady")
 
 
 def document(done: Any) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def test_an_interpreter_for_each_cell(cli: Cli) -> None:
 
 def test_retries_never_help_the_buggy_strategy(cli: Cli) -> None:
     """Rebuilding the shared client from the same kwargs brings the closed one back."""
-    done = cli("repro", "--json", "--retries", 2, "--workload", "steady", "--release", "close")
+    done = cli("repro", "--json", "--retries", 2, "--workload", "steady", "--end", "close")
     run = document(done)
     buggy, fixed = run["cells"][:2]
     assert (buggy["retries_made"], buggy["retries_helped"]) == (42, 0)
@@ -164,7 +164,7 @@ def test_retries_never_help_the_buggy_strategy(cli: Cli) -> None:
 
 def test_retries_of_a_starved_pool(cli: Cli) -> None:
     """A retry's rebuild closes the starved pool, and with it every later request."""
-    arguments = ("--retries", 1, "--strategy", "buggy", "--release", "abandon", "--workload", "interrupted")
+    arguments = ("--retries", 1, "--strategy", "buggy", "--end", "abandon", "--workload", "interrupted")
     done = cli("repro", "--json", *arguments)
     assert document(done)["cells"][0]["word"] == "fails"
     assert done.returncode == 0
@@ -188,7 +188,7 @@ def test_a_chat_payload(cli: Cli, tmp_path: Path) -> None:
     """`messages` goes to Chat Completions, with the same bug."""
     path = tmp_path / "chat.json"
     path.write_text('{"messages": [{"role": "user", "content": "hi"}]}')
-    run = document(cli("repro", path, "--json", "--turns", 3, "--workload", "steady", "--release", "close"))
+    run = document(cli("repro", path, "--json", "--turns", 3, "--workload", "steady", "--end", "close"))
     assert [cell["word"] for cell in run["cells"][:2]] == ["fails", "ok"]
 
 
@@ -201,13 +201,13 @@ def test_unknown_keys_of_a_body_are_sent_too(cli: Cli, tmp_path: Path) -> None:
 
 def test_idle_close_by_the_clock(cli: Cli) -> None:
     """A real idle time gives the same counts as the ordered one."""
-    done = cli("repro", "--json", "--idle-close", 0.2, "--release", "abandon", "--workload", "steady")
+    done = cli("repro", "--json", "--idle-close", 0.2, "--end", "abandon", "--workload", "steady")
     assert [cell["close_wait_left"] for cell in document(done)["cells"][:2]] == [3, 24]
 
 
 def test_a_provider_that_never_closes(cli: Cli) -> None:
     """Then the leak shows as ESTABLISHED connections that grow, and CLOSE_WAIT stays 0."""
-    done = cli("repro", "--json", "--idle-close", "never", "--release", "abandon", "--workload", "steady")
+    done = cli("repro", "--json", "--idle-close", "never", "--end", "abandon", "--workload", "steady")
     run = document(done)
     assert [(cell["word"], cell["close_wait_peak"]) for cell in run["cells"][:2]] == [("ok", 0), ("leaks", 0)]
     assert "established-grows" in codes(run, "fixed/abandon/steady")
@@ -215,7 +215,7 @@ def test_a_provider_that_never_closes(cli: Cli) -> None:
 
 def test_too_few_turns_give_no_verdict_on_growth(cli: Cli) -> None:
     """Two idle gaps cannot tell growth from presence, and the verdict says so."""
-    run = document(cli("repro", "--json", "--turns", 2, "--release", "abandon", "--workload", "steady"))
+    run = document(cli("repro", "--json", "--turns", 2, "--end", "abandon", "--workload", "steady"))
     assert [cell["word"] for cell in run["cells"][:2]] == ["too short", "too short"]
     assert "too few idle gaps" in run["verdict"]
 

@@ -45,7 +45,7 @@ def test_a_scenario_is_well_formed(name: str) -> None:
     bad, good = (scenarios.cell(name, side) for side in scenarios.SIDES)
     assert bad.fault == good.fault
     assert not bad.fault or faults.parse(bad.fault)
-    assert (bad.strategy, bad.release, bad.settings) != (good.strategy, good.release, good.settings)
+    assert (bad.strategy, bad.end, bad.settings) != (good.strategy, good.end, good.settings)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -69,7 +69,7 @@ def test_a_symptom_on_the_good_client_is_a_problem() -> None:
 
 def test_a_fault_is_one_more_dimension(cli: Any) -> None:
     """repro --fault: a cell for each, named after it; what it does to the client is found."""
-    flags = ["--strategy", "fixed", "--release", "close", "--workload", "steady", "--sessions", "1", "--turns", "4"]
+    flags = ["--strategy", "fixed", "--end", "close", "--workload", "steady", "--sessions", "1", "--turns", "4"]
     done = cli("repro", "--json", *flags, "--fault", "fin-mid-stream:every=2", "--fault", "gzip")
     document = json.loads(done.stdout)
     words = {one["name"]: one["word"] for one in document["cells"]}

@@ -18,7 +18,7 @@ class Asked:
     """What the command line asks for; `idle` are the flags given that Hermes has no use for."""
 
     strategies: tuple[str, ...]
-    releases: tuple[str, ...]
+    ends: tuple[str, ...]
     workloads: tuple[str, ...]
     sizes: plans.Sizes
     faults: tuple[str, ...]
@@ -42,7 +42,7 @@ def plan(asked: Asked, payload: PayloadInfo, further: tuple[PayloadInfo, ...] = 
     workloads = tuple(one for one in asked.workloads if one != ABORTED)
     if asked.workloads and not workloads:
         return Plan(cells, payload)
-    mixed = plans.make(payload, ours, asked.releases, workloads, asked.sizes, asked.faults, further)
+    mixed = plans.make(payload, ours, asked.ends, workloads, asked.sizes, asked.faults, further)
     return replace(mixed, cells=(*cells, *mixed.cells))
 
 
@@ -54,7 +54,7 @@ def _ours(asked: Asked, payload: PayloadInfo, further: tuple[PayloadInfo, ...]) 
             "workload aborted is for the real Hermes Agent: it is about watchdogs of its own",
             "add --strategy hermes, or run --scenario silent-stream-aborted",
         )
-    return plans.make(payload, asked.strategies, asked.releases, asked.workloads, asked.sizes, asked.faults, further)
+    return plans.make(payload, asked.strategies, asked.ends, asked.workloads, asked.sizes, asked.faults, further)
 
 
 def _check(asked: Asked, alone: bool) -> None:
@@ -62,7 +62,7 @@ def _check(asked: Asked, alone: bool) -> None:
         raise UsageError("workload aborted cannot be had with --mutate: after one turn none has a stream to abort")
     if not alone:
         return
-    useless = [*(["--release"] if asked.releases else []), *(["--retries"] if asked.sizes.retries else []), *asked.idle]
+    useless = [*(["--end"] if asked.ends else []), *(["--retries"] if asked.sizes.retries else []), *asked.idle]
     if useless:
         raise UsageError(
             f"{', '.join(useless)}: not for --strategy hermes",

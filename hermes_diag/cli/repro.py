@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Examples:
   hermes-diag repro
-  hermes-diag repro --strategy buggy --release close --workload steady --retries 3 -v
+  hermes-diag repro --strategy buggy --end close --workload steady --retries 3 -v
   hermes-diag repro request_dump_20261101_080000_000000.json --save run.jsonl
   hermes-diag repro --last-dump --strategy buggy --workload steady
   hermes-diag repro --json | jq .verdict
-  hermes-diag repro --fault fin-mid-stream:every=3 --strategy fixed --release close --retries 1
+  hermes-diag repro --fault fin-mid-stream:every=3 --strategy fixed --end close --retries 1
   hermes-diag repro --factory ./clients.py:make_client --python .venv/bin/python
   hermes-diag repro --scenario cut-stream,half-open-reused
   hermes-diag repro --last-dump --endpoint https://chatgpt.com/backend-api/codex --live --codex-auth hermes
@@ -38,7 +38,7 @@ class Strategy(str, Enum):
     hermes = "hermes"
 
 
-class Release(str, Enum):
+class End(str, Enum):
     close = "close"
     abandon = "abandon"
 
@@ -107,8 +107,8 @@ def command(
             help="Only this client strategy; hermes is the real Hermes Agent of --python. Repeatable.",
         ),
     ] = None,
-    release: Annotated[
-        list[Release] | None,
+    end: Annotated[
+        list[End] | None,
         typer.Option(show_default="all", help="Only this end of a turn: close the request client, or abandon it."),
     ] = None,
     workload: Annotated[
@@ -169,7 +169,7 @@ def command(
         typer.Option(
             metavar="SPEC",
             show_default=False,
-            help=f"Instead of our strategies your own, closed after each turn unless --release says otherwise. {KINDS}",
+            help=f"Instead of our strategies your own, closed after each turn unless --end says otherwise. {KINDS}",
         ),
     ] = None,
     cwd: Cwd = None,
@@ -236,7 +236,7 @@ def command(
 ) -> None:
     """Reproduce the shared-transport bug on real sockets, and prove the fix on the same load.
 
-    Each cell (strategy x release x workload) is a process of its own that talks to a provider on
+    Each cell (strategy x end of a turn x workload) is a process of its own that talks to a provider on
     127.0.0.1, and is judged by what its sockets do. Nothing leaves this machine, unless --endpoint and
     --live say so. Exit code 0 when all is as the bug report predicts, 1 when a cell is not, 3 when it
     could not be measured.
@@ -261,7 +261,7 @@ def command(
     for spec in fault or ():
         target.check_fault(spec)
     sizes = matrix.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
-    dimensions = _values(strategy), _values(release), _values(workload)
+    dimensions = _values(strategy), _values(end), _values(workload)
     if hermes:
         python = hermes_cli.interpreter(hermes, python)
     where = target.make(python, cwd, env)

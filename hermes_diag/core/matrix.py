@@ -8,13 +8,13 @@ from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, MUTATED, Cell, Payloa
 from hermes_diag.worker.contract import HERMES
 
 STRATEGIES = ("buggy", "fixed")
-RELEASES = ("close", "abandon")
+ENDS = ("close", "abandon")
 WORKLOADS = ("steady", "interrupted", "overlapping")
 SCOPES = ("session", "gateway")
 
 #: (sessions, turns, scope) of a workload unless flags say otherwise. One session is interrupted often
 #: enough to run dry the 100 connections of httpx's default pool. Overlapping sessions share one dict
-#: for the gateway: with one each, nothing is shared and no release can touch another's stream.
+#: for the gateway: with one each, nothing is shared and no end of a turn can touch another's stream.
 DEFAULTS = {
     "steady": (3, 8, "session"),
     "interrupted": (1, 101, "session"),
@@ -47,7 +47,7 @@ class Sizes:
 def make(
     payload: PayloadInfo,
     strategies: tuple[str, ...] = (),
-    releases: tuple[str, ...] = (),
+    ends: tuple[str, ...] = (),
     workloads: tuple[str, ...] = (),
     sizes: Sizes = Sizes(),
     faults: tuple[str, ...] = (),
@@ -57,10 +57,10 @@ def make(
     and the measurements last."""
     sources = tuple(info.source for info in (payload, *further)) if further else ("",)
     cells = [
-        replace(_cell(strategy, release, workload, sizes), fault=fault, payload=source)
+        replace(_cell(strategy, end, workload, sizes), fault=fault, payload=source)
         for source in sources
         for strategy in strategies or STRATEGIES
-        for release in releases or RELEASES
+        for end in ends or ENDS
         for workload in workloads or WORKLOADS
         for fault in faults or ("",)
     ]
@@ -74,7 +74,7 @@ def make(
 def for_factory(
     payload: PayloadInfo,
     spec: str,
-    releases: tuple[str, ...] = (),
+    ends: tuple[str, ...] = (),
     workloads: tuple[str, ...] = (),
     sizes: Sizes = Sizes(),
     faults: tuple[str, ...] = (),
@@ -82,19 +82,19 @@ def for_factory(
 ) -> Plan:
     """The cells that put a user's factory to the test: `make` with it as the only strategy.
 
-    What it hands out is given back after each turn unless `releases` says otherwise: that a caller
+    What it hands out is given back after each turn unless `ends` says otherwise: that a caller
     abandons clients is no fault of whoever made them.
     """
-    cells = make(payload, (FACTORY,), releases or ("close",), workloads, sizes, faults, further).cells
+    cells = make(payload, (FACTORY,), ends or ("close",), workloads, sizes, faults, further).cells
     own = [cell for cell in cells if cell.workload != MEASURE]  # that one measures clients of ours
     return Plan(tuple(replace(cell, strategy=FACTORY, settings=((FACTORY, spec),)) for cell in own), payload, further)
 
 
-def _cell(strategy: str, release: str, workload: str, sizes: Sizes) -> Cell:
+def _cell(strategy: str, end: str, workload: str, sizes: Sizes) -> Cell:
     sessions, turns, scope = DEFAULTS[workload]
     return Cell(
         strategy=strategy,
-        release=release,
+        end=end,
         workload=workload,
         sessions=sizes.sessions or sessions,
         turns=sizes.turns or turns,
@@ -117,12 +117,12 @@ def expected(cell: Cell) -> tuple[str, ...]:
     if cell.strategy == FACTORY:
         return ()  # the user's own: judged by what it does
     if cell.strategy == HERMES:  # without the mutation nothing is predicted: the release shows what it does
-        return ("fails",) if cell.release == MUTATED and cell.turns > 1 else ()
+        return ("fails",) if cell.end == MUTATED and cell.turns > 1 else ()
     if cell.workload in (FRESH, MEASURE):
         return ("ok",)
     together = cell.sessions if cell.scope == "gateway" else 1
     turns = cell.turns * together  # that share one dict
-    if cell.release == "close":
+    if cell.end == "close":
         return ("fails",) if cell.strategy == "buggy" and turns > 1 else ("ok",)
     # Nobody closes: sockets are left in idle gaps, and of few gaps nobody can say whether they grow.
     if cell.strategy == "fixed":

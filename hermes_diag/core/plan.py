@@ -16,7 +16,7 @@ FACTORY = "factory"
 AUDIT = "audit"
 #: The workload of Hermes alone: its own watchdogs give up silent streams.
 ABORTED = "aborted"
-#: Stands for the release of a Hermes into which the historic mutation was put back.
+#: Stands for the end of a turn of a Hermes into which the historic mutation was put back.
 MUTATED = "mutated"
 
 
@@ -44,10 +44,10 @@ class PayloadInfo:
 
 @dataclass(frozen=True)
 class Cell:
-    """One experiment: a strategy and a release under a workload, in a process of its own."""
+    """One experiment: a strategy and an end of turns under a workload, in a process of its own."""
 
     strategy: str
-    release: str  # "close" or "abandon"; of Hermes, which releases as it does, "" or MUTATED
+    end: str  # of a turn: "close" or "abandon"; of Hermes, which ends its turns as it does, "" or MUTATED
     workload: str
     sessions: int
     turns: int
@@ -73,7 +73,7 @@ class Cell:
             return f"{AUDIT}/{dict(self.settings)[AUDIT]}"
         parts = [self.workload]
         if self.workload not in (FRESH, MEASURE):
-            parts = [self.strategy, self.release, self.workload, self.fault]
+            parts = [self.strategy, self.end, self.workload, self.fault]
         return "/".join(filter(None, (*parts, self.payload)))
 
 

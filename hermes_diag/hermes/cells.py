@@ -37,7 +37,7 @@ def _cell(workload: str, sizes: Sizes, fault: str, mutate: bool) -> Cell:
     sessions, turns = DEFAULTS[workload]
     return Cell(
         strategy=HERMES,
-        release=MUTATED if mutate else "",
+        end=MUTATED if mutate else "",
         workload=workload,
         sessions=sizes.sessions or sessions,
         turns=sizes.turns or (MUTATED_TURNS if mutate else turns),

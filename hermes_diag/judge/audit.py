@@ -32,7 +32,7 @@ def _cell(part: str, settings: Mapping[str, str], spec: str) -> Cell:
     own = {} if spec in STRATEGIES else {FACTORY: spec}
     return Cell(
         strategy=spec if spec in STRATEGIES else FACTORY,
-        release="close",
+        end="close",
         workload=AUDIT,
         sessions=0,
         turns=1,

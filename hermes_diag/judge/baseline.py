@@ -83,7 +83,7 @@ class Baseline:
 
 def _conditions(cell: Cell) -> tuple[Any, ...]:
     return (
-        cell.strategy, cell.release, cell.workload, cell.scope, cell.retries, cell.idle_close, cell.fault,
+        cell.strategy, cell.end, cell.workload, cell.scope, cell.retries, cell.idle_close, cell.fault,
         cell.scenario, tuple(sorted({**dict(cell.settings), FACTORY: _same(spec_of(cell))}.items())),
     )  # fmt: skip
 

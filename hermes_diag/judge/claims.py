@@ -98,7 +98,7 @@ def _failures(cells: list[Evidence], wanted: Callable[[str], bool]) -> tuple[lis
 
 
 def _connection_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | None:
-    closing = [one for one in buggy if one.cell.release == "close" and len(one.turns) > 1]
+    closing = [one for one in buggy if one.cell.end == "close" and len(one.turns) > 1]
     if not closing:
         return None
     hit, count, surfaces = _failures(closing, lambda cause: cause in (causes.CLIENT_CLOSED, causes.FD_CLOSED))
@@ -115,7 +115,7 @@ def _connection_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | 
 
 
 def _timeout_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | None:
-    interrupted = [one for one in buggy if one.cell.workload == "interrupted" and one.cell.release == "abandon"]
+    interrupted = [one for one in buggy if one.cell.workload == "interrupted" and one.cell.end == "abandon"]
     if not interrupted:
         return None
     hit, count, surfaces = _failures(buggy, lambda cause: cause == causes.POOL_TIMEOUT)
@@ -132,7 +132,7 @@ def _timeout_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | Non
 
 
 def _close_wait(buggy: list[Evidence]) -> Found | None:
-    abandoning = [one for one in buggy if one.cell.release == "abandon"]
+    abandoning = [one for one in buggy if one.cell.end == "abandon"]
     if not abandoning:
         return None
     kinds: dict[str, list[Evidence]] = {}

@@ -99,7 +99,7 @@ def _beyond(evidence: Evidence) -> str:
 
 def _flaws(evidence: Evidence, findings: Sequence[Finding]) -> tuple[str, ...]:
     """Causes found in a cell that is to be clean: the fix has to keep everything it promises."""
-    if evidence.cell.strategy != "fixed" or evidence.cell.release != "close" or evidence.cell.fault:
+    if evidence.cell.strategy != "fixed" or evidence.cell.end != "close" or evidence.cell.fault:
         return ()
     return tuple(finding.code for finding in findings if finding.severity == "cause")
 

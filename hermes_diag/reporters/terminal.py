@@ -71,7 +71,7 @@ def _heading(text: str) -> Text:
 
 
 def matrix(report: Report, width: int) -> RenderableType:
-    """strategy x release against workload; the control below."""
+    """strategy x end of a turn against workload; the control below."""
     single = [cell for cell in report.cells if cell.cell.workload in (FRESH,)]
     crossed = [cell for cell in report.cells if cell.cell.workload not in (FRESH, MEASURE)]
     if width < WIDE:
@@ -84,15 +84,15 @@ def matrix(report: Report, width: int) -> RenderableType:
     for workload in workloads:
         table.add_column(workload)
     for row in rows:
-        strategy, release, fault, payload = row
-        name = "\n".join(filter(None, (" / ".join(filter(None, (strategy, release))), fault, _short(payload))))
+        strategy, end, fault, payload = row
+        name = "\n".join(filter(None, (" / ".join(filter(None, (strategy, end))), fault, _short(payload))))
         own = (cells.get((*row, workload)) for workload in workloads)
         table.add_row(name, *(_cell(one) if one else Text() for one in own))
     return Group(table, *(_line(cell) for cell in single), Text(LEGEND, style="dim"))
 
 
 def _row(cell: CellReport) -> tuple[str, str, str, str]:
-    return cell.cell.strategy, cell.cell.release, cell.cell.fault, cell.cell.payload
+    return cell.cell.strategy, cell.cell.end, cell.cell.fault, cell.cell.payload
 
 
 def _short(source: str) -> str:

@@ -150,7 +150,7 @@ class Session:
         return Job(
             cell=cell.name,
             strategy=cell.strategy,
-            release=cell.release,
+            end=cell.end,
             workload="steady" if fresh else cell.workload,
             sessions=1 if fresh else cell.sessions,
             turns=1 if fresh else cell.turns,

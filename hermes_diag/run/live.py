@@ -43,7 +43,7 @@ def make(
     payloads: Sequence[Payload],
     where: Destination,
     strategies: tuple[str, ...],
-    releases: tuple[str, ...],
+    ends: tuple[str, ...],
     workloads: tuple[str, ...],
     sizes: matrix.Sizes,
 ) -> Plan:
@@ -57,7 +57,7 @@ def make(
     sizes = replace(sizes, sessions=sizes.sessions or SESSIONS, turns=sizes.turns or TURNS, idle_close=None)
     infos = [one.info for one in payloads]
     made = matrix.make(
-        infos[0], strategies, releases or ("close",), workloads or ("steady",), sizes, further=tuple(infos[1:])
+        infos[0], strategies, ends or ("close",), workloads or ("steady",), sizes, further=tuple(infos[1:])
     )
     apis = {info.source: info.api for info in infos}
     cells = [

@@ -104,7 +104,7 @@ class Run:
 def _descriptors(cell: Cell) -> int:
     """File descriptors that a cell may need at most, on either side: where nobody closes one for each
     attempt, else one for each session; and some for Python. Hermes may leave two a turn, and retries itself."""
-    attempts = cell.turns * (cell.retries + 1) if cell.release == "abandon" else 1
+    attempts = cell.turns * (cell.retries + 1) if cell.end == "abandon" else 1
     if cell.strategy == HERMES:
         attempts = 2 * cell.turns
     return cell.sessions * attempts + 64

@@ -94,7 +94,7 @@ class _Link:
 
 
 def _run(job: Job, payload: dict[str, Any], link: _Link) -> None:
-    loop, subjects, worker = _worker("loop"), _worker("subjects"), _worker("worker")
+    loop, subjects, worker = _worker("loop"), _worker("subjects"), _worker("lanes")
     link.send(Started(os.getpid()))
     try:
         loop.run(job, payload, _worker("sdk"), link)
@@ -103,7 +103,7 @@ def _run(job: Job, payload: dict[str, Any], link: _Link) -> None:
         link.send(exc.failed)
     except Exception as exc:
         link.send(worker._failed(exc))
-    _worker("portal").stop()
+    _worker("event_loop").stop()
     link.send(Exited(0))
 
 

@@ -45,7 +45,7 @@ class Job:
 
     cell: str
     strategy: str
-    release: str
+    end: str  # of a turn: "close", "abandon" or "forget"
     workload: str
     sessions: int
     turns: int

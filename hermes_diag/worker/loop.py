@@ -2,7 +2,7 @@
 
 Modelled on what Hermes does: each session keeps `client_kwargs` and builds a shared client from it at
 start; each turn takes a request client from `dict(client_kwargs)`. The factory that builds them is
-the strategy under test; whether the end of a turn closes the request client is the release.
+the strategy under test; whether the end of a turn closes the request client is its `end`.
 """
 
 import gc
@@ -44,7 +44,7 @@ class Gateway:
         self.subject = subjects.of(job, self._base_url, sdk, link)
         self._random = random.Random(job.seed)
         self.builds = Builds(sdk, link)
-        self._kept = []  # release "abandon": nobody closes, and something still holds a reference
+        self._kept = []  # end "abandon": nobody closes, and something still holds a reference
         self.turns = 0
         whole = self.fresh_kwargs()
         self.sessions = [
@@ -133,11 +133,11 @@ class Gateway:
         ms = (time.perf_counter() - begun) * 1000
         if "gc" in job.settings:
             gc.disable()
-        if job.release == "close":
+        if job.end == "close":
             if stream is not None:
                 stream.close()
             self.subject.release(client)
-        elif job.release == "abandon":
+        elif job.end == "abandon":
             self._kept.append((client, stream))
         return TurnDone(session.serial, turn, attempt, outcome, events, ms, first, http_client, **failure)
 

@@ -22,7 +22,7 @@ from hermes_diag.core.report import ScenarioResult
 
 _COMMON: dict[str, Any] = {
     "strategy": "fixed",
-    "release": "close",
+    "end": "close",
     "workload": "steady",
     "sessions": 1,
     "turns": 6,

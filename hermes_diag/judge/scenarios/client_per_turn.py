@@ -5,8 +5,8 @@ from hermes_diag.core.sockets import CLOSE_WAIT
 from hermes_diag.judge import growth
 
 REFERENCE = "#18451, #62175"
-BAD = {"release": "abandon", "workload": "interrupted", "turns": 12}
-GOOD = {"release": "close", "workload": "interrupted", "turns": 12}
+BAD = {"end": "abandon", "workload": "interrupted", "turns": 12}
+GOOD = {"end": "close", "workload": "interrupted", "turns": 12}
 
 
 def shows(evidence: Evidence) -> str:

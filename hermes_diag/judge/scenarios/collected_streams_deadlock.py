@@ -5,7 +5,7 @@ from hermes_diag.core.evidence import Evidence
 REFERENCE = "#11070"
 BAD = {
     "strategy": "buggy",
-    "release": "forget",
+    "end": "forget",
     "workload": "interrupted",
     "turns": 95,
     "timeout": 1.0,

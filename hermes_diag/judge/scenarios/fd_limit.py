@@ -5,8 +5,8 @@ import errno
 from hermes_diag.core.evidence import Evidence
 
 REFERENCE = "#36899"
-BAD = {"release": "abandon", "workload": "interrupted", "turns": 40, "settings": {"nofile": "20"}}
-GOOD = {**BAD, "release": "close"}
+BAD = {"end": "abandon", "workload": "interrupted", "turns": 40, "settings": {"nofile": "20"}}
+GOOD = {**BAD, "end": "close"}
 
 
 def shows(evidence: Evidence) -> str:

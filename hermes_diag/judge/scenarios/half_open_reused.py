@@ -6,13 +6,13 @@ from hermes_diag.judge import causes
 REFERENCE = "#10933"
 BAD = {
     "strategy": "buggy",
-    "release": "abandon",
+    "end": "abandon",
     "fault": "idle-vanish=0.05",
     "idle_close": None,
     "turns": 4,
     "timeout": 0.5,
 }
-GOOD = {**BAD, "strategy": "fixed", "release": "close"}
+GOOD = {**BAD, "strategy": "fixed", "end": "close"}
 
 
 def shows(evidence: Evidence) -> str:

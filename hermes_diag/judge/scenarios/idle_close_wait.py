@@ -4,7 +4,7 @@ from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.sockets import CLOSE_WAIT
 
 REFERENCE = "#11070"
-BAD = {"strategy": "buggy", "release": "abandon", "turns": 8}
+BAD = {"strategy": "buggy", "end": "abandon", "turns": 8}
 GOOD = {"turns": 8}
 
 

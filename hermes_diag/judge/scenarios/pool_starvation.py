@@ -4,8 +4,8 @@ from hermes_diag.core.evidence import Evidence
 from hermes_diag.judge import causes
 
 REFERENCE = "#11070"
-BAD = {"strategy": "buggy", "release": "abandon", "workload": "interrupted", "turns": 101}
-GOOD = {"strategy": "fixed", "release": "close", "workload": "interrupted", "turns": 101}
+BAD = {"strategy": "buggy", "end": "abandon", "workload": "interrupted", "turns": 101}
+GOOD = {"strategy": "fixed", "end": "close", "workload": "interrupted", "turns": 101}
 
 
 def shows(evidence: Evidence) -> str:
