@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import SAMPLES, Cli
 
-from hermes_diag.core import text as redact
+from hermes_diag.core import redact
 from hermes_diag.run import payload
 
 QUICK = ("--turns", 2, "--workload", "steady", "--end", "close")

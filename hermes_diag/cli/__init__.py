@@ -12,6 +12,7 @@ from typing import Any
 
 from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError
 from hermes_diag.core.pipes import swallow
+from hermes_diag.core.text import one_line
 
 #: What to do about what a system refuses.
 _CURES = {
@@ -107,14 +108,9 @@ def _of_an_interrupt(error: BaseException | None) -> bool:
 
 
 def _say(message: str, hint: str = "") -> None:
-    message, hint = map(_on_one_line, (message, hint))
+    message, hint = map(one_line, (message, hint))
     with contextlib.suppress(OSError):  # without a stderr the exit code has to do
         sys.stderr.write(f"hermes-diag: {message}\n" + (f"  {hint}\n" if hint else ""))
-
-
-def _on_one_line(text: str) -> str:
-    """What a user wrote may hold ends of lines: GitHub would take the next line for a command of ours."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def __getattr__(name: str) -> Any:

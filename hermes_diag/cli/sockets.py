@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from hermes_diag.core.errors import UsageError, shown
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.text import quoted
 
 if TYPE_CHECKING:
     from hermes_diag.watch.fail_on import Condition
@@ -147,13 +148,13 @@ def parser() -> argparse.ArgumentParser:
 def _integer(text: str) -> int:
     digits = text.removeprefix("-")  # a negative one has a refusal of its own
     if not digits.isascii() or not digits.isdigit() or len(digits) > 18:
-        raise argparse.ArgumentTypeError(f"{shown(text)} is no process number")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no process number")
     return int(text)
 
 
 def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{shown(text)} is no number from 1 up")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no number from 1 up")
     return int(text)
 
 
@@ -165,7 +166,7 @@ def _time(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0.01 <= seconds <= 366 * 86400:
-        raise argparse.ArgumentTypeError(f"{shown(text)} is no time such as 500ms, 2s, 10m, 1h or 7d, 10ms at least")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no time such as 500ms, 2s, 10m, 1h or 7d, 10ms at least")
     return seconds
 
 

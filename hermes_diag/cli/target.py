@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hermes_diag.core.errors import UsageError, shown
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.text import quoted
 
 if TYPE_CHECKING:
     from hermes_diag.run.interpreter import Target
@@ -71,9 +72,9 @@ def _variable(text: str) -> tuple[str, str]:
 def check_spec(spec: str, cwd: Path | None) -> None:
     """Refuse what cannot name a factory. Raises UsageError."""
     place, colon, name = spec.rpartition(":")
-    said = spec if spec.isprintable() and len(spec) <= 200 else shown(spec)
+    said = spec if spec.isprintable() and len(spec) <= 200 else quoted(spec)
     if not colon or not place or not _MODULE.fullmatch(name):
-        raise UsageError(f"{shown(spec)} names no factory", SPEC)
+        raise UsageError(f"{quoted(spec)} names no factory", SPEC)
     if place.endswith(".py"):
         try:
             there = (cwd or Path()).joinpath(place).is_file()
@@ -82,7 +83,7 @@ def check_spec(spec: str, cwd: Path | None) -> None:
         if not there:
             raise UsageError(f"{said}: there is no file {place}", "paths count from --cwd, or from here")
     elif not _MODULE.fullmatch(place):
-        raise UsageError(f"{said}: {shown(place)} is neither a module nor a .py file", SPEC)
+        raise UsageError(f"{said}: {quoted(place)} is neither a module nor a .py file", SPEC)
 
 
 def check_fault(spec: str) -> None:

@@ -13,11 +13,6 @@ COULD_NOT_MEASURE = 3
 INTERRUPTED = 130
 
 
-def shown(text: str) -> str:
-    """What a user wrote, as an error quotes it: in quotes, on one line, and not in full when it is long."""
-    return repr(text if len(text) <= 80 else text[:60] + "...")
-
-
 class HermesDiagError(Exception):
     """Something the user can act on: `message` says what and where, `hint` is the cure."""
 

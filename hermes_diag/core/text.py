@@ -1,60 +1,29 @@
-"""The first line of an error's text as it may be shown: nothing that looks like a secret, nothing of the prompt. Pure.
-
-When in doubt it is taken out: a line that says too little costs a look into the file, a token that is
-shown costs more.
-"""
+"""Text that a user wrote, as output and errors may show it. Pure."""
 
 from __future__ import annotations
 
-import re
-
-GAP = "[...]"
-
-_URL = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^\s/@]*@)?([^\s/?#'\"]*)[^\s'\"]*", re.IGNORECASE)
-_SECRETS = (
-    re.compile(r"\b(bearer|basic)\s+\S+", re.IGNORECASE),
-    re.compile(
-        r"\b[\w-]*(key|token|secret|passw\w*|authorization|cookie|credential)s?['\"]?\s*[:=]\s*\S+", re.IGNORECASE
-    ),
-    re.compile(r"\b(sk|pk|rk|gh[a-z]|github_pat|xox[a-z]|glpat|hf|org|user|proj|AKIA|ASIA|AIza|eyJ)[-_][^\s'\",;]+"),
-    re.compile(r"\b(AKIA|ASIA|AIza|eyJ)[^\s'\",;]+"),
-    re.compile(r"[^\s@]+@[^\s@]+"),
-    re.compile(r"(['\"`])(?:(?!\1).){25,}(\1|$)"),
-    # Long and with a digit in it: an id, a hash, a key of a kind not listed above.
-    re.compile(r"(?=[^\s]*\d)[A-Za-z0-9_+/=.%-]{20,}"),
-)
-#: So many words in a row that also stand in the payload are a quotation.
-_QUOTED = 3
+from collections.abc import Iterable
 
 
-def plain(text: str) -> str:
-    """On one line, and without what no terminal should be sent."""
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+def one_line(text: str) -> str:
+    """On one line: blanks and ends of lines become one blank, what cannot be printed is escaped.
 
-
-def line(text: str, payload: str = "", most: int = 200) -> str:
-    """The first line of `text` that has any, at most so many characters.
-
-    payload: what was sent, as JSON text; what is quoted from it is left out.
+    A user's text may hold escape sequences for the terminal, and on GitHub a line of its own could be
+    a command (`::error::`).
     """
-    first = next((one.strip() for one in text[:10_000].splitlines() if one.strip()), "")
-    shown = "".join(one if one.isprintable() else " " for one in first)
-    shown = _URL.sub(r"\1\2", shown)
-    for pattern in _SECRETS:
-        shown = pattern.sub(GAP, shown)
-    shown = _without_quotations(shown, payload)
-    return shown if len(shown) <= most else shown[: most - 3] + "..."
+    words = " ".join(text.split())
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in words)
 
 
-def _without_quotations(text: str, payload: str) -> str:
-    words = text.split()
-    quoted: set[int] = set()
-    for at, word in enumerate(words):
-        several = words[at : at + _QUOTED]
-        if len(several) == _QUOTED and " ".join(several) in payload:
-            quoted.update(range(at, at + _QUOTED))
-        bare = word.strip("\"'`.,:;()[]{}")
-        if len(bare) >= 6 and any(one.isdigit() for one in bare) and bare in payload:
-            quoted.add(at)
-    kept = [GAP if at in quoted else word for at, word in enumerate(words)]
-    return " ".join(word for at, word in enumerate(kept) if word != GAP or at == 0 or kept[at - 1] != GAP)
+def quoted(text: str) -> str:
+    """In quotes, on one line, and cut when it is long: how an error shows what a user wrote."""
+    return repr(text if len(text) <= 80 else text[:60] + "...")
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """`did you mean X or Y?` for a misspelt word; else `otherwise`, by default the list of what is known."""
+    import difflib  # 5 ms, and only errors need it
+
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=2, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else otherwise or f"known: {', '.join(names)}"

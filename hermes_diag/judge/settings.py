@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from hermes_diag.core import text as redact
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.matrix import WORKLOADS
+from hermes_diag.core.text import did_you_mean, one_line
 from hermes_diag.judge import promises, rules
 
 TABLE = "hermes-diag"  # in [tool]
@@ -335,7 +335,7 @@ def _checked_allowance(layer: Layer, number: int, one: Any, today: datetime.date
         layer.wrong(
             (*at, "expires"), f"the allowance of {one['finding']} expired on {expires}: mend it, or allow it anew"
         )
-    return Allowance(one["finding"], redact.plain(one["reason"]), expires)
+    return Allowance(one["finding"], one_line(one["reason"]), expires)
 
 
 def _date(layer: Layer, path: tuple[str | int, ...], raw: Any) -> datetime.date:
@@ -371,6 +371,4 @@ def _kind(raw: Any) -> str:
 
 
 def _near(word: str, known: Iterable[str]) -> str:
-    names = list(known)
-    near = difflib.get_close_matches(word, names, n=2, cutoff=0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(names)}"
+    return f"; {did_you_mean(word, known)}"

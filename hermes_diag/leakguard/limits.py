@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.sockets import SocketRow
+from hermes_diag.core.text import did_you_mean
 from hermes_diag.watch import filters
 
 COUNTS = ("close_wait", "leaked", "fds", "threads")
@@ -78,10 +78,7 @@ def _value(name: str, value: object, source: str) -> Any:
         raise UsageError(f"{source}: settle={value!r} is no time", f"give seconds from 0 to {LONGEST:g}")
     if name == "remote":
         return _remotes(value, source)
-    near = difflib.get_close_matches(name, NAMES, 1)
-    raise UsageError(
-        f"{source}: there is no argument {name!r}", f"did you mean {near[0]}?" if near else f"one of {', '.join(NAMES)}"
-    )
+    raise UsageError(f"{source}: there is no argument {name!r}", did_you_mean(name, NAMES))
 
 
 def _remotes(value: object, source: str) -> tuple[str, ...]:

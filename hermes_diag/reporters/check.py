@@ -11,7 +11,7 @@ from rich.text import Text
 
 from hermes_diag.core import units
 from hermes_diag.core.report import ALLOWED, FAILED, KNOWN, NOT_APPLICABLE, PASSED, UNKNOWN, CheckReport, CheckRow
-from hermes_diag.core.text import plain
+from hermes_diag.core.text import one_line
 from hermes_diag.reporters.terminal import stack_line, verdict
 
 SCHEMA = 1
@@ -38,7 +38,7 @@ def as_json(report: CheckReport) -> str:
 def render(report: CheckReport, width: int) -> RenderableType:
     """Settings, rows, stack and verdict; nothing depends on the width but where lines break."""
     parts: list[RenderableType] = [
-        Text(plain(f"{name} = {value}  (from {source})"), style="dim") for name, value, source in report.settings
+        Text(one_line(f"{name} = {value}  (from {source})"), style="dim") for name, value, source in report.settings
     ]
     parts += [_row(row) for row in report.rows if row.status not in _QUIET]
     for status in _QUIET:
@@ -47,12 +47,12 @@ def render(report: CheckReport, width: int) -> RenderableType:
     parts += [
         Text.assemble(("better", "green"), "  ", f"{one}: in the baseline, and not any more") for one in report.better
     ]
-    parts += [Text(plain(f"note: {one}"), style="yellow") for one in report.notes]
+    parts += [Text(one_line(f"note: {one}"), style="yellow") for one in report.notes]
     if report.defined:
-        parts.append(Text(plain(f"defined in {at(report)}")))
+        parts.append(Text(one_line(f"defined in {at(report)}")))
     if report.stack:
         parts.append(Text(stack_line(report.stack)))
-    return Group(*parts, verdict(plain(report.verdict), report.exit_code))
+    return Group(*parts, verdict(one_line(report.verdict), report.exit_code))
 
 
 def at(report: CheckReport) -> str:
@@ -66,7 +66,7 @@ def at(report: CheckReport) -> str:
 def _row(row: CheckRow) -> RenderableType:
     name = f"{row.name} {row.code}" if row.kind == "workload" and row.code else row.name
     head = Text.assemble((row.status, _STYLES[row.status]), "  ", (name, "bold"), "  ", (row.what, "dim"))
-    return Group(head, *(Padding(Text(plain(line)), (0, 0, 0, 2), expand=False) for line in details(row)))
+    return Group(head, *(Padding(Text(one_line(line)), (0, 0, 0, 2), expand=False) for line in details(row)))
 
 
 def details(row: CheckRow) -> Iterator[str]:

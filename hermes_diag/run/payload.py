@@ -17,9 +17,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hermes_diag.core import text as redact
+from hermes_diag.core import redact
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.plan import PayloadInfo, Then
+from hermes_diag.core.text import one_line
 
 MAX_BYTES = 32 * 1024 * 1024
 #: chatgpt.com wants instructions and nothing stored.
@@ -53,9 +54,9 @@ def load(path: Path | None, limit: int = MAX_BYTES) -> Payload:
     if isinstance(request, dict) and "body" in request:
         if not isinstance(request["body"], dict):
             raise UsageError(f"{path}: request.body is {_kind(request['body'])}, not an object", _DUMP_HINT)
-        loaded = _payload(_shown(path), "hermes-dump", _checked(f"{path}: request.body", request["body"]))
+        loaded = _payload(one_line(path.name), "hermes-dump", _checked(f"{path}: request.body", request["body"]))
         return replace(loaded, info=replace(loaded.info, then=_then(document, request["body"])))
-    return _payload(_shown(path), "body", _checked(str(path), document))
+    return _payload(one_line(path.name), "body", _checked(str(path), document))
 
 
 def load_all(paths: Sequence[Path], limit: int = MAX_BYTES) -> tuple[Payload, ...]:
@@ -214,11 +215,6 @@ def _check_header(source: str, name: str, value: str) -> None:
         raise UsageError(f"{source}: `extra_headers` sets {name.lower()}, which is not its to set", "leave it out")
     if not value.isascii() or any(character < " " or character == "\x7f" for character in value.strip("\t")):
         raise UsageError(f"{source}: the value of {name.lower()} cannot be sent in a header", "use printable ASCII")
-
-
-def _shown(path: Path) -> str:
-    """A file's name as it may be printed: no control characters, no broken encoding."""
-    return "".join(one if one.isprintable() else "?" for one in path.name)
 
 
 def _kind(value: Any) -> str:

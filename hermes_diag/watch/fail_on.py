@@ -21,7 +21,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hermes_diag.core import units
-from hermes_diag.core.errors import UsageError, shown
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.text import quoted
 from hermes_diag.watch import trend
 from hermes_diag.watch.filters import state_named
 from hermes_diag.watch.records import Course, Held, Tick
@@ -58,7 +59,7 @@ class Condition:
 
 def parse(text: str) -> Condition:
     """A condition as users write it. Raises UsageError."""
-    said = f"--fail-on {shown(text)}"
+    said = f"--fail-on {quoted(text)}"
     match = _SHAPE.fullmatch(text)
     if match is None:
         raise UsageError(f"{said}: no condition", _EXAMPLES)
@@ -67,7 +68,7 @@ def parse(text: str) -> Condition:
     try:
         limit = float(number)
     except ValueError:
-        raise UsageError(f"{said}: {shown(number)} is no number", _EXAMPLES) from None
+        raise UsageError(f"{said}: {quoted(number)} is no number", _EXAMPLES) from None
     state = state_named(name) or ""
     if state in _OWNERLESS:
         raise UsageError(

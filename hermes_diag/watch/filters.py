@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
-from hermes_diag.core.errors import UsageError, shown
+from hermes_diag.core.errors import UsageError
 from hermes_diag.core.sockets import SocketRow
+from hermes_diag.core.text import quoted
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -61,7 +62,7 @@ def states(wanted: Iterable[str]) -> tuple[str, ...]:
     for one in wanted:
         name = state_named(one)
         if name is None:
-            raise UsageError(f"--state {shown(one)}: there is no such TCP state", f"one of {', '.join(STATES)}")
+            raise UsageError(f"--state {quoted(one)}: there is no such TCP state", f"one of {', '.join(STATES)}")
         found.append(name)
     return tuple(dict.fromkeys(found))
 
@@ -86,13 +87,13 @@ def _tests(wanted: str, resolve: Callable[[str], list[str]] | None) -> list[Call
     except ValueError:
         if "/" in host:
             raise UsageError(
-                f"--remote {shown(wanted)}: no network", "write it as 10.0.0.0/8 or 2001:db8::/32"
+                f"--remote {quoted(wanted)}: no network", "write it as 10.0.0.0/8 or 2001:db8::/32"
             ) from None
         if ":" in host:
-            raise UsageError(f"--remote {shown(wanted)}: no address", _SHAPES) from None
+            raise UsageError(f"--remote {quoted(wanted)}: no address", _SHAPES) from None
         if resolve is None:
             raise UsageError(
-                f"--remote {shown(wanted)}: {shown(host)} is a name, and a look sends no packet to look it up",
+                f"--remote {quoted(wanted)}: {quoted(host)} is a name, and a look sends no packet to look it up",
                 "give an address or a network, or add --resolve to look names up",
             ) from None
         networks = [ipaddress.ip_network(address) for address in resolve(host)]
@@ -129,19 +130,19 @@ def _split(wanted: str) -> tuple[str, int | None]:
         host, closed, rest = wanted[1:].partition("]")
         colon, port = rest[:1], rest[1:]
         if not closed or colon not in ("", ":"):
-            raise UsageError(f"--remote {shown(wanted)}: no address", _SHAPES)
+            raise UsageError(f"--remote {quoted(wanted)}: no address", _SHAPES)
     elif wanted.count(":") == 1:
         host, colon, port = wanted.partition(":")
     else:
         host, colon, port = wanted, "", ""
         _refuse_ambiguous(wanted)
     if not host:
-        raise UsageError(f"--remote {shown(wanted)}: no address", _SHAPES)
+        raise UsageError(f"--remote {quoted(wanted)}: no address", _SHAPES)
     host = host.partition("%")[0] if ":" in host else host  # a table of sockets has no scopes
     if not colon:
         return host, None
     if not port.isascii() or not port.isdigit() or len(port) > 5 or not 0 < int(port) < 65536:
-        raise UsageError(f"--remote {shown(wanted)}: {shown(port)} is no port", "a port is a number from 1 to 65535")
+        raise UsageError(f"--remote {quoted(wanted)}: {quoted(port)} is no port", "a port is a number from 1 to 65535")
     return host, int(port)
 
 
@@ -156,6 +157,6 @@ def _refuse_ambiguous(wanted: str) -> None:
         return
     if tail.isascii() and tail.isdigit():
         raise UsageError(
-            f"--remote {shown(wanted)}: is {shown(tail)} a port or the end of the address?",
+            f"--remote {quoted(wanted)}: is {quoted(tail)} a port or the end of the address?",
             f"write [{head}]:{tail} or [{wanted}]",
         )

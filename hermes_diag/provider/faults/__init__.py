@@ -26,6 +26,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hermes_diag.core.errors import UsageError
+from hermes_diag.core.text import did_you_mean
 from hermes_diag.provider.when import CONDITIONS, When
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def named(name: str) -> Entry:
     """The fault of that name. Raises UsageError."""
     entry = catalogue().get(name)
     if entry is None:
-        raise UsageError(f"no fault {name!r}", _nearest(name))
+        raise UsageError(f"no fault {name!r}", did_you_mean(name, catalogue(), "`hermes-diag faults` lists all"))
     return entry
 
 
@@ -228,10 +229,3 @@ def _check(fault: Fault) -> None:
             check(**fault.arguments)
         except ValueError as exc:
             raise UsageError(f"fault {fault.spec}: {exc}", "see hermes-diag faults") from None
-
-
-def _nearest(name: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, catalogue(), n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}? `hermes-diag faults` lists all" if near else "see hermes-diag faults"
