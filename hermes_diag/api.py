@@ -19,7 +19,7 @@ from typing import Any
 from hermes_diag.core import matrix, units
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.plan import FRESH, Cell, Plan
-from hermes_diag.core.report import AuditReport, CellReport, Finding, Report
+from hermes_diag.core.report import AuditReport, CellReport, Finding, RowStatus, RunReport
 from hermes_diag.judge import audit as promises_audit
 from hermes_diag.judge import verdicts
 from hermes_diag.provider import faults as provider_faults
@@ -37,7 +37,7 @@ from hermes_diag.watch import tables
 class Loop:
     """What became of a factory under the loop. `words` are the verdicts of its workloads, by name."""
 
-    report: Report
+    report: RunReport
 
     @property
     def ok(self) -> bool:
@@ -84,7 +84,7 @@ class Audit:
 
     @property
     def broken(self) -> tuple[str, ...]:
-        return tuple(row.code for row in self.report.rows if row.status == "broken")
+        return tuple(row.code for row in self.report.rows if row.status == RowStatus.FAILED)
 
     def check(self) -> None:
         """Raises AssertionError when a promise is broken, or one could not be told."""
@@ -93,8 +93,8 @@ class Audit:
             raise AssertionError(str(self))
 
     def __str__(self) -> str:
-        rows = [one for one in self.report.rows if one.status in ("broken", "could not tell")]
-        told = [(f"  {one.status}: {one.promise}", one.seen, f"{one.why}{units.cited(one.reference)}") for one in rows]
+        rows = [row for row in self.report.rows if row.status in (RowStatus.FAILED, RowStatus.COULD_NOT_TELL)]
+        told = [(f"  {row.status}: {row.what}", row.seen, f"{row.remedy}{units.cited(row.reference)}") for row in rows]
         return "\n".join([self.report.verdict, *("\n    ".join(lines) for lines in told)])
 
 
@@ -156,7 +156,7 @@ async def _in_workers(made: Plan, wire: bytes, target: Target) -> Any:
     return under_way.evidence()
 
 
-async def _in_process(made: Plan, wire: bytes, thing: Any) -> Report:
+async def _in_process(made: Plan, wire: bytes, thing: Any) -> RunReport:
     backend, _, _ = tables.pick(os.getpid(), "auto")
     recorders = {cell: Recorder(cell) for cell in made.cells}
     with ProviderThread() as thread:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hermes_diag.core.errors import UsageError
-from hermes_diag.judge import settings
+from hermes_diag.judge import pyproject, settings
 
 TODAY = datetime.date(2026, 11, 23)
 
@@ -37,7 +37,7 @@ expires = 2027-01-31
 def resolve(text: str = "", environ: dict[str, str] | None = None, limits: tuple[str, ...] = (), **given: Any) -> Any:
     layers = [settings.flags(given, limits), settings.environment(environ or {})]
     if text:
-        layers += filter(None, [settings.document(text.encode(), "../pyproject.toml")])
+        layers += filter(None, [pyproject.document(text.encode(), "../pyproject.toml")])
     return settings.resolve(layers, TODAY)
 
 
@@ -215,25 +215,25 @@ def test_what_is_wrong_in_a_file(text: str, line: str) -> None:
 
 def test_a_number_of_thousands_of_digits() -> None:
     with pytest.raises(UsageError, match=r"pyproject.toml: cannot be read: Exceeds the limit"):
-        settings.document(b"[tool.hermes-diag]\nclose_wait_left = " + b"9" * 5000, "pyproject.toml")
+        pyproject.document(b"[tool.hermes-diag]\nclose_wait_left = " + b"9" * 5000, "pyproject.toml")
 
 
 def test_the_line_is_found_in_a_large_file() -> None:
     """Strings that hold the key are no places to look at, and what would take long is given up."""
     many = "".join(f' "python-{n}; python_version >= 3",\n' for n in range(1000))
     text = f"a = [\n{many}]\n[tool.hermes-diag]\npython = 3\n"
-    assert settings.line_of(text, ("tool", "hermes-diag", "python")) == 1004
+    assert pyproject.line_of(text, ("tool", "hermes-diag", "python")) == 1004
     tricky = "".join(f' "python = {n}",\n' for n in range(5000))
-    assert settings.line_of(f"a = [\n{tricky}]\n[tool.hermes-diag]\npython = 3\n", ("tool", "hermes-diag", "python"))
+    assert pyproject.line_of(f"a = [\n{tricky}]\n[tool.hermes-diag]\npython = 3\n", ("tool", "hermes-diag", "python"))
 
 
 def test_a_file_without_the_table_says_nothing() -> None:
-    assert settings.document(b"[tool.other]\n", "pyproject.toml") is None
+    assert pyproject.document(b"[tool.other]\n", "pyproject.toml") is None
 
 
 def test_bytes_that_are_no_text() -> None:
     with pytest.raises(UsageError) as caught:
-        settings.document(b"[tool]\na = '\xff'\n", "pyproject.toml")
+        pyproject.document(b"[tool]\na = '\xff'\n", "pyproject.toml")
     assert caught.value.message == "pyproject.toml:2: not UTF-8"
 
 
@@ -300,4 +300,4 @@ def test_what_is_overridden_is_checked_too() -> None:
 )
 def test_the_line_of_an_element(text: str, path: tuple[str | int, ...], line: int) -> None:
     """Where it stands, not where its text stands too."""
-    assert settings.line_of(f"[tool.hermes-diag]\n{text}", ("tool", "hermes-diag", *path)) == line
+    assert pyproject.line_of(f"[tool.hermes-diag]\n{text}", ("tool", "hermes-diag", *path)) == line

@@ -8,9 +8,9 @@ import io
 import os
 import signal
 import sys
-from typing import Any
+from collections.abc import Sequence
 
-from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError
+from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError, UsageError
 from hermes_diag.core.pipes import swallow
 from hermes_diag.core.text import one_line
 
@@ -24,12 +24,12 @@ _CURES = {
 
 
 def main() -> None:
-    """Entry point: exits with the code that `errors` documents, never with a traceback."""
-    _mend_standard_streams()
+    """Entry point: exits with the code that core/errors.py documents, never with a traceback."""
+    _repair_standard_streams()
     with contextlib.suppress(ValueError):  # not in the main thread: nobody but a test calls us there
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing of ours stays behind
     try:
-        code = _run()
+        code = run(sys.argv[1:])
     except HermesDiagError as exc:
         _say(exc.message, exc.hint)
         code = exc.exit_code
@@ -53,21 +53,33 @@ def main() -> None:
     sys.exit(_flushed(code))
 
 
-def _run() -> int:
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit code. Raises HermesDiagError."""
+    import typer
+
+    from hermes_diag.cli.app import build
+
+    refused: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
     try:
-        if sys.argv[1:2] == ["sockets"]:  # it answers before typer would be imported
-            from hermes_diag.cli import sockets
-
-            return sockets.main(sys.argv[2:])
-        from hermes_diag.cli.commands import app
-
-        app()
-    except SystemExit as exc:  # how typer hands over an exit code, and how click ends a usage error
-        return exc.code if isinstance(exc.code, int) else OK
-    return OK
+        code = build(arguments)(list(arguments), prog_name="hermes-diag", standalone_mode=False)
+    except refused as exc:
+        raise _usage_error(exc) from None
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except SystemExit as exc:  # how a shell's completion ends
+        code = exc.code
+    return code if isinstance(code, int) else OK
 
 
-def _mend_standard_streams() -> None:
+def _usage_error(exc: BaseException) -> UsageError:
+    """What the parser refuses, in the shape of all our errors."""
+    message = exc.format_message() if hasattr(exc, "format_message") else str(exc)
+    context = getattr(exc, "ctx", None)
+    command = context.command_path if context is not None else "hermes-diag"
+    return UsageError(message.rstrip("."), f"{command} --help")
+
+
+def _repair_standard_streams() -> None:
     """A closed descriptor would be taken by the next pipe, and a strict encoding would break a report."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
@@ -111,11 +123,3 @@ def _say(message: str, hint: str = "") -> None:
     message, hint = map(one_line, (message, hint))
     with contextlib.suppress(OSError):  # without a stderr the exit code has to do
         sys.stderr.write(f"hermes-diag: {message}\n" + (f"  {hint}\n" if hint else ""))
-
-
-def __getattr__(name: str) -> Any:
-    if name == "app":  # imported only by who asks for it: typer is slow to import
-        from hermes_diag.cli.commands import app
-
-        return app
-    raise AttributeError(name)

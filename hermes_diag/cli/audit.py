@@ -1,4 +1,4 @@
-"""`hermes-diag audit`: what a client factory promises, tried in seconds."""
+"""`hermes-diag audit`: which promises does my factory break?"""
 
 from __future__ import annotations
 
@@ -7,49 +7,42 @@ from typing import Annotated
 
 import typer
 
-from hermes_diag.cli.target import KINDS, Cwd, Env, Python
+from hermes_diag.cli.options.output import Files, Force, Json, Output, Save
+from hermes_diag.cli.options.subject import KINDS, Cwd, Env, Python
 
-EXAMPLES = """\b
-Examples:
+EXAMPLES = """
   hermes-diag audit ./clients.py:make_client
-  hermes-diag audit mypackage.clients:make_client --python .venv/bin/python --cwd ~/mypackage
+  hermes-diag audit shop.clients:make_client --python .venv/bin/python --cwd ~/shop
   hermes-diag audit buggy
-  hermes-diag audit ./clients.py:Pool --json | jq '.rows[] | select(.status == "broken")'
+  hermes-diag audit ./clients.py:Pool --json | jq '.rows[] | select(.status == "failed")'
 """
 
 
 def command(
     spec: Annotated[
-        str,
-        typer.Argument(
-            metavar="SPEC",
-            show_default=False,
-            help=f"{KINDS} Or one of ours: buggy, fixed.",
-        ),
+        str, typer.Argument(metavar="SPEC", show_default=False, help=f"{KINDS} Or one of ours: buggy, fixed.")
     ],
     cwd: Cwd = None,
     env: Env = None,
     python: Python = sys.executable,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
-) -> None:
-    """Check what a client factory promises: no load, a few turns on loopback, one row for each promise.
+    save: Save = None,
+    force: Force = False,
+    files: Files = None,
+    json: Json = False,
+) -> int:
+    """Try what a client factory promises: no load, a few turns on loopback, one row for each promise.
 
-    Exit code 0 when every promise holds, 1 when one is broken, 3 when something could not be told.
+    Exit code 0 when every promise is kept, 1 when one is not, 3 when something could not be told.
     """
-    from hermes_diag.cli import output, target
+    from hermes_diag.cli import plans
+    from hermes_diag.cli.options import load, subject, tuning
     from hermes_diag.core import matrix
-    from hermes_diag.judge import audit as audits
-    from hermes_diag.reporters import audit
-    from hermes_diag.run import payload, runner
+    from hermes_diag.judge import audit
 
-    where = target.make(python, cwd, env)
+    where = subject.target(python, cwd, env)
     if spec not in matrix.STRATEGIES:
-        target.check_spec(spec, cwd)
-    body = payload.load(None)
-    plan_ = audits.plan(body.info, spec)
-    run_, interrupted, _ = output.carry_out(
-        plan_, None, False, lambda capture, progress: runner.Run(plan_, body.wire, where, capture, progress)
-    )
-    report = audits.judge(plan_, run_.evidence())
-    output.put(audit.as_json(report) if json else None, lambda width: audit.render(report, width))
-    output.leave(report.exit_code, interrupted)
+        subject.check_spec(spec, cwd)
+    tuned = tuning.Tuning()
+    bodies = load.payloads(None, tuned.max_payload)
+    output = Output(json, False, save, force, tuple(files or ()))
+    return plans.carry_out(audit.plan(bodies[0].info, spec), bodies, where, tuned, output)

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hermes_diag.cli import target
+from hermes_diag.cli.options import load as options
+from hermes_diag.cli.options import subject
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.matrix import STRATEGIES
-from hermes_diag.judge import settings
+from hermes_diag.judge import pyproject, settings
 from hermes_diag.run import pythons
 
 
@@ -31,10 +32,10 @@ def load(given: Mapping[str, Any], limits: Iterable[str]) -> settings.Settings:
         _check_python(loaded.python)
     if loaded.factory not in STRATEGIES:
         with blamed_on(loaded, "factory"):
-            target.check_spec(loaded.factory, folder)
+            subject.check_spec(loaded.factory, folder)
     for number, spec in enumerate(loaded.faults):
         with blamed_on(loaded, "faults", number):
-            target.check_fault(spec)
+            options.faults([spec])
     return loaded
 
 
@@ -59,7 +60,7 @@ def _nearest() -> settings.Layer | None:
         path = folder / "pyproject.toml"
         if os.path.lexists(path):
             name = os.path.relpath(path)
-            layer = settings.document(_read(path, name), name)
+            layer = pyproject.document(_read(path, name), name)
             if layer is not None:
                 return layer
     return None

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-EXAMPLES = """\b
-Examples:
+from hermes_diag.cli.options import complete
+from hermes_diag.cli.options.output import Json
+
+EXAMPLES = """
   hermes-diag faults
   hermes-diag faults idle-close
   hermes-diag faults --json | jq '.faults[].name'
@@ -16,18 +18,21 @@ Examples:
 
 def command(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", show_default=False, help="Only these faults.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", show_default="all", autocompletion=complete.faults, help="Only these faults."
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
-) -> None:
-    """List the faults of `serve --fault` and `repro --fault`, with parameters and upstream reports.
+    json: Json = False,
+) -> int:
+    """List the faults that --fault takes, with parameters and upstream reports.
 
     A fault is written NAME[=VALUE][:KEY=VALUE]..., where the value is that of its first parameter and
     further keys are its other parameters or conditions: request, connection, every, probability, seed,
     path.
     """
     from hermes_diag.provider import faults
-    from hermes_diag.reporters import catalogue, terminal
+    from hermes_diag.reporters import catalogue, style
 
     entries = [faults.named(name) for name in names] if names else list(faults.catalogue().values())
     lines = [
@@ -44,6 +49,7 @@ def command(
     ]
     if json:
         print(catalogue.as_json(lines))
-        return
-    console = terminal.console()
+        return 0
+    console = style.console()
     console.print(catalogue.render(lines, console.width))
+    return 0

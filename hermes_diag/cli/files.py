@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hermes_diag.core.errors import UsageError
+from hermes_diag.reporters.formats import Format
 
 
 def refuse_same_files(given: Mapping[str, Path | None]) -> None:
@@ -24,8 +25,9 @@ def refuse_same_files(given: Mapping[str, Path | None]) -> None:
 class ReportFile:
     """A file that a report will replace. Raises UsageError if it cannot be written; nothing of it stays until then."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, format_: Format) -> None:
         self.path = path
+        self.format = format_
         self._whole = Path(os.path.realpath(path))  # what a link leads to is replaced, not the link
         self._draft = self._whole.with_name(f".{self._whole.name}.{os.getpid()}.part")
         try:
@@ -53,5 +55,5 @@ class ReportFile:
         except OSError as exc:
             with contextlib.suppress(OSError):
                 self._draft.unlink()
-            return f"{self.path} could not be written: {exc.strerror}"
-        return f"written: {self.path}"
+            return f"could not be saved to {self.path}: {exc.strerror}"
+        return f"saved to {self.path}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hermes_diag.core.errors import HermesDiagError
 from hermes_diag.core.report import CheckReport
-from hermes_diag.reporters import github, markdown
+from hermes_diag.reporters.formats import github, markdown
 
 
 def is_there() -> bool:
@@ -38,16 +38,15 @@ def tell(report: CheckReport, cwd: Path, pure: bool) -> str:
     cwd: the worker's folder. Returns what is to be said, "" when all went well.
     """
     factory = _in_workspace(cwd / report.defined.file) if report.defined else ""
-    for line in github.render(report, factory):
+    for line in github.commands(report, factory):
         print(line, file=sys.stderr if pure else sys.stdout)
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return ""
     try:
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(
-                ("\n\n" if file.tell() else "") + markdown.render(report)
-            )  # another step's last line may be open
+            # Another step's last line may be open.
+            file.write(("\n\n" if file.tell() else "") + markdown.render(report, 0, verbose=False))
     except OSError as exc:  # in a container job the runner's path may not be there: no reason to fail
         return f"no summary: GITHUB_STEP_SUMMARY cannot be written: {exc.strerror}"
     return ""

@@ -1,81 +1,86 @@
-"""The flags of `repro` that concern the real Hermes Agent: what goes together, and its environment."""
+"""`hermes-diag hermes`: what does a release of the real Hermes Agent leave behind?"""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from typing import Annotated
 
-from hermes_diag.core import matrix as plans
-from hermes_diag.core.errors import UsageError
-from hermes_diag.core.plan import ABORTED, PayloadInfo, Plan
-from hermes_diag.hermes import cells as hermes_cells
-from hermes_diag.hermes import environment
-from hermes_diag.worker.contract import HERMES
+import typer
 
+from hermes_diag.cli.options import load
+from hermes_diag.cli.options.load import Faults, Sessions, Turns, Workloads
+from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
+from hermes_diag.cli.options.tuning import Set
 
-@dataclass(frozen=True)
-class Asked:
-    """What the command line asks for; `idle` are the flags given that Hermes has no use for."""
-
-    strategies: tuple[str, ...]
-    ends: tuple[str, ...]
-    workloads: tuple[str, ...]
-    sizes: plans.Sizes
-    faults: tuple[str, ...]
-    mutate: bool
-    version: str
-    idle: list[str]
+EXAMPLES = """
+  hermes-diag hermes 0.19.0
+  hermes-diag hermes --python ~/.hermes/venv/bin/python --workload aborted
+  hermes-diag hermes 0.19.0 --fault rst-mid-stream --fault fin-mid-stream
+  hermes-diag hermes 0.19.0 --mutate
+"""
 
 
-def plan(asked: Asked, payload: PayloadInfo, further: tuple[PayloadInfo, ...] = ()) -> Plan:
-    """The plan for our strategies, for Hermes or for both. Raises UsageError for flags that do not match."""
-    if asked.version:
-        environment.check_version(asked.version)
-        asked = replace(asked, strategies=(*asked.strategies, HERMES) if asked.strategies else (HERMES,))
-    ours = tuple(one for one in asked.strategies if one != HERMES)
-    if HERMES not in asked.strategies:
-        return _ours(asked, payload, further)
-    _check(asked, alone=not ours)
-    cells = hermes_cells.make(asked.workloads, asked.sizes, asked.faults, asked.mutate)
-    if not ours:
-        return Plan(cells, payload)
-    workloads = tuple(one for one in asked.workloads if one != ABORTED)
-    if asked.workloads and not workloads:
-        return Plan(cells, payload)
-    mixed = plans.make(payload, ours, asked.ends, workloads, asked.sizes, asked.faults, further)
-    return replace(mixed, cells=(*cells, *mixed.cells))
+def command(
+    version: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[VERSION]",
+            show_default=False,
+            help="A release on the package index, such as 0.19.0; its environment is made once and kept in your cache.",
+        ),
+    ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH", show_default=False, help="Instead of VERSION: an interpreter that has Hermes Agent."
+        ),
+    ] = None,
+    workload: Workloads = None,
+    fault: Faults = None,
+    sessions: Sessions = None,
+    turns: Turns = None,
+    mutate: Annotated[
+        bool, typer.Option("--mutate", help="Put the historic mutation (#10933) back, in memory only.")
+    ] = False,
+    set_: Set = None,
+    save: Save = None,
+    force: Force = False,
+    files: Files = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Drive the real Hermes Agent through a gateway's workloads, and say what it leaves behind.
+
+    One long-lived agent for each session, an empty home, no way out but to our provider on 127.0.0.1. Exit code 0
+    when nothing is left behind, 1 when something is, 3 when it could not be measured.
+    """
+    from hermes_diag.cli import plans
+    from hermes_diag.cli.options import subject, tuning
+    from hermes_diag.core import matrix
+    from hermes_diag.core.errors import UsageError
+    from hermes_diag.core.plan import ABORTED, Plan
+    from hermes_diag.hermes import cells
+
+    if (version is None) == (python is None):
+        raise UsageError("which Hermes Agent?", "give a VERSION such as 0.19.0, or --python PATH of one that has it")
+    tuned = tuning.parse(set_, ("idle-close", "seed", "backend", "start"))
+    workloads = load.chosen("--workload", workload, (*matrix.WORKLOADS, ABORTED))
+    if mutate and ABORTED in workloads:
+        raise UsageError("--workload aborted with --mutate: after one turn none has a stream to abort", "leave one out")
+    faults = load.faults(fault)
+    bodies = load.payloads(None, tuned.max_payload)
+    plan = Plan(cells.make(workloads, load.sizes(sessions, turns, 0, None, tuned), faults, mutate), bodies[0].info)
+    output = Output(json, verbose, save, force, tuple(files or ()))
+    where = subject.target(python or _interpreter(version or ""), None, None)
+    return plans.carry_out(plan, bodies, where, tuned, output)
 
 
-def _ours(asked: Asked, payload: PayloadInfo, further: tuple[PayloadInfo, ...]) -> Plan:
-    if asked.mutate:
-        raise UsageError("--mutate is for the real Hermes Agent", "add --strategy hermes, or use --strategy buggy")
-    if ABORTED in asked.workloads:
-        raise UsageError(
-            "workload aborted is for the real Hermes Agent: it is about watchdogs of its own",
-            "add --strategy hermes, or run --scenario silent-stream-aborted",
-        )
-    return plans.make(payload, asked.strategies, asked.ends, asked.workloads, asked.sizes, asked.faults, further)
-
-
-def _check(asked: Asked, alone: bool) -> None:
-    if asked.mutate and ABORTED in asked.workloads:
-        raise UsageError("workload aborted cannot be had with --mutate: after one turn none has a stream to abort")
-    if not alone:
-        return
-    useless = [*(["--end"] if asked.ends else []), *(["--retries"] if asked.sizes.retries else []), *asked.idle]
-    if useless:
-        raise UsageError(
-            f"{', '.join(useless)}: not for --strategy hermes",
-            "Hermes makes its own requests, retries and releases as it does: leave it out",
-        )
-
-
-def interpreter(version: str, python: str) -> str:
+def _interpreter(version: str) -> str:
     """The Python of an environment with that release, made if there is none yet; progress on a terminal.
 
-    Raises UsageError when another was asked for, CannotMeasure when it cannot be made.
+    Raises UsageError for what is no version, CannotMeasure when it cannot be made.
     """
-    if python != sys.executable:
-        raise UsageError("--hermes makes an interpreter of its own: --python names another", "leave one of them out")
+    from hermes_diag.hermes import environment
+
     say = (lambda text: print(text, file=sys.stderr, flush=True)) if sys.stderr.isatty() else (lambda text: None)
     return str(environment.ensure(version, say))

@@ -1,125 +1,158 @@
-"""`hermes-diag repro --endpoint`: what is asked before anything is sent, and the replay itself."""
+"""`hermes-diag live`: does it happen on the real endpoint? What is asked before anything is sent."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NoReturn
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
-from hermes_diag.cli import output
-from hermes_diag.core import matrix
-from hermes_diag.core.errors import UsageError
-from hermes_diag.core.plan import Plan
-from hermes_diag.judge import verdicts
-from hermes_diag.run import live
-from hermes_diag.run.credentials import Credentials, from_environment, of_codex
-from hermes_diag.run.destination import Destination, parse
-from hermes_diag.run.interpreter import Target
-from hermes_diag.run.payload import Payload
+import typer
 
+from hermes_diag.cli.options import complete, load
+from hermes_diag.cli.options.load import Ends, Payloads, Retries, Sessions, Strategies, Timeout, Turns, Workloads
+from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
+from hermes_diag.cli.options.subject import Python
+from hermes_diag.cli.options.tuning import Set
 
-@dataclass(frozen=True)
-class Asked:
-    """The options of a live replay, as they were given."""
+if TYPE_CHECKING:
+    from hermes_diag.core.plan import Plan
+    from hermes_diag.run.credentials import Credentials
+    from hermes_diag.run.destination import Destination
 
-    endpoint: str | None
-    live: bool
-    yes: bool
-    max_requests: int
-    api_key_env: str | None
-    codex_auth: str | None
-    profile: str | None
-
-    @property
-    def any(self) -> bool:
-        """Whether a live replay was asked for, if only by half."""
-        return bool(self.endpoint is not None or self.live or self.yes or self.api_key_env or self.codex_auth)
+EXAMPLES = """
+  hermes-diag live https://chatgpt.com/backend-api/codex last-dump --live --auth hermes
+  hermes-diag live https://api.openai.com/v1 --live --auth env:OPENAI_API_KEY --max-requests 10
+  hermes-diag live http://127.0.0.1:8080/v1 --strategy fixed
+"""
 
 
-def check(asked: Asked) -> Destination:
-    """Where the replay goes. Raises UsageError; nothing is looked up, no token is read."""
-    if asked.endpoint is None:
-        raise UsageError("--live, --yes, --api-key-env and --codex-auth need --endpoint", "add --endpoint URL")
-    where = parse(asked.endpoint)
-    if asked.api_key_env is not None and asked.codex_auth is not None:
-        raise UsageError("--api-key-env and --codex-auth exclude each other", "give one of them")
-    if not asked.live and not where.loopback:
+def command(
+    url: Annotated[str, typer.Argument(metavar="URL", show_default=False, help="The base URL, as the SDK takes it.")],
+    payload: Payloads = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Let URL be a real endpoint: real requests, real credentials.")
+    ] = False,
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="env:NAME|hermes[:PROFILE]|codex",
+            show_default=False,
+            autocompletion=complete.auth,
+            help="Whose token: the key in a variable, or the ChatGPT token of Hermes or of the Codex CLI; only read.",
+        ),
+    ] = None,
+    max_requests: Annotated[int, typer.Option(min=1, max=200, help="No more requests than this leave.")] = 20,
+    yes: Annotated[bool, typer.Option("--yes", help="With --live: do not ask before sending.")] = False,
+    strategy: Strategies = None,
+    end: Ends = None,
+    workload: Workloads = None,
+    sessions: Sessions = None,
+    turns: Turns = None,
+    retries: Retries = 0,
+    timeout: Timeout = None,
+    python: Python = sys.executable,
+    set_: Set = None,
+    save: Save = None,
+    force: Force = False,
+    files: Files = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Replay against the endpoint that failed: a fresh process once, then a small gateway loop.
+
+    Says first how many requests go where with whose token, and asks. Without --live nothing leaves this machine.
+    Exit codes as in repro.
+    """
+    from hermes_diag.cli import outcome
+    from hermes_diag.cli.options import subject, tuning
+    from hermes_diag.core import matrix
+    from hermes_diag.run import destination
+    from hermes_diag.run import live as endpoint
+
+    tuned = tuning.parse(set_, ("scope", "seed", "backend", "max-payload"))
+    where = destination.parse(url)
+    _check(where, live, auth, yes)
+    bodies = load.payloads(payload, tuned.max_payload)
+    strategies = load.chosen("--strategy", strategy, matrix.STRATEGIES)
+    ends = load.chosen("--end", end, matrix.ENDS)
+    sizes = load.sizes(sessions, turns, retries, timeout, tuned)
+    workloads = load.chosen("--workload", workload, endpoint.WORKLOADS)
+    plan = endpoint.make(bodies, where, strategies, ends, workloads, sizes)
+    endpoint.fit(plan, max_requests)
+    target = subject.target(python, None, None)
+    whose = _credentials(auth)
+    if live:
+        _confirm(plan, where, whose, yes)
+    addresses = endpoint.resolve(where)
+    wires = {body.info.source: endpoint.wire(body, whose) for body in bodies}
+    return outcome.carry_out(
+        plan,
+        lambda capture, progress: endpoint.LiveRun(
+            plan, wires, where, addresses, target, capture, progress, tuned.backend
+        ),
+        Output(json, verbose, save, force, tuple(files or ())),
+    )
+
+
+def _check(where: Destination, live: bool, auth: str | None, yes: bool) -> None:
+    """Refuse what must not be sent. Nothing is looked up, no token is read. Raises UsageError."""
+    from hermes_diag.core.errors import UsageError
+
+    if not live and not where.loopback:
         raise UsageError(
             f"{where.netloc} is not on loopback, and without --live nothing leaves this machine",
             "add --live to send real requests with real credentials",
         )
-    if asked.live and asked.api_key_env is None and asked.codex_auth is None:
-        raise UsageError("--live needs credentials", "add --api-key-env NAME or --codex-auth hermes|codex")
-    if asked.live and not asked.yes and not sys.stdin.isatty():
+    if yes and not live:
+        raise UsageError("--yes has no effect without --live: nothing is asked", "leave it out")
+    if live and auth is None:
+        raise UsageError("--live needs credentials", "add --auth env:NAME, --auth hermes or --auth codex")
+    if live and not yes and not sys.stdin.isatty():
         raise UsageError("--live asks before it sends, and there is no terminal to ask on", "add --yes")
-    return where
 
 
-def credentials(asked: Asked) -> Credentials | None:
-    """The token to use, if any. Raises UsageError, CannotMeasure."""
-    if asked.api_key_env is not None:
-        return from_environment(asked.api_key_env)
-    if asked.codex_auth is not None:
-        return of_codex(asked.codex_auth, asked.profile)
-    return None
+def _credentials(auth: str | None) -> Credentials | None:
+    """The token to use, if any. What was given is not quoted: it may be a key. Raises UsageError, CannotMeasure."""
+    from hermes_diag.core.errors import UsageError
+    from hermes_diag.run import credentials
+
+    if auth is None:
+        return None
+    kind, colon, rest = auth.partition(":")
+    if kind == "env" and rest:
+        return credentials.from_environment(rest)
+    if kind == "hermes" and (rest or not colon):
+        return credentials.of_codex("hermes", rest or None)
+    if auth == "codex":
+        return credentials.of_codex("codex")
+    raise UsageError("--auth names no token", "write env:NAME (a variable's name), hermes, hermes:PROFILE or codex")
 
 
-def confirm(asked: Asked, where: Destination, plan_: Plan, whose: Credentials | None) -> None:
-    """Say on stderr what is about to be sent, and ask when it is a live one. Raises UsageError on a no."""
-    if not asked.live:
-        return
-    count = sum(map(live.requests, plan_.cells))
-    targets = ", ".join(dict.fromkeys(cell.endpoint for cell in plan_.cells))
-    lines = [f"up to {count} requests, one after another, POST to {targets}", *_said_of(whose, where)]
-    # Proxies are left out of the worker's environment, here as everywhere.
-    proxies = sorted(name for name in os.environ if name.upper().endswith("_PROXY") and name.upper() != "NO_PROXY")
-    if proxies:
-        lines.append(f"{', '.join(proxies)} set, but not used: the connection is direct")
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
-    if asked.yes:
+def _confirm(plan: Plan, where: Destination, whose: Credentials | None, yes: bool) -> None:
+    """Say on stderr what is about to be sent, and ask. Raises UsageError on a no."""
+    from hermes_diag.core.errors import UsageError
+
+    sys.stderr.write("".join(f"{line}\n" for line in _announced(plan, where, whose)))
+    if yes:
         return
     sys.stderr.write("Send them? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise UsageError("not sent", "")
+        raise UsageError("not sent")
 
 
-def _said_of(whose: Credentials | None, where: Destination) -> Sequence[str]:
-    if whose is None:
-        return ()
-    lines = [f"with {whose.owner}" + (f", which {whose.expiry}" if whose.expiry else "")]
-    if whose.meant_for and whose.meant_for != where.host:
-        lines.append(f"NOTE: that token is meant for {whose.meant_for}, and {where.host} will get to see it")
-    return lines
+def _announced(plan: Plan, where: Destination, whose: Credentials | None) -> Iterator[str]:
+    from hermes_diag.run import live as endpoint
 
-
-def replay(
-    asked: Asked,
-    payloads: Sequence[Payload],
-    dimensions: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]],
-    sizes: matrix.Sizes,
-    target: Target,
-    backend: str,
-    save: Path | None,
-    force: bool,
-    as_json: bool,
-    verbose: bool,
-) -> NoReturn:
-    """Check, ask, replay, print, leave. Nothing is sent before everything is known to be in order."""
-    where = check(asked)
-    plan_ = live.make(payloads, where, *dimensions, sizes)
-    live.fit(plan_, asked.max_requests)
-    whose = credentials(asked)
-    confirm(asked, where, plan_, whose)
-    addresses = live.resolve(where)
-    wires = {one.info.source: live.wire(one, whose) for one in payloads}
-    run_, interrupted, saved = output.carry_out(
-        plan_,
-        save,
-        force,
-        lambda capture, progress: live.LiveRun(plan_, wires, where, addresses, target, capture, progress, backend),
-    )
-    output.show(verdicts.report(plan_, run_.evidence()), as_json, verbose, interrupted, saved)
+    count = sum(map(endpoint.requests, plan.cells))
+    targets = ", ".join(dict.fromkeys(cell.endpoint for cell in plan.cells))
+    yield f"up to {count} requests, one after another, POST to {targets}"
+    if whose is not None:
+        yield f"with {whose.owner}" + (f", which {whose.expiry}" if whose.expiry else "")
+        if whose.meant_for and whose.meant_for != where.host:
+            yield f"NOTE: that token is meant for {whose.meant_for}, and {where.host} will get to see it"
+    # Proxies are left out of the worker's environment, here as everywhere.
+    proxies = sorted(name for name in os.environ if name.upper().endswith("_PROXY") and name.upper() != "NO_PROXY")
+    if proxies:
+        yield f"{', '.join(proxies)} set, but not used: the connection is direct"

@@ -1,4 +1,4 @@
-"""`hermes-diag serve`: the provider alone, for a real client to be pointed at."""
+"""`hermes-diag serve`: a provider that fails on demand, for a real client to be pointed at."""
 
 from __future__ import annotations
 
@@ -7,75 +7,85 @@ from typing import Annotated
 
 import typer
 
-EXAMPLES = """\b
-Examples:
+from hermes_diag.cli.options import complete
+
+EXAMPLES = """
   hermes-diag serve
   hermes-diag serve --fault idle-close=0.5 --fault rst-mid-stream:every=3 --tls
   hermes-diag serve --port 8080 --reply script.json --require-key
   hermes-diag serve --json | jq -c 'select(.event == "closed")'
 """
 
+Faults = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fault",
+        metavar="NAME[=VALUE][:KEY=VALUE]...",
+        show_default=False,
+        autocompletion=complete.faults,
+        help="How to misbehave, see `hermes-diag faults`. Repeatable; the first that applies answers.",
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="PATTERN",
+        show_default="gpt-*, o[0-9]*, codex-*, chatgpt-*",
+        help="A model there is; any other is answered 404. Repeatable.",
+    ),
+]
+Reply = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|echo", show_default=False, help="What to reply: a JSON script, an SSE transcript, or echo."
+    ),
+]
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        show_default=False,
+        help="With --upstream: write the streams that come back, as a transcript for --reply.",
+    ),
+]
+Upstream = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        show_default=False,
+        help="With --record: the base URL of a real provider to which requests are passed on.",
+    ),
+]
+MaxBody = Annotated[str, typer.Option(metavar="SIZE", help="Largest request body; beyond it 413.")]
+ControlPort = Annotated[int, typer.Option(min=0, max=65535, help="Port of the control path; 0 lets the kernel choose.")]
+
 
 def command(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 lets the kernel choose.")] = 0,
     host: Annotated[str, typer.Option(help="Address to bind; loopback only.")] = "127.0.0.1",
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[=VALUE][:KEY=VALUE]...",
-            show_default=False,
-            help="How to misbehave, see `hermes-diag faults`. Repeatable; the first that applies answers.",
-        ),
-    ] = None,
+    fault: Faults = None,
     tls: Annotated[bool, typer.Option("--tls", help="Speak TLS, with a certificate made on the spot.")] = False,
-    reply: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|echo", show_default=False, help="What to reply: a JSON script, an SSE transcript, or echo."
-        ),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATTERN",
-            show_default="gpt-*, o[0-9]*, codex-*, chatgpt-*",
-            help="A model there is; any other is answered 404. Repeatable.",
-        ),
-    ] = None,
+    reply: Reply = None,
+    model: Models = None,
     require_key: Annotated[
         bool, typer.Option("--require-key", help="Answer 401 to a request without a bearer key.")
     ] = False,
-    max_body: Annotated[int, typer.Option(min=1, metavar="BYTES", help="Largest request body; beyond it 413.")] = 64
-    * 2**20,
-    control_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the control path; 0 lets the kernel choose.")
-    ] = 0,
-    record: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            show_default=False,
-            help="With --upstream: write the streams that come back, as a transcript for --reply.",
-        ),
-    ] = None,
-    upstream: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            show_default=False,
-            help="With --record: the base URL of a real provider to which requests are passed on.",
-        ),
-    ] = None,
+    max_body: MaxBody = "64M",
+    control_port: ControlPort = 0,
+    record: Record = None,
+    upstream: Upstream = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line and nothing else.")] = False,
-) -> None:
+) -> int:
     """Serve the local stand-in for openai-codex until Ctrl-C: any client can be pointed at it.
 
     Prints the base URL, the lines to copy, a minimal configuration for Hermes, then one line for each
     thing that happens on a connection; Ctrl-C prints the tally. No header, key, body or prompt is shown.
     """
     from hermes_diag.cli import serving
+    from hermes_diag.core import units
 
-    code = serving.run(
+    return serving.run(
         serving.Options(
             port=port,
             host=host,
@@ -84,11 +94,10 @@ def command(
             reply=reply,
             models=tuple(model) if model else None,
             require_key=require_key,
-            max_body=max_body,
+            max_body=units.size_of("--max-body", max_body),
             control_port=control_port,
             record=record,
             upstream=upstream,
             json=json,
         )
     )
-    raise typer.Exit(code)

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_diag.core.errors import INTERRUPTED, OK, CannotMeasure, UsageError
 from hermes_diag.core.evidence import Happened
+from hermes_diag.core.interrupts import Interrupts
 from hermes_diag.core.pipes import printed
 from hermes_diag.provider import control, replies, routes, script
 from hermes_diag.provider.blocking import ca_file
 from hermes_diag.provider.server import Provider
-from hermes_diag.reporters import traffic
+from hermes_diag.reporters import envelope, traffic
 
 if TYPE_CHECKING:
     from hermes_diag.provider.upstream import Upstream
@@ -94,8 +95,10 @@ async def _serve(provider: Provider, options: Options, upstream: Upstream | None
         number = await told
         await provider.stop()
         counts = provider.tally()
-        _print(json.dumps({"event": "tally", **counts}) if options.json else "\n" + traffic.tally(counts))
-        return INTERRUPTED if number == signal.SIGINT else OK
+        code = INTERRUPTED if number == signal.SIGINT else OK
+        document = {**envelope.catalogue("serve"), "exit_code": code, "event": "tally", **counts}
+        _print(json.dumps(document) if options.json else "\n" + traffic.tally(counts))
+        return code
 
 
 async def _start(provider: Provider, host: str) -> None:
@@ -115,14 +118,8 @@ def _signals() -> Iterator[asyncio.Future[int]]:
     """The number of the signal that ends the server, once it has come."""
     loop = asyncio.get_running_loop()
     told: asyncio.Future[int] = loop.create_future()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
-        loop.add_signal_handler(number, _resolve, told, number)
-    try:
+    with Interrupts(lambda number: loop.call_soon_threadsafe(_resolve, told, number)):
         yield told
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 @contextlib.contextmanager

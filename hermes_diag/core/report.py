@@ -1,13 +1,42 @@
-"""What was concluded of a run, an audit or a check. Frozen; the reporters print it."""
+"""What was concluded: findings, rows, and the report of each kind of run. Frozen; the reporters print it.
+
+Every report has the same base (`Report`): a status, a verdict in one sentence, the stack under test, rows
+and findings. What only one kind of run has stands in its subclass.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from enum import StrEnum
 
+from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
 from hermes_diag.core.evidence import Evidence, Outcome
 from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.worker.contract import Hello
+
+
+class Status(StrEnum):
+    """The verdict of a run, in every command. A tool that could not look never says clean."""
+
+    CLEAN = "clean"  # nothing wrong, or as expected
+    FAILING = "failing"  # a problem was found
+    COULD_NOT_TELL = "could not tell"
+
+    @property
+    def exit_code(self) -> int:
+        return {Status.CLEAN: OK, Status.FAILING: PROBLEM}.get(self, COULD_NOT_MEASURE)
+
+
+class RowStatus(StrEnum):
+    """What became of one thing that was looked at."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not applicable"
+    COULD_NOT_TELL = "could not tell"
+    ALLOWED = "allowed"  # failed, and the settings allow it until a day
+    KNOWN = "known"  # failed or could not be told, as in the baseline
 
 
 @dataclass(frozen=True)
@@ -21,6 +50,23 @@ class Finding:
     turns: tuple[str, ...]
     remedy: str
     reference: str
+    where: str = ""  # the cell, promise or number that it is about
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that was looked at: a promise, a cell, a limit, a scenario."""
+
+    kind: str  # "promise", "workload", "limit", "cell", "scenario", ...
+    name: str  # the promise's code, the workload (with its fault behind it), the limit's name
+    code: str  # what an allowance may name; "" where there is nothing to allow
+    what: str  # what is asked for
+    status: RowStatus
+    seen: str
+    remedy: str = ""  # why it matters, or what to do
+    reference: str = ""
+    numbers: dict[str, float] = field(default_factory=dict)
+    note: str = ""  # why it does not fail, or how it differs from the baseline
 
 
 @dataclass(frozen=True)
@@ -75,62 +121,16 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class ScenarioResult:
-    """One scenario judged: its status, and what was seen of the bad and of the good client ("": nothing)."""
+class Scenario:
+    """One scenario judged: what was seen of the bad and of the good client ("": nothing)."""
 
     name: str
     summary: str
     reference: str
-    status: str
+    status: Status
+    result: str  # in words
     bad: str
     good: str
-
-
-@dataclass(frozen=True)
-class AuditRow:
-    """One promise of a factory. Status: held, broken, not applicable or could not tell."""
-
-    code: str
-    promise: str
-    status: str
-    seen: str
-    why: str
-    reference: str
-
-
-@dataclass(frozen=True)
-class AuditReport:
-    """An audit, judged. Without rows it could not be made; `frames` say where it stood then."""
-
-    spec: str
-    subject: dict[str, Any]  # kind, class of client, async
-    stack: Hello | None
-    rows: tuple[AuditRow, ...]
-    verdict: str
-    exit_code: int
-    frames: tuple[str, ...] = ()
-
-
-#: Statuses of what a check looked at; an allowance covers what is allowed, a baseline has what is known.
-PASSED, FAILED, NOT_APPLICABLE, UNKNOWN, ALLOWED, KNOWN = (
-    "passed", "failed", "not applicable", "could not tell", "allowed", "known",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class CheckRow:
-    """One thing that `check` looked at, with one of the six statuses."""
-
-    kind: str  # "promise", "workload" or "limit"
-    name: str  # the promise's code, the workload (with its fault behind it), the limit's name
-    code: str  # what an allowance may name; "" where there is nothing to allow
-    what: str  # what is asked for
-    status: str
-    seen: str
-    remedy: str  # why it matters, or what to do
-    reference: str
-    numbers: dict[str, float] = field(default_factory=dict)
-    note: str = ""  # why it does not fail, or how it differs from the baseline
 
 
 @dataclass(frozen=True)
@@ -141,29 +141,67 @@ class Place:
     line: int | None
 
 
-@dataclass(frozen=True)
-class CheckReport:
-    """A check, judged. `settings` are (name, value, source) of what is not default."""
-
-    spec: str
-    defined: Place | None
-    stack: Hello | None
-    rows: tuple[CheckRow, ...]
-    settings: tuple[tuple[str, str, str], ...]
-    better: tuple[str, ...]  # what the baseline has and this run has not
-    notes: tuple[str, ...]
-    verdict: str
-    exit_code: int
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
-    """A whole run, judged; what the reporters print."""
+    """What every run ends with. `subject` is what was put to the test, as the user named it."""
+
+    command: str
+    subject: str
+    status: Status
+    verdict: str
+    stack: Hello | None
+    rows: tuple[Row, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        return INTERRUPTED if self.interrupted else self.status.exit_code
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport(Report):
+    """Of `repro`, `replay`, `hermes` and `live`: a matrix of cells."""
 
     plan: Plan
-    stack: Hello | None
     cells: tuple[CellReport, ...]
     claims: tuple[Claim, ...]
-    verdict: str
-    exit_code: int
     evidence: tuple[Evidence, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditReport(Report):
+    """Without rows the audit could not be made; `frames` say where it stood then."""
+
+    kind: str = ""  # factory, pool, instance or strategy
+    client: str = ""  # the class of its clients
+    is_async: bool = False
+    frames: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckReport(Report):
+    """`settings` are (name, value, source) of what is not default."""
+
+    defined: Place | None
+    settings: tuple[tuple[str, str, str], ...] = ()
+    better: tuple[str, ...] = ()  # what the baseline has and this run has not
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenariosReport(Report):
+    """Of `scenarios`."""
+
+    scenarios: tuple[Scenario, ...]
+
+
+def named(rows: Iterable[Row], status: RowStatus) -> list[str]:
+    """Rows of a status as a sentence names them: the promise or limit, or `code in workload`; each once."""
+    return list(
+        dict.fromkeys(
+            f"{row.code} in {row.name}" if row.kind == "workload" and row.code else row.name
+            for row in rows
+            if row.status == status
+        )
+    )

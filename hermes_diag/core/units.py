@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.text import quoted
+
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 
@@ -20,6 +23,34 @@ def seconds(text: str) -> float:
     if unit and unit not in SECONDS:
         raise ValueError(text)
     return number * SECONDS[unit or "s"]
+
+
+def time(option: str, text: str, least: float, most: float) -> float:
+    """Seconds of a time that a user wrote. Raises UsageError with the option's name."""
+    try:
+        found = seconds(text)
+    except ValueError:
+        found = -1.0
+    if not least <= found <= most:
+        raise UsageError(
+            f"{option}: {quoted(text)} is no time from {duration(least)} to {duration(most)}",
+            "write it as 500ms, 2s, 10m, 1h or 7d",
+        )
+    return found
+
+
+def size_of(option: str, text: str, most: int = 2**40) -> int:
+    """Bytes of a size that a user wrote, such as `512`, `64K` or `1.5G`. Raises UsageError with the option's name."""
+    try:
+        number, unit = split(text.strip())
+        found = int(number * BYTES[unit.upper()])
+    except (ValueError, KeyError, OverflowError):
+        found = 0
+    if not 1 <= found <= most:
+        raise UsageError(
+            f"{option}: {quoted(text)} is no size from 1 byte to {size(most)}", "write it as 512, 64K, 32M or 1G"
+        )
+    return found
 
 
 def duration(seconds_: float) -> str:

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
-from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.matrix import POOL_TIMEOUT, STRATEGIES, TIMEOUT
 from hermes_diag.core.plan import AUDIT, FACTORY, Cell, PayloadInfo, Plan
-from hermes_diag.core.report import AuditReport, AuditRow
+from hermes_diag.core.report import AuditReport, Finding, Row, RowStatus, Status, named
 from hermes_diag.judge import promises
-from hermes_diag.judge.promises import BROKEN, UNKNOWN, Audited
+from hermes_diag.judge.baseline import spec_of
+from hermes_diag.judge.promises import Audited
 
 #: Settings of the three processes of an audit; each names a part of worker/audit.py.
 PARTS: Mapping[str, Mapping[str, str]] = {
@@ -46,17 +46,40 @@ def _cell(part: str, settings: Mapping[str, str], spec: str) -> Cell:
     )
 
 
-def judge(plan_: Plan, evidence: Sequence[Evidence]) -> AuditReport:
+def judge(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False) -> AuditReport:
     """Every promise with its verdict. A contract that came to no end gives no rows."""
-    spec = dict(plan_.cells[0].settings).get(FACTORY, plan_.cells[0].strategy)
+    spec = spec_of(plan_.cells[0])
     parts = {dict(one.cell.settings)[AUDIT]: one for one in evidence}
     contract = parts["contract"]
-    stack = contract.stack
-    if contract.outcome.how != "done":
-        verdict = f"could not audit {spec}: {contract.outcome.detail}"
-        return AuditReport(spec, {}, stack, (), verdict, COULD_NOT_MEASURE, contract.outcome.frames)
-    rows = tuple(_row(module, audited(parts)) for module in promises.modules())
-    return AuditReport(spec, contract.facts["subject"], stack, rows, *_verdict(spec, rows, contract))
+    rows: tuple[Row, ...] = ()
+    if contract.outcome.how == "done":
+        seen = audited(parts)
+        rows = tuple(_row(module, seen) for module in promises.modules())
+    subject = contract.facts.get("subject", {}) if rows else {}
+    verdict, status = _verdict(spec, rows, contract)
+    return AuditReport(
+        command=AUDIT,
+        subject=spec,
+        status=status,
+        verdict=verdict,
+        stack=contract.stack,
+        rows=rows,
+        findings=findings(rows),
+        interrupted=interrupted,
+        kind=subject.get("kind", ""),
+        client=subject.get("client", ""),
+        is_async=subject.get("async", False),
+        frames=() if rows else contract.outcome.frames,
+    )
+
+
+def findings(rows: Sequence[Row]) -> tuple[Finding, ...]:
+    """Rows that failed, in the shape that every command's findings have."""
+    return tuple(
+        Finding(row.code or row.name, "problem", row.seen, row.numbers, (), row.remedy, row.reference, row.name)
+        for row in rows
+        if row.status == RowStatus.FAILED
+    )
 
 
 def audited(parts: Mapping[str, Evidence]) -> Audited:
@@ -84,18 +107,21 @@ def _turn(evidence: Evidence) -> tuple[str, ...] | None:
     return tuple(evidence.facts["turn"]) if "turn" in evidence.facts else None
 
 
-def _row(module: ModuleType, seen: Audited) -> AuditRow:
-    verdict = promises.check(module, seen)
-    return AuditRow(module.CODE, module.PROMISE, verdict.status, verdict.seen, module.WHY, module.REFERENCE)
+def _row(module: ModuleType, seen: Audited) -> Row:
+    found = promises.check(module, seen)
+    return Row(
+        "promise", module.CODE, module.CODE, module.PROMISE, found.status, found.seen, module.WHY, module.REFERENCE
+    )
 
 
-def _verdict(spec: str, rows: Sequence[AuditRow], contract: Evidence) -> tuple[str, int]:
-    broken = [row.code for row in rows if row.status == BROKEN]
-    untold = [row.code for row in rows if row.status == UNKNOWN]
+def _verdict(spec: str, rows: Sequence[Row], contract: Evidence) -> tuple[str, Status]:
+    if not rows:
+        return f"could not audit {spec}: {contract.outcome.detail}", Status.COULD_NOT_TELL
+    failed, untold = named(rows, RowStatus.FAILED), named(rows, RowStatus.COULD_NOT_TELL)
     if contract.facts["first_turn"]:
-        return f"{spec}: its first turn failed: {' <- '.join(contract.facts['first_turn'])}", PROBLEM
-    if broken:
-        return f"{spec} breaks {len(broken)} of {len(rows)} promises: {', '.join(broken)}", PROBLEM
+        return f"{spec}: its first turn failed: {' <- '.join(contract.facts['first_turn'])}", Status.FAILING
+    if failed:
+        return f"{spec} breaks {len(failed)} of {len(rows)} promises: {', '.join(failed)}", Status.FAILING
     if untold:
-        return f"{spec}: could not tell {', '.join(untold)}", COULD_NOT_MEASURE
-    return f"{spec} breaks no promise", OK
+        return f"{spec}: could not tell {', '.join(untold)}", Status.COULD_NOT_TELL
+    return f"{spec} breaks no promise", Status.CLEAN

@@ -9,7 +9,7 @@ from typing import Any
 
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, Cell
-from hermes_diag.core.report import ALLOWED, FAILED, KNOWN, UNKNOWN, CheckRow
+from hermes_diag.core.report import Row, RowStatus
 
 #: Of a finding's numbers those that say how bad it is.
 _BAD = ("attempts", "last", "value")
@@ -22,7 +22,7 @@ _RACY = ("threads-grow", "descriptors-grow")
 class Compared:
     """Rows with their status after the comparison."""
 
-    rows: tuple[CheckRow, ...]
+    rows: tuple[Row, ...]
     better: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -39,24 +39,26 @@ class Baseline:
         wanted = set(map(_conditions, cells))
         return [one for one in self.evidence if _conditions(one.cell) in wanted]
 
-    def compare(self, now: Sequence[CheckRow], before: Sequence[CheckRow], cells: Sequence[Cell]) -> Compared:
+    def compare(self, now: Sequence[Row], before: Sequence[Row], cells: Sequence[Cell]) -> Compared:
         """Rows of this run against those of the comparable part of the baseline."""
-        measured = {_place(row) for row in before if row.status != UNKNOWN}
+        measured = {_place(row) for row in before if row.status != RowStatus.COULD_NOT_TELL}
         untold = {_place(row) for row in before} - measured
-        failed = {_key(row): row for row in before if row.status == FAILED}
+        failed = {_key(row): row for row in before if row.status == RowStatus.FAILED}
         sized = self._same_sizes(cells)
-        told_now = any(row.status != UNKNOWN for row in now)  # a run that told nothing is no comparison
+        told_now = any(
+            row.status != RowStatus.COULD_NOT_TELL for row in now
+        )  # a run that told nothing is no comparison
 
-        def compared(row: CheckRow) -> CheckRow:
-            if row.status == FAILED:
+        def compared(row: Row) -> Row:
+            if row.status == RowStatus.FAILED:
                 return _against(row, measured, failed, sized)
-            if row.status == UNKNOWN and told_now and _place(row) in untold:
-                return replace(row, status=KNOWN, note="known: the baseline could not tell it either")
+            if row.status == RowStatus.COULD_NOT_TELL and told_now and _place(row) in untold:
+                return replace(row, status=RowStatus.KNOWN, note="known: the baseline could not tell either")
             return row
 
         rows = tuple(map(compared, now))
-        still = {_key(row) for row in now if row.status in (FAILED, ALLOWED)}
-        told = {_place(row) for row in now if row.status != UNKNOWN}
+        still = {_key(row) for row in now if row.status in (RowStatus.FAILED, RowStatus.ALLOWED)}
+        told = {_place(row) for row in now if row.status != RowStatus.COULD_NOT_TELL}
         better = tuple(_words(row) for key, row in failed.items() if key not in still and _place(row) in told)
         return Compared(rows, better, tuple(self._notes(now, measured, cells)))
 
@@ -65,7 +67,7 @@ class Baseline:
         ours = [(sizes.get(_conditions(cell)), (cell.sessions, cell.turns)) for cell in cells]
         return all(theirs is None or theirs == own for theirs, own in ours)
 
-    def _notes(self, now: Sequence[CheckRow], measured: set[Any], cells: Sequence[Cell]) -> Iterable[str]:
+    def _notes(self, now: Sequence[Row], measured: set[Any], cells: Sequence[Cell]) -> Iterable[str]:
         missing = list(dict.fromkeys(row.name for row in now if _place(row) not in measured))
         specs = {_same(spec_of(one.cell)) for one in self.evidence if one.cell.workload not in (FRESH, MEASURE)}
         if _same(spec_of(cells[0])) not in specs:
@@ -99,26 +101,26 @@ def spec_of(cell: Cell) -> str:
     return dict(cell.settings).get(FACTORY, cell.strategy)
 
 
-def _place(row: CheckRow) -> tuple[str, str]:
+def _place(row: Row) -> tuple[str, str]:
     return row.kind, row.name
 
 
-def _key(row: CheckRow) -> tuple[str, str, str]:
+def _key(row: Row) -> tuple[str, str, str]:
     return row.kind, row.name, row.code
 
 
-def _words(row: CheckRow) -> str:
+def _words(row: Row) -> str:
     return f"{row.code} in {row.name}" if row.kind == "workload" else row.name
 
 
-def _against(row: CheckRow, measured: set[Any], failed: dict[Any, CheckRow], sized: bool) -> CheckRow:
+def _against(row: Row, measured: set[Any], failed: dict[Any, Row], sized: bool) -> Row:
     if _place(row) not in measured:
-        return replace(row, note="not to be compared: the baseline has no result")
+        return replace(row, note="cannot be compared: the baseline has no result for it")
     before = failed.get(_key(row))
     if before is None:
-        return replace(row, note="new: the baseline has it not")
+        return replace(row, note="new: it is not in the baseline")
     for name in _BAD if sized else ():
         then, now = before.numbers.get(name, 0), row.numbers.get(name, 0)
         if now > (max(then * 1.25, then + 2) if row.code in _RACY else then):
             return replace(row, note=f"worse than the baseline: {name} {then:g}, now {now:g}")
-    return replace(row, status=KNOWN, note="known: the baseline has it too")
+    return replace(row, status=RowStatus.KNOWN, note="known: it is in the baseline too")

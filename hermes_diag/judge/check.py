@@ -6,34 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from hermes_diag.core import matrix
-from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import AUDIT, Cell, PayloadInfo, Plan
-from hermes_diag.core.report import (
-    ALLOWED,
-    FAILED,
-    KNOWN,
-    NOT_APPLICABLE,
-    PASSED,
-    UNKNOWN,
-    CellReport,
-    CheckReport,
-    CheckRow,
-    Finding,
-    Place,
-)
+from hermes_diag.core.report import CellReport, CheckReport, Finding, Place, Row, RowStatus, Status, named
 from hermes_diag.core.sockets import ESTABLISHED
-from hermes_diag.judge import audit, promises
+from hermes_diag.judge import audit
 from hermes_diag.judge.baseline import Baseline, spec_of
 from hermes_diag.judge.settings import LIMITS, Allowance, Settings
 from hermes_diag.judge.verdicts import cell as judge_cell
 
-_OF_PROMISES = {
-    promises.HELD: PASSED,
-    promises.BROKEN: FAILED,
-    promises.NOT_APPLICABLE: NOT_APPLICABLE,
-    promises.UNKNOWN: UNKNOWN,
-}
 #: Sessions and turns: few, but with half as many idle gaps again as it takes to tell growth from presence,
 #: and two streams at a time, so that the end of one can break the other.
 SIZES = {"steady": (2, 6), "interrupted": (1, 6), "overlapping": (2, 6)}
@@ -82,27 +63,30 @@ def judge(
         before = rows(baseline.comparable(plan_.cells), settings.limits)
         compared = baseline.compare(found, before, plan_.cells)
         found, better, notes = compared.rows, compared.better, (*notes, *compared.notes)
-    verdict, exit_code = _verdict(settings.factory, found)
+    verdict, status = _verdict(settings.factory, found)
     if trouble:
-        verdict, exit_code = f"could not measure {settings.factory}: {trouble}", COULD_NOT_MEASURE
+        verdict, status = f"could not measure {settings.factory}: {trouble}", Status.COULD_NOT_TELL
     if interrupted:
-        verdict, exit_code = f"interrupted: {verdict}", INTERRUPTED
+        verdict = f"interrupted: {verdict}"
     return CheckReport(
-        spec=settings.factory,
-        defined=_defined(settings.factory, evidence),
+        command="check",
+        subject=settings.factory,
+        status=status,
+        verdict=verdict,
         stack=next((one.stack for one in evidence if one.stack), None),
         rows=found,
+        findings=audit.findings(found),
+        interrupted=interrupted,
+        defined=_defined(settings.factory, evidence),
         settings=tuple(settings.sources()),
         better=better,
         notes=notes,
-        verdict=verdict,
-        exit_code=exit_code,
     )
 
 
-def again(plan_: Plan, evidence: Sequence[Evidence]) -> CheckReport:
+def again(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False) -> CheckReport:
     """The check of a capture: without its limits and allowances, which are not in it."""
-    return judge(plan_, evidence, Settings(factory=spec_of(plan_.cells[0])))
+    return judge(plan_, evidence, Settings(factory=spec_of(plan_.cells[0])), interrupted=interrupted)
 
 
 def _defined(spec: str, evidence: Sequence[Evidence]) -> Place | None:
@@ -117,7 +101,7 @@ def _defined(spec: str, evidence: Sequence[Evidence]) -> Place | None:
 # --- rows --------------------------------------------------------------------------------------------
 
 
-def rows(evidence: Sequence[Evidence], limits: Mapping[str, int]) -> tuple[CheckRow, ...]:
+def rows(evidence: Sequence[Evidence], limits: Mapping[str, int]) -> tuple[Row, ...]:
     """A row for each promise, for each workload or each problem found in it, and for each limit."""
     parts = [one for one in evidence if one.cell.workload == AUDIT]
     loads = [one for one in evidence if one.cell.workload != AUDIT]
@@ -125,36 +109,38 @@ def rows(evidence: Sequence[Evidence], limits: Mapping[str, int]) -> tuple[Check
     return (*audited, *(row for one in loads for row in _workload(one)), *_limits(loads, limits))
 
 
-def _promises(parts: Sequence[Evidence]) -> Iterable[CheckRow]:
+def _promises(parts: Sequence[Evidence]) -> Iterable[Row]:
     report = audit.judge(Plan(tuple(one.cell for one in parts), PayloadInfo("", "", "", 0)), parts)
     if not report.rows:
-        yield CheckRow("promise", AUDIT, "", "the factory can be audited", UNKNOWN, report.verdict, "", "")
+        what = "the factory can be audited"
+        yield Row("promise", AUDIT, "", what, RowStatus.COULD_NOT_TELL, report.verdict)
     contract = next(one for one in parts if dict(one.cell.settings)[AUDIT] == "contract")
     if report.rows and (chain := contract.facts["first_turn"]):
         seen = f"it raised {' <- '.join(chain)}"
-        yield CheckRow("promise", "first-turn", "", "a first turn is answered", FAILED, seen, "", "")
-    for row in report.rows:
-        status = _OF_PROMISES[row.status]
-        yield CheckRow("promise", row.code, row.code, row.promise, status, row.seen, row.why, row.reference)
+        yield Row("promise", "first-turn", "", "a first turn is answered", RowStatus.FAILED, seen)
+    yield from report.rows
 
 
-def _workload(evidence: Evidence) -> Iterable[CheckRow]:
+def _workload(evidence: Evidence) -> Iterable[Row]:
     name, what = workload(evidence.cell), LEAVES_NOTHING if evidence.cell.fault else ENDS_WELL
+
+    def row(status: RowStatus, seen: str) -> Row:
+        return Row("workload", name, "", what, status, seen)
+
     cell = judge_cell(evidence)
     problems = [one for one in cell.findings if one.severity == "problem"]
     if evidence.cell.fault:
         problems = [one for one in problems if one.code not in (_EXCUSED, _ENDLESS)]
     for one in problems:
-        yield CheckRow(
-            "workload", name, one.code, what, FAILED, _seen(cell, one), one.remedy, one.reference, one.numbers
-        )
+        failed = row(RowStatus.FAILED, _seen(cell, one))
+        yield replace(failed, code=one.code, remedy=one.remedy, reference=one.reference, numbers=one.numbers)
     if evidence.cell.fault and evidence.outcome.how == "hung":
         seen = f"{evidence.outcome.detail}: under this fault it may be the provider that comes to no end"
-        yield CheckRow("workload", name, "", what, UNKNOWN, seen, "", "")
+        yield row(RowStatus.COULD_NOT_TELL, seen)
     elif cell.word in ("no result", "too short"):
-        yield CheckRow("workload", name, "", what, UNKNOWN, cell.missing or "too few idle gaps to tell growth", "", "")
+        yield row(RowStatus.COULD_NOT_TELL, cell.missing or "too few idle gaps to tell growth")
     elif not problems:
-        yield CheckRow("workload", name, "", what, PASSED, _counts(cell), "", "")
+        yield row(RowStatus.PASSED, _counts(cell))
 
 
 def workload(cell: Cell) -> str:
@@ -173,18 +159,20 @@ def _counts(cell: CellReport) -> str:
     return f"{well}{' (the fault ended the others)' if failed else ''}, CLOSE_WAIT {cell.close_wait_left} at the end"
 
 
-def _limits(loads: Sequence[Evidence], limits: Mapping[str, int]) -> Iterable[CheckRow]:
+def _limits(loads: Sequence[Evidence], limits: Mapping[str, int]) -> Iterable[Row]:
     for name, most in limits.items():
         values = {workload(one.cell): _value(name, one) for one in loads}
         known = {cell: value for cell, value in values.items() if value is not None}
         what = f"{LIMITS[name]}: at most {most}"
         if not known:
-            yield CheckRow("limit", name, "", what, UNKNOWN, "no look was taken at a workload", "", "")
+            yield Row("limit", name, "", what, RowStatus.COULD_NOT_TELL, "no snapshot was taken of a workload")
             continue
         worst = max(known, key=lambda cell: known[cell])
-        status = FAILED if known[worst] > most else UNKNOWN if len(known) < len(values) else PASSED
+        status = RowStatus.COULD_NOT_TELL if len(known) < len(values) else RowStatus.PASSED
+        if known[worst] > most:
+            status = RowStatus.FAILED
         seen = f"{known[worst]} in {worst}"
-        yield CheckRow("limit", name, "", what, status, seen, "", "", {"value": known[worst]})
+        yield Row("limit", name, "", what, status, seen, numbers={"value": known[worst]})
 
 
 def _value(limit: str, evidence: Evidence) -> int | None:
@@ -202,35 +190,33 @@ def _value(limit: str, evidence: Evidence) -> int | None:
 # --- the verdict -------------------------------------------------------------------------------------
 
 
-def _allowed(row: CheckRow, allow: Sequence[Allowance]) -> CheckRow:
+def _allowed(row: Row, allow: Sequence[Allowance]) -> Row:
     for one in allow:
-        if row.status == FAILED and row.code == one.finding:
-            return replace(row, status=ALLOWED, note=f"allowed until {one.expires}: {one.reason}")
+        if row.status == RowStatus.FAILED and row.code == one.finding:
+            return replace(row, status=RowStatus.ALLOWED, note=f"allowed until {one.expires}: {one.reason}")
     return row
 
 
-def _unused(found: Sequence[CheckRow], allow: Sequence[Allowance]) -> Iterable[str]:
-    met = {row.code for row in found if row.status == ALLOWED}
+def _unused(found: Sequence[Row], allow: Sequence[Allowance]) -> Iterable[str]:
+    met = {row.code for row in found if row.status == RowStatus.ALLOWED}
     for one in allow:
         if one.finding not in met:
-            yield f"the allowance of {one.finding} met nothing: it can go"
+            yield f"the allowance of {one.finding} is not needed any more: nothing failed on it; remove it"
 
 
-def _verdict(spec: str, found: Sequence[CheckRow]) -> tuple[str, int]:
+def _verdict(spec: str, found: Sequence[Row]) -> tuple[str, Status]:
     """What failed is proof, whatever else could not be told."""
-    failed, untold = _names(found, FAILED), _names(found, UNKNOWN)
+    failed, untold = named(found, RowStatus.FAILED), named(found, RowStatus.COULD_NOT_TELL)
     unknown = f"could not tell {', '.join(untold)}" if untold else ""
     if failed:
         number = "1 problem" if len(failed) == 1 else f"{len(failed)} problems"
-        return "; ".join(filter(None, (f"{spec}: {number}: {', '.join(failed)}", unknown))), PROBLEM
+        return "; ".join(filter(None, (f"{spec}: {number}: {', '.join(failed)}", unknown))), Status.FAILING
     if untold:
-        first = next(row for row in found if row.status == UNKNOWN)
-        return f"{spec}: {unknown}: {first.seen}", COULD_NOT_MEASURE
+        first = next(row for row in found if row.status == RowStatus.COULD_NOT_TELL)
+        return f"{spec}: {unknown}: {first.seen}", Status.COULD_NOT_TELL
     tried = {kind: len({row.name for row in found if row.kind == kind}) for kind in ("promise", "workload")}
-    spared = [f"{len(names)} {status}" for status in (ALLOWED, KNOWN) if (names := _names(found, status))]
+    spared = [
+        f"{len(names)} {status}" for status in (RowStatus.ALLOWED, RowStatus.KNOWN) if (names := named(found, status))
+    ]
     counts = [f"{tried['promise']} promises", f"{tried['workload']} workloads", *spared]
-    return f"{spec}: {'no more problems' if spared else 'no problem'}: {', '.join(counts)}", OK
-
-
-def _names(found: Sequence[CheckRow], status: str) -> list[str]:
-    return list(dict.fromkeys(row.code or row.name for row in found if row.status == status))
+    return f"{spec}: {'no more problems' if spared else 'no problem'}: {', '.join(counts)}", Status.CLEAN

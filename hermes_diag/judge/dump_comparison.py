@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hermes_diag.core.plan import MEASURE, PayloadInfo, Then
-from hermes_diag.core.report import CellReport, Report
+from hermes_diag.core.report import CellReport, RunReport
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Beside:
     other: tuple[str, ...]
 
 
-def of(report: Report) -> tuple[Beside, ...]:
+def of(report: RunReport) -> tuple[Beside, ...]:
     """One for each payload of the plan that is a dump."""
     return tuple(_beside(report, info, info.then) for info in report.plan.payloads if info.then is not None)
 
 
-def _beside(report: Report, info: PayloadInfo, then: Then) -> Beside:
+def _beside(report: RunReport, info: PayloadInfo, then: Then) -> Beside:
     groups: dict[str, list[str]] = {"same": [], "ok": [], "other": []}
     for one, seen in zip(report.cells, report.evidence, strict=True):
         if one.cell.workload == MEASURE or one.missing or one.cell.payload not in ("", info.source):

@@ -6,13 +6,10 @@ is wrong is one line that names the place: a flag, a variable, or file, line and
 
 from __future__ import annotations
 
-import codecs
 import datetime
 import difflib
-import json
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -22,7 +19,6 @@ from hermes_diag.core.matrix import WORKLOADS
 from hermes_diag.core.text import did_you_mean, one_line
 from hermes_diag.judge import promises, rules
 
-TABLE = "hermes-diag"  # in [tool]
 DEFAULT_FACTORY = "fixed"
 
 #: Limits that may be set; without one there is none, since a healthy idle pool holds CLOSE_WAIT sockets too.
@@ -41,8 +37,6 @@ FLAGS: Mapping[str, str] = {
     "allow": "--allow",
     **{limit: f"--limit {limit}" for limit in LIMITS},
 }
-#: How often a document is read again to find a line in it, so that a large one does not take minutes.
-_TRIES = 500
 _OF_ALLOWANCE = ("finding", "reason", "expires")
 
 
@@ -102,7 +96,7 @@ def flags(given: Mapping[str, Any], limits: Iterable[str] = ()) -> Layer:
     for text in limits:
         name, equals, number = text.partition("=")
         if name not in LIMITS:
-            raise UsageError(f"--limit {text}: no such limit{_near(name, LIMITS)}")
+            raise UsageError(f"--limit {text}: no such limit; {did_you_mean(name, LIMITS)}")
         if not equals:
             raise UsageError(f"--limit {text}: write NAME=N, like --limit {name}=0")
         values[name] = _number(number)
@@ -159,117 +153,6 @@ def _allowance(text: str) -> dict[str, str]:
     }
 
 
-def document(data: bytes, name: str) -> Layer | None:
-    """The table of a pyproject.toml that is shown as `name`, None when it has none. Raises UsageError."""
-    if data.startswith(codecs.BOM_UTF8):
-        raise UsageError(f"{name}:1: not TOML: begins with a byte order mark; save it as UTF-8 without one")
-    try:
-        text = data.decode()
-        whole = tomllib.loads(text)
-    except UnicodeDecodeError as exc:
-        line = data.count(b"\n", 0, exc.start) + 1
-        raise UsageError(f"{name}:{line}: not UTF-8") from None
-    except tomllib.TOMLDecodeError as exc:
-        raise UsageError(_not_toml(name, text, str(exc))) from None
-    except RecursionError:
-        raise UsageError(f"{name}: nested too deeply to be read") from None
-    except ValueError as exc:  # of Python itself: a number of thousands of digits
-        raise UsageError(f"{name}: cannot be read: {exc}") from None
-
-    def where(path: tuple[str | int, ...]) -> str:
-        return f"{name}:{line_of(text, ('tool', TABLE, *path))}: {_dotted(('tool', TABLE, *path))}"
-
-    tool = whole.get("tool", {})
-    if not isinstance(tool, dict):
-        raise UsageError(f"{name}:{line_of(text, ('tool',))}: tool: a table, not {_kind(tool)}")
-    if (near := TABLE.replace("-", "_")) in tool:
-        raise UsageError(f"{name}:{line_of(text, ('tool', near))}: tool.{near}: unknown table; did you mean {TABLE}?")
-    if TABLE not in tool:
-        return None
-    table = tool[TABLE]
-    layer = Layer(name, table, where, os.path.dirname(name))
-    if not isinstance(table, dict):
-        layer.wrong((), f"a table, not {_kind(table)}")
-    for key in table:
-        if key not in FLAGS:
-            layer.wrong((key,), f"unknown key{_near(key, FLAGS)}")
-    return layer
-
-
-def _not_toml(name: str, text: str, said: str) -> str:
-    match = re.search(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", said, re.DOTALL)
-    line = match[2] if match and match[2] else str(len(text.splitlines()) or 1)
-    return f"{name}:{line}: not TOML: {(match[1] if match else said).splitlines()[0]}"
-
-
-def _dotted(path: Iterable[str | int]) -> str:
-    """Keys that TOML would have in quotes are, with what cannot be printed escaped."""
-    parts = [part if isinstance(part, int) or re.fullmatch(r"[\w-]+", part) else json.dumps(part) for part in path]
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
-
-
-def line_of(text: str, path: Sequence[str | int]) -> int:
-    """The line of a TOML document on which the value at `path` stands: tomllib does not say.
-
-    Of the lines that name the last key of the path it is the first with which, up to the end of its
-    statement, the document has that value: so no comment, string or other table is mistaken for it. Of an array of
-    many lines it is the one with which it has that element.
-    """
-    word = str(next(part for part in reversed(path) if isinstance(part, str)))
-    defines = re.compile(rf"(?<![\w-])[\"']?{re.escape(word)}[\"']?\s*[=.\]]")
-    lines = text.splitlines(keepends=True)
-    tries = iter(range(_TRIES))
-    for first, line in enumerate(lines, start=1):
-        if not defines.search(line):
-            continue
-        last = _end(lines, first, path, tries)
-        if last is not None:
-            return _element(lines, first, last, path)
-    return line_of(text, path[:-1]) if len(path) > 1 else 1
-
-
-def _end(lines: list[str], first: int, path: Sequence[str | int], tries: Iterator[int]) -> int | None:
-    """The last line of the statement that line `first` is part of, if the document has a value at `path` up to there.
-
-    None when it has none, or when that takes more `tries` than there are left.
-    """
-    for last in range(first, len(lines) + 1):
-        if last > first and lines[last - 1].rstrip().endswith(","):
-            continue  # an array that goes on
-        if next(tries, None) is None:
-            return None
-        if (has := _has(lines, last, path)) is not None:
-            return last if has else None
-    return None
-
-
-def _element(lines: list[str], first: int, last: int, path: Sequence[str | int]) -> int:
-    """The first line with which an array, closed there, has that element; of what is no array the first."""
-    low, high = first, last
-    while low < high:
-        middle = (low + high) // 2
-        if _has(lines, middle, path, "\n]"):
-            high = middle
-        else:
-            low = middle + 1
-    if low == last and _has(lines, last - 1, path, "\n]") is None:
-        return first  # no array, even when it is closed before its last line
-    return low
-
-
-def _has(lines: list[str], last: int, path: Sequence[str | int], end: str = "") -> bool | None:
-    """Whether a document of the lines up to `last`, and that end, has a value at `path`; None if it is no document."""
-    try:
-        value: Any = tomllib.loads("".join(lines[:last]) + end)
-        for part in path:
-            value = value[part]
-        return True
-    except tomllib.TOMLDecodeError:
-        return None
-    except (KeyError, IndexError, TypeError):
-        return False
-
-
 # --- checks ------------------------------------------------------------------------------------------
 
 
@@ -292,7 +175,7 @@ def resolve(layers: Sequence[Layer], today: datetime.date) -> Settings:
 def _checked(layer: Layer, key: str, raw: Any, today: datetime.date) -> Any:
     if key in LIMITS:
         if isinstance(raw, bool) or not isinstance(raw, int) or raw < 0:
-            layer.wrong((key,), f"a whole number from 0 on, not {_kind(raw)}")
+            layer.wrong((key,), f"a whole number from 0 on, not {kind_of(raw)}")
         return raw
     if key == "allow":
         _want(layer, (key,), raw, list, "a list of tables")
@@ -302,7 +185,7 @@ def _checked(layer: Layer, key: str, raw: Any, today: datetime.date) -> Any:
         for number, one in enumerate(raw):
             _want(layer, (key, number), one, str, "a string")
             if key == "workloads" and one not in WORKLOADS:
-                layer.wrong((key, number), f"no workload {one!r}{_near(one, WORKLOADS)}")
+                layer.wrong((key, number), f"no workload {one!r}; {did_you_mean(one, WORKLOADS)}")
         if key == "workloads" and not raw:
             layer.wrong((key,), f"empty; known: {', '.join(WORKLOADS)}")
         return tuple(dict.fromkeys(raw))
@@ -319,7 +202,7 @@ def _checked_allowance(layer: Layer, number: int, one: Any, today: datetime.date
     _want(layer, at, one, dict, "a table of finding, reason and expires")
     for key in one:
         if key not in _OF_ALLOWANCE:
-            layer.wrong((*at, key), f"unknown key{_near(key, _OF_ALLOWANCE)}")
+            layer.wrong((*at, key), f"unknown key; {did_you_mean(key, _OF_ALLOWANCE)}")
     for key in _OF_ALLOWANCE:
         if key not in one:
             layer.wrong(at, f"{key} is missing: an allowance has {', '.join(_OF_ALLOWANCE)}")
@@ -329,11 +212,12 @@ def _checked_allowance(layer: Layer, number: int, one: Any, today: datetime.date
             layer.wrong((*at, key), "empty")
     known = codes()
     if one["finding"] not in known:
-        layer.wrong((*at, "finding"), f"no finding {one['finding']!r}{_near(one['finding'], known)}")
+        layer.wrong((*at, "finding"), f"no finding {one['finding']!r}; {did_you_mean(one['finding'], known)}")
     expires = _date(layer, (*at, "expires"), one["expires"])
     if expires < today:
         layer.wrong(
-            (*at, "expires"), f"the allowance of {one['finding']} expired on {expires}: mend it, or allow it anew"
+            (*at, "expires"),
+            f"the allowance of {one['finding']} expired on {expires}: fix the cause, or set a later day",
         )
     return Allowance(one["finding"], one_line(one["reason"]), expires)
 
@@ -346,7 +230,7 @@ def _date(layer: Layer, path: tuple[str | int, ...], raw: Any) -> datetime.date:
     try:
         return datetime.date.fromisoformat(raw)
     except (ValueError, TypeError):
-        layer.wrong(path, f"a date like 2027-01-31, not {_kind(raw)}")
+        layer.wrong(path, f"a date like 2027-01-31, not {kind_of(raw)}")
 
 
 def codes() -> tuple[str, ...]:
@@ -356,10 +240,10 @@ def codes() -> tuple[str, ...]:
 
 def _want(layer: Layer, path: tuple[str | int, ...], raw: Any, kind: type, what: str) -> None:
     if not isinstance(raw, kind):
-        layer.wrong(path, f"{what}, not {_kind(raw)}")
+        layer.wrong(path, f"{what}, not {kind_of(raw)}")
 
 
-def _kind(raw: Any) -> str:
+def kind_of(raw: Any) -> str:
     """A value as an error may show it: short text as it is, of the rest the type."""
     if isinstance(raw, str):
         return repr(raw if len(raw) <= 40 else raw[:40] + "...")
@@ -368,7 +252,3 @@ def _kind(raw: Any) -> str:
     if isinstance(raw, (dict, list)):
         return "a table" if isinstance(raw, dict) else "a list"
     return f"a {type(raw).__name__}"
-
-
-def _near(word: str, known: Iterable[str]) -> str:
-    return f"; {did_you_mean(word, known)}"

@@ -1,26 +1,79 @@
-"""Evidence of a plan's cells to a Report: words, findings, claims, verdict, exit code. Pure."""
+"""Evidence of a matrix of cells to a RunReport: words, findings, claims, verdict. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from hermes_diag.core import matrix
-from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM
 from hermes_diag.core.evidence import Evidence, Sample
 from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, Plan
-from hermes_diag.core.report import CellReport, Finding, Left, Report
+from hermes_diag.core.report import CellReport, Finding, Left, Row, RowStatus, RunReport, Status
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.judge import causes, claims, rules
+from hermes_diag.judge.baseline import spec_of
 from hermes_diag.worker.contract import HERMES
 
 
-def report(plan_: Plan, evidence: Sequence[Evidence]) -> Report:
+def report(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False) -> RunReport:
     """Judge a run. Half the evidence gives no verdict: such a run could not be measured."""
     cells = tuple(map(cell, evidence))
     stack = next((one.stack for one in evidence if one.stack), None)
-    verdict, exit_code = _verdict(cells, stack.hermes if stack else "")
-    return Report(plan_, stack, cells, claims.weigh(evidence), verdict, exit_code, tuple(evidence))
+    subject = subject_of(plan_)
+    verdict, status = _verdict(cells, subject, stack.hermes if stack else "")
+    return RunReport(
+        command=command_of(plan_),
+        subject=subject,
+        status=status,
+        verdict=verdict,
+        stack=stack,
+        rows=tuple(_row(one) for one in cells if one.cell.workload != MEASURE),
+        findings=tuple(replace(finding, where=one.cell.name) for one in cells for finding in one.findings),
+        interrupted=interrupted,
+        plan=plan_,
+        cells=cells,
+        claims=claims.weigh(evidence),
+        evidence=tuple(evidence),
+    )
+
+
+def command_of(plan_: Plan) -> str:
+    """The command that makes such a plan: `report` judges a capture as that command did."""
+    first = plan_.cells[0]
+    if first.endpoint:
+        return "live"
+    return {FACTORY: "replay", HERMES: "hermes"}.get(first.strategy, "repro")
+
+
+def subject_of(plan_: Plan) -> str:
+    """What a plan puts to the test, as the user named it."""
+    return (
+        spec_of(plan_.cells[0])
+        if command_of(plan_) == "replay"
+        else " and ".join(dict.fromkeys(one.strategy for one in plan_.cells if one.workload not in (FRESH, MEASURE)))
+    )
+
+
+def _row(report_: CellReport) -> Row:
+    """A cell as one row: passed when it is as expected, or where nothing is expected when all went well."""
+    well = report_.as_expected if report_.expected else report_.word in _WELL
+    status = RowStatus.PASSED if well else RowStatus.FAILED
+    if report_.word in ("no result", "too short"):
+        status = RowStatus.COULD_NOT_TELL
+    expected = f", expected: {report_.expected}" if report_.expected else ""
+    problem = next((one for one in report_.findings if one.severity == "problem"), None)
+    return Row(
+        kind="cell",
+        name=report_.cell.name,
+        code=problem.code if problem else "",
+        what=f"the workload {report_.cell.workload}{expected}",
+        status=status,
+        seen=report_.missing or (f"{report_.word}: {problem.summary}" if problem else report_.word),
+        remedy=problem.remedy if problem else "",
+        reference=problem.reference if problem else "",
+        numbers=dict(problem.numbers) if problem else {},
+    )
 
 
 def cell(evidence: Evidence) -> CellReport:
@@ -127,38 +180,66 @@ def _left(evidence: Evidence, label: str) -> Left | None:
     )
 
 
-def _verdict(cells: Sequence[CellReport], hermes: str) -> tuple[str, int]:
+#: Words of a cell with nothing wrong; of few idle gaps nobody can say whether sockets grow.
+_WELL = ("ok", "too short")
+#: Whose issue it is: a reader may have a #11070 of their own.
+REPORT = "hermes-agent #11070"
+
+
+def _verdict(cells: Sequence[CellReport], subject: str, hermes: str) -> tuple[str, Status]:
     unmeasured = [one for one in cells if one.word == "no result"]
     if unmeasured:
         # A worker that died comes before cells that were merely not reached.
         first = min(unmeasured, key=lambda one: one.outcome.how == "cut")
-        return f"could not measure {first.cell.name}: {first.missing}", COULD_NOT_MEASURE
-    broken = [one for one in cells if not one.as_expected]
-    if broken:
-        named = ", ".join(
-            f"{one.cell.name} {' and '.join((one.word, *one.flaws))} (expected: {one.expected})" for one in broken
-        )
-        return f"not as the bug report predicts: {named}", PROBLEM
-    free = [one for one in cells if one.cell.strategy == HERMES and not one.expected]
-    left = [f"{one.cell.name} {one.word}" for one in free if one.word not in ("ok", "too short")]
-    if left:
-        return f"Hermes Agent {hermes} leaves something behind: {', '.join(left)}", PROBLEM
-    faulty = [one for one in cells if one.cell.fault and one.word not in ("ok", "too short")]
-    if faulty:
-        return "with a fault: " + ", ".join(f"{one.cell.name} {one.word}" for one in faulty), PROBLEM
-    bad = [one for one in cells if one.cell.strategy == FACTORY and one.word not in ("ok", "too short")]
-    if bad:
-        named = ", ".join(f"{one.word} in {one.cell.name.removeprefix('factory/')}" for one in bad)
-        return f"{_spec(cells)}: {named}", PROBLEM
+        return f"could not measure {first.cell.name}: {first.missing}", Status.COULD_NOT_TELL
+    problem = _unexpected(cells) or _left_behind(cells, hermes) or _faulty(cells) or _of_factory(cells, subject)
+    if problem:
+        return problem, Status.FAILING
     short = [one.cell.name for one in cells if one.word == "too short" and one.cell.workload != FRESH]
     note = f"; too few idle gaps to tell growth in {', '.join(short)}" if short else ""
-    if len(free) == len(cells):
-        return f"Hermes Agent {hermes} leaves nothing behind{note}", OK
-    if cells and cells[0].cell.strategy == FACTORY:
-        return f"{_spec(cells)}: every turn ended well and nothing grew{note}", OK
-    return f"as the bug report predicts{note}", OK
+    return _well(cells, subject, hermes) + note, Status.CLEAN
 
 
-def _spec(cells: Sequence[CellReport]) -> str:
-    """The factory that was put to the test, as the user named it."""
-    return dict(cells[0].cell.settings)[FACTORY]
+def _unexpected(cells: Sequence[CellReport]) -> str:
+    """Cells that are not as the bug report predicts, "" for none."""
+    named = ", ".join(
+        f"{one.cell.name} {' and '.join((one.word, *one.flaws))} (expected: {one.expected})"
+        for one in cells
+        if not one.as_expected
+    )
+    return f"not as {REPORT} predicts: {named}" if named else ""
+
+
+def _left_behind(cells: Sequence[CellReport], hermes: str) -> str:
+    """What a Hermes of which nothing is predicted leaves behind, "" for nothing."""
+    left = [f"{one.cell.name} {one.word}" for one in cells if _is_free_hermes(one) and one.word not in _WELL]
+    return f"Hermes Agent {hermes} leaves something behind: {', '.join(left)}" if left else ""
+
+
+def _is_free_hermes(report_: CellReport) -> bool:
+    return report_.cell.strategy == HERMES and not report_.expected
+
+
+def _faulty(cells: Sequence[CellReport]) -> str:
+    faulty = [f"{one.cell.name} {one.word}" for one in cells if one.cell.fault and one.word not in _WELL]
+    return f"with a fault: {', '.join(faulty)}" if faulty else ""
+
+
+def _of_factory(cells: Sequence[CellReport], subject: str) -> str:
+    """What is wrong with cells of which nothing is predicted: of a factory, of a strategy without predictions."""
+    bad = [one for one in cells if not one.expected and one.word not in _WELL]
+    named = ", ".join(f"{one.word} in {one.cell.name.removeprefix(FACTORY + '/')}" for one in bad)
+    return f"{subject}: {named}" if named else ""
+
+
+def _well(cells: Sequence[CellReport], subject: str, hermes: str) -> str:
+    """The sentence for a run in which nothing is wrong."""
+    loops = [one for one in cells if one.cell.workload not in (FRESH, MEASURE)]
+    if loops and all(map(_is_free_hermes, loops)):
+        return f"Hermes Agent {hermes} leaves nothing behind"
+    strategies = {one.cell.strategy for one in loops if one.expected}
+    if not strategies:
+        return f"{subject}: every turn ended well and nothing grew"
+    bug = f"the bug shows as {REPORT} reports it" if strategies != {"fixed"} else ""
+    fix = "the fix holds" if "fixed" in strategies else ""
+    return ", and ".join(filter(None, (bug, fix)))

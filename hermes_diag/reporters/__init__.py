@@ -1,1 +1,1 @@
-"""A Report in, text or a renderable out; writing it is the caller's."""
+"""A report in, text out; writing it is the caller's. One file in formats/ for each format."""

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes_diag.core import units
+from hermes_diag.reporters.envelope import catalogue
 
 #: Columns from which on the list is a table.
 WIDE = 90
@@ -31,7 +32,7 @@ class Line:
 
 def as_json(lines: Sequence[Line]) -> str:
     """One JSON document."""
-    return json.dumps({"schema": 1, "faults": [_fields(line) for line in lines]}, indent=2)
+    return json.dumps(catalogue("faults", faults=[_fields(line) for line in lines]), indent=2)
 
 
 def _fields(line: Line) -> dict[str, object]:

@@ -1,52 +1,33 @@
-"""Scenarios for people and for machines: the catalogue, and what became of each."""
+"""Scenarios for people: the catalogue, and what became of each."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from hermes_diag.core import units
-from hermes_diag.core.report import ScenarioResult
-from hermes_diag.worker.contract import Hello
+from hermes_diag.core.report import ScenariosReport, Status
+from hermes_diag.reporters import style
 
 
 def listing(lines: Sequence[tuple[str, str, str]]) -> RenderableType:
     """The catalogue: (name, summary, reference)."""
-    return Group(
-        *(
-            Group(Text(name, style="bold"), Padding(Text(f"{summary}{units.cited(reference)}"), (0, 0, 0, 2)))
-            for name, summary, reference in lines
-        )
-    )
-
-
-def render(results: Sequence[ScenarioResult], stack: Hello | None, verdict: str, exit_code: int) -> RenderableType:
-    """What became of each scenario, and the verdict."""
     parts: list[RenderableType] = []
-    for one in results:
-        style = "green" if one.status == "shown both ways" else "yellow" if one.status.startswith("not on") else "red"
-        parts.append(Text.assemble((one.name, "bold"), "  ", (one.status, style)))
-        lines = [f"{one.summary}{units.cited(one.reference)}", f"bad client: {one.bad or 'nothing'}"]
-        lines.append(f"good client: {one.good or 'nothing'}")
-        parts.append(Padding(Text("\n".join(lines)), (0, 0, 0, 2)))
-    if stack is not None:
-        parts.append(Text(f"\n{stack.python}, openai {stack.openai}, {stack.http}, {stack.core}"))
-    parts.append(Text(f"\n{verdict}", style="bold green" if exit_code == 0 else "bold red"))
+    for name, summary, reference in lines:
+        parts += [Text(name, style=style.TITLE), style.indented([f"{summary}{units.cited(reference)}"])]
     return Group(*parts)
 
 
-def as_json(results: Sequence[ScenarioResult], stack: Hello | None, verdict: str, exit_code: int) -> str:
-    """One JSON document."""
-    document = {
-        "schema": 1,
-        "verdict": verdict,
-        "exit_code": exit_code,
-        "stack": asdict(stack) if stack else None,
-        "scenarios": [asdict(one) for one in results],
-    }
-    return json.dumps(document, indent=2)
+def render(report: ScenariosReport) -> RenderableType:
+    """What became of each scenario, and the verdict."""
+    parts: list[RenderableType] = []
+    styles = {Status.CLEAN: style.GOOD, Status.FAILING: style.BAD, Status.COULD_NOT_TELL: style.UNSURE}
+    for scenario in report.scenarios:
+        parts.append(Text.assemble((scenario.name, style.TITLE), "  ", (scenario.result, styles[scenario.status])))
+        seen = (f"bad client: {scenario.bad or 'nothing'}", f"good client: {scenario.good or 'nothing'}")
+        parts.append(style.indented([f"{scenario.summary}{units.cited(scenario.reference)}", *seen]))
+    if report.stack is not None:
+        parts.append(Text(f"\n{style.stack_line(report.stack)}"))
+    return Group(*parts, Text(), style.verdict(report))

@@ -30,8 +30,10 @@ Row = tuple[str, int | None, Sequence[int], str]
 class View:
     """Shows a timeline on a terminal, on a screen of its own that a resize cannot smear. Context manager."""
 
-    def __init__(self, timeline: Timeline, console: Console) -> None:
+    def __init__(self, timeline: Timeline, console: Console, duration: float | None = None) -> None:
+        """duration: seconds that the watch will take; None: it has no end."""
         self._timeline = timeline
+        self._duration = duration
         self._console = console
         self._drawn = 0.0
         self._draws = 0
@@ -54,30 +56,43 @@ class View:
             self._words = {one.name: _word(one) for one in self._timeline.courses(JUDGED)}
         self._drawn = now
         self._draws += 1
-        lines = draw(self._timeline, tick, self._words, self._console.width, self._console.height)
+        lines = draw(self._timeline, tick, self._words, self._console.width, self._console.height, self._duration)
         text = Text.from_ansi(sockets_text.painted(lines, colour=not self._console.no_color))
         self._live.update(text, refresh=True)
 
 
-def draw(timeline: Timeline, tick: Tick, words: Mapping[str, str], width: int, height: int) -> list[str]:
+def draw(
+    timeline: Timeline,
+    tick: Tick,
+    words: Mapping[str, str],
+    width: int,
+    height: int,
+    duration: float | None = None,
+) -> list[str]:
     """The view as lines. words: what each number that is judged does, by its name."""
     watched = timeline.watched
     head = f"process {watched.pid} ({watched.name}), {timeline.samples:,} samples in {units.duration(tick.at)}"
     rows: list[Row] = [
-        (state, tick.states.get(state, 0), values, _joined(words.get(state, ""), _oldest(tick, state)))
+        (
+            sockets_text.marked(state),
+            tick.states.get(state, 0),
+            values,
+            _joined(words.get(state, ""), _oldest(tick, state)),
+        )
         for state, values in sorted(timeline.recent.items())
     ]
     lost = tick.unowned.get(ESTABLISHED, 0)
     rows += [(name, count, (), "") for name, count in ((UNOWNED, lost), (CLOSED, tick.closed)) if count]
     used = f"{tick.used:.0%} of {tick.limit:,}" if tick.used is not None and tick.limit is not None else ""
-    rows.append((FDS, tick.fds, (), _joined(used, words.get(FDS, ""))))
+    rows.append((FDS, tick.fds, (), _joined(used, words.get(FDS, ""), _until_limit(timeline))))
     rows.append((THREADS, tick.threads, (), words.get(THREADS, "")))
     remotes = [
         [name, " ".join(f"{state} {count}" for state, count in states.items()), _turnover(timeline, name)]
         for name, states in tick.remotes.items()
     ]
     lines = [*sockets_text.fitted(head, width), "", *_numbers(rows, width), "", *sockets_text.table(remotes, width)]
-    return [*lines[: max(3, height - 1)], "Ctrl-C: summary"]
+    left = f", by itself in {units.duration(max(0.0, duration - tick.at))}" if duration is not None else ""
+    return [*lines[: max(3, height - 1)], f"q or Ctrl-C: end with the summary{left}"]
 
 
 def _numbers(rows: Sequence[Row], width: int) -> list[str]:
@@ -89,8 +104,16 @@ def _numbers(rows: Sequence[Row], width: int) -> list[str]:
     return sockets_text.table(cells, width, right=(1,))
 
 
+def _until_limit(timeline: Timeline) -> str:
+    """How long until the process runs out of descriptors, if they grow."""
+    first = timeline.first_to_fail()
+    return f"limit in {units.duration(first.seconds)}" if first else ""
+
+
 def _word(course: Course) -> str:
-    return f"growing by {units.rate(course.per_hour or 0)}" if course.word == GROWING else course.word
+    if course.word != GROWING:
+        return course.word
+    return f"{sockets_text.RED}growing by {units.rate(course.per_hour or 0)}{sockets_text.END}"
 
 
 def _oldest(tick: Tick, state: str) -> str:

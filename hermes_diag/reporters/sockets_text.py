@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from hermes_diag.core import units
+from hermes_diag.core.report import Status
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
 from hermes_diag.watch import explain, filters
 from hermes_diag.watch.records import Held, Look, Process, Summary, Tick
@@ -21,10 +22,10 @@ FEW, ROWS = 5, 12
 #: Columns below which a table becomes a list.
 WIDE = 60
 
-BOLD, RED, YELLOW, GREEN, END = "\1", "\2", "\3", "\4", "\5"
-_COLOURS = {BOLD: "\x1b[1m", RED: "\x1b[31m", YELLOW: "\x1b[33m", GREEN: "\x1b[32m", END: "\x1b[0m"}
+BOLD, RED, MAGENTA, GREEN, END = "\1", "\2", "\3", "\4", "\5"
+_COLOURS = {BOLD: "\x1b[1m", RED: "\x1b[31m", MAGENTA: "\x1b[35m", GREEN: "\x1b[32m", END: "\x1b[0m"}
 _NOTHING = dict.fromkeys(map(ord, _COLOURS))
-_STATE_MARKS = {CLOSE_WAIT: YELLOW, "CLOSE": YELLOW}
+_STATE_MARKS = {CLOSE_WAIT: MAGENTA, "CLOSE": MAGENTA}
 _WORD_MARKS = {"growing": RED, "steady": GREEN, "bursty": GREEN}
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -49,19 +50,25 @@ def look(
         lines += ["", _heading(title), *_groups(seen, width, group, verbose, names)]
     worst = sorted((row for row in seen.rows if explain.badness(row)[0] > 0), key=explain.badness, reverse=True)
     if worst:
-        shown = worst if verbose else worst[:FEW]
-        lines += ["", _heading("Sockets to look at"), *_sockets(shown, width, names, len(seen.processes) > 1)]
-        if len(worst) > len(shown):
-            lines += fitted(f"and {len(worst) - len(shown):,} more (-v)", width, 2)
+        several = len(seen.processes) > 1
+        groups = [[row] for row in worst] if verbose else _alike(worst)
+        shown = groups if verbose else groups[:FEW]
+        lines += ["", _heading("Sockets to look at")]
+        lines += [line for rows in shown for line in _sockets(rows, width, names, several)]
+        hidden = len(worst) - sum(map(len, shown))
+        if hidden:
+            lines += fitted(f"and {hidden:,} more (-v)", width, 2)
     lines += _lost(seen, width)
     for one in seen.missing:
         lines += fitted(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
+    if step := next_step(seen, seen.processes[0].pid):
+        lines += ["", *fitted(step, width)]
     return lines
 
 
 def conditions(held: Sequence[Held], width: int) -> list[str]:
     """Each --fail-on condition and what was found."""
-    words = {True: f"{RED}holds{END}", False: f"{GREEN}does not hold{END}", None: f"{YELLOW}cannot be told{END}"}
+    words = {True: f"{RED}holds{END}", False: f"{GREEN}does not hold{END}", None: f"{MAGENTA}cannot be told{END}"}
     return [
         line for one in held for line in fitted(f"--fail-on '{one.condition}' {words[one.held]}: {one.found}", width)
     ]
@@ -102,15 +109,15 @@ def summary(found: Summary, width: int, verbose: bool = False) -> list[str]:
         lines += fitted(f"{BOLD}ended:{END} {found.ended.detail}", width)
     lines += ["", _heading("How the numbers went")]
     for course in found.courses:
-        mark = _WORD_MARKS.get(course.word, YELLOW)
+        mark = _WORD_MARKS.get(course.word, MAGENTA)
         lines += fitted(f"{course.name} {mark}{course.word}{END} {course.text}", width, 2)
     if seconds := found.oldest.get(CLOSE_WAIT):
         lines += fitted(f"the oldest CLOSE_WAIT socket was in it for at least {units.duration(seconds)}", width, 2)
     if found.born or found.died:
-        lines += ["", _heading("Births and deaths"), *_births(found, width, verbose)]
+        lines += ["", _heading("Opened and closed"), *_turnover(found, width, verbose)]
     for one in watched.missing:
         lines += fitted(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
-    mark = {0: GREEN, 1: RED}.get(found.exit_code, YELLOW)
+    mark = {Status.CLEAN: GREEN, Status.FAILING: RED}.get(found.status, MAGENTA)
     lines += ["", _heading("Verdict"), *fitted(f"{mark}{found.verdict}{END}", width)]
     return lines + conditions(found.conditions, width)
 
@@ -170,20 +177,20 @@ def _sqlite(one: Process, kind: str) -> str:
 
 
 def _states(seen: Look, width: int) -> list[str]:
-    rows = [[_state(state), f"{count:,}", ""] for state, count in Counter(row.state for row in seen.rows).most_common()]
+    rows = [[marked(state), f"{count:,}", ""] for state, count in Counter(row.state for row in seen.rows).most_common()]
     if seen.closed:
         several = len(seen.processes) > 1
         fds = ", ".join(f"{_owner(pid, several)}fd {fd}" for pid, fd, _ in seen.closed[:FEW])
         fds += ", ..." if len(seen.closed) > FEW else ""
-        rows.append([_state("CLOSE"), f"{len(seen.closed):,}", f"only an fd is left, reset or never connected: {fds}"])
+        rows.append([marked("CLOSE"), f"{len(seen.closed):,}", f"only an fd is left, reset or never connected: {fds}"])
     for state, count in Counter(row.state for row in seen.unowned).most_common():
-        rows.append([_state(state), f"{count:,}", "to the same endpoints, nobody holds an fd"])
+        rows.append([marked(state), f"{count:,}", "to the same endpoints, nobody holds an fd"])
     if not rows:
         return ["  no TCP sockets"]
     return table(rows, width, right=(1,))
 
 
-def _state(state: str) -> str:
+def marked(state: str) -> str:
     mark = _STATE_MARKS.get(state)
     return f"{mark}{state}{END}" if mark else state
 
@@ -207,7 +214,7 @@ def _groups(seen: Look, width: int, group: str, verbose: bool, names: dict[str, 
         if sum(unread) > len(unread):
             extra.append(f"{units.size(sum(unread))} unread")
         name = names.get(has[0].remote[0]) if has and group == "remote" else None
-        rows.append([key[0] + (f" ({name})" if name else ""), _state(key[1]), f"{len(has):,}", ", ".join(extra)])
+        rows.append([key[0] + (f" ({name})" if name else ""), marked(key[1]), f"{len(has):,}", ", ".join(extra)])
     lines = table(rows, width, right=(2,))
     if len(keys) > len(shown):
         lines += fitted(f"and {len(keys) - len(shown):,} more rows (-v)", width, 2)
@@ -224,16 +231,38 @@ def _owner(pid: int | None, several: bool) -> str:
     return f"process {pid} " if several and pid is not None else ""
 
 
-def _sockets(rows: Sequence[SocketRow], width: int, names: dict[str, str], several: bool) -> Iterator[str]:
-    """Sockets one by one. several: of more than one process, so that a number of an fd alone says nothing."""
+def _alike(rows: Sequence[SocketRow]) -> list[list[SocketRow]]:
+    """Rows of one process, state and peer together, in the order of the worst of each."""
+    groups: dict[tuple[int | None, str, str], list[SocketRow]] = {}
     for row in rows:
-        owner = f"fd {row.fd}" if row.fd is not None else f"inode {row.inode}" if row.inode else "socket"
-        peer = filters.text(row.local if row.state == "LISTEN" else row.remote)
-        name = names.get(row.remote[0])
-        owner = _owner(row.pid, several) + owner
-        yield from fitted(f"{BOLD}{owner}{END} {_state(row.state)} {peer}" + (f" ({name})" if name else ""), width, 2)
-        if said := explain.socket(row):
-            yield from fitted("; ".join(said), width, 6, 6)
+        groups.setdefault((row.pid, row.state, filters.text(_peer(row))), []).append(row)
+    return list(groups.values())
+
+
+def _peer(row: SocketRow) -> tuple[str, int]:
+    return row.local if row.state == "LISTEN" else row.remote
+
+
+def _sockets(rows: Sequence[SocketRow], width: int, names: dict[str, str], several: bool) -> Iterator[str]:
+    """Sockets that are alike as one entry, explained by the worst of them. several: of more than one process, so
+    that a number of an fd alone says nothing."""
+    worst = rows[0]
+    fds = [row.fd for row in rows if row.fd is not None]
+    owner = f"fd {worst.fd}" if worst.fd is not None else f"inode {worst.inode}" if worst.inode else "socket"
+    if len(rows) > 1:
+        owner = f"{len(rows):,} sockets" + (f" (fds {min(fds)} to {max(fds)})" if fds else "")
+    name = names.get(worst.remote[0])
+    head = f"{BOLD}{_owner(worst.pid, several)}{owner}{END} {marked(worst.state)} {filters.text(_peer(worst))}"
+    yield from fitted(head + (f" ({name})" if name else ""), width, 2)
+    if said := explain.socket(worst):
+        yield from fitted(("the worst: " if len(rows) > 1 else "") + "; ".join(said), width, 6, 6)
+
+
+def next_step(seen: Look, pid: int) -> str:
+    """What to do after one look that shows sockets which may be a leak, "" where none may."""
+    if not any(row.state == CLOSE_WAIT for row in seen.rows) and not seen.closed:
+        return ""
+    return f"One look cannot tell growth: hermes-diag sockets {pid} --watch --duration 10m"
 
 
 def _lost(seen: Look, width: int) -> list[str]:
@@ -242,13 +271,13 @@ def _lost(seen: Look, width: int) -> list[str]:
         return []
     where = ", ".join(dict.fromkeys(filters.text(row.remote) for row in lost[:FEW]))
     return fitted(
-        f"{YELLOW}{len(lost)} ESTABLISHED without an owner{END} ({where}): the descriptor was closed while a thread "
+        f"{MAGENTA}{len(lost)} ESTABLISHED without an owner{END} ({where}): the descriptor was closed while a thread "
         "still reads from the socket; the kernel keeps it open, and no count by fd shows it",
         width,
     )
 
 
-def _births(found: Summary, width: int, verbose: bool) -> list[str]:
+def _turnover(found: Summary, width: int, verbose: bool) -> list[str]:
     names = sorted({*found.born, *found.died}, key=lambda name: -found.born.get(name, 0) - found.died.get(name, 0))
     shown = names if verbose else names[:ROWS]
     rows = [[name, f"+{found.born.get(name, 0):,}", f"-{found.died.get(name, 0):,}"] for name in shown]

@@ -45,8 +45,8 @@ def from_environment(name: str, environ: MutableMapping[str, str] = os.environ) 
     token = environ.get(name, "").strip()
     if not token:
         raise UsageError(
-            "the environment variable that --api-key-env names is not set, or empty",
-            "export it first, and give its name, not its value",
+            "the environment variable that --auth names is not set, or empty",
+            "export it first, and write --auth env:NAME with its name, not its value",
         )
     _check(token, f"the value of {name}")
     for other in [other for other, value in environ.items() if value == token or (len(token) > 7 and token in value)]:

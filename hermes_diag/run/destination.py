@@ -53,7 +53,7 @@ def parse(url: str) -> Destination:
         parts = urlsplit(url.strip())
         port = parts.port
     except ValueError:
-        raise UsageError("--endpoint is no URL", _EXAMPLE) from None
+        raise UsageError("the URL is none", _EXAMPLE) from None
     _check(parts)
     host = (parts.hostname or "").rstrip(".")
     path = parts.path.rstrip("/")
@@ -61,21 +61,21 @@ def parse(url: str) -> Destination:
         path = path.removesuffix(appended)
     found = Destination(parts.scheme, host, port or _port(parts.scheme), path)
     if found.scheme == "http" and not found.loopback:
-        raise UsageError("--endpoint: http sends the credentials readable to everyone on the way", "use https")
+        raise UsageError("http sends the credentials readable to everyone on the way", "use https")
     return found
 
 
 def _check(parts: SplitResult) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError("--endpoint is no http or https URL with a host", _EXAMPLE)
+        raise UsageError("it is no http or https URL with a host", _EXAMPLE)
     if "@" in parts.netloc:
-        raise UsageError("--endpoint holds a user or a password", "leave it out; name a key with --api-key-env")
+        raise UsageError("the URL holds a user or a password", "leave it out; name a token with --auth")
     if parts.query or parts.fragment:
-        raise UsageError("--endpoint holds a query or a fragment", "leave out everything from ? or # on")
+        raise UsageError("the URL holds a query or a fragment", "leave out everything from ? or # on")
     if not is_address(parts.hostname) and not re.fullmatch(r"[a-z0-9_.-]+", parts.hostname):
-        raise UsageError("--endpoint: its host is no name", "write a name of other letters in its xn-- form")
+        raise UsageError("the host of the URL is no name", "write a name of other letters in its xn-- form")
     if not _PATH.fullmatch(parts.path):
-        raise UsageError("--endpoint: its path holds unusual characters", _EXAMPLE)
+        raise UsageError("the path of the URL holds unusual characters", _EXAMPLE)
 
 
 def is_address(host: str) -> bool:

@@ -133,7 +133,9 @@ def _read(path: Path, limit: int) -> bytes:
         if stat.S_ISDIR(status.st_mode):
             raise UsageError(f"{path} is a directory", "name the JSON file in it")
         if status.st_size > limit:
-            raise UsageError(f"{path} has {status.st_size} bytes, the limit is {limit}", "raise it with --max-payload")
+            raise UsageError(
+                f"{path} has {status.st_size} bytes, the limit is {limit}", "raise it with --set max-payload=SIZE"
+            )
         with open(path, "rb") as file:
             data = file.read(limit + 1)  # a pipe or a growing file has no size beforehand
     except FileNotFoundError:
@@ -141,7 +143,7 @@ def _read(path: Path, limit: int) -> bytes:
     except OSError as exc:
         raise UsageError(f"cannot read {path}: {exc.strerror}", "check its permissions") from None
     if len(data) > limit:
-        raise UsageError(f"{path} has more than {limit} bytes", "raise the limit with --max-payload")
+        raise UsageError(f"{path} has more than {limit} bytes", "raise it with --set max-payload=SIZE")
     if not data.strip():
         raise UsageError(f"{path} is empty", 'a body is at least {"input": "hi"}')
     return data

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hermes_diag.core.errors import INTERRUPTED
+from hermes_diag.core.report import Status
 from hermes_diag.core.sockets import SocketRow
 
 
@@ -145,6 +147,11 @@ class Summary:
     died: dict[str, int]
     oldest: dict[str, float]  # state -> the longest that one socket was in it at least
     last: Tick | None
+    status: Status
     verdict: str
     conditions: tuple[Held, ...]
-    exit_code: int
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        return INTERRUPTED if self.interrupted else self.status.exit_code

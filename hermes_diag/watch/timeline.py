@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from hermes_diag.core import units
-from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
+from hermes_diag.core.report import Status
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.watch import fail_on, trend
 from hermes_diag.watch.records import Course, Ended, Held, Summary, Tick, Watched
@@ -108,7 +108,7 @@ class Timeline:
         courses = self.courses()
         by_name = {course.name: course for course in courses}
         held = tuple(self.held.get(one.text) or self._at_end(one, by_name) for one in self._wanted)
-        first_to_fail = self._first_to_fail()
+        first_to_fail = self.first_to_fail()
         limit = first_to_fail.limit if first_to_fail else self.last.limit if self.last else None
         return Summary(
             watched=self.watched,
@@ -125,7 +125,8 @@ class Timeline:
             last=self.last,
             verdict=self._verdict(by_name, first_to_fail),
             conditions=held,
-            exit_code=_exit_code(ended, by_name, held, self.samples, first_to_fail is not None),
+            status=_status(ended, by_name, held, self.samples, first_to_fail is not None),
+            interrupted=ended.how == "interrupted",
         )
 
     def _at_end(self, condition: fail_on.Condition, courses: dict[str, Course]) -> Held:
@@ -141,7 +142,7 @@ class Timeline:
             return Course(name, trend.UNKNOWN, "cannot be seen")
         return courses.get(name) or trend.judge(name, self._times)
 
-    def _first_to_fail(self) -> Limit | None:
+    def first_to_fail(self) -> Limit | None:
         """The process that is the first to reach its limit if each goes on as it does, if one does."""
         found = []
         for pid, series in self._each.items():
@@ -228,23 +229,21 @@ def _count(total: Counter[str], new: dict[str, int]) -> None:
         total[name if name in total or len(total) < ENDPOINTS else "others"] += count
 
 
-def _exit_code(ended: Ended, courses: dict[str, Course], held: tuple[Held, ...], samples: int, fails: bool) -> int:
-    """130 for Ctrl-C; with conditions only they count, without them growth does.
+def _status(ended: Ended, courses: dict[str, Course], held: tuple[Held, ...], samples: int, fails: bool) -> Status:
+    """With conditions only they count, without them growth does.
 
     One thread or descriptor more at the end of a watch is everyday business and no reason to doubt the whole
     watch; more than one, or of CLOSE_WAIT any, must have been told.
     """
-    if ended.how == "interrupted":
-        return INTERRUPTED
     if ended.how == "lost":
-        return COULD_NOT_MEASURE
+        return Status.COULD_NOT_TELL
     if held:
         if any(one.held for one in held):
-            return PROBLEM
-        return COULD_NOT_MEASURE if any(one.held is None for one in held) else OK
+            return Status.FAILING
+        return Status.COULD_NOT_TELL if any(one.held is None for one in held) else Status.CLEAN
     words = {courses[name].word for name in JUDGED}
     if trend.GROWING in words or fails:
-        return PROBLEM
+        return Status.FAILING
     untold = [courses[name] for name in JUDGED if courses[name].word == trend.TOO_SHORT]
     doubtful = [one for one in untold if one.name == CLOSE_WAIT or one.last - one.first > 1]
-    return COULD_NOT_MEASURE if not samples or doubtful else OK
+    return Status.COULD_NOT_TELL if not samples or doubtful else Status.CLEAN

@@ -15,18 +15,17 @@ from types import ModuleType
 from typing import Any
 
 from hermes_diag.core.evidence import Sample
+from hermes_diag.core.report import RowStatus
 
 #: Clients of which it is counted what they leave behind (REPEATS in worker/audit.py).
 CLIENTS = 3
 
-HELD, BROKEN, NOT_APPLICABLE, UNKNOWN = "held", "broken", "not applicable", "could not tell"
-
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of the four statuses, and what was seen."""
+    """Whether the promise is kept, and what was seen."""
 
-    status: str
+    status: RowStatus
     seen: str
 
 
@@ -56,20 +55,20 @@ class Audited:
         return str(self.facts["subject"]["kind"])
 
 
-def held(seen: str) -> Verdict:
-    return Verdict(HELD, seen)
+def passed(seen: str) -> Verdict:
+    return Verdict(RowStatus.PASSED, seen)
 
 
-def broken(seen: str) -> Verdict:
-    return Verdict(BROKEN, seen)
+def failed(seen: str) -> Verdict:
+    return Verdict(RowStatus.FAILED, seen)
 
 
 def not_applicable(seen: str) -> Verdict:
-    return Verdict(NOT_APPLICABLE, seen)
+    return Verdict(RowStatus.NOT_APPLICABLE, seen)
 
 
 def unknown(seen: str) -> Verdict:
-    return Verdict(UNKNOWN, seen)
+    return Verdict(RowStatus.COULD_NOT_TELL, seen)
 
 
 def shared_by_design(audited: Audited) -> Verdict:

@@ -1,6 +1,6 @@
 """SSL_CERT_FILE is honoured."""
 
-from hermes_diag.judge.promises import Audited, Verdict, broken, held, unknown
+from hermes_diag.judge.promises import Audited, Verdict, failed, passed, unknown
 
 CODE, ORDER = "ca-file-honoured", 11
 PROMISE = "SSL_CERT_FILE is honoured"
@@ -13,12 +13,12 @@ def check(audited: Audited) -> Verdict:
     if named is None or unnamed is None:
         return unknown("a run over TLS came to no end")
     if not unnamed:
-        return broken("a server whose authority nobody names was trusted: certificates are not verified")
+        return failed("a server whose authority nobody names was trusted: certificates are not verified")
     if _refused(named):
-        return broken("a server whose authority it names was refused: SSLCertVerificationError")
+        return failed("a server whose authority it names was refused: SSLCertVerificationError")
     if named or not _refused(unnamed):
         return unknown(f"a turn over TLS failed otherwise: {' <- '.join(named or unnamed)}")
-    return held("a server whose authority it names was trusted, and without it refused")
+    return passed("a server whose authority it names was trusted, and without it refused")
 
 
 def _refused(chain: tuple[str, ...]) -> bool:

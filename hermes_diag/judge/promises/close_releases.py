@@ -1,7 +1,7 @@
 """After a close nothing is left: sockets, descriptors, threads."""
 
 from hermes_diag.judge.leftovers import grown
-from hermes_diag.judge.promises import CLIENTS, Audited, Verdict, broken, held, unknown
+from hermes_diag.judge.promises import CLIENTS, Audited, Verdict, failed, passed, unknown
 
 CODE, ORDER = "close-releases", 13
 PROMISE = "what a client opened is gone after its close"
@@ -13,10 +13,10 @@ def check(audited: Audited) -> Verdict:
     left = grown(audited.looks["before"], audited.looks["closed"], CLIENTS)
     what = "clients, used and closed," if audited.makes else "turns"
     if left:
-        return broken(f"{CLIENTS} {what} left {left}")
+        return failed(f"{CLIENTS} {what} left {left}")
     if audited.facts["failed"]:
         return unknown(f"a turn failed: {' <- '.join(audited.facts['failed'])}")
     if audited.makes:
-        return held(f"{CLIENTS} {what} left nothing")
+        return passed(f"{CLIENTS} {what} left nothing")
     still = sum(count for state, count in audited.looks["end"].owned.items() if state != "TIME_WAIT")
-    return broken(f"after the end {still} sockets are open") if still else held("after the end no socket is open")
+    return failed(f"after the end {still} sockets are open") if still else passed("after the end no socket is open")

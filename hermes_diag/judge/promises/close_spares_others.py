@@ -1,6 +1,6 @@
 """Closing one client breaks no other, neither idle nor in mid-stream."""
 
-from hermes_diag.judge.promises import Audited, Verdict, broken, held, not_applicable
+from hermes_diag.judge.promises import Audited, Verdict, failed, not_applicable, passed
 
 CODE, ORDER = "close-spares-others", 4
 PROMISE = "closing one client breaks no other, idle or in mid-stream"
@@ -19,4 +19,4 @@ def check(audited: Audited) -> Verdict:
         words.append(f"a stream being read broke: {' <- '.join(stream)}")
     if audited.facts["first_turn"] or (idle["before"] and not stream):
         return not_applicable("its clients do not work to begin with")
-    return broken("; ".join(words)) if words else held("an idle client and a stream being read went on")
+    return failed("; ".join(words)) if words else passed("an idle client and a stream being read went on")

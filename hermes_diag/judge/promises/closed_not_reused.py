@@ -1,6 +1,6 @@
 """What was closed is not handed out again."""
 
-from hermes_diag.judge.promises import Audited, Verdict, broken, held, shared_by_design
+from hermes_diag.judge.promises import Audited, Verdict, failed, passed, shared_by_design
 
 CODE, ORDER = "closed-not-reused", 3
 PROMISE = "a closed client is not handed out again"
@@ -14,5 +14,5 @@ def check(audited: Audited) -> Verdict:
     again = audited.facts["closed_again"]
     if again["client"] or again["http_client"]:
         what = "http_client" if again["http_client"] else "client"
-        return broken(f"the next client after one was given back had a closed {what}")
-    return held("the next client after one was given back was open")
+        return failed(f"the next client after one was given back had a closed {what}")
+    return passed("the next client after one was given back was open")

@@ -1,6 +1,6 @@
 """No pool, own or mounted, is smaller than the SDK's."""
 
-from hermes_diag.judge.promises import Audited, Verdict, broken, held, unknown
+from hermes_diag.judge.promises import Audited, Verdict, failed, passed, unknown
 
 CODE, ORDER = "default-limits", 6
 PROMISE = "every pool has the SDK's limits, also those of mounts"
@@ -18,8 +18,8 @@ def check(audited: Audited) -> Verdict:
         if (pool["max_connections"] or connections) < connections or _fewer(pool["max_keepalive"], keepalive)
     ]
     if small:
-        return broken(f"{', '.join(small)} instead of {connections}/{keepalive} (connections/kept alive)")
-    return held(", ".join(f"{pool['where']} {pool['max_connections']}/{pool['max_keepalive']}" for pool in pools))
+        return failed(f"{', '.join(small)} instead of {connections}/{keepalive} (connections/kept alive)")
+    return passed(", ".join(f"{pool['where']} {pool['max_connections']}/{pool['max_keepalive']}" for pool in pools))
 
 
 def _fewer(kept: int | None, default: int) -> bool:

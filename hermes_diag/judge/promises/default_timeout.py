@@ -1,6 +1,6 @@
 """The SDK's default timeout holds, whatever the http_client says."""
 
-from hermes_diag.judge.promises import Audited, Verdict, broken, held
+from hermes_diag.judge.promises import Audited, Verdict, failed, passed
 
 CODE, ORDER = "default-timeout", 5
 PROMISE = "the client keeps the SDK's default timeout"
@@ -15,16 +15,16 @@ def check(audited: Audited) -> Verdict:
     other = {name: seconds for name, seconds in own.items() if seconds != default[name]}
     if other:
         words = ", ".join(f"{name} {_s(seconds)} instead of {_s(default[name])}" for name, seconds in other.items())
-        return broken(words + wire)
+        return failed(words + wire)
     asked = audited.facts["asked"]
     if asked is not None and own["read"] is not None and abs(asked - own["read"]) > 1:
-        return broken(f"read {_s(own['read'])}, but of its sockets it asks {asked} s at most{wire}")
+        return failed(f"read {_s(own['read'])}, but of its sockets it asks {asked} s at most{wire}")
     text = f"read {_s(own['read'])}, connect {_s(own['connect'])}"
     if http["read"] != own["read"]:
         text += f"; the http_client's own {_s(http['read'])} do not count"
     if stall and stall["gave_up_after"] is not None:
-        return broken(text + wire)
-    return held(text + wire)
+        return failed(text + wire)
+    return passed(text + wire)
 
 
 def _wire(stall: dict[str, float | None]) -> str:

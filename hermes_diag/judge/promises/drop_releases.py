@@ -1,7 +1,7 @@
 """A client that is dropped without a close takes its sockets with it when it is collected."""
 
 from hermes_diag.judge.leftovers import grown
-from hermes_diag.judge.promises import CLIENTS, Audited, Verdict, broken, held, not_applicable, unknown
+from hermes_diag.judge.promises import CLIENTS, Audited, Verdict, failed, not_applicable, passed, unknown
 
 CODE, ORDER = "drop-releases", 14
 PROMISE = "what a client opened is gone when it is dropped and collected"
@@ -15,7 +15,7 @@ def check(audited: Audited) -> Verdict:
     dropped = grown(audited.looks["closed"], audited.looks["dropped"], CLIENTS)
     collected = grown(audited.looks["closed"], audited.looks["collected"], CLIENTS)
     if collected:
-        return broken(f"{CLIENTS} clients, used and dropped, left {collected} after gc")
+        return failed(f"{CLIENTS} clients, used and dropped, left {collected} after gc")
     if audited.facts["failed"]:
         return unknown(f"a turn failed: {' <- '.join(audited.facts['failed'])}")
-    return held(f"nothing after gc; before it {dropped or 'nothing'}")
+    return passed(f"nothing after gc; before it {dropped or 'nothing'}")

@@ -1,6 +1,6 @@
 """Keepalive that was asked for is on the sockets."""
 
-from hermes_diag.judge.promises import Audited, Verdict, broken, held, not_applicable, unknown
+from hermes_diag.judge.promises import Audited, Verdict, failed, not_applicable, passed, unknown
 
 CODE, ORDER = "keepalive-on-wire", 7
 PROMISE = "SO_KEEPALIVE, if asked for, is on the live socket"
@@ -15,7 +15,7 @@ def check(audited: Audited) -> Verdict:
     on = [one for one in sockets if one["keepalive"]]
     if len(on) == len(sockets):
         first = on[0]
-        return held(f"on: idle {first['idle']} s, interval {first['interval']} s, count {first['count']}")
+        return passed(f"on: idle {first['idle']} s, interval {first['interval']} s, count {first['count']}")
     if asked:
-        return broken(f"asked for in {', '.join(asked)}, but off on {len(sockets) - len(on)} of {len(sockets)} sockets")
+        return failed(f"asked for in {', '.join(asked)}, but off on {len(sockets) - len(on)} of {len(sockets)} sockets")
     return not_applicable("off, and not asked for, as in the SDK's own client")

@@ -1,6 +1,6 @@
 """The call leaves its argument as it was: keys, values, what is nested in them."""
 
-from hermes_diag.judge.promises import Audited, Verdict, broken, held, not_applicable
+from hermes_diag.judge.promises import Audited, Verdict, failed, not_applicable, passed
 
 CODE, ORDER = "kwargs-not-mutated", 1
 PROMISE = "the caller's client_kwargs are not mutated"
@@ -13,4 +13,4 @@ def check(audited: Audited) -> Verdict:
         return not_applicable("it takes no client_kwargs")
     mutation = audited.facts["mutation"]
     words = [f"{what} `{'`, `'.join(keys)}`" for what, keys in mutation.items() if keys]
-    return broken("; ".join(words)) if words else held("same keys, same objects, nothing nested was changed")
+    return failed("; ".join(words)) if words else passed("same keys, same objects, nothing nested was changed")

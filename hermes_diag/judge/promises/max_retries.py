@@ -1,6 +1,6 @@
 """max_retries of client_kwargs holds, on the wire too."""
 
-from hermes_diag.judge.promises import Audited, Verdict, broken, held, not_applicable, unknown
+from hermes_diag.judge.promises import Audited, Verdict, failed, not_applicable, passed, unknown
 
 CODE, ORDER = "max-retries", 12
 PROMISE = "max_retries is what client_kwargs say"
@@ -13,10 +13,10 @@ def check(audited: Audited) -> Verdict:
     if not audited.makes:
         return not_applicable(f"{retries}; it takes no client_kwargs")
     if retries:
-        return broken(f"{retries} instead of 0")
+        return failed(f"{retries} instead of 0")
     sent = audited.sent.get(audited.facts["retried_turn"], 0)
     if not sent:
         return unknown("0, but a request that was to get a 500 was not sent")
     if sent > 1:
-        return broken(f"0, and yet a request that got a 500 was sent {sent} times")
-    return held("0; a request that got a 500 was sent once")
+        return failed(f"0, and yet a request that got a 500 was sent {sent} times")
+    return passed("0; a request that got a 500 was sent once")

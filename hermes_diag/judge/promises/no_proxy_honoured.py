@@ -1,6 +1,6 @@
 """NO_PROXY is honoured."""
 
-from hermes_diag.judge.promises import Audited, Verdict, broken, held, not_applicable, unknown
+from hermes_diag.judge.promises import Audited, Verdict, failed, not_applicable, passed, unknown
 
 CODE, ORDER = "no-proxy-honoured", 10
 PROMISE = "NO_PROXY is honoured"
@@ -14,5 +14,5 @@ def check(audited: Audited) -> Verdict:
     if audited.despite_no_proxy is None:
         return unknown("the run with NO_PROXY in the environment came to no end")
     if audited.despite_no_proxy:
-        return broken("the proxy was used for a host that NO_PROXY names")
-    return held("the proxy saw no connection to a host that NO_PROXY names")
+        return failed("the proxy was used for a host that NO_PROXY names")
+    return passed("the proxy saw no connection to a host that NO_PROXY names")

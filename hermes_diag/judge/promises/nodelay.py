@@ -1,6 +1,6 @@
 """TCP_NODELAY is on the sockets."""
 
-from hermes_diag.judge.promises import Audited, Verdict, broken, held, unknown
+from hermes_diag.judge.promises import Audited, Verdict, failed, passed, unknown
 
 CODE, ORDER = "nodelay", 8
 PROMISE = "TCP_NODELAY is on the live socket"
@@ -13,4 +13,4 @@ def check(audited: Audited) -> Verdict:
     if not sockets:
         return unknown("no socket to the provider was open after a turn")
     off = sum(not one["nodelay"] for one in sockets)
-    return broken(f"off on {off} of {len(sockets)} sockets") if off else held("on")
+    return failed(f"off on {off} of {len(sockets)} sockets") if off else passed("on")

@@ -15,10 +15,11 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM, UsageError
+from hermes_diag.core.errors import UsageError
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Cell, PayloadInfo, Plan
-from hermes_diag.core.report import ScenarioResult
+from hermes_diag.core.report import Finding, Row, RowStatus, Scenario, ScenariosReport, Status
+from hermes_diag.core.text import did_you_mean
 
 _COMMON: dict[str, Any] = {
     "strategy": "fixed",
@@ -34,7 +35,6 @@ _COMMON: dict[str, Any] = {
     "seed": 0,
 }
 SIDES = ("bad", "good")
-SHOWN = "shown both ways"
 
 
 @cache
@@ -50,14 +50,14 @@ def summary(name: str) -> str:
 
 
 def choose(asked: Iterable[str]) -> list[str]:
-    """The names that `--scenario` asks for: names, comma-separated, or `all`. Raises UsageError."""
-    names = [name for part in asked for name in part.split(",") if name]
-    if not names:
-        raise UsageError("--scenario names none", "`hermes-diag repro --scenario list` lists all")
+    """The names asked for; without any, all. Raises UsageError."""
+    names = list(dict.fromkeys(asked))
     for name in names:
-        if name != "all" and name not in catalogue():
-            raise UsageError(f"no scenario {name!r}", "`hermes-diag repro --scenario list` lists all")
-    return list(catalogue()) if "all" in names else list(dict.fromkeys(names))
+        if name not in catalogue():
+            raise UsageError(
+                f"no scenario {name!r}", did_you_mean(name, catalogue(), "`hermes-diag scenarios list` shows all")
+            )
+    return names or list(catalogue())
 
 
 def plan(payload: PayloadInfo, names: Sequence[str]) -> Plan:
@@ -72,7 +72,7 @@ def cell(name: str, side: str) -> Cell:
     return Cell(**{**_COMMON, **own, "settings": settings, "scenario": f"{name}/{side}"})
 
 
-def judge(evidence: Sequence[Evidence]) -> list[ScenarioResult]:
+def judge(evidence: Sequence[Evidence], interrupted: bool = False) -> ScenariosReport:
     """What became of each scenario, in the order of its cells. Raises UsageError for a scenario that there is
     not, or that lacks a side: such a capture is of another release, or was changed."""
     by_cell = {one.cell.scenario: one for one in evidence if one.cell.scenario}
@@ -83,27 +83,49 @@ def judge(evidence: Sequence[Evidence]) -> list[ScenarioResult]:
         lacking = [side for side in SIDES if f"{name}/{side}" not in by_cell]
         if lacking:
             raise UsageError(f"scenario {name} has no {lacking[0]} client", "the file was changed; run again")
-    return [_judge(name, *(by_cell[f"{name}/{side}"] for side in SIDES)) for name in names]
+    found = tuple(_judge(name, *(by_cell[f"{name}/{side}"] for side in SIDES)) for name in names)
+    verdict, status = _verdict(found)
+    return ScenariosReport(
+        command="scenarios",
+        subject="upstream reports",
+        status=status,
+        verdict=f"interrupted: {verdict}" if interrupted else verdict,
+        stack=next((one.stack for one in evidence if one.stack), None),
+        rows=tuple(map(_row, found)),
+        findings=tuple(
+            Finding("not-as-reported", "problem", one.result, {}, (), "", one.reference, one.name)
+            for one in found
+            if one.status == Status.FAILING
+        ),
+        interrupted=interrupted,
+        scenarios=found,
+    )
 
 
-def _judge(name: str, bad: Evidence, good: Evidence) -> ScenarioResult:
+def _judge(name: str, bad: Evidence, good: Evidence) -> Scenario:
     module = catalogue()[name]
     seen = [module.shows(one) if _measured(one) else "" for one in (bad, good)]
     spared = getattr(module, "NOT_ON", "")
-    broken = next((one for one in (bad, good) if not _measured(one)), None)
-    if broken is not None:
-        status = f"could not measure {broken.cell.name}: {broken.outcome.detail}"
+    lost = next((one for one in (bad, good) if not _measured(one)), None)
+    status, result = Status.FAILING, "does not show on the bad client"
+    if lost is not None:
+        status, result = Status.COULD_NOT_TELL, f"could not measure {lost.cell.name}: {lost.outcome.detail}"
     elif seen[1]:
-        status = "shows on the good client too"
+        result = "shows on the good client too"
     elif not _works(good):
-        status = "the good client does not work"
+        result = "the good client does not work"
     elif seen[0]:
-        status = SHOWN
+        status, result = Status.CLEAN, "shown both ways"
     elif spared and bad.stack is not None and bad.stack.openai.startswith(f"{spared}."):
-        status = f"not on openai {spared}: {module.WHY_NOT}"
-    else:
-        status = "does not show on the bad client"
-    return ScenarioResult(name, summary(name), module.REFERENCE, status, seen[0], seen[1])
+        status, result = Status.CLEAN, f"does not happen on openai {spared}: {module.WHY_NOT}"
+    return Scenario(name, summary(name), module.REFERENCE, status, result, seen[0], seen[1])
+
+
+def _row(one: Scenario) -> Row:
+    status = {Status.CLEAN: RowStatus.PASSED, Status.FAILING: RowStatus.FAILED}.get(
+        one.status, RowStatus.COULD_NOT_TELL
+    )
+    return Row("scenario", one.name, "", one.summary, status, one.result, reference=one.reference)
 
 
 def _works(evidence: Evidence) -> bool:
@@ -116,12 +138,12 @@ def _measured(evidence: Evidence) -> bool:
     return evidence.outcome.how in ("done", "hung")
 
 
-def verdict(results: Sequence[ScenarioResult]) -> tuple[str, int]:
-    """The sentence and the exit code for all of them."""
-    unmeasured = [one.name for one in results if one.status.startswith("could not measure")]
+def _verdict(found: Sequence[Scenario]) -> tuple[str, Status]:
+    """The sentence and the status for all of them."""
+    unmeasured = [one.name for one in found if one.status == Status.COULD_NOT_TELL]
     if unmeasured:
-        return f"could not measure {', '.join(unmeasured)}", COULD_NOT_MEASURE
-    wrong = [one for one in results if one.status != SHOWN and not one.status.startswith("not on")]
+        return f"could not measure {', '.join(unmeasured)}", Status.COULD_NOT_TELL
+    wrong = [f"{one.name} {one.result}" for one in found if one.status == Status.FAILING]
     if wrong:
-        return "not as reported: " + "; ".join(f"{one.name} {one.status}" for one in wrong), PROBLEM
-    return f"{len(results)} scenarios as reported", OK
+        return f"not as reported: {'; '.join(wrong)}", Status.FAILING
+    return f"{len(found)} scenarios as reported", Status.CLEAN

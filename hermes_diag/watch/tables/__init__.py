@@ -16,6 +16,11 @@ BACKENDS = {"sock_diag": "sock_diag", "psutil": "psutil_table", "proc_net": "pro
 BUT_TIME_WAIT = tuple(state for state in STATES if state not in ("TIME_WAIT", "CLOSE"))
 
 
+def names() -> list[str]:
+    """Every backend by its name."""
+    return list(BACKENDS)
+
+
 def load(name: str) -> ModuleType:
     """A backend by name; psutil is only imported when it is wanted."""
     return import_module(f"{__name__}.{BACKENDS[name]}")

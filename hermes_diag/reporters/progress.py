@@ -24,7 +24,8 @@ class Progress:
         self._live = Live(
             console=console, get_renderable=self._table, refresh_per_second=8, transient=True, redirect_stdout=False
         )
-        self._shown = console.is_terminal and not console.is_dumb_terminal
+        # Not console.is_terminal: FORCE_COLOR makes it true for a pipe, too.
+        self._shown = console.file.isatty() and not console.is_dumb_terminal
 
     def __enter__(self) -> Progress:
         if self._shown:

@@ -1,23 +1,32 @@
-"""A CheckReport as GitHub-flavoured markdown, for a job summary: bounded, what failed first."""
+"""Markdown for a job summary or an issue: bounded, what failed first."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from hermes_diag.core.report import ALLOWED, FAILED, KNOWN, NOT_APPLICABLE, PASSED, UNKNOWN, CheckReport, CheckRow
-from hermes_diag.reporters.check import at, details
-from hermes_diag.reporters.terminal import stack_line
+from hermes_diag.core.report import CheckReport, Report, Row, RowStatus, Status
+from hermes_diag.reporters.rows import details, place
+from hermes_diag.reporters.style import stack_line
+
+ENDING = ".md"
 
 #: Bytes of the whole text, and characters of one piece of it.
 MOST, LONGEST = 90_000, 400
 
-_ORDER = (FAILED, UNKNOWN, ALLOWED, KNOWN, PASSED, NOT_APPLICABLE)
-_MARKS = {0: "✅", 1: "❌"}
+_ORDER = (
+    RowStatus.FAILED,
+    RowStatus.COULD_NOT_TELL,
+    RowStatus.ALLOWED,
+    RowStatus.KNOWN,
+    RowStatus.PASSED,
+    RowStatus.NOT_APPLICABLE,
+)
+_MARKS = {Status.CLEAN: "✅", Status.FAILING: "❌"}
 
 
-def render(report: CheckReport) -> str:
-    """The text, with a final newline; at most so many bytes, and then it says what was left out."""
+def render(report: Report, width: int, verbose: bool) -> str:
+    """At most MOST bytes, and then it says what was left out."""
     text = "\n".join(_head(report))
     rows = sorted(report.rows, key=lambda row: _ORDER.index(row.status))
     table = ["", "| | what | seen |", "|---|---|---|"]
@@ -33,33 +42,32 @@ def render(report: CheckReport) -> str:
     return "\n".join([text, *table, tail]) + "\n"
 
 
-def _head(report: CheckReport) -> Iterator[str]:
-    yield f"## {_MARKS.get(report.exit_code, '⚠️')} hermes-diag check"
+def _head(report: Report) -> Iterator[str]:
+    yield f"## {_MARKS.get(report.status, '⚠️')} hermes-diag {report.command}"
     yield ""
     yield f"**{_escape(report.verdict)}**"
-    if report.settings:
+    if isinstance(report, CheckReport) and report.settings:
         yield ""
         for name, value, source in report.settings[:20]:
             yield f"- {name} = {_escape(value)} (from {_escape(source)})"
 
 
-def _tail(report: CheckReport) -> Iterator[str]:
-    for one in report.better[:20]:
-        yield f"- better: {_escape(one)} is in the baseline, and not any more"
-    for note in report.notes[:20]:
-        yield f"- {_escape(note)}"
-    if place := at(report):
-        yield ""
-        yield f"Defined in {_escape(place)}."
+def _tail(report: Report) -> Iterator[str]:
+    if isinstance(report, CheckReport):
+        for better in report.better[:20]:
+            yield f"- better: {_escape(better)} is in the baseline, and not any more"
+        for note in report.notes[:20]:
+            yield f"- {_escape(note)}"
+        if where := place(report):
+            yield f"\nDefined in {_escape(where)}."
     if report.stack:
-        yield ""
-        yield f"Measured on {_escape(stack_line(report.stack))}."
+        yield f"\nMeasured on {_escape(stack_line(report.stack))}."
 
 
-def _row(row: CheckRow) -> str:
+def _row(row: Row) -> str:
     name = f"{row.name} {row.code}" if row.kind == "workload" and row.code else row.name
-    seen = "<br>".join(map(_escape, details(row) if row.status not in (PASSED, NOT_APPLICABLE) else [row.seen]))
-    status = f"**{row.status}**" if row.status == FAILED else row.status
+    seen = "<br>".join(map(_escape, details(row)))
+    status = f"**{row.status}**" if row.status == RowStatus.FAILED else row.status
     return f"| {status} | **{_escape(name)}**<br>{_escape(row.what)} | {seen} |"
 
 

@@ -1,4 +1,4 @@
-"""--python, --cwd, --env and a factory's SPEC: where the worker runs and what it puts to the test."""
+"""SPEC, --python, --cwd and --env: what is put to the test, and in which interpreter."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from hermes_diag.core.text import quoted
 if TYPE_CHECKING:
     from hermes_diag.run.interpreter import Target
 
+#: What a factory may be, for the help.
+KINDS = (
+    "package.module:name or ./file.py:name: a callable that takes client_kwargs and returns a client, a class with "
+    "acquire, release and close, or an OpenAI or AsyncOpenAI instance."
+)
+Spec = Annotated[str, typer.Argument(metavar="SPEC", show_default=False, help=KINDS)]
 Cwd = Annotated[
     Path | None, typer.Option(metavar="DIR", show_default="here", help="Folder in which the factory is imported.")
 ]
@@ -33,16 +39,11 @@ Python = Annotated[
         help="Interpreter whose SDK is put to the test, or the folder of its virtualenv.",
     ),
 ]
-#: What a factory may be, for the help.
-KINDS = (
-    "package.module:name or ./file.py:name: a callable that takes client_kwargs and returns a client, a class with "
-    "acquire, release and close, or an OpenAI or AsyncOpenAI instance."
-)
-SPEC = "write package.module:name or ./file.py:name"
+_SPEC = "write package.module:name or ./file.py:name"
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
-def make(python: str, cwd: Path | None, env: Iterable[str] | None) -> Target:
+def target(python: str, cwd: Path | None, env: Iterable[str] | None) -> Target:
     """The target that the options name. Raises UsageError, CannotMeasure."""
     if cwd is not None and not cwd.is_dir():
         raise UsageError(f"--cwd {cwd}: there is no such folder", "name the folder that your package is in")
@@ -50,9 +51,8 @@ def make(python: str, cwd: Path | None, env: Iterable[str] | None) -> Target:
     from hermes_diag.run.interpreter import Target
 
     found = pythons.resolve(python)
-    if (
-        cwd is not None and os.sep in found
-    ):  # from --cwd a relative path would lead elsewhere; a link is left, a virtualenv's is one
+    if cwd is not None and os.sep in found:
+        # From --cwd a relative path would lead elsewhere. Not resolve(): a virtualenv's interpreter is a link.
         found = os.path.abspath(found)
     return Target(found, cwd, dict(_variable(one) for one in env or ()))
 
@@ -74,7 +74,7 @@ def check_spec(spec: str, cwd: Path | None) -> None:
     place, colon, name = spec.rpartition(":")
     said = spec if spec.isprintable() and len(spec) <= 200 else quoted(spec)
     if not colon or not place or not _MODULE.fullmatch(name):
-        raise UsageError(f"{quoted(spec)} names no factory", SPEC)
+        raise UsageError(f"{quoted(spec)} names no factory", _SPEC)
     if place.endswith(".py"):
         try:
             there = (cwd or Path()).joinpath(place).is_file()
@@ -83,14 +83,4 @@ def check_spec(spec: str, cwd: Path | None) -> None:
         if not there:
             raise UsageError(f"{said}: there is no file {place}", "paths count from --cwd, or from here")
     elif not _MODULE.fullmatch(place):
-        raise UsageError(f"{said}: {quoted(place)} is neither a module nor a .py file", SPEC)
-
-
-def check_fault(spec: str) -> None:
-    """Refuse a fault that a cell cannot have. Raises UsageError."""
-    from hermes_diag.provider import faults
-
-    fault = faults.parse(spec)
-    if fault.needs_tls or fault.name == "hold":
-        why = "needs TLS, which a cell does not speak" if fault.needs_tls else "is the conductor's own"
-        raise UsageError(f"fault {fault.name} {why}", "use it with hermes-diag serve")
+        raise UsageError(f"{said}: {quoted(place)} is neither a module nor a .py file", _SPEC)

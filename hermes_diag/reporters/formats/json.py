@@ -1,4 +1,4 @@
-"""A Report as one JSON document."""
+"""One JSON document, the same envelope for every command (docs/schema/report.json)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from hermes_diag.core.evidence import RACY_STATES, Evidence
-from hermes_diag.core.report import CellReport, Report
+from hermes_diag.core.report import AuditReport, CellReport, CheckReport, Report, RunReport, ScenariosReport
 from hermes_diag.judge import causes, dump_comparison
+from hermes_diag.reporters.envelope import envelope
 
-SCHEMA = 1
+ENDING = ".json"
 
 #: Paths in the document of which values differ from run to run on the same machine; every other count
 #: is the same each time.
@@ -42,20 +43,32 @@ RACY = (
 )
 
 
-def render(report: Report) -> str:
-    """The document, indented, without a final newline."""
-    document = {
-        "schema": SCHEMA,
-        "verdict": report.verdict,
-        "exit_code": report.exit_code,
-        "stack": report.stack,
-        "plan": report.plan,
-        "cells": [_cell(one, seen) for one, seen in zip(report.cells, report.evidence, strict=True)],
-        "dumps": dump_comparison.of(report),
-        "claims": report.claims,
-        "racy": RACY,
-    }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+def render(report: Report, width: int, verbose: bool) -> str:
+    """The document, indented."""
+    return text(envelope(report, **_own(report)))
+
+
+def text(document: dict[str, Any]) -> str:
+    """A document, indented, with a final newline."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+
+
+def _own(report: Report) -> dict[str, Any]:
+    """What only that kind of report has."""
+    if isinstance(report, RunReport):
+        return {
+            "plan": report.plan,
+            "cells": [_cell(cell, seen) for cell, seen in zip(report.cells, report.evidence, strict=True)],
+            "dumps": dump_comparison.of(report),
+            "claims": report.claims,
+            "racy": RACY,
+        }
+    if isinstance(report, AuditReport):
+        return {"kind": report.kind, "client": report.client, "async": report.is_async, "frames": report.frames}
+    if isinstance(report, CheckReport):
+        settings = [{"name": name, "value": value, "source": source} for name, value, source in report.settings]
+        return {"defined": report.defined, "settings": settings, "better": report.better, "notes": report.notes}
+    return {"scenarios": report.scenarios} if isinstance(report, ScenariosReport) else {}
 
 
 def _cell(one: CellReport, seen: Evidence) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""The Typer app: every command in one list, of which only the one that is asked for is imported."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from hermes_diag import __version__
+
+SUMMARY = "Reproduce, observe and guard against HTTP client lifecycle failures in long-running OpenAI programs."
+#: In the order of the help. Each is a module of this package with `command` and `EXAMPLES`.
+COMMANDS = (
+    "repro", "replay", "audit", "check", "hermes", "live", "scenarios", "sockets", "serve", "faults", "report",
+)  # fmt: skip
+GUIDE = f"""hermes-diag {__version__}: {SUMMARY}
+
+A gateway is sick now
+  hermes-diag sockets --gateway         what the running Hermes gateway does with its connections
+  hermes-diag sockets 4242              the same for any process, by its PID
+  hermes-diag sockets --gateway --watch --duration 10m
+                                        is it leaking, what, how fast, how long until it fails
+
+I have a client factory
+  hermes-diag audit ./clients.py:make_client     which promises it breaks, in seconds
+  hermes-diag replay ./clients.py:make_client    what its clients do under the load of a gateway
+
+I have a bug report
+  hermes-diag repro                     is hermes-agent #11070 true, and does its fix hold
+  hermes-diag repro last-dump           the same with the newest request dump of the Hermes home
+  hermes-diag scenarios                 which other upstream reports show here
+  hermes-diag hermes 0.19.0             what a release of the real Hermes Agent leaves behind
+  hermes-diag live URL --live           does it happen on the real endpoint
+
+I want it to stay fixed
+  hermes-diag check ./clients.py:make_client     for CI: exit code 1 when it is broken again
+  @pytest.mark.limit_sockets                     a test fails when it leaves sockets open
+
+hermes-diag --help lists all commands, hermes-diag COMMAND --help explains one, with examples."""
+
+
+def build(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The app for a command line: with the command it names alone, else with all of them.
+
+    Importing every command takes longer than many of them run.
+    """
+    app = typer.Typer(
+        name="hermes-diag",
+        help=SUMMARY,
+        epilog="Exit codes: 0 clean or as expected, 1 a problem was found, 2 wrong usage, 3 could not measure.",
+        invoke_without_command=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain help wraps at any width, and starts faster
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_top)
+    completes = "_HERMES_DIAG_COMPLETE" in os.environ
+    asked = arguments[:1] if arguments and arguments[0] in COMMANDS and not completes else COMMANDS
+    for name in asked:
+        module = importlib.import_module(f"hermes_diag.cli.{name}")
+        app.command(name, epilog=f"\b\nExamples:\n{module.EXAMPLES}")(module.command)
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"hermes-diag {__version__}")
+        raise typer.Exit
+
+
+def _top(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        print(GUIDE)

@@ -1,0 +1,83 @@
+"""What a shell completes. Each function takes what was typed so far and gives (word, its help)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+Words = list[tuple[str, str]]
+
+
+def _from(words: Iterable[tuple[str, str]], typed: str) -> Words:
+    return [(word, text) for word, text in words if word.startswith(typed)]
+
+
+def faults(incomplete: str) -> Words:
+    from hermes_diag.provider import faults as found
+
+    return _from(((name, fault.summary) for name, fault in found.catalogue().items()), incomplete)
+
+
+def scenarios(incomplete: str) -> Words:
+    from hermes_diag.judge import scenarios as found
+
+    named = ((name, found.summary(name)) for name in found.catalogue())
+    return _from((("list", "show the catalogue"), *named), incomplete)
+
+
+def states(incomplete: str) -> Words:
+    from hermes_diag.watch.filters import STATES
+
+    return [(state.lower(), "") for state in STATES if state.lower().startswith(incomplete.lower())]
+
+
+def strategies(incomplete: str) -> Words:
+    from hermes_diag.core import matrix
+
+    return _from(((name, "") for name in matrix.STRATEGIES), incomplete)
+
+
+def ends(incomplete: str) -> Words:
+    return _from((("close", "the caller closes its request client"), ("abandon", "nobody closes it")), incomplete)
+
+
+def workloads(incomplete: str) -> Words:
+    from hermes_diag.core import matrix
+
+    return _from(((name, "") for name in matrix.WORKLOADS), incomplete)
+
+
+def tuning(incomplete: str) -> Words:
+    from hermes_diag.cli.options.tuning import SETTINGS
+
+    return _from(((f"{name}=", meaning) for name, (_, meaning) in SETTINGS.items()), incomplete)
+
+
+def backends(incomplete: str) -> Words:
+    from hermes_diag.watch import tables
+
+    return _from((("auto", "the fastest that works here"), *((name, "") for name in tables.names())), incomplete)
+
+
+def auth(incomplete: str) -> Words:
+    words = (("env:", "the key in a variable"), ("hermes", "the token of Hermes"), ("codex", "that of the Codex CLI"))
+    return _from(words, incomplete)
+
+
+def limits(incomplete: str) -> Words:
+    from hermes_diag.judge.settings import LIMITS
+
+    return _from(((f"{name}=", meaning) for name, meaning in LIMITS.items()), incomplete)
+
+
+def findings(incomplete: str) -> Words:
+    from hermes_diag.judge import settings
+
+    return _from(((f"{code}:", "") for code in settings.codes()), incomplete)
+
+
+def conditions(incomplete: str) -> Words:
+    from hermes_diag.watch.filters import STATES
+
+    metrics = ["fds > ", "threads > ", "rss > ", "fds.growth > ", "threads.growth > "]
+    metrics += [f"{state.lower()}.{kind} > " for state in STATES for kind in ("age", "growth")]
+    return _from(((metric, "") for metric in metrics), incomplete)

@@ -1,0 +1,133 @@
+"""The load of a run: payloads, dimensions of the matrix, sizes. Checked before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hermes_diag.cli.options import complete
+from hermes_diag.core import matrix, units
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.text import did_you_mean, quoted
+
+if TYPE_CHECKING:
+    from hermes_diag.cli.options.tuning import Tuning
+    from hermes_diag.run.payload import Payload
+
+#: A PAYLOAD that is no file: the newest request dump of the Hermes home, or of one of its profiles.
+LAST_DUMP = "last-dump"
+
+Payloads = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[PAYLOAD]...",
+        show_default=False,
+        help="JSON file with a Responses or Chat Completions body, or a Hermes request dump; last-dump[:PROFILE] is "
+        "the newest dump of the Hermes home. Of several, each runs through every cell. Default: a tiny prompt.",
+    ),
+]
+Strategies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--strategy",
+        metavar="NAME",
+        show_default="buggy and fixed",
+        autocompletion=complete.strategies,
+        help="Only this client strategy. Repeatable.",
+    ),
+]
+Ends = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--end",
+        metavar="close|abandon",
+        show_default="both",
+        autocompletion=complete.ends,
+        help="Only this end of a turn: the caller closes the request client, or abandons it. Repeatable.",
+    ),
+]
+Workloads = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--workload",
+        metavar="NAME",
+        show_default="all",
+        autocompletion=complete.workloads,
+        help="Only this workload. Repeatable.",
+    ),
+]
+Faults = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fault",
+        metavar="NAME[=VALUE][:KEY=VALUE]...",
+        show_default=False,
+        autocompletion=complete.faults,
+        help="A fault of the provider, see `hermes-diag faults`: one more dimension. Repeatable.",
+    ),
+]
+Sessions = Annotated[
+    int | None, typer.Option(min=1, max=100, show_default="1 to 3, by workload", help="Chat sessions.")
+]
+Turns = Annotated[
+    int | None, typer.Option(min=1, max=5000, show_default="6 to 101, by workload", help="Turns per session.")
+]
+Retries = Annotated[
+    int,
+    typer.Option(
+        min=0, max=10, help="Retries of a failed turn, each with a shared client rebuilt from the same kwargs."
+    ),
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        show_default="10s, and 1s for a free connection",
+        help="Request timeout, also for the wait for a free connection (the SDK's is 600s).",
+    ),
+]
+
+
+def payloads(given: Sequence[str] | None, limit: int) -> tuple[Payload, ...]:
+    """What the command line names, or the built-in prompt; at most `limit` bytes each. Raises UsageError."""
+    from hermes_diag.run import payload
+
+    return payload.load_all([_path(one) for one in given or ()], limit)
+
+
+def _path(given: str) -> Path:
+    word, colon, profile = given.partition(":")
+    if word != LAST_DUMP or (not colon and Path(given).exists()):
+        return Path(given)
+    from hermes_diag.hermes import home
+
+    return home.last_dump(home.home(), profile or None)
+
+
+def chosen(option: str, given: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
+    """The values of a repeatable option, each once. Raises UsageError for one that is not known."""
+    for value in given or ():
+        if value not in known:
+            raise UsageError(f"{option} {quoted(value)}: there is none of that name", did_you_mean(value, known))
+    return tuple(dict.fromkeys(given or ()))
+
+
+def faults(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Faults that a cell can have, each once. Raises UsageError."""
+    from hermes_diag.provider import faults as known
+
+    for spec in given or ():
+        fault = known.parse(spec)
+        if fault.needs_tls or fault.name == "hold":
+            why = "needs TLS, which a cell does not speak" if fault.needs_tls else "is for the run's own use"
+            raise UsageError(f"fault {fault.name} {why}", "use it with hermes-diag serve")
+    return tuple(dict.fromkeys(given or ()))
+
+
+def sizes(sessions: int | None, turns: int | None, retries: int, timeout: str | None, tuning: Tuning) -> matrix.Sizes:
+    """The sizes of a plan. Raises UsageError."""
+    limit = None if timeout is None else units.time("--timeout", timeout, least=0.05, most=600)
+    return matrix.Sizes(sessions, turns, tuning.scope, retries, limit, tuning.idle_close, tuning.seed)

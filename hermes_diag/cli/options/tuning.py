@@ -1,0 +1,108 @@
+"""--set NAME=VALUE: what few runs need to change, all under one option so that the others stay readable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import typer
+
+from hermes_diag.cli.options import complete
+from hermes_diag.core import units
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.text import did_you_mean, quoted
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        show_default=False,
+        autocompletion=complete.tuning,
+        help="Fine tuning that few need, see docs/options.md; a shell completes the names. Repeatable.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Every setting with its default."""
+
+    scope: str | None = None
+    idle_close: float | None = 0.0  # seconds; None: never
+    seed: int = 0
+    backend: str = "auto"
+    start: str = "auto"
+    max_payload: int = 32 * 2**20
+    count: int | None = None
+
+
+def _one_of(*known: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value not in known:
+            raise ValueError(f"one of {', '.join(known)}")
+        return value
+
+    return check
+
+
+def _idle_close(value: str) -> float | None:
+    if value == "never":
+        return None
+    seconds = units.seconds(value)
+    if not (seconds == 0 or 0.05 <= seconds <= 60):
+        raise ValueError("0, a time from 50ms to 60s, or never")
+    return seconds
+
+
+def _seed(value: str) -> int:
+    return int(value)
+
+
+def _size(value: str) -> int:
+    return units.size_of("--set max-payload", value)
+
+
+def _count(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or len(value) > 18 or int(value) < 1:
+        raise ValueError("a whole number from 1 on")
+    return int(value)
+
+
+def _backend(value: str) -> str:
+    from hermes_diag.watch import tables
+
+    return _one_of("auto", *tables.names())(value)
+
+
+#: Name, its field, how its value is read, what it means.
+SETTINGS: Mapping[str, tuple[Callable[[str], Any], str]] = {
+    "scope": (_one_of("session", "gateway"), "who shares one client_kwargs dict: session or gateway"),
+    "idle-close": (_idle_close, "idle time after which the provider closes: 0 (at once), a time, or never"),
+    "seed": (_seed, "seed of the order in which sessions are served"),
+    "backend": (_backend, "where socket tables come from"),
+    "start": (_one_of("auto", "fork", "spawn"), "how each cell gets its process: fork, or spawn an interpreter each"),
+    "max-payload": (_size, "largest payload taken, such as 64M"),
+    "count": (_count, "number of looks after which a watch ends"),
+}
+#: Those that a run has a use for.
+OF_RUNS = ("scope", "idle-close", "seed", "backend", "start", "max-payload")
+
+
+def parse(given: Sequence[str] | None, heeded: Sequence[str] = OF_RUNS) -> Tuning:
+    """The settings of `--set`. heeded: those that the command has a use for. Raises UsageError."""
+    found = Tuning()
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if name not in SETTINGS or not equals:
+            what = "write NAME=VALUE" if name in SETTINGS else did_you_mean(name, SETTINGS)
+            raise UsageError(f"--set {quoted(text)}: there is no such setting", what)
+        if name not in heeded:
+            raise UsageError(f"--set {name}: has no effect in this command", f"leave it out; {', '.join(heeded)} have")
+        read, meaning = SETTINGS[name]
+        try:
+            found = replace(found, **{name.replace("-", "_"): read(value)})
+        except ValueError as exc:
+            raise UsageError(f"--set {quoted(text)}: not {meaning}", str(exc)) from None
+    return found

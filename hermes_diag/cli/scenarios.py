@@ -1,0 +1,80 @@
+"""`hermes-diag scenarios`: which upstream reports show here?"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hermes_diag.cli.options import complete, load
+from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
+from hermes_diag.cli.options.subject import Python
+from hermes_diag.cli.options.tuning import Set
+
+EXAMPLES = """
+  hermes-diag scenarios list
+  hermes-diag scenarios
+  hermes-diag scenarios cut-stream half-open-reused
+  hermes-diag scenarios --python .venv/bin/python --json
+"""
+
+
+def command(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            show_default="all",
+            autocompletion=complete.scenarios,
+            help="Only these; `list` shows the catalogue and runs nothing.",
+        ),
+    ] = None,
+    payload: Annotated[
+        str | None,
+        typer.Option(metavar="PAYLOAD", show_default=False, help="Replay this body or request dump, as in repro."),
+    ] = None,
+    python: Python = sys.executable,
+    set_: Set = None,
+    save: Save = None,
+    force: Force = False,
+    files: Files = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Show upstream reports on a client that has the symptom, and on one that has not.
+
+    Exit code 0 when each shows on the bad client and not on the good one, 1 when not, 3 when it could not be
+    measured.
+    """
+    from hermes_diag.cli import plans
+    from hermes_diag.cli.options import subject, tuning
+    from hermes_diag.core.errors import UsageError
+    from hermes_diag.judge import scenarios
+
+    if names == ["list"]:
+        if payload or set_ or save or force or files or verbose or python != sys.executable:
+            raise UsageError("`scenarios list` runs nothing and takes only --json", "leave the other options out")
+        return _list(json)
+    tuned = tuning.parse(set_, ("backend", "start", "max-payload"))
+    where = subject.target(python, None, None)
+    bodies = load.payloads([payload] if payload else None, tuned.max_payload)
+    plan = scenarios.plan(bodies[0].info, scenarios.choose(names or ()))
+    output = Output(json, verbose, save, force, tuple(files or ()))
+    return plans.carry_out(plan, bodies, where, tuned, output)
+
+
+def _list(as_json: bool) -> int:
+    """Print the catalogue."""
+    from hermes_diag.judge import scenarios
+    from hermes_diag.reporters import envelope, style
+    from hermes_diag.reporters import scenarios as reporter
+    from hermes_diag.reporters.formats import json
+
+    lines = [(name, scenarios.summary(name), module.REFERENCE) for name, module in scenarios.catalogue().items()]
+    if as_json:
+        entries = [dict(zip(("name", "summary", "reference"), line, strict=True)) for line in lines]
+        print(json.text(envelope.catalogue("scenarios", scenarios=entries)), end="")
+    else:
+        style.console().print(reporter.listing(lines))
+    return 0

@@ -1,0 +1,32 @@
+"""Evidence of any plan to the report of the command that made it: also how a capture is judged again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import AUDIT, Plan
+from hermes_diag.core.report import Report
+
+
+def of(plan: Plan, evidence: Sequence[Evidence], interrupted: bool = False) -> Report:
+    """Judge a run by what its plan asked. Raises UsageError for a scenario that there is not any more.
+
+    A check is judged without its limits, allowances and baseline, which are no part of a plan.
+    """
+    audited = [cell.workload == AUDIT for cell in plan.cells]
+    if any(cell.scenario for cell in plan.cells):
+        from hermes_diag.judge import scenarios
+
+        return scenarios.judge(evidence, interrupted)
+    if all(audited):
+        from hermes_diag.judge import audit
+
+        return audit.judge(plan, evidence, interrupted)
+    if any(audited):
+        from hermes_diag.judge import check
+
+        return check.again(plan, evidence, interrupted)
+    from hermes_diag.judge import verdicts
+
+    return verdicts.report(plan, evidence, interrupted)

@@ -1,0 +1,68 @@
+"""What the terminal views have in common: the console, colours, the stack's line, the verdict."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from hermes_diag.core.report import Report, RowStatus, Status
+from hermes_diag.worker.contract import Hello
+
+#: Readable on a white and on a black background, which yellow, cyan, blue and dim text are not.
+GOOD, BAD, UNSURE, TITLE = "green", "bold red", "magenta", "bold"
+ROWS = {
+    RowStatus.PASSED: GOOD,
+    RowStatus.FAILED: BAD,
+    RowStatus.NOT_APPLICABLE: "",
+    RowStatus.COULD_NOT_TELL: UNSURE,
+    RowStatus.ALLOWED: UNSURE,
+    RowStatus.KNOWN: UNSURE,
+}
+_VERDICTS = {Status.CLEAN: "bold green", Status.FAILING: BAD}
+#: Columns from which on a matrix has its two dimensions, and rows are a table; below, lists.
+WIDE, VERY_WIDE = 76, 110
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        # rich would leave with exit code 1, which in this program is a verdict.
+        raise BrokenPipeError
+
+
+def console(width: int | None = None) -> Console:
+    """A console for stdout: rich heeds NO_COLOR, TERM=dumb and pipes by itself."""
+    # COLUMNS=0 would print nothing at all.
+    columns = os.environ.get("COLUMNS", "")
+    width = width or (80 if columns == "0" else None)
+    return _Console(width=width, highlight=False, soft_wrap=False)
+
+
+def printed(renderable: RenderableType, width: int) -> str:
+    """A renderable as text for stdout, in colour where stdout takes it; without blanks at the ends of lines."""
+    target = console(width)
+    with target.capture() as captured:
+        target.print(renderable)
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def heading(text: str) -> Text:
+    return Text(f"\n{text}", style=TITLE)
+
+
+def indented(lines: Iterable[str]) -> Padding:
+    """Lines that hang two columns under what stands above them. A str would be taken for markup."""
+    return Padding(Text("\n".join(lines)), (0, 0, 0, 2), expand=False)
+
+
+def stack_line(stack: Hello) -> str:
+    """What was put to the test, by release."""
+    return f"{stack.python}, openai {stack.openai}, {stack.http}, {stack.core}, h11 {stack.h11}, {stack.system}"
+
+
+def verdict(report: Report) -> Text:
+    """The verdict in the colour of its status."""
+    return Text(report.verdict, style=_VERDICTS.get(report.status, f"bold {UNSURE}"))
