@@ -61,7 +61,7 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
     asked = arguments[:1] if arguments and arguments[0] in COMMANDS and not completes else COMMANDS
     for name in asked:
         module = importlib.import_module(f"hermes_diag.cli.{name}")
-        app.command(name, epilog=f"\b\nExamples:\n{module.EXAMPLES}")(module.command)
+        app.command(name, epilog="\b\nExamples:\n" + module.EXAMPLES.strip("\n"))(module.command)
     return app
 
 

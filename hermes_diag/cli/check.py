@@ -36,7 +36,7 @@ EXAMPLES = """
 Spec = Annotated[
     str | None,
     typer.Argument(
-        metavar="[SPEC]",
+        metavar="SPEC",
         show_default=False,
         help="The factory, pool or client, as in audit; or fixed, buggy. Default: fixed, our own, as a self-test.",
     ),

@@ -24,7 +24,7 @@ def command(
     version: Annotated[
         str | None,
         typer.Argument(
-            metavar="[VERSION]",
+            metavar="VERSION",
             show_default=False,
             help="A release on the package index, such as 0.19.0; its environment is made once and kept in your cache.",
         ),

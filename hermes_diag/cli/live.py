@@ -42,7 +42,9 @@ def command(
             help="Whose token: the key in a variable, or the ChatGPT token of Hermes or of the Codex CLI; only read.",
         ),
     ] = None,
-    max_requests: Annotated[int, typer.Option(min=1, max=200, help="No more requests than this leave.")] = 20,
+    max_requests: Annotated[
+        int, typer.Option(metavar="N", min=1, max=200, help="No more requests than this leave.")
+    ] = 20,
     yes: Annotated[bool, typer.Option("--yes", help="With --live: do not ask before sending.")] = False,
     strategy: Strategies = None,
     end: Ends = None,

@@ -58,12 +58,14 @@ Upstream = Annotated[
     ),
 ]
 MaxBody = Annotated[str, typer.Option(metavar="SIZE", help="Largest request body; beyond it 413.")]
-ControlPort = Annotated[int, typer.Option(min=0, max=65535, help="Port of the control path; 0 lets the kernel choose.")]
+ControlPort = Annotated[
+    int, typer.Option(metavar="PORT", min=0, max=65535, help="Port of the control path; 0 lets the kernel choose.")
+]
 
 
 def command(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 lets the kernel choose.")] = 0,
-    host: Annotated[str, typer.Option(help="Address to bind; loopback only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Port; 0 lets the kernel choose.")] = 0,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to bind; loopback only.")] = "127.0.0.1",
     fault: Faults = None,
     tls: Annotated[bool, typer.Option("--tls", help="Speak TLS, with a certificate made on the spot.")] = False,
     reply: Reply = None,

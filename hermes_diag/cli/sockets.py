@@ -25,6 +25,7 @@ EXAMPLES = """
   hermes-diag sockets --pid 4242 --state close_wait --remote 104.18.0.0/16 --json
   hermes-diag sockets --pid 4242 --watch --interval 10s --save night.jsonl
   hermes-diag report night.jsonl
+
 \b
 Conditions of --fail-on: METRIC OP NUMBER[UNIT], OP one of > >= < <=
   fds, threads, rss        a level: 'fds > 900', 'fds > 80%' (of the soft limit), 'rss > 2G'
@@ -35,6 +36,7 @@ Conditions of --fail-on: METRIC OP NUMBER[UNIT], OP one of > >= < <=
   Levels and ages end a watch at once when they hold; growth is judged at its end. A watch that is
   too short to notice a growth that slow says so and exits with 3: 5/h takes 48 minutes. A bare
   count of sockets is no metric: a healthy idle pool holds CLOSE_WAIT sockets too.
+
 \b
 Exit codes:
   0    nothing is wrong; a single look without --fail-on never judges
@@ -92,7 +94,7 @@ class Asked:
 
 def command(
     process: Annotated[
-        str | None, typer.Argument(metavar="[PID]", show_default=False, help="The process to look at.")
+        str | None, typer.Argument(metavar="PID", show_default=False, help="The process to look at.")
     ] = None,
     pid: Annotated[str | None, typer.Option(metavar="PID", show_default=False, help="The same as an option.")] = None,
     gateway: Annotated[

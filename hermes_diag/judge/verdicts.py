@@ -66,12 +66,12 @@ def _row(report_: CellReport) -> Row:
     return Row(
         kind="cell",
         name=report_.cell.name,
-        code=problem.code if problem else "",
+        code=problem.code if problem and not well else "",
         what=f"the workload {report_.cell.workload}{expected}",
         status=status,
         seen=report_.missing or (f"{report_.word}: {problem.summary}" if problem else report_.word),
-        remedy=problem.remedy if problem else "",
-        reference=problem.reference if problem else "",
+        remedy=problem.remedy if problem and not well else "",
+        reference=problem.reference if problem and not well else "",
         numbers=dict(problem.numbers) if problem else {},
     )
 

@@ -23,7 +23,7 @@ LAST_DUMP = "last-dump"
 Payloads = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[PAYLOAD]...",
+        metavar="PAYLOAD",
         show_default=False,
         help="JSON file with a Responses or Chat Completions body, or a Hermes request dump; last-dump[:PROFILE] is "
         "the newest dump of the Hermes home. Of several, each runs through every cell. Default: a tiny prompt.",
@@ -70,15 +70,19 @@ Faults = Annotated[
     ),
 ]
 Sessions = Annotated[
-    int | None, typer.Option(min=1, max=100, show_default="1 to 3, by workload", help="Chat sessions.")
+    int | None, typer.Option(metavar="N", min=1, max=100, show_default="1 to 3, by workload", help="Chat sessions.")
 ]
 Turns = Annotated[
-    int | None, typer.Option(min=1, max=5000, show_default="6 to 101, by workload", help="Turns per session.")
+    int | None,
+    typer.Option(metavar="N", min=1, max=5000, show_default="6 to 101, by workload", help="Turns per session."),
 ]
 Retries = Annotated[
     int,
     typer.Option(
-        min=0, max=10, help="Retries of a failed turn, each with a shared client rebuilt from the same kwargs."
+        metavar="N",
+        min=0,
+        max=10,
+        help="Retries of a failed turn, each with a shared client rebuilt from the same kwargs.",
     ),
 ]
 Timeout = Annotated[
