@@ -95,13 +95,18 @@ def command(
     pyproject.toml. Exit code 0 when nothing failed, 1 when something did, 3 when something could not be told.
     """
     from hermes_diag.cli import configuration, github
+    from hermes_diag.cli.options import subject
+    from hermes_diag.core import matrix
 
     given = {
         "factory": spec, "python": python, "cwd": cwd, "workloads": workload, "faults": fault, "allow": allow,
     }  # fmt: skip
     output = Output(json, verbose, save, force, tuple(files or ()))
     with github.refusals():  # on GitHub what is refused is an annotation, too
-        return _check(configuration.load(given, limit or ()), env, baseline, output)
+        settings = configuration.load(given, limit or ())
+        if settings.factory in matrix.STRATEGIES:
+            subject.refuse_idle(cwd, env)
+        return _check(settings, env, baseline, output)
 
 
 def _check(settings: Settings, env: Sequence[str] | None, baseline: Path | None, output: Output) -> int:

@@ -55,6 +55,8 @@ def run(options: Options) -> int:
     """Serve until SIGINT or SIGTERM, then print the tally; the exit code. Raises UsageError, CannotMeasure."""
     if (options.record is None) != (options.upstream is None):
         raise UsageError("--record and --upstream need each other", "--record FILE --upstream URL")
+    if options.upstream is not None and options.reply is not None:
+        raise UsageError("--reply has no effect with --upstream: the upstream replies", "leave one of them out")
     upstream = None
     if options.record is not None and options.upstream is not None:
         from hermes_diag.provider.upstream import Upstream

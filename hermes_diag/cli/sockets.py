@@ -153,8 +153,6 @@ def _refuse_idle(given: dict[str, Any]) -> None:
     for name in ("interval", "duration", "save"):
         if given[name] is not None and not given["watch"]:
             raise UsageError(f"--{name} needs --watch", "add --watch, or leave it out for a single look")
-    if given["force"] and not given["save"]:
-        raise UsageError("--force needs --save", "name the file to overwrite")
     if given["group_by"] and (given["watch"] or given["json"]):
         other = "--watch" if given["watch"] else "--json"
         raise UsageError(f"--group-by is for the table of one look, and {other} prints none", "leave one of them out")

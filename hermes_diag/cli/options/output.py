@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from hermes_diag.core.errors import UsageError
+
 Save = Annotated[
     Path | None,
     typer.Option(metavar="FILE", show_default=False, help="Write the evidence as JSON Lines, as it happens."),
@@ -36,3 +38,10 @@ class Output:
     save: Path | None = None
     force: bool = False
     files: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what would have no effect. Raises UsageError."""
+        if self.force and not self.save:
+            raise UsageError("--force needs --save", "name the file to overwrite")
+        if self.verbose and self.json and not any(file.suffix == ".txt" for file in self.files):
+            raise UsageError("-v has no effect with --json: the document has every detail", "leave one of them out")

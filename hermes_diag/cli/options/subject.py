@@ -69,6 +69,13 @@ def _variable(text: str) -> tuple[str, str]:
     return name, os.environ[name]
 
 
+def refuse_idle(cwd: object, env: object) -> None:
+    """For a strategy of ours: refuse options that only a factory of the user's heeds. Raises UsageError."""
+    given = [name for name, value in (("--cwd", cwd), ("--env", env)) if value]
+    if given:
+        raise UsageError(f"{' and '.join(given)}: no effect on a strategy of ours", "name a factory of your own")
+
+
 def check_spec(spec: str, cwd: Path | None) -> None:
     """Refuse what cannot name a factory. Raises UsageError."""
     place, colon, name = spec.rpartition(":")
