@@ -27,9 +27,9 @@ from hermes_diag.provider.blocking import Provider as Provider
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.run import payload, pythons, runner
 from hermes_diag.run.capture import Recorder
-from hermes_diag.run.cell_run import Session
+from hermes_diag.run.cell_run import CellRun
 from hermes_diag.run.interpreter import Target
-from hermes_diag.run.thread_lane import HereLane
+from hermes_diag.run.thread_lane import ThreadLane
 from hermes_diag.watch import tables
 
 
@@ -161,8 +161,8 @@ async def _in_process(made: Plan, wire: bytes, thing: Any) -> Report:
     recorders = {cell: Recorder(cell) for cell in made.cells}
     with ProviderThread() as thread:
         for cell, recorder in recorders.items():
-            lane = HereLane(thing)
-            session = Session(cell, made.payload.api, wire, recorder, _unseen, backend, thread)
+            lane = ThreadLane(thing)
+            session = CellRun(cell, made.payload.api, wire, recorder, _unseen, backend, thread)
             await session.on_lane(lane, await lane.hello())
     return verdicts.report(made, [recorder.evidence() for recorder in recorders.values()])
 

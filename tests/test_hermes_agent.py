@@ -25,7 +25,7 @@ from hermes_diag.core.sockets import SocketRow
 from hermes_diag.hermes import cells as hermes_cells
 from hermes_diag.judge import verdicts
 from hermes_diag.run import payload, runner
-from hermes_diag.run.cell_run import Session
+from hermes_diag.run.cell_run import CellRun
 from hermes_diag.run.interpreter import Target
 
 RELEASES = ("0.16.0", "0.18.0", "0.19.0")
@@ -44,7 +44,7 @@ def python_of(release: str) -> str:
     pytest.fail(f"none of HERMES_DIAG_HERMES_PYTHONS has hermes-agent {release}")
 
 
-class Watched(Session):
+class Watched(CellRun):
     """A session that also asks `ss`, /proc and the provider at each barrier, while the worker stands still."""
 
     counted: ClassVar[list[tuple[str, str, Counter[str], int, int, int, int]]] = []
@@ -72,7 +72,7 @@ def measured(
 ) -> dict[str, tuple[CellReport, Evidence]]:
     """Run the cells, check every barrier against `ss`, /proc and the provider's records; reports by name."""
     Watched.counted = []
-    monkeypatch.setattr(runner, "Session", Watched)
+    monkeypatch.setattr(runner, "CellRun", Watched)
     body = payload.load(None)
     under_way = runner.Run(Plan(cells, body.info), body.wire, Target(python))
     assert runner.finish(under_way)

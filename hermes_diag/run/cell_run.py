@@ -23,7 +23,7 @@ from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.run.capture import Recorder
 from hermes_diag.run.interpreter import Gone, Interpreter, Lane, Target
 from hermes_diag.run.remote import Remote
-from hermes_diag.run.thread_lane import HereLane
+from hermes_diag.run.thread_lane import ThreadLane
 from hermes_diag.watch import snapshot
 from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, Hello, Job, Started
 
@@ -43,7 +43,7 @@ class Hung(Exception):
     """The job was silent for longer than its own timeouts allow; args are why, and its stacks."""
 
 
-class Session:
+class CellRun:
     """One cell under observation. `payload` is the body to replay; `api` says where it goes."""
 
     def __init__(
@@ -55,26 +55,26 @@ class Session:
         progress: Progress,
         backend: ModuleType,
         thread: ProviderThread,
-        far: Remote | None = None,
+        endpoint: Remote | None = None,
     ) -> None:
-        """far: an endpoint in the place of a provider of our own."""
+        """endpoint: an endpoint in the place of a provider of our own."""
         self._cell = cell
         self._api = api
         self._payload = payload
         self._recorder = recorder
         self._progress = progress
         settings = dict(cell.settings)
-        self._far = far
-        self._provider = far or Provider(
+        self._endpoint = endpoint
+        self._provider = endpoint or Provider(
             cell.idle_close, faults=[cell.fault] if cell.fault else (), tls="tls" in settings
         )
-        self._props = Props(settings if far is None else far.job, lambda: self._provider.address)
+        self._props = Props(settings if endpoint is None else endpoint.job, lambda: self._provider.address)
         self._backend = backend
         self._thread = thread
         self._pid = 0
         self._begun = 0.0
 
-    async def on_lane(self, lane: Lane | HereLane, stack: Hello) -> None:
+    async def on_lane(self, lane: Lane | ThreadLane, stack: Hello) -> None:
         """Run the cell as a job of a lane that has said hello."""
         self._begin(stack)
         await self._observed(self._job(lane))
@@ -88,18 +88,18 @@ class Session:
             )
         self._record(stack)
 
-    async def in_new_shells(self, target: Target) -> None:
+    async def in_new_interpreters(self, target: Target) -> None:
         """Run the cell in an interpreter of its own; the control has a new one for each turn."""
-        await self._observed(self._shells(target))
+        await self._observed(self._interpreters(target))
 
-    async def _shells(self, target: Target) -> None:
-        shells = self._cell.sessions * self._cell.turns if self._cell.workload == FRESH else 1
-        for turn in range(shells):
-            async with Interpreter(target, spawn=True) as shell:
-                stack = await shell.lanes[0].hello()
+    async def _interpreters(self, target: Target) -> None:
+        interpreters = self._cell.sessions * self._cell.turns if self._cell.workload == FRESH else 1
+        for turn in range(interpreters):
+            async with Interpreter(target, spawn=True) as interpreter:
+                stack = await interpreter.lanes[0].hello()
                 if turn == 0:
                     self._begin(stack)
-                await self._job(shell.lanes[0])
+                await self._job(interpreter.lanes[0])
 
     async def _observed(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work beside a provider and a ticker of its own; record how it ended."""
@@ -130,7 +130,7 @@ class Session:
             self._record(record)
         self._record(outcome)
 
-    async def _job(self, lane: Lane | HereLane) -> None:
+    async def _job(self, lane: Lane | ThreadLane) -> None:
         try:
             await lane.start(self._as_job(), self._payload)
             await self._follow(lane)
@@ -165,7 +165,7 @@ class Session:
             settings=self._props.job,
         )
 
-    async def _follow(self, lane: Lane | HereLane) -> None:
+    async def _follow(self, lane: Lane | ThreadLane) -> None:
         """Take events until the job's process has exited."""
         done, failed = False, ""
         while True:
@@ -201,7 +201,7 @@ class Session:
             else:
                 self._record(event)
 
-    async def _end_hung(self, lane: Lane | HereLane) -> NoReturn:
+    async def _end_hung(self, lane: Lane | ThreadLane) -> NoReturn:
         """Raise Hung with the stacks of a job that hangs; it is gone then, and its lane free again.
 
         Without a stack nobody knows who hangs (a stopped process gives none): that is Died.
@@ -213,7 +213,7 @@ class Session:
             raise Died(f"{why}, and it gave no stack: it may have been stopped")
         raise Hung(why, stacks)
 
-    async def _free(self, lane: Lane | HereLane) -> None:
+    async def _free(self, lane: Lane | ThreadLane) -> None:
         """End the job and hear of its end, or the lane's next one would; without it there is no next one."""
         if self._pid:
             lane.end(self._pid)
@@ -264,8 +264,8 @@ class Session:
             due = max(due, time.monotonic() - TICK)
 
     def _rows(self) -> list[SocketRow]:
-        if self._far is not None:
-            return self._far.rows(self._backend, self._pid)
+        if self._endpoint is not None:
+            return self._endpoint.rows(self._backend, self._pid)
         return snapshot.rows(self._backend, self._pid, self._provider.address)
 
     def _sample(self, rows: list[SocketRow], late: float, label: str, turns: int) -> None:

@@ -21,7 +21,7 @@ from hermes_diag.core.evidence import Evidence, Outcome
 from hermes_diag.core.plan import FRESH, MEASURE, Cell, Plan
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.run.capture import Capture, Recorder
-from hermes_diag.run.cell_run import Session
+from hermes_diag.run.cell_run import CellRun
 from hermes_diag.run.credentials import Credentials
 from hermes_diag.run.destination import Destination, is_address, is_loopback
 from hermes_diag.run.interpreter import Target
@@ -165,16 +165,16 @@ class LiveRun:
                 if unanswered and cell.workload != FRESH:
                     self._recorders[cell].add(Outcome("cut", f"not begun: {unanswered} was not answered"))
                     continue
-                await self._session(cell, thread).in_new_shells(self._target)
+                await self._session(cell, thread).in_new_interpreters(self._target)
                 if cell.workload == FRESH and not _answered(self._recorders[cell].evidence()):
                     unanswered = "the fresh process"
 
-    def _session(self, cell: Cell, thread: ProviderThread) -> Session:
+    def _session(self, cell: Cell, thread: ProviderThread) -> CellRun:
         source = cell.payload or self._plan.payload.source
         api = next(info.api for info in self._plan.payloads if info.source == source)
-        far = Remote(self._where, self._addresses, requests(cell))
+        endpoint = Remote(self._where, self._addresses, requests(cell))
         recorder = self._recorders[cell]
-        return Session(cell, api, self._wires[source], recorder, self._progress, self._backend, thread, far)
+        return CellRun(cell, api, self._wires[source], recorder, self._progress, self._backend, thread, endpoint)
 
     def evidence(self) -> list[Evidence]:
         """What has been seen so far of every cell of the plan, in its order."""

@@ -18,7 +18,7 @@ from hermes_diag.core.plan import FRESH, Cell, Plan
 from hermes_diag.provider import replies
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.run.capture import Capture, Recorder
-from hermes_diag.run.cell_run import Session
+from hermes_diag.run.cell_run import CellRun
 from hermes_diag.run.interpreter import Interpreter, Lane, Target
 from hermes_diag.run.live import LiveRun
 from hermes_diag.watch import snapshot, tables
@@ -69,7 +69,7 @@ class Run:
         if not self._forks:
             async with asyncio.TaskGroup() as group:
                 for _ in range(LANES):
-                    group.create_task(self._work_in_new_shells())
+                    group.create_task(self._work_in_new_interpreters())
             return
         api = self._plan.payload.api
         warm = api, b"".join(replies.stream(api, "gpt-5"))
@@ -82,19 +82,19 @@ class Run:
         # which has interpreters of its own.
         while cell := next((one for one in self._waiting if one.workload == FRESH), None):
             self._waiting.remove(cell)
-            await self._session(cell).in_new_shells(self._target)
+            await self._session(cell).in_new_interpreters(self._target)
         stack = await lane.hello()
         while self._waiting and not lane.gone:
             await self._session(self._waiting.pop()).on_lane(lane, stack)
 
-    async def _work_in_new_shells(self) -> None:
+    async def _work_in_new_interpreters(self) -> None:
         while self._waiting:
-            await self._session(self._waiting.pop()).in_new_shells(self._target)
+            await self._session(self._waiting.pop()).in_new_interpreters(self._target)
 
-    def _session(self, cell: Cell) -> Session:
+    def _session(self, cell: Cell) -> CellRun:
         api, payload = self._payloads[cell.payload or self._plan.payload.source]
         recorder = self._recorders[cell]
-        return Session(cell, api, payload, recorder, self._progress, self._backend, self._thread)
+        return CellRun(cell, api, payload, recorder, self._progress, self._backend, self._thread)
 
     def evidence(self) -> list[Evidence]:
         """What has been seen so far of every cell of the plan, in its order."""

@@ -26,8 +26,8 @@ from hermes_diag.worker.__main__ import PACKAGE, load_package
 from hermes_diag.worker.contract import GO, Barrier, Done, Exited, Hello, Job, Started
 
 
-class HereLane:
-    """What a Session needs of an interpreter.Lane; runs one job after the other on `thing`, the subject."""
+class ThreadLane:
+    """What a CellRun needs of an interpreter.Lane; runs one job after the other on `thing`, the subject."""
 
     spawn = False
     gone = False
@@ -37,7 +37,7 @@ class HereLane:
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Any] = asyncio.Queue()
         self._thread: threading.Thread | None = None
-        self._link: _Link | None = None
+        self._channel: _ThreadChannel | None = None
 
     async def hello(self) -> Hello:
         """The stack of this process."""
@@ -45,8 +45,8 @@ class HereLane:
 
     async def start(self, job: Job, payload: bytes) -> None:
         """Run a job in a thread of its own."""
-        self._link = link = _Link(self._thing, self._take)
-        self._thread = threading.Thread(target=_run, args=(job, json.loads(payload), link), daemon=True)
+        self._channel = channel = _ThreadChannel(self._thing, self._take)
+        self._thread = threading.Thread(target=_run, args=(job, json.loads(payload), channel), daemon=True)
         self._thread.start()
 
     def _take(self, event: Any) -> None:
@@ -61,8 +61,8 @@ class HereLane:
 
     async def go(self) -> None:
         """Open the barrier at which the job stands."""
-        assert self._link is not None
-        self._link.opened.put(GO)
+        assert self._channel is not None
+        self._channel.opened.put(GO)
 
     async def stacks(self, pid: int) -> tuple[str, ...]:
         """Frames of the job's thread, innermost first."""
@@ -75,7 +75,7 @@ class HereLane:
         self._events.put_nowait(Exited(3))
 
 
-class _Link:
+class _ThreadChannel:
     """The worker's end of the conversation (worker/channel.py), without a descriptor."""
 
     def __init__(self, thing: Any, take: Any) -> None:
@@ -93,18 +93,18 @@ class _Link:
         self.opened.get()
 
 
-def _run(job: Job, payload: dict[str, Any], link: _Link) -> None:
+def _run(job: Job, payload: dict[str, Any], channel: _ThreadChannel) -> None:
     loop, subjects, worker = _worker("loop"), _worker("subjects"), _worker("lanes")
-    link.send(Started(os.getpid()))
+    channel.send(Started(os.getpid()))
     try:
-        loop.run(job, payload, _worker("sdk"), link)
-        link.send(Done())
+        loop.run(job, payload, _worker("sdk"), channel)
+        channel.send(Done())
     except subjects.Broken as exc:
-        link.send(exc.failed)
+        channel.send(exc.failed)
     except Exception as exc:
-        link.send(worker._failed(exc))
+        channel.send(worker._failed(exc))
     _worker("event_loop").stop()
-    link.send(Exited(0))
+    channel.send(Exited(0))
 
 
 @cache

@@ -16,34 +16,34 @@ PATIENCE = 0.3
 _WAITS = ("7", "271", "45", "73", "207")
 
 
-def run(gateway):
-    gateway.barrier("start")
-    for turn in range(1, gateway.job.turns + 1):
-        for session in gateway.order():
-            _turn(gateway, session, turn)
-        gateway.barrier("idle")
+def run(driver):
+    driver.barrier("start")
+    for turn in range(1, driver.job.turns + 1):
+        for session in driver.order():
+            _turn(driver, session, turn)
+        driver.barrier("idle")
 
 
-def _turn(gateway, session, turn):
-    gateway.turns += 1
-    sdk = gateway.sdk
-    client = gateway.build(session, dict(session.client_kwargs), gateway.subject.role)
+def _turn(driver, session, turn):
+    driver.turns += 1
+    sdk = driver.sdk
+    client = driver.build(session, dict(session.client_kwargs), driver.subject.role)
     reading, held = threading.Event(), {}
     reader = threading.Thread(
-        target=_read, args=(gateway, client, session.serial, turn, reading, held), name="reader", daemon=True
+        target=_read, args=(driver, client, session.serial, turn, reading, held), name="reader", daemon=True
     )
     begun = time.perf_counter()
     reader.start()
     reading.wait()
     _wait_until_blocked(reader)
-    if gateway.job.settings.get("abort") == "shutdown":
+    if driver.job.settings.get("abort") == "shutdown":
         sdk.shut_down(held["stream"])
         reader.join(PATIENCE * 10)
     else:
-        gateway.subject.release(client)
+        driver.subject.release(client)
         reader.join(PATIENCE)
     ms = (time.perf_counter() - begun) * 1000
-    gateway.link.send(TurnDone(session.serial, turn, 1, "interrupted", held.get("events", 0), ms, None, 0))
+    driver.channel.send(TurnDone(session.serial, turn, 1, "interrupted", held.get("events", 0), ms, None, 0))
 
 
 def _wait_until_blocked(thread):
@@ -60,12 +60,12 @@ def _wait_until_blocked(thread):
         time.sleep(0.001)
 
 
-def _read(gateway, client, session, turn, reading, held):
-    sdk, job = gateway.sdk, gateway.job
+def _read(driver, client, session, turn, reading, held):
+    sdk, job = driver.sdk, driver.job
     headers = {TURN_HEADER: "%d/%d/1" % (session, turn)}
     try:
         timeout = (job.timeout, job.pool_timeout)
-        stream = held["stream"] = sdk.open_stream(client, job.api, gateway.body, headers, timeout)
+        stream = held["stream"] = sdk.open_stream(client, job.api, driver.body, headers, timeout)
         for _ in stream:
             held["events"] = held.get("events", 0) + 1
             reading.set()
@@ -74,4 +74,4 @@ def _read(gateway, client, session, turn, reading, held):
     finally:
         reading.set()
         if job.settings.get("abort") == "shutdown":
-            gateway.subject.release(client)
+            driver.subject.release(client)

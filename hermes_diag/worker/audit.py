@@ -22,26 +22,26 @@ BRIEF = 0.3
 STALL = "stall-before-headers"
 
 
-def run(gateway):
-    audit = Audit(gateway)
-    if gateway.job.settings["audit"] == "contract":
+def run(driver):
+    audit = Audit(driver)
+    if driver.job.settings["audit"] == "contract":
         audit.contract()
     else:
         audit.environment()
 
 
 class Audit:
-    def __init__(self, gateway):
-        self._gateway, self._job, self._sdk = gateway, gateway.job, gateway.sdk
-        self._subject, self._link = gateway.subject, gateway.link
+    def __init__(self, driver):
+        self._driver, self._job, self._sdk = driver, driver.job, driver.sdk
+        self._subject, self._channel = driver.subject, driver.channel
         self._turns = 0
         self._sockets = _Sockets()
 
     def _say(self, name, value):
-        self._link.send(Fact(name, value))
+        self._channel.send(Fact(name, value))
 
     def _client(self, kwargs=None):
-        return self._subject.client(self._gateway.fresh_kwargs() if kwargs is None else kwargs)
+        return self._subject.client(self._driver.fresh_kwargs() if kwargs is None else kwargs)
 
     # --- turns -----------------------------------------------------------------------------------
 
@@ -50,7 +50,7 @@ class Audit:
         headers = {TURN_HEADER: self._name()}
         if fault:
             headers[FAULT_HEADER] = fault
-        return self._sdk.open_stream(client, self._job.api, self._gateway.body, headers, timeout)
+        return self._sdk.open_stream(client, self._job.api, self._driver.body, headers, timeout)
 
     def _name(self):
         """The last turn's name, as the provider knows it."""
@@ -73,7 +73,7 @@ class Audit:
     # --- what needs no environment of its own ----------------------------------------------------
 
     def contract(self):
-        self._gateway.barrier("start")
+        self._driver.barrier("start")
         first = self._client()
         self._say(
             "subject", {"kind": self._subject.kind, "client": type(first).__name__, "async": self._is_async(first)}
@@ -100,7 +100,7 @@ class Audit:
         return isinstance(client, self._sdk.CLIENTS[1])
 
     def _mutation(self):
-        kwargs = dict(self._gateway.fresh_kwargs(), default_headers={"x-hermes-diag-audit": "1"})
+        kwargs = dict(self._driver.fresh_kwargs(), default_headers={"x-hermes-diag-audit": "1"})
         before, whole = dict(kwargs), copy.deepcopy(kwargs)
         client = self._client(kwargs)
         mutation = {
@@ -140,12 +140,12 @@ class Audit:
 
     def _session(self, clients):
         """So many request clients of a session that keeps a shared one, as the gateway does."""
-        kwargs = self._gateway.fresh_kwargs()
+        kwargs = self._driver.fresh_kwargs()
         return [self._client(kwargs)] + [self._client(dict(kwargs)) for _ in range(clients)]
 
     def _closing(self):
         """Is a closed client handed out again; does closing one break another, idle and in mid-stream?"""
-        kwargs = self._gateway.fresh_kwargs()
+        kwargs = self._driver.fresh_kwargs()
         shared, closed = self._client(kwargs), self._client(dict(kwargs))
         self._subject.release(closed)
         again = self._client(dict(kwargs))
@@ -171,7 +171,7 @@ class Audit:
             next(events)
             self._brief_turn(other)
             self._subject.release(other)
-            self._gateway.barrier("held")  # the host lets the stream go on
+            self._driver.barrier("held")  # the host lets the stream go on
             for _ in events:
                 pass
             stream.close()
@@ -238,22 +238,22 @@ class Audit:
         self._subject.release(client)
         del client
         self._collect()
-        self._gateway.barrier("before")
+        self._driver.barrier("before")
         for _ in range(REPEATS):
             client = self._client()
             failed.append(self._brief_turn(client))
             self._subject.release(client)
             del client
-        self._gateway.barrier("closed")
+        self._driver.barrier("closed")
         if self._subject.makes:
             for _ in range(REPEATS):
                 failed.append(self._brief_turn(self._client()))
-            self._gateway.barrier("dropped")
+            self._driver.barrier("dropped")
             self._collect()
-            self._gateway.barrier("collected")
+            self._driver.barrier("collected")
         else:
             self._subject.close()
-            self._gateway.barrier("end")
+            self._driver.barrier("end")
         self._say("failed", next(filter(None, failed), []))
 
     def _collect(self):
@@ -266,7 +266,7 @@ class Audit:
     # --- what the environment asks for -----------------------------------------------------------
 
     def environment(self):
-        self._gateway.barrier("start")
+        self._driver.barrier("start")
         self._say("turn", self._brief_turn(self._client()))
 
 

@@ -51,7 +51,7 @@ class Commands:
             return b""
 
 
-class Link:
+class Channel:
     """Events to the host; `barrier` waits for its answer."""
 
     thing = None  # the subject itself, where the loop runs in the process of whoever has it (here.py)

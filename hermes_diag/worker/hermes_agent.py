@@ -52,18 +52,18 @@ class Refusal(Exception):
         self.plain = plain
 
 
-def run(job, sdk, link):
+def run(job, sdk, channel):
     """Carry out one job; returns when the last turn is over and the last barrier has opened."""
-    _move_house(job.settings)
-    gateway = Gateway(job, sdk, link)
-    gateway.warm_up()
-    WORKLOADS[job.workload](gateway)
-    gateway.close()
+    _use_empty_home(job.settings)
+    driver = HermesDriver(job, sdk, channel)
+    driver.warm_up()
+    WORKLOADS[job.workload](driver)
+    driver.close()
     for kind, count in fence.refused.items():
-        link.send(Measured("refused_" + kind, float(count), kind))
+        channel.send(Measured("refused_" + kind, float(count), kind))
 
 
-def _move_house(settings):
+def _use_empty_home(settings):
     """Make the empty folder our home, before Hermes is imported: its modules look around at import."""
     home = settings["home"]
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
@@ -77,7 +77,7 @@ def _move_house(settings):
     os.chdir(home)
 
 
-class Session:
+class HermesSession:
     """A chat session: its long-lived agent, and where it stands. `turn` 0 is the warm-up."""
 
     def __init__(self, serial, agent):
@@ -94,14 +94,14 @@ class Session:
         return "%d/%d/%d" % (self.serial, self.turn, self.attempt)
 
 
-class Gateway:
+class HermesDriver:
     """The sessions of one cell."""
 
-    def __init__(self, job, sdk, link):
-        self.job, self.sdk, self.link = job, sdk, link
+    def __init__(self, job, sdk, channel):
+        self.job, self.sdk, self.channel = job, sdk, channel
         self.turns = 0
         self._random = random.Random(job.seed)
-        self._builds = Builds(sdk, link)
+        self._builds = Builds(sdk, channel)
         self._lock = threading.Lock()
         self._events = {}
         self._sessions = {}
@@ -134,7 +134,7 @@ class Gateway:
         found = {str(agent.base_url), str(agent._client_kwargs.get("base_url")), str(agent.client.base_url)}
         if {url.rstrip("/") for url in found} != {self.job.base_url}:
             raise Refusal("Hermes resolved an endpoint that is not our provider; no request was made")
-        session = self._sessions[serial] = Session(serial, agent)
+        session = self._sessions[serial] = HermesSession(serial, agent)
         call = agent._interruptible_api_call
         agent._interruptible_api_call = lambda kwargs, *rest, **named: self._call(session, call, kwargs, rest, named)
         agent._hermes_diag_session = serial
@@ -250,7 +250,7 @@ class Gateway:
             outcome, failure = "error", {"chain": (NO_TERMINAL_EVENT,)}
         if session.turn:
             events = self._events.pop(session.name, 0)
-            self.link.send(
+            self.channel.send(
                 TurnDone(session.serial, session.turn, session.attempt, outcome, events, ms, None, 0, **failure)
             )
 
@@ -265,7 +265,7 @@ class Gateway:
     def barrier(self, label):
         """Stand still until the host has looked; what is still ending may end before."""
         self._settle(self._threads)
-        self.link.barrier(label, self.turns)
+        self.channel.barrier(label, self.turns)
 
     def _settle(self, most):
         """Wait until there are no more threads than that, for a while; what there is then is what there may be."""
@@ -324,44 +324,44 @@ def _shortened(backoff, longest):
 # --- workloads -----------------------------------------------------------------------------------
 
 
-def steady(gateway):
+def steady(driver):
     """Complete turns with an idle gap after each round."""
-    _rounds(gateway)
+    _rounds(driver)
 
 
-def interrupted(gateway):
+def interrupted(driver):
     """Every turn is interrupted by its user, from another thread, after the first event."""
-    _rounds(gateway, interrupt=True)
+    _rounds(driver, interrupt=True)
 
 
-def aborted(gateway):
+def aborted(driver):
     """The provider falls silent, and Hermes's own watchdogs give the stream up."""
-    _rounds(gateway)
+    _rounds(driver)
 
 
-def _rounds(gateway, interrupt=False):
-    for turn in range(1, gateway.job.turns + 1):
-        for session in gateway.order():
-            gateway.turn(session, turn, interrupt=interrupt)
-        gateway.barrier("idle")
+def _rounds(driver, interrupt=False):
+    for turn in range(1, driver.job.turns + 1):
+        for session in driver.order():
+            driver.turn(session, turn, interrupt=interrupt)
+        driver.barrier("idle")
     if interrupt:
-        gateway.link.barrier("held", gateway.turns)  # the host looks, then the provider speaks again
+        driver.channel.barrier("held", driver.turns)  # the host looks, then the provider speaks again
 
 
-def overlapping(gateway):
+def overlapping(driver):
     """In each round one session's turn ends while the streams of all others are being read."""
-    for turn in range(1, gateway.job.turns + 1):
-        *reading, ending = gateway.order()
-        readers = [_read_in_thread(gateway, session, turn) for session in reading]
-        gateway.turn(ending, turn)
-        gateway.link.barrier("held", gateway.turns)
+    for turn in range(1, driver.job.turns + 1):
+        *reading, ending = driver.order()
+        readers = [_read_in_thread(driver, session, turn) for session in reading]
+        driver.turn(ending, turn)
+        driver.channel.barrier("held", driver.turns)
         for reader in readers:
             reader.join()
-        gateway.barrier("idle")
+        driver.barrier("idle")
 
 
-def _read_in_thread(gateway, session, turn):
-    thread = threading.Thread(target=gateway.turn, args=(session, turn, HOLD), name="session-%d" % session.serial)
+def _read_in_thread(driver, session, turn):
+    thread = threading.Thread(target=driver.turn, args=(session, turn, HOLD), name="session-%d" % session.serial)
     session.reading.clear()
     thread.start()
     session.reading.wait()

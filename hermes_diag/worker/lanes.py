@@ -21,7 +21,7 @@ import sys
 import traceback
 
 from . import sdk_version
-from .channel import HOST_GONE, Commands, Link
+from .channel import HOST_GONE, Channel, Commands
 from .contract import HERMES, PROTOCOL, Done, Exited, Failed, Hello, Job, Measured, Started, Unfit
 
 
@@ -58,7 +58,7 @@ def main(argv):
 
 def _decline(lanes, event):
     for talk, _ in lanes:
-        Link(talk).send(event)
+        Channel(talk).send(event)
     return 3
 
 
@@ -96,19 +96,19 @@ def _fork_lanes(lanes, sdk):
 
 
 def _lane(fds, sdk, spawn):
-    link = Link(fds[0])
+    channel = Channel(fds[0])
     os.dup2(fds[1], 2)
     os.dup2(fds[1], 1)  # a library's print must not end up anywhere but on stderr
     # The host asks for stacks when it has waited too long; C code, so it works in a deadlock too.
     faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
-    link.send(Hello(protocol=PROTOCOL, **sdk.stack()))
+    channel.send(Hello(protocol=PROTOCOL, **sdk.stack()))
     _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what a job leaves running becomes our child
     while True:
-        order = _read(link.commands)
+        order = _read(channel.commands)
         if order is None:
             return 0
         if spawn:
-            code = _run(order, link, sdk)
+            code = _run(order, channel, sdk)
             _end_orphans()
             os._exit(code)  # a thread that never ends would hold an ordinary exit
         pid = os.fork()
@@ -116,12 +116,12 @@ def _lane(fds, sdk, spawn):
             _die_with_parent()  # its own thread that listens cannot end it while C code holds the GIL
             code = 1
             try:
-                code = _run(order, link, sdk)
+                code = _run(order, channel, sdk)
             finally:
                 os._exit(code)
         _, status = os.waitpid(pid, 0)
         _end_orphans()
-        link.send(Exited(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)))
+        channel.send(Exited(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)))
 
 
 def _end_orphans():
@@ -162,28 +162,28 @@ def _read(commands):
         return Job(**order), json.loads(payload)
 
 
-def _run(order, link, sdk):
+def _run(order, channel, sdk):
     from . import fence, loop, subjects
 
     job, payload = order
-    link.send(Started(os.getpid()))
-    link.listen()
+    channel.send(Started(os.getpid()))
+    channel.listen()
     counter = fence.install(job.settings, sdk.http, programs=job.strategy != HERMES)
     ended, code = Done(), 0
     try:
         if job.strategy == HERMES:
             from . import hermes_agent
 
-            hermes_agent.run(job, sdk, link)
+            hermes_agent.run(job, sdk, channel)
         else:
-            loop.run(job, payload, sdk, link)
+            loop.run(job, payload, sdk, channel)
     except subjects.Broken as exc:
         ended, code = exc.failed, 3
     except Exception as exc:
         ended, code = _failed(exc), 3
     if counter is not None:
-        link.send(Measured("requests", counter.sent, "requests"))
-    link.send(ended)
+        channel.send(Measured("requests", counter.sent, "requests"))
+    channel.send(ended)
     return code
 
 

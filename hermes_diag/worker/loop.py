@@ -17,12 +17,12 @@ from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, ClientBuilt,
 HOLD = "hold"  # provider/faults/hold.py: first event, then nothing until the host lets go
 
 
-def run(job, payload, sdk, link):
+def run(job, payload, sdk, channel):
     """Carry out one job; returns when the last turn is over and the last barrier has opened."""
-    WORKLOADS[job.workload](Gateway(job, payload, sdk, link))
+    WORKLOADS[job.workload](ReplayDriver(job, payload, sdk, channel))
 
 
-class Session:
+class ReplaySession:
     """A chat session: its long-lived kwargs (perhaps shared with others) and its shared client."""
 
     def __init__(self, serial, client_kwargs):
@@ -31,24 +31,24 @@ class Session:
         self.shared = None
 
 
-class Gateway:
+class ReplayDriver:
     """The sessions of one cell and what they have in common."""
 
-    def __init__(self, job, payload, sdk, link):
+    def __init__(self, job, payload, sdk, channel):
         self.job = job
-        self.link = link
+        self.channel = channel
         self.body, self._headers = payload["body"], payload["headers"]
         self.sdk = sdk
         self._key = payload.get("key") or sdk.LOCAL_KEY  # a real one only for a real endpoint
         self._base_url = environment.apply(job.settings, job.base_url)
-        self.subject = subjects.of(job, self._base_url, sdk, link)
+        self.subject = subjects.of(job, self._base_url, sdk, channel)
         self._random = random.Random(job.seed)
-        self.builds = Builds(sdk, link)
+        self.builds = Builds(sdk, channel)
         self._kept = []  # end "abandon": nobody closes, and something still holds a reference
         self.turns = 0
         whole = self.fresh_kwargs()
         self.sessions = [
-            Session(serial, whole if job.scope == "gateway" else self.fresh_kwargs())
+            ReplaySession(serial, whole if job.scope == "gateway" else self.fresh_kwargs())
             for serial in range(1, job.sessions + 1)
         ]
         if self.subject.makes:
@@ -69,7 +69,7 @@ class Gateway:
         return self._random.sample(self.sessions, len(self.sessions))
 
     def barrier(self, label):
-        self.link.barrier(label, self.turns)
+        self.channel.barrier(label, self.turns)
 
     def turn(self, session, turn, interrupt=False, hold=None):
         """One user turn with its retries; `hold` is told when the first event is there."""
@@ -78,7 +78,7 @@ class Gateway:
             if attempt > 1:
                 self._rebuild(session)
             done = self._attempt(session, turn, attempt, interrupt, hold)
-            self.link.send(done)
+            self.channel.send(done)
             if done.outcome != "error":
                 return
 
@@ -146,9 +146,9 @@ class Builds:
     """Tells the host of each client that was built, from whatever thread. Numbers objects: the same object, the
     same number, without keeping it alive."""
 
-    def __init__(self, sdk, link):
+    def __init__(self, sdk, channel):
         self._sdk = sdk
-        self._link = link
+        self._channel = channel
         self._lock = threading.Lock()
         self._known = weakref.WeakKeyDictionary()
         self._last = 0
@@ -168,7 +168,7 @@ class Builds:
             self._clients += 1
             serial = self._clients
         limits = sdk.pool_limits(client)
-        self._link.send(
+        self._channel.send(
             ClientBuilt(
                 serial=serial,
                 session=session,
@@ -185,49 +185,49 @@ class Builds:
         )
 
 
-def steady(gateway):
+def steady(driver):
     """Complete turns with an idle gap after each round."""
-    _rounds(gateway, interrupt=False)
+    _rounds(driver, interrupt=False)
 
 
-def interrupted(gateway):
+def interrupted(driver):
     """Every turn is interrupted by its user after the first event."""
-    _rounds(gateway, interrupt=True)
+    _rounds(driver, interrupt=True)
 
 
-def _rounds(gateway, interrupt):
-    gateway.barrier("start")
-    turns = gateway.job.turns
-    gap = max(1, -(-turns // gateway.job.barriers))
+def _rounds(driver, interrupt):
+    driver.barrier("start")
+    turns = driver.job.turns
+    gap = max(1, -(-turns // driver.job.barriers))
     for turn in range(1, turns + 1):
-        for session in gateway.order():
-            gateway.turn(session, turn, interrupt=interrupt)
+        for session in driver.order():
+            driver.turn(session, turn, interrupt=interrupt)
         if turn % gap == 0 or turn == turns:
-            gateway.barrier("idle")
+            driver.barrier("idle")
 
 
-def overlapping(gateway):
+def overlapping(driver):
     """In each round one session's turn ends while the streams of all others are being read."""
-    gateway.barrier("start")
-    for turn in range(1, gateway.job.turns + 1):
-        *reading, ending = gateway.order()
-        readers = [_read_in_thread(gateway, session, turn) for session in reading]
-        gateway.turn(ending, turn)
-        gateway.barrier("held")  # the host looks, then lets the provider finish the held streams
+    driver.barrier("start")
+    for turn in range(1, driver.job.turns + 1):
+        *reading, ending = driver.order()
+        readers = [_read_in_thread(driver, session, turn) for session in reading]
+        driver.turn(ending, turn)
+        driver.barrier("held")  # the host looks, then lets the provider finish the held streams
         for reader in readers:
             reader.join()
             if reader.failed is not None:
                 raise reader.failed
-        gateway.barrier("idle")
+        driver.barrier("idle")
 
 
-def _read_in_thread(gateway, session, turn):
+def _read_in_thread(driver, session, turn):
     """Start a turn whose stream the provider holds; returns once it is being read, or has failed."""
     reading = threading.Event()
 
     def read():
         try:
-            gateway.turn(session, turn, hold=reading)
+            driver.turn(session, turn, hold=reading)
         except Exception as exc:  # not of a turn, which tells the host itself: the subject broke, or we did
             thread.failed = exc
         finally:
@@ -240,25 +240,25 @@ def _read_in_thread(gateway, session, turn):
     return thread
 
 
-def measure(gateway):
+def measure(driver):
     """No load: what clients cost and which timeouts and limits really hold (see measure.py)."""
     from . import measure as bench
 
-    bench.run(gateway)
+    bench.run(driver)
 
 
-def audit(gateway):
+def audit(driver):
     """No load: what the subject promises, promise by promise (see audit.py)."""
     from . import audit as trial
 
-    trial.run(gateway)
+    trial.run(driver)
 
 
-def aborted(gateway):
+def aborted(driver):
     """Streams that fall silent and are given up by another thread (see silence.py)."""
     from . import aborted as silence
 
-    silence.run(gateway)
+    silence.run(driver)
 
 
 WORKLOADS = {

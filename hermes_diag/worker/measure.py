@@ -18,22 +18,22 @@ STALL = "stall-before-headers"
 REPEATS = 5
 
 
-def run(gateway):
-    gateway.barrier("start")
-    bench = Bench(gateway)
+def run(driver):
+    driver.barrier("start")
+    bench = Bench(driver)
     bench.price()
     bench.limits()
     bench.timeouts()
-    gateway.barrier("end")
+    driver.barrier("end")
 
 
 class Bench:
-    def __init__(self, gateway):
-        self._job, self._link = gateway.job, gateway.link
-        self._body, self._sdk = gateway.body, gateway.sdk
+    def __init__(self, driver):
+        self._job, self._channel = driver.job, driver.channel
+        self._body, self._sdk = driver.body, driver.sdk
 
     def _say(self, name, value, unit):
-        self._link.send(Measured(name, float(value), unit))
+        self._channel.send(Measured(name, float(value), unit))
 
     def _openai(self, http_client=None):
         return self._sdk.OpenAI(

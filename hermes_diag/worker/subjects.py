@@ -46,32 +46,32 @@ class Broken(Exception):
         self.failed = Failed(error, tuple(frames), blame)
 
 
-def of(job, base_url, sdk, link):
+def of(job, base_url, sdk, channel):
     """The subject of a job. Raises Broken."""
     spec = job.settings.get("factory")
     if spec is None:
         create = importlib.import_module("." + job.strategy, __package__ + ".strategies").create_client
-        link.send(Fact("defined", place(create)))
+        channel.send(Fact("defined", place(create)))
         return Strategy(sdk, create)
-    thing = link.thing if link.thing is not None else _imported(spec, base_url, sdk, link)
-    link.send(Fact("defined", place(thing, sdk.CLIENTS, spec)))
+    thing = channel.thing if channel.thing is not None else _imported(spec, base_url, sdk, channel)
+    channel.send(Fact("defined", place(thing, sdk.CLIENTS, spec)))
     if isinstance(thing, sdk.CLIENTS):
-        return Instance(sdk, link, base_url, thing)
+        return Instance(sdk, channel, base_url, thing)
     if hasattr(thing, "acquire") and hasattr(thing, "release"):
         kwargs = {"api_key": sdk.LOCAL_KEY, "base_url": base_url, "max_retries": 0}
-        return Pool(sdk, link, base_url, thing, kwargs)
+        return Pool(sdk, channel, base_url, thing, kwargs)
     if not callable(thing):
         raise Broken("it is %s, neither callable nor a client" % _kind(thing))
-    return Factory(sdk, link, base_url, thing)
+    return Factory(sdk, channel, base_url, thing)
 
 
-def _imported(spec, base_url, sdk, link):
+def _imported(spec, base_url, sdk, channel):
     """What the spec names, imported in this process, which is the subject's own. Raises Broken."""
     # A module-level client must find our provider when the module is imported.
     os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"] = base_url, sdk.LOCAL_KEY
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=link.mute)  # a child that the user's code forks is not the worker
-    with Guard(link, "importing the factory"):
+        os.register_at_fork(after_in_child=channel.mute)  # a child that the user's code forks is not the worker
+    with SupervisedCall(channel, "importing the factory"):
         return load(spec)
 
 
@@ -160,13 +160,13 @@ class Strategy:
 class Users:
     """What the user's kinds have in common: calls are watched, and clients led to our provider."""
 
-    def __init__(self, sdk, link, base_url):
+    def __init__(self, sdk, channel, base_url):
         self._sdk = sdk
-        self._link = link
+        self._channel = channel
         self._base_url = base_url
 
     def _call(self, doing, function, *args):
-        with Guard(self._link, doing):
+        with SupervisedCall(self._channel, doing):
             return event_loop.settled(function(*args))
 
     def _checked(self, client):
@@ -184,8 +184,8 @@ class Factory(Users):
 
     kind, makes, role = "factory", True, "request"
 
-    def __init__(self, sdk, link, base_url, create):
-        super().__init__(sdk, link, base_url)
+    def __init__(self, sdk, channel, base_url, create):
+        super().__init__(sdk, channel, base_url)
         is_class = inspect.isclass(create) and issubclass(create, sdk.CLIENTS)
         self._create = (lambda kwargs: create(**kwargs)) if is_class else create
 
@@ -201,8 +201,8 @@ class Pool(Users):
 
     kind, makes, role = "pool", False, "pooled"
 
-    def __init__(self, sdk, link, base_url, pool, kwargs):
-        super().__init__(sdk, link, base_url)
+    def __init__(self, sdk, channel, base_url, pool, kwargs):
+        super().__init__(sdk, channel, base_url)
         if inspect.isclass(pool):
             args = (kwargs,) if _takes_one(pool) else ()
             pool = self._call("making the pool", pool, *args)
@@ -224,8 +224,8 @@ class Instance(Users):
 
     kind, makes, role = "instance", False, "singleton"
 
-    def __init__(self, sdk, link, base_url, client):
-        super().__init__(sdk, link, base_url)
+    def __init__(self, sdk, channel, base_url, client):
+        super().__init__(sdk, channel, base_url)
         self._client = self._checked(client)
 
     def client(self, kwargs):
@@ -238,14 +238,14 @@ class Instance(Users):
         self._call("closing it", self._sdk.close, self._client)
 
 
-class Guard:
+class SupervisedCall:
     """Around a call of the user's code: whatever it raises becomes Broken; a hang ends the process.
 
     `doing` names the call. A hang is told from a thread, with the frames of the one that hangs.
     """
 
-    def __init__(self, link, doing):
-        self._link = link
+    def __init__(self, channel, doing):
+        self._channel = channel
         self._doing = doing
 
     def __enter__(self):
@@ -270,7 +270,7 @@ class Guard:
     def _hangs(self, thread):
         stack = traceback.extract_stack(sys._current_frames().get(thread))
         error = "no return within %.0f s while %s" % (PATIENCE, self._doing)
-        self._link.give_up(Failed(error, frames(stack), "factory"))
+        self._channel.give_up(Failed(error, frames(stack), "factory"))
 
 
 def frames(stack):
