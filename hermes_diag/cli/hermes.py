@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hermes_diag.core import matrix as plans
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.plan import ABORTED, PayloadInfo, Plan
+from hermes_diag.core.plan import PayloadInfo, Plan
 from hermes_diag.hermes import cells as hermes_cells
 from hermes_diag.hermes import environment
 from hermes_diag.worker.contract import HERMES
@@ -36,11 +36,15 @@ def plan(asked: Asked, payload: PayloadInfo, further: tuple[PayloadInfo, ...] = 
     if HERMES not in asked.strategies:
         return _ours(asked, payload, further)
     _check(asked, alone=not ours)
-    cells = hermes_cells.make(asked.workloads, asked.sizes, asked.faults, asked.mutate)
-    if not ours:
-        return Plan(cells, payload)
-    workloads = tuple(one for one in asked.workloads if one != ABORTED)
-    if asked.workloads and not workloads:
+    own = tuple(name for name in asked.workloads if name in hermes_cells.WORKLOADS)
+    workloads = tuple(name for name in asked.workloads if name in plans.WORKLOADS)
+    if asked.workloads and not own:
+        raise UsageError(
+            f"workload {asked.workloads[0]} is not for the real Hermes Agent",
+            f"use {', '.join(hermes_cells.WORKLOADS)}",
+        )
+    cells = hermes_cells.make(own, asked.sizes, asked.faults, asked.mutate)
+    if not ours or (asked.workloads and not workloads):
         return Plan(cells, payload)
     mixed = plans.make(payload, ours, asked.ends, workloads, asked.sizes, asked.faults, further)
     return replace(mixed, cells=(*cells, *mixed.cells))
@@ -49,16 +53,17 @@ def plan(asked: Asked, payload: PayloadInfo, further: tuple[PayloadInfo, ...] = 
 def _ours(asked: Asked, payload: PayloadInfo, further: tuple[PayloadInfo, ...]) -> Plan:
     if asked.mutate:
         raise UsageError("--mutate is for the real Hermes Agent", "add --strategy hermes, or use --strategy buggy")
-    if ABORTED in asked.workloads:
-        raise UsageError(
-            "workload aborted is for the real Hermes Agent: it is about watchdogs of its own",
-            "add --strategy hermes, or run --scenario silent-stream-aborted",
-        )
+    for name in asked.workloads:
+        if name not in plans.WORKLOADS:
+            raise UsageError(
+                f"workload {name} is for the real Hermes Agent: it is about watchdogs of its own",
+                "add --strategy hermes, or run --scenario silent-stream-aborted",
+            )
     return plans.make(payload, asked.strategies, asked.ends, asked.workloads, asked.sizes, asked.faults, further)
 
 
 def _check(asked: Asked, alone: bool) -> None:
-    if asked.mutate and ABORTED in asked.workloads:
+    if asked.mutate and any("watchdog" in hermes_cells.WORKLOADS.get(name, ()) for name in asked.workloads):
         raise UsageError("workload aborted cannot be had with --mutate: after one turn none has a stream to abort")
     if not alone:
         return

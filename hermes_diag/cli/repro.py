@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hermes_diag.cli.target import KINDS, Cwd, Env, Python
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.text import did_you_mean, quoted
 
 if TYPE_CHECKING:
     from hermes_diag.run.payload import Payload
@@ -32,26 +34,20 @@ Examples:
 
 
 # typer takes a Literal for one value, but for a repeatable option only an Enum.
-class Strategy(str, Enum):
-    buggy = "buggy"
-    fixed = "fixed"
-    hermes = "hermes"
-
-
 class End(str, Enum):
     close = "close"
     abandon = "abandon"
 
 
-class Workload(str, Enum):
-    steady = "steady"
-    interrupted = "interrupted"
-    overlapping = "overlapping"
-    aborted = "aborted"
-
-
 def _values(chosen: Sequence[Enum] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.value for one in chosen or ()))
+
+
+def _names(option: str, chosen: Sequence[str] | None, known: Collection[str]) -> tuple[str, ...]:
+    for name in chosen or ():
+        if name not in known:
+            raise UsageError(f"{option} {quoted(name)}: there is none of that name", did_you_mean(name, known))
+    return tuple(dict.fromkeys(chosen or ()))
 
 
 def _idle_close(text: str) -> float:
@@ -68,7 +64,6 @@ def _idle_close(text: str) -> float:
 
 def _payloads(paths: list[Path], last_dump: bool, profile: str | None, limit: int) -> tuple[Payload, ...]:
     """What the command line names. Raises UsageError."""
-    from hermes_diag.core.errors import UsageError
     from hermes_diag.run import payload
 
     if not last_dump:
@@ -101,10 +96,11 @@ def command(
         ),
     ] = None,
     strategy: Annotated[
-        list[Strategy] | None,
+        list[str] | None,
         typer.Option(
+            metavar="NAME",
             show_default="buggy and fixed",
-            help="Only this client strategy; hermes is the real Hermes Agent of --python. Repeatable.",
+            help="Only this strategy (buggy, fixed, plain); hermes is the real Hermes Agent of --python. Repeatable.",
         ),
     ] = None,
     end: Annotated[
@@ -112,8 +108,12 @@ def command(
         typer.Option(show_default="all", help="Only this end of a turn: close the request client, or abandon it."),
     ] = None,
     workload: Annotated[
-        list[Workload] | None,
-        typer.Option(show_default="all", help="Only this workload; aborted is for hermes alone. Repeatable."),
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            show_default="all",
+            help="Only this workload (steady, interrupted, overlapping); aborted is for hermes alone. Repeatable.",
+        ),
     ] = None,
     sessions: Annotated[
         int | None, typer.Option(min=1, max=100, show_default="1 to 3, by workload", help="Chat sessions.")
@@ -246,9 +246,10 @@ def command(
     from hermes_diag.cli import output, target
     from hermes_diag.cli import scenario as scenario_cli
     from hermes_diag.core import matrix
-    from hermes_diag.core.errors import UsageError
+    from hermes_diag.hermes import cells as hermes_cells
     from hermes_diag.judge import scenarios, verdicts
     from hermes_diag.run import runner
+    from hermes_diag.worker.contract import HERMES
 
     if scenario is not None:
         scenario_cli.refuse_what_shapes_the_matrix(context)
@@ -261,7 +262,9 @@ def command(
     for spec in fault or ():
         target.check_fault(spec)
     sizes = matrix.Sizes(sessions, turns, scope, retries, timeout, None if idle_close < 0 else idle_close, seed)
-    dimensions = _values(strategy), _values(end), _values(workload)
+    strategies = _names("--strategy", strategy, (*matrix.STRATEGIES, HERMES))
+    workloads = _names("--workload", workload, dict.fromkeys((*matrix.WORKLOADS, *hermes_cells.WORKLOADS)))
+    dimensions = strategies, _values(end), workloads
     if hermes:
         python = hermes_cli.interpreter(hermes, python)
     where = target.make(python, cwd, env)
@@ -269,7 +272,7 @@ def command(
     if to.any:
         if fault or scenario or idle_close:
             raise UsageError("--fault, --scenario and --idle-close are of our own provider", "leave out --endpoint")
-        if factory is not None or hermes or Strategy.hermes in (strategy or ()):
+        if factory is not None or hermes or HERMES in strategies:
             raise UsageError("only our own strategies are sent to an --endpoint", "leave out --factory and --hermes")
         live_cli.replay(to, bodies, dimensions, sizes, where, backend, save, force, json, verbose)
     faults = tuple(dict.fromkeys(fault or ()))
@@ -281,7 +284,7 @@ def command(
     else:
         if strategy or scenario or hermes:
             raise UsageError("--factory goes with no --strategy, --scenario or --hermes", "leave one of them out")
-        if Workload.aborted in (workload or ()):
+        if not set(workloads) <= set(matrix.WORKLOADS):
             raise UsageError("--workload aborted is for the real Hermes Agent", "leave it out with --factory")
         target.check_spec(factory, cwd)
         plan_ = matrix.for_factory(body.info, factory, *dimensions[1:], sizes, faults, further)

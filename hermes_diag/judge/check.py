@@ -8,6 +8,7 @@ from dataclasses import replace
 from hermes_diag.core import matrix
 from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.leaves import leaves
 from hermes_diag.core.plan import AUDIT, Cell, PayloadInfo, Plan
 from hermes_diag.core.report import (
     ALLOWED,
@@ -34,9 +35,6 @@ _OF_PROMISES = {
     promises.NOT_APPLICABLE: NOT_APPLICABLE,
     promises.UNKNOWN: UNKNOWN,
 }
-#: Sessions and turns: few, but with half as many idle gaps again as it takes to tell growth from presence,
-#: and two streams at a time, so that the end of one can break the other.
-SIZES = {"steady": (2, 6), "interrupted": (1, 6), "overlapping": (2, 6)}
 #: Seconds for a request under a fault, which may be one that never answers.
 FAULT_TIMEOUT = 2.0
 #: Turns that fail under a fault are the provider's doing; what they leave behind is the factory's.
@@ -59,8 +57,8 @@ def make(payload: PayloadInfo, settings: Settings) -> Plan:
 
 
 def _cell(payload: PayloadInfo, spec: str, workload: str, fault: str) -> Cell:
-    sessions, turns = SIZES[workload]
-    sizes = matrix.Sizes(sessions, turns, timeout=FAULT_TIMEOUT if fault else None)
+    own = leaves("workloads")[workload].constants.get("CHECK", matrix.SIZES[workload])
+    sizes = matrix.Sizes(own["sessions"], own["turns"], timeout=FAULT_TIMEOUT if fault else None)
     if spec in matrix.STRATEGIES:
         return matrix.make(payload, (spec,), ("close",), (workload,), sizes).cells[0]
     return matrix.for_factory(payload, spec, (), (workload,), sizes).cells[0]

@@ -143,19 +143,24 @@ def _verdict(cells: Sequence[CellReport], hermes: str) -> tuple[str, int]:
     left = [f"{one.cell.name} {one.word}" for one in free if one.word not in ("ok", "too short")]
     if left:
         return f"Hermes Agent {hermes} leaves something behind: {', '.join(left)}", PROBLEM
-    faulty = [one for one in cells if one.cell.fault and one.word not in ("ok", "too short")]
+    bad = [one for one in cells if not one.expected and one.word not in ("ok", "too short")]
+    faulty = [one for one in bad if one.cell.fault]
     if faulty:
         return "with a fault: " + ", ".join(f"{one.cell.name} {one.word}" for one in faulty), PROBLEM
-    bad = [one for one in cells if one.cell.strategy == FACTORY and one.word not in ("ok", "too short")]
-    if bad:
+    if bad and bad[0].cell.strategy == FACTORY:
         named = ", ".join(f"{one.word} in {one.cell.name.removeprefix('factory/')}" for one in bad)
         return f"{_spec(cells)}: {named}", PROBLEM
+    if bad:
+        return ", ".join(f"{one.cell.name} {one.word}" for one in bad), PROBLEM
     short = [one.cell.name for one in cells if one.word == "too short" and one.cell.workload != FRESH]
     note = f"; too few idle gaps to tell growth in {', '.join(short)}" if short else ""
     if len(free) == len(cells):
         return f"Hermes Agent {hermes} leaves nothing behind{note}", OK
     if cells and cells[0].cell.strategy == FACTORY:
         return f"{_spec(cells)}: every turn ended well and nothing grew{note}", OK
+    predicted = [one for one in cells if one.cell.workload not in (FRESH, MEASURE)]
+    if predicted and not any(one.expected for one in predicted):
+        return f"every turn ended well and nothing grew{note}", OK
     return f"as the bug report predicts{note}", OK
 
 

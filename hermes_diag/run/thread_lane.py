@@ -94,10 +94,10 @@ class _ThreadChannel:
 
 
 def _run(job: Job, payload: dict[str, Any], channel: _ThreadChannel) -> None:
-    loop, subjects, worker = _worker("loop"), _worker("subjects"), _worker("lanes")
+    replay, subjects, worker = _worker("replay"), _worker("subjects"), _worker("lanes")
     channel.send(Started(os.getpid()))
     try:
-        loop.run(job, payload, _worker("sdk"), channel)
+        replay.run(job, payload, _worker("sdk"), channel)
         channel.send(Done())
     except subjects.Broken as exc:
         channel.send(exc.failed)

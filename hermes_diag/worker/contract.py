@@ -18,7 +18,7 @@ from typing import Any, Dict, FrozenSet, Literal, Mapping, Optional, Tuple
 # Typing aliases, not `X | None`: the worker runs on 3.9 and the host resolves these hints at runtime.
 
 #: Version of this conversation; a worker and a host of different releases refuse each other.
-PROTOCOL = 1
+PROTOCOL = 2
 
 #: Request headers by which the loop tells the provider which turn a request belongs to and which
 #: fault it wants (the value is "session/turn/attempt", and a name in `provider/faults/`).
@@ -107,8 +107,6 @@ class ClientBuilt:
     max_connections: Optional[int]
     max_keepalive: Optional[int]
     read_timeout: Optional[float]  # the SDK client's own, seconds
-    http_read_timeout: Optional[float]  # the http_client's, seconds
-    build_ms: float
 
 
 @dataclass(frozen=True)

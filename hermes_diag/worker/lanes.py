@@ -163,7 +163,7 @@ def _read(commands):
 
 
 def _run(order, channel, sdk):
-    from . import fence, loop, subjects
+    from . import fence, replay, subjects
 
     job, payload = order
     channel.send(Started(os.getpid()))
@@ -176,7 +176,7 @@ def _run(order, channel, sdk):
 
             hermes_agent.run(job, sdk, channel)
         else:
-            loop.run(job, payload, sdk, channel)
+            replay.run(job, payload, sdk, channel)
     except subjects.Broken as exc:
         ended, code = exc.failed, 3
     except Exception as exc:

@@ -1,19 +1,16 @@
-"""The `audit` workload: what a subject promises, tried on its own clients. Sends Facts, judges nothing.
+"""No load: what the clients of a factory promise, tried one promise after the other. Sends Facts, judges nothing.
 
-A setting says which part: `contract` (one process for all that needs no environment of its own),
-`proxy` and `direct` (the environment names a proxy; in the latter NO_PROXY takes the provider out).
+The setting `audit` says which part: `contract` (one process for everything that needs no environment of its own),
+`proxy` and `direct` (the environment names a proxy; in the latter NO_PROXY exempts the provider).
 """
 
-import contextlib
 import copy
 import gc
-import socket
-import sys
 import time
-import weakref
 
-from . import clocks, event_loop, subjects
-from .contract import FAULT_HEADER, TURN_HEADER, Fact
+from .. import clocks, connected, event_loop, subjects
+from ..contract import Fact
+from ..driver import HOLD
 
 #: Clients of which it is counted what they leave behind.
 REPEATS = 3
@@ -35,7 +32,7 @@ class Audit:
         self._driver, self._job, self._sdk = driver, driver.job, driver.sdk
         self._subject, self._channel = driver.subject, driver.channel
         self._turns = 0
-        self._sockets = _Sockets()
+        self._connected = connected.Connected()
 
     def _say(self, name, value):
         self._channel.send(Fact(name, value))
@@ -45,21 +42,21 @@ class Audit:
 
     # --- turns -----------------------------------------------------------------------------------
 
-    def _open(self, client, fault=None, timeout=None):
+    def _open(self, client, fault=None, timed=True):
         self._turns += 1
-        headers = {TURN_HEADER: self._name()}
-        if fault:
-            headers[FAULT_HEADER] = fault
-        return self._sdk.open_stream(client, self._job.api, self._driver.body, headers, timeout)
+        return self._driver.open_stream(client, self._name(), fault, timed)
 
     def _name(self):
         """The last turn's name, as the provider knows it."""
         return "0/%d/1" % self._turns
 
-    def _turn(self, client, fault=None, timeout=None):
-        """Classes of the chain of what a whole turn raised, outermost first; none when it ended well."""
+    def _turn(self, client, fault=None, timed=True):
+        """Exception classes of the cause chain of a complete turn, outermost first; none when it ended well.
+
+        timed: with the timeouts of the job, which are short; else with the client's own.
+        """
         try:
-            stream = self._open(client, fault, timeout)
+            stream = self._open(client, fault, timed)
             for _ in stream:
                 pass
             stream.close()
@@ -67,18 +64,14 @@ class Audit:
             return list(self._sdk.describe(exc)["chain"])
         return []
 
-    def _brief_turn(self, client):
-        return self._turn(client, timeout=(self._job.timeout, self._job.pool_timeout))
-
     # --- what needs no environment of its own ----------------------------------------------------
 
     def contract(self):
-        self._driver.barrier("start")
         first = self._client()
         self._say(
             "subject", {"kind": self._subject.kind, "client": type(first).__name__, "async": self._is_async(first)}
         )
-        self._say("first_turn", self._brief_turn(first))
+        self._say("first_turn", self._turn(first))
         self._wire()
         self._timeouts(first)
         self._limits(first)
@@ -131,7 +124,7 @@ class Audit:
             shared[name] = len(seen) - len(set(seen))
         names = []
         for client in clients:
-            if not self._brief_turn(client):
+            if not self._turn(client):
                 names.append(self._name())
         self._say("sharing", {"clients": len(clients), **shared})
         self._say("sharing_turns", names)
@@ -153,10 +146,10 @@ class Audit:
         self._say("closed_again", {"client": bool(again.is_closed()), "http_client": bool(http.is_closed)})
         leave = [shared, again]
         shared, kept, other = self._session(2)
-        before = self._brief_turn(kept)
-        self._brief_turn(other)
+        before = self._turn(kept)
+        self._turn(other)
         self._subject.release(other)
-        self._say("idle_close", {"before": before, "after": self._brief_turn(kept)})
+        self._say("idle_close", {"before": before, "after": self._turn(kept)})
         leave += [shared, kept]
         shared, reader, other = self._session(2)
         self._say("stream_close", self._close_in_mid_stream(reader, other))
@@ -166,10 +159,10 @@ class Audit:
     def _close_in_mid_stream(self, reader, other):
         """The chain that a reader's stream raised when another client was closed while it was read."""
         try:
-            stream = self._open(reader, "hold", (self._job.timeout, self._job.pool_timeout))
+            stream = self._open(reader, HOLD)
             events = iter(stream)
             next(events)
-            self._brief_turn(other)
+            self._turn(other)
             self._subject.release(other)
             self._driver.barrier("held")  # the host lets the stream go on
             for _ in events:
@@ -181,7 +174,7 @@ class Audit:
 
     def _wire(self):
         """Options of the sockets that are open to the provider now."""
-        self._say("sockets", [_options(sock) for sock in self._sockets.open_to(self._job.base_url)])
+        self._say("sockets", [connected.options(sock) for sock in self._connected.open_to(self._job.base_url)])
 
     def _timeouts(self, client):
         sdk = self._sdk
@@ -198,7 +191,7 @@ class Audit:
         """The longest wait, in whole seconds, that a turn asks of its sockets or its event loop; None for none."""
         asked = []
         with clocks.recorded_loop(asked) if self._is_async(client) else clocks.scaled(1, asked):
-            self._turn(client)
+            self._turn(client, timed=False)
         return round(max(asked)) if asked else None
 
     def _stalled(self, client, brief):
@@ -208,7 +201,7 @@ class Audit:
         clock = clocks.scaled_loop(factor) if self._is_async(client) else clocks.scaled(factor, [])
         with clock:
             begun = time.perf_counter()
-            chain = self._turn(once, "%s=%g" % (STALL, 2 * BRIEF))
+            chain = self._turn(once, "%s=%g" % (STALL, 2 * BRIEF), timed=False)
             seconds = (time.perf_counter() - begun) * factor
         return {"stalled": 2 * brief, "gave_up_after": seconds if chain else None, "chain": chain}
 
@@ -227,27 +220,27 @@ class Audit:
     def _retries(self, client):
         self._say("max_retries", client.max_retries)
         if self._subject.makes and client.max_retries == 0:
-            self._turn(client, "http-500", (self._job.timeout, self._job.pool_timeout))
+            self._turn(client, "http-500")
             self._say("retried_turn", self._name())  # the host knows how often it was sent
 
     def _leftovers(self):
         """Looks from outside: before, after clients were given back, dropped, collected; and at the end."""
         gc.disable()  # when it runs is chance; here it is the question
         client = self._client()
-        failed = [self._brief_turn(client)]  # and a pool has its connection
+        failed = [self._turn(client)]  # and a pool has its connection
         self._subject.release(client)
         del client
         self._collect()
         self._driver.barrier("before")
         for _ in range(REPEATS):
             client = self._client()
-            failed.append(self._brief_turn(client))
+            failed.append(self._turn(client))
             self._subject.release(client)
             del client
         self._driver.barrier("closed")
         if self._subject.makes:
             for _ in range(REPEATS):
-                failed.append(self._brief_turn(self._client()))
+                failed.append(self._turn(self._client()))
             self._driver.barrier("dropped")
             self._collect()
             self._driver.barrier("collected")
@@ -266,8 +259,7 @@ class Audit:
     # --- what the environment asks for -----------------------------------------------------------
 
     def environment(self):
-        self._driver.barrier("start")
-        self._say("turn", self._brief_turn(self._client()))
+        self._say("turn", self._turn(self._client()))
 
 
 async def _breathe():
@@ -278,42 +270,3 @@ async def _breathe():
         await asyncio.sleep(0.005)
         if len(asyncio.all_tasks()) == 1:
             return
-
-
-class _Sockets:
-    """Every socket that this process connects from now on, whichever library does."""
-
-    def __init__(self):
-        self._seen = weakref.WeakSet()
-        sys.addaudithook(self._hook)
-
-    def _hook(self, event, args):
-        if event == "socket.connect" and isinstance(args[0], socket.socket):
-            with contextlib.suppress(TypeError):
-                self._seen.add(args[0])
-
-    def open_to(self, base_url):
-        port = int(base_url.split(":")[2].split("/")[0])
-        found = []
-        for sock in list(self._seen):
-            with contextlib.suppress(OSError):
-                if sock.fileno() >= 0 and sock.getpeername()[1] == port:
-                    found.append(sock)
-        return found
-
-
-def _options(sock):
-    """SO_KEEPALIVE, its three times, TCP_NODELAY; None for what the platform does not have."""
-
-    def read(level, name):
-        option = getattr(socket, name, None)
-        return None if option is None else sock.getsockopt(level, option)
-
-    tcp = socket.IPPROTO_TCP
-    return {
-        "keepalive": bool(read(socket.SOL_SOCKET, "SO_KEEPALIVE")),
-        "idle": read(tcp, "TCP_KEEPIDLE"),
-        "interval": read(tcp, "TCP_KEEPINTVL"),
-        "count": read(tcp, "TCP_KEEPCNT"),
-        "nodelay": bool(read(tcp, "TCP_NODELAY")),
-    }
