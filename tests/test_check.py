@@ -247,8 +247,7 @@ def test_one_factory_by_two_names() -> None:
     _, evidence = capture.read(GOLDEN / "close-wait-grows.fires.jsonl")
 
     def named(spec: str) -> list[Any]:
-        settings_ = (("factory", spec),)
-        return [replace(one, cell=replace(one.cell, settings=settings_)) for one in evidence]
+        return [replace(one, cell=replace(one.cell, factory=spec)) for one in evidence]
 
     now, before = named("./c.py:make"), Baseline("old", named("c.py:make"))
     assert len(before.comparable([one.cell for one in now])) == 1

@@ -91,7 +91,7 @@ def for_factory(
     """
     cells = make(payload, (FACTORY,), ends or ("close",), workloads, sizes, faults, further).cells
     own = [cell for cell in cells if cell.workload != MEASURE]  # that one measures clients of ours
-    return Plan(tuple(replace(cell, strategy=FACTORY, settings=((FACTORY, spec),)) for cell in own), payload, further)
+    return Plan(tuple(replace(cell, strategy=FACTORY, factory=spec) for cell in own), payload, further)
 
 
 def _cell(strategy: str, end: str, workload: str, sizes: Sizes) -> Cell:

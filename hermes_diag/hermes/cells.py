@@ -1,14 +1,14 @@
 """The cells of `--strategy hermes`: the real Hermes Agent under each workload. Pure.
 
-Hermes builds its own requests, retries and releases as it does, so that a cell has neither a release nor
-a payload; what it needs is said to the worker by settings (see worker/hermes_agent.py).
+Hermes builds, retries and ends its requests as it does, so that a cell has neither an end of turns nor a payload of
+ours.
 """
 
 from __future__ import annotations
 
 from hermes_diag.core.leaves import leaves
 from hermes_diag.core.matrix import POOL_TIMEOUT, TIMEOUT, Sizes
-from hermes_diag.core.plan import MUTATED, Cell
+from hermes_diag.core.plan import MUTATED, Cell, HermesSettings
 from hermes_diag.worker.contract import HERMES
 
 #: What the file of each workload says of its run with Hermes: sessions, turns, fault, watchdog, retries.
@@ -16,11 +16,11 @@ WORKLOADS = {name: leaf.constants["HERMES"] for name, leaf in leaves("workloads"
 #: Turns of a session with the mutation: one that works, and two that fail six times each.
 MUTATED_TURNS = 3
 #: Seconds. Hermes waits 2 to 12 s before a retry, and 12 to 300 s before it gives up a silent stream.
-BACKOFF = "0.2"
+BACKOFF = 0.2
 #: With a fault: long enough for a busy machine, and for streams held on purpose while another turn fails.
-FAULT_WATCHDOG = "5"
+FAULT_WATCHDOG = 5.0
 #: Seconds that threads which a failed turn has started have to end: retries of a busy machine take a while.
-FAULT_GRACE = "5"
+FAULT_GRACE = 5.0
 
 
 def make(workloads: tuple[str, ...], sizes: Sizes, faults: tuple[str, ...], mutate: bool) -> tuple[Cell, ...]:
@@ -45,18 +45,17 @@ def _cell(workload: str, sizes: Sizes, fault: str, mutate: bool) -> Cell:
         idle_close=sizes.idle_close,
         seed=sizes.seed,
         fault=fault,
-        settings=tuple(sorted(_settings(workload, fault, mutate).items())),
+        hermes=_settings(workload, fault, mutate),
     )
 
 
-def _settings(workload: str, fault: str, mutate: bool) -> dict[str, str]:
+def _settings(workload: str, fault: str, mutate: bool) -> HermesSettings:
     own = WORKLOADS[workload]
-    settings = {"home": "", "backoff": BACKOFF}
-    if mutate:
-        settings["mutate"] = "client_kwargs"
-    if not fault and "fault" in own:
-        settings["fault"] = own["fault"]
-    if fault:
-        settings["grace"], settings["watchdog"] = FAULT_GRACE, FAULT_WATCHDOG
-    settings.update({key: f"{own[key]:g}" for key in ("watchdog", "retries") if key in own})
-    return settings
+    return HermesSettings(
+        backoff=BACKOFF,
+        fault="" if fault else own.get("fault", ""),
+        watchdog=own.get("watchdog", FAULT_WATCHDOG if fault else None),
+        retries=own.get("retries"),
+        grace=FAULT_GRACE if fault else None,
+        mutate=mutate,
+    )

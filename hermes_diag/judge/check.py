@@ -127,7 +127,7 @@ def _promises(parts: Sequence[Evidence]) -> Iterable[CheckRow]:
     report = audit.judge(Plan(tuple(one.cell for one in parts), PayloadInfo("", "", "", 0)), parts)
     if not report.rows:
         yield CheckRow("promise", AUDIT, "", "the factory can be audited", UNKNOWN, report.verdict, "", "")
-    contract = next(one for one in parts if dict(one.cell.settings)[AUDIT] == "contract")
+    contract = next(one for one in parts if one.cell.audit == "contract")
     if report.rows and (chain := contract.facts["first_turn"]):
         seen = f"it raised {' <- '.join(chain)}"
         yield CheckRow("promise", "first-turn", "", "a first turn is answered", FAILED, seen, "", "")

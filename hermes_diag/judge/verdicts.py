@@ -78,7 +78,7 @@ def missing_from(evidence: Evidence) -> str:
         return "no look was taken after the last turn"
     if cell.endpoint:
         return _beyond(evidence)
-    if cell.fault or "fault" in dict(cell.settings):  # the two sides are meant to disagree
+    if cell.fault or (cell.hermes and cell.hermes.fault):  # the two sides are meant to disagree
         return ""
     served = {one.turn: one for one in evidence.served}
     for turn in evidence.turns:
@@ -166,4 +166,4 @@ def _verdict(cells: Sequence[CellReport], hermes: str) -> tuple[str, int]:
 
 def _spec(cells: Sequence[CellReport]) -> str:
     """The factory that was put to the test, as the user named it."""
-    return dict(cells[0].cell.settings)[FACTORY]
+    return cells[0].cell.factory

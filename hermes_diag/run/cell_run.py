@@ -14,18 +14,18 @@ import psutil
 
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.evidence import Outcome
-from hermes_diag.core.matrix import BARRIERS
-from hermes_diag.core.plan import FACTORY, FRESH, Cell
+from hermes_diag.core.plan import FRESH, Cell
 from hermes_diag.core.sockets import ESTABLISHED, SocketRow
 from hermes_diag.provider.props import Props
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.run.capture import Recorder
 from hermes_diag.run.interpreter import Gone, Interpreter, Lane, Target
+from hermes_diag.run.job import job_of, settings_of
 from hermes_diag.run.remote import Remote
 from hermes_diag.run.thread_lane import ThreadLane
 from hermes_diag.watch import snapshot
-from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, Hello, Job, Started
+from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, Hello, Started
 
 #: Seconds between two samples of the timeline.
 TICK = 0.25
@@ -63,12 +63,11 @@ class CellRun:
         self._payload = payload
         self._recorder = recorder
         self._progress = progress
-        settings = dict(cell.settings)
         self._endpoint = endpoint
         self._provider = endpoint or Provider(
-            cell.idle_close, faults=[cell.fault] if cell.fault else (), tls="tls" in settings
+            cell.idle_close, faults=[cell.fault] if cell.fault else (), tls=cell.conditions.tls
         )
-        self._props = Props(settings if endpoint is None else endpoint.job, lambda: self._provider.address)
+        self._props = Props(settings_of(cell) if endpoint is None else endpoint.job, lambda: self._provider.address)
         self._backend = backend
         self._thread = thread
         self._pid = 0
@@ -132,7 +131,8 @@ class CellRun:
 
     async def _job(self, lane: Lane | ThreadLane) -> None:
         try:
-            await lane.start(self._as_job(), self._payload)
+            job = job_of(self._cell, self._api, self._provider.base_url, self._props.job)
+            await lane.start(job, self._payload)
             await self._follow(lane)
         except Gone:
             raise Died("its interpreter was killed or ended by itself") from None
@@ -144,26 +144,6 @@ class CellRun:
             raise Died(f"it could not be looked at: {type(exc).__name__}") from None
         finally:
             self._pid = 0
-
-    def _as_job(self) -> Job:
-        cell, fresh = self._cell, self._cell.workload == FRESH
-        return Job(
-            cell=cell.name,
-            strategy=cell.strategy,
-            end=cell.end,
-            workload="steady" if fresh else cell.workload,
-            sessions=1 if fresh else cell.sessions,
-            turns=1 if fresh else cell.turns,
-            scope=cell.scope,
-            retries=cell.retries,
-            timeout=cell.timeout,
-            pool_timeout=cell.pool_timeout,
-            seed=cell.seed,
-            barriers=BARRIERS,
-            api=self._api,
-            base_url=self._provider.base_url,
-            settings=self._props.job,
-        )
 
     async def _follow(self, lane: Lane | ThreadLane) -> None:
         """Take events until the job's process has exited."""
@@ -189,8 +169,9 @@ class CellRun:
             elif isinstance(event, Done):
                 done = True
             elif isinstance(event, Failed) and event.blame == "spec":
-                spec = dict(self._cell.settings)[FACTORY]
-                raise UsageError(f"{spec}: {event.error}", "check its spelling; names count from --cwd, or from here")
+                raise UsageError(
+                    f"{self._cell.factory}: {event.error}", "check its spelling; names count from --cwd, or from here"
+                )
             elif isinstance(event, Failed):
                 at = f" at {', '.join(event.frames)}" if event.frames else ""
                 failed = f"the {event.blame} broke: {event.error}{at}" if at or event.blame != "worker" else event.error

@@ -57,7 +57,7 @@ class Job:
     barriers: int
     api: str
     base_url: str
-    settings: Mapping[str, str] = field(default_factory=dict)  # conditions.py, and how turns read and abort
+    settings: Mapping[str, Any] = field(default_factory=dict)  # made by run/job.py; what is as usual is left out
 
 
 @dataclass(frozen=True)

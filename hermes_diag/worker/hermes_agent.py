@@ -83,7 +83,7 @@ class HermesDriver(Driver):
         if missing:
             raise Refusal("this release of Hermes Agent is built differently: AIAgent has no " + ", ".join(missing))
         if "backoff" in job.settings:
-            hermes_process.cut_waits(float(job.settings["backoff"]))
+            hermes_process.cut_waits(job.settings["backoff"])
         sdk.tell_events(self._event_read)
         self._watch_factory()
         self.sessions = [self._open(serial) for serial in range(1, job.sessions + 1)]
@@ -242,7 +242,7 @@ class HermesDriver(Driver):
 
     def _settle(self, most):
         """Wait, but not for ever, until there are at most so many threads; those there are then are the new limit."""
-        deadline = time.monotonic() + float(self.job.settings.get("grace", GRACE))
+        deadline = time.monotonic() + self.job.settings.get("grace", GRACE)
         while _threads() > most and time.monotonic() < deadline:
             time.sleep(0.005)
         self._threads = max(most, _threads())

@@ -22,10 +22,10 @@ def use_empty_home(settings):
     os.environ.clear()
     os.environ.update(kept, HOME=home, HERMES_HOME=home, TMPDIR=home)
     if "watchdog" in settings:
-        os.environ.update(dict.fromkeys(_WATCHDOGS, settings["watchdog"]))
+        os.environ.update(dict.fromkeys(_WATCHDOGS, "%g" % settings["watchdog"]))
     if "retries" in settings:
         with open(os.path.join(home, "config.yaml"), "w") as file:
-            json.dump({"agent": {"api_max_retries": int(settings["retries"])}}, file)  # JSON is YAML
+            json.dump({"agent": {"api_max_retries": settings["retries"]}}, file)  # JSON is YAML
     os.chdir(home)
 
 
