@@ -18,19 +18,17 @@ from typing import Any
 
 from hermes_diag.core import matrix, units
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.plan import FRESH, Cell, Plan
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import FRESH, Plan
 from hermes_diag.core.report import AuditReport, CellReport, Finding, Report
 from hermes_diag.judge import audit as promises_audit
 from hermes_diag.judge import verdicts
 from hermes_diag.provider import faults as provider_faults
 from hermes_diag.provider.blocking import Provider as Provider
-from hermes_diag.provider.thread import ProviderThread
-from hermes_diag.run import payload, pythons, runner
-from hermes_diag.run.capture import Recorder
-from hermes_diag.run.cell_run import CellRun
+from hermes_diag.run import lanes, payload, pythons
 from hermes_diag.run.interpreter import Target
-from hermes_diag.run.thread_lane import ThreadLane
-from hermes_diag.watch import tables
+from hermes_diag.run.lanes import Source
+from hermes_diag.run.runner import Runner
 
 
 @dataclass(frozen=True)
@@ -130,10 +128,8 @@ def loop(
     sizes = matrix.Sizes(sessions, turns, None, retries)
     made = matrix.for_factory(body.info, spec, tuple(ends), tuple(workloads), sizes, tuple(faults))
     made = Plan(tuple(cell for cell in made.cells if cell.workload != FRESH), body.info)
-    if in_process:
-        return Loop(_beside(_in_process(made, body.wire, factory)))
-    target = Target(pythons.resolve(python), Path(cwd) if cwd is not None else None, dict(env or {}))
-    return Loop(verdicts.report(made, _beside(_in_workers(made, body.wire, target))))
+    source = lanes.ThisProcess(factory) if in_process else _interpreters(python, cwd, env)
+    return Loop(verdicts.report(made, _beside(_evidence(made, body.wire, source))))
 
 
 def audit(
@@ -146,29 +142,19 @@ def audit(
     """Try the promises of a factory, as `hermes-diag audit` does. Arguments as for `loop`."""
     body = payload.load(None)
     made = promises_audit.plan(body.info, _spec(factory, cwd))
+    source = _interpreters(python, cwd, env)
+    return Audit(promises_audit.judge(made, _beside(_evidence(made, body.wire, source))))
+
+
+def _interpreters(python: str, cwd: str | os.PathLike[str] | None, env: Mapping[str, str] | None) -> Source:
     target = Target(pythons.resolve(python), Path(cwd) if cwd is not None else None, dict(env or {}))
-    return Audit(promises_audit.judge(made, _beside(_in_workers(made, body.wire, target))))
+    return lanes.interpreters(target)
 
 
-async def _in_workers(made: Plan, wire: bytes, target: Target) -> Any:
-    under_way = runner.Run(made, wire, target)
-    await under_way.run()
-    return under_way.evidence()
-
-
-async def _in_process(made: Plan, wire: bytes, thing: Any) -> Report:
-    backend, _, _ = tables.pick(os.getpid(), "auto")
-    recorders = {cell: Recorder(cell) for cell in made.cells}
-    with ProviderThread() as thread:
-        for cell, recorder in recorders.items():
-            lane = ThreadLane(thing)
-            session = CellRun(cell, made.payload.api, wire, recorder, _unseen, backend, thread)
-            await session.on_lane(lane, await lane.hello())
-    return verdicts.report(made, [recorder.evidence() for recorder in recorders.values()])
-
-
-def _unseen(cell: Cell, record: Any) -> None:
-    """Nobody watches."""
+async def _evidence(made: Plan, wire: bytes, source: Source) -> list[Evidence]:
+    runner = Runner(made, [wire], source)
+    await runner.run()
+    return runner.evidence()
 
 
 def _check(name: str, given: Iterable[str], known: tuple[str, ...]) -> None:

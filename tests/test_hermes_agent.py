@@ -24,7 +24,7 @@ from hermes_diag.core.report import CellReport, Left
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.hermes import cells as hermes_cells
 from hermes_diag.judge import verdicts
-from hermes_diag.run import payload, runner
+from hermes_diag.run import lanes, payload, runner
 from hermes_diag.run.cell_run import CellRun
 from hermes_diag.run.interpreter import Target
 
@@ -55,7 +55,7 @@ class Watched(CellRun):
             states, owned = ss(f"{host}:{port}", self._pid)
             fds, threads = (len(os.listdir(f"/proc/{self._pid}/{what}")) for what in ("fd", "task"))
             held = len(self._provider.open)
-            Watched.counted.append((self._cell.name, label, states, owned, fds, threads, held))
+            Watched.counted.append((self.cell.name, label, states, owned, fds, threads, held))
         super()._sample(rows, late, label, turns)
 
 
@@ -74,7 +74,7 @@ def measured(
     Watched.counted = []
     monkeypatch.setattr(runner, "CellRun", Watched)
     body = payload.load(None)
-    under_way = runner.Run(Plan(cells, body.info), body.wire, Target(python))
+    under_way = runner.Runner(Plan(cells, body.info), [body.wire], lanes.interpreters(Target(python)))
     assert runner.finish(under_way)
     evidence = under_way.evidence()
     report = verdicts.report(Plan(cells, body.info), evidence)

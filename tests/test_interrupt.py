@@ -32,7 +32,7 @@ def test_a_cancellation_beside_an_event(turns: int) -> None:
     body = payload.load(None)
     cell = matrix.for_factory(body.info, "c:make", (), ("steady",), matrix.Sizes()).cells[-1]
     session = object.__new__(CellRun)
-    session._cell = cell
+    session.cell = cell
     session._record = lambda record: None  # type: ignore[method-assign]
 
     async def main() -> None:

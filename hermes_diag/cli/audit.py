@@ -40,15 +40,16 @@ def command(
     from hermes_diag.core import matrix
     from hermes_diag.judge import audit as audits
     from hermes_diag.reporters import audit
-    from hermes_diag.run import payload, runner
+    from hermes_diag.run import lanes, payload, runner
 
     where = target.make(python, cwd, env)
     if spec not in matrix.STRATEGIES:
         target.check_spec(spec, cwd)
     body = payload.load(None)
+    source = lanes.interpreters(where)
     plan_ = audits.plan(body.info, spec)
     run_, interrupted, _ = output.carry_out(
-        plan_, None, False, lambda capture, progress: runner.Run(plan_, body.wire, where, capture, progress)
+        plan_, None, False, lambda capture, progress: runner.Runner(plan_, [body.wire], source, capture, progress)
     )
     report = audits.judge(plan_, run_.evidence())
     output.put(audit.as_json(report) if json else None, lambda width: audit.render(report, width))

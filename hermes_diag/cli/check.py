@@ -112,7 +112,7 @@ def command(
     from hermes_diag.reporters import junit as junit_xml
     from hermes_diag.reporters import markdown as summary
     from hermes_diag.reporters.live import Progress
-    from hermes_diag.run import payload, runner
+    from hermes_diag.run import lanes, payload, runner
     from hermes_diag.run.capture import Capture, create
 
     given = {
@@ -132,7 +132,7 @@ def command(
     with ExitStack() as stack:
         capture = Capture(stack.enter_context(create(save, force)), plan) if save else None
         progress = stack.enter_context(Progress(plan, output.progress_console()))
-        run_ = runner.Run(plan, body.wire, where, capture, progress)
+        run_ = runner.Runner(plan, [body.wire], lanes.interpreters(where), capture, progress)
         try:
             # A module's factory may turn out to be missing only when its interpreter has looked.
             with configuration.blamed_on(settings, "factory"):

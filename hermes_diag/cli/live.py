@@ -14,9 +14,10 @@ from hermes_diag.core import matrix
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.plan import Plan
 from hermes_diag.judge import verdicts
-from hermes_diag.run import live
+from hermes_diag.run import endpoint as endpoints
+from hermes_diag.run import lanes, runner
 from hermes_diag.run.credentials import Credentials, from_environment, of_codex
-from hermes_diag.run.destination import Destination, parse
+from hermes_diag.run.endpoint import Endpoint, parse
 from hermes_diag.run.interpreter import Target
 from hermes_diag.run.payload import Payload
 
@@ -39,7 +40,7 @@ class Asked:
         return bool(self.endpoint is not None or self.live or self.yes or self.api_key_env or self.codex_auth)
 
 
-def check(asked: Asked) -> Destination:
+def check(asked: Asked) -> Endpoint:
     """Where the replay goes. Raises UsageError; nothing is looked up, no token is read."""
     if asked.endpoint is None:
         raise UsageError("--live, --yes, --api-key-env and --codex-auth need --endpoint", "add --endpoint URL")
@@ -67,11 +68,11 @@ def credentials(asked: Asked) -> Credentials | None:
     return None
 
 
-def confirm(asked: Asked, where: Destination, plan_: Plan, whose: Credentials | None) -> None:
+def confirm(asked: Asked, where: Endpoint, plan_: Plan, whose: Credentials | None) -> None:
     """Say on stderr what is about to be sent, and ask when it is a live one. Raises UsageError on a no."""
     if not asked.live:
         return
-    count = sum(map(live.requests, plan_.cells))
+    count = sum(map(endpoints.requests, plan_.cells))
     targets = ", ".join(dict.fromkeys(cell.endpoint for cell in plan_.cells))
     lines = [f"up to {count} requests, one after another, POST to {targets}", *_said_of(whose, where)]
     # Proxies are left out of the worker's environment, here as everywhere.
@@ -87,7 +88,7 @@ def confirm(asked: Asked, where: Destination, plan_: Plan, whose: Credentials | 
         raise UsageError("not sent", "")
 
 
-def _said_of(whose: Credentials | None, where: Destination) -> Sequence[str]:
+def _said_of(whose: Credentials | None, where: Endpoint) -> Sequence[str]:
     if whose is None:
         return ()
     lines = [f"with {whose.owner}" + (f", which {whose.expiry}" if whose.expiry else "")]
@@ -110,16 +111,18 @@ def replay(
 ) -> NoReturn:
     """Check, ask, replay, print, leave. Nothing is sent before everything is known to be in order."""
     where = check(asked)
-    plan_ = live.make(payloads, where, *dimensions, sizes)
-    live.fit(plan_, asked.max_requests)
+    plan_ = endpoints.plan(payloads, where, *dimensions, sizes)
+    endpoints.fit(plan_, asked.max_requests)
     whose = credentials(asked)
     confirm(asked, where, plan_, whose)
-    addresses = live.resolve(where)
-    wires = {one.info.source: live.wire(one, whose) for one in payloads}
+    resolved = endpoints.resolve(where)
+    wires = [endpoints.wire(one, whose) for one in payloads]
     run_, interrupted, saved = output.carry_out(
         plan_,
         save,
         force,
-        lambda capture, progress: live.LiveRun(plan_, wires, where, addresses, target, capture, progress, backend),
+        lambda capture, progress: runner.Runner(
+            plan_, wires, lanes.Spawned(target, lanes=1), capture, progress, backend, resolved
+        ),
     )
     output.show(verdicts.report(plan_, run_.evidence()), as_json, verbose, interrupted, saved)

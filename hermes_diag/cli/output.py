@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import typer
 from rich.console import Console, RenderableType
@@ -18,8 +18,7 @@ from hermes_diag.core.report import Report
 from hermes_diag.reporters import json_document, terminal
 from hermes_diag.reporters.live import Progress
 from hermes_diag.run.capture import Capture, create
-from hermes_diag.run.live import LiveRun
-from hermes_diag.run.runner import Run, finish
+from hermes_diag.run.runner import Runner, finish
 
 
 def progress_console() -> Console:
@@ -27,12 +26,9 @@ def progress_console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-R = TypeVar("R", Run, LiveRun)
-
-
 def carry_out(
-    plan: Plan, save: Path | None, force: bool, make: Callable[[Capture | None, Progress], R]
-) -> tuple[R, bool, str]:
+    plan: Plan, save: Path | None, force: bool, make: Callable[[Capture | None, Progress], Runner]
+) -> tuple[Runner, bool, str]:
     """Run a plan under the live view, saving the evidence as it comes.
 
     (the run, whether it was interrupted, what to say about the capture)

@@ -248,7 +248,7 @@ def command(
     from hermes_diag.core import matrix
     from hermes_diag.hermes import cells as hermes_cells
     from hermes_diag.judge import scenarios, verdicts
-    from hermes_diag.run import runner
+    from hermes_diag.run import lanes, runner
     from hermes_diag.worker.contract import HERMES
 
     if scenario is not None:
@@ -296,8 +296,8 @@ def command(
         plan_,
         save,
         force,
-        lambda capture, progress: runner.Run(
-            plan_, body.wire, where, capture, progress, backend, start, [one.wire for one in bodies[1:]]
+        lambda capture, progress: runner.Runner(
+            plan_, [one.wire for one in bodies], lanes.interpreters(where, start), capture, progress, backend
         ),
     )
     if scenario:

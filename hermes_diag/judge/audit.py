@@ -17,10 +17,10 @@ from hermes_diag.judge.promises import BROKEN, UNKNOWN, Audited
 
 #: Conditions of the three processes of an audit, by the part of worker/workloads/audit.py that each runs.
 PARTS: Mapping[Literal["direct", "proxy", "contract"], Conditions] = {
+    "contract": Conditions(),  # the longest, so it is begun first
     # The authority is not named here: a client that trusts the server all the same trusts any.
     "direct": Conditions(tls=True, proxy=True, direct="127.0.0.1", untrusted=True),
     "proxy": Conditions(tls=True, proxy=True),
-    "contract": Conditions(),
 }
 
 

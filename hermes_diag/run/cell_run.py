@@ -20,9 +20,9 @@ from hermes_diag.provider.props import Props
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.run.capture import Recorder
+from hermes_diag.run.endpoint import RemoteProvider
 from hermes_diag.run.interpreter import Gone, Interpreter, Lane, Target
 from hermes_diag.run.job import job_of, settings_of
-from hermes_diag.run.remote import Remote
 from hermes_diag.run.thread_lane import ThreadLane
 from hermes_diag.watch import snapshot
 from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, Hello, Started
@@ -55,10 +55,10 @@ class CellRun:
         progress: Progress,
         backend: ModuleType,
         thread: ProviderThread,
-        endpoint: Remote | None = None,
+        endpoint: RemoteProvider | None = None,
     ) -> None:
-        """endpoint: an endpoint in the place of a provider of our own."""
-        self._cell = cell
+        """endpoint: a real one in the place of a provider of our own."""
+        self.cell = cell
         self._api = api
         self._payload = payload
         self._recorder = recorder
@@ -80,7 +80,7 @@ class CellRun:
 
     def _begin(self, stack: Hello) -> None:
         """Record the stack. Raises CannotMeasure when the cell needs what it does not have."""
-        if self._cell.strategy == HERMES and not stack.hermes:
+        if self.cell.strategy == HERMES and not stack.hermes:
             raise CannotMeasure(
                 "the Python that runs the worker has no hermes-agent",
                 "name one that has with --python, or let --hermes VERSION make one",
@@ -92,7 +92,7 @@ class CellRun:
         await self._observed(self._interpreters(target))
 
     async def _interpreters(self, target: Target) -> None:
-        interpreters = self._cell.sessions * self._cell.turns if self._cell.workload == FRESH else 1
+        interpreters = self.cell.sessions * self.cell.turns if self.cell.workload == FRESH else 1
         for turn in range(interpreters):
             async with Interpreter(target, spawn=True) as interpreter:
                 stack = await interpreter.lanes[0].hello()
@@ -131,7 +131,7 @@ class CellRun:
 
     async def _job(self, lane: Lane | ThreadLane) -> None:
         try:
-            job = job_of(self._cell, self._api, self._provider.base_url, self._props.job)
+            job = job_of(self.cell, self._api, self._provider.base_url, self._props.job)
             await lane.start(job, self._payload)
             await self._follow(lane)
         except Gone:
@@ -170,7 +170,7 @@ class CellRun:
                 done = True
             elif isinstance(event, Failed) and event.blame == "spec":
                 raise UsageError(
-                    f"{self._cell.factory}: {event.error}", "check its spelling; names count from --cwd, or from here"
+                    f"{self.cell.factory}: {event.error}", "check its spelling; names count from --cwd, or from here"
                 )
             elif isinstance(event, Failed):
                 at = f" at {', '.join(event.frames)}" if event.frames else ""
@@ -207,7 +207,7 @@ class CellRun:
 
     def _patience(self) -> float:
         # The longest that one attempt may take without a word. The measurements wait half a second.
-        return PATIENCE + 2 * self._cell.timeout + self._cell.pool_timeout  # connect, read, pool
+        return PATIENCE + 2 * self.cell.timeout + self.cell.pool_timeout  # connect, read, pool
 
     async def _barrier(self, barrier: Barrier) -> None:
         """Let the provider act, see on both sides that it did, look."""
@@ -256,7 +256,7 @@ class CellRun:
 
     def _record(self, record: Any) -> None:
         self._recorder.add(record)
-        self._progress(self._cell, record)
+        self._progress(self.cell, record)
 
 
 def _turn_key(served: Any) -> tuple[int, ...]:

@@ -8,5 +8,6 @@ LOOP     {"sessions": .., "turns": .., "scope": ..}: default sizes of the replay
 HERMES   {"sessions": .., "turns": ..}: default sizes with the real Hermes Agent; without it Hermes does not run it.
          "fault" is what the provider does to each turn, "watchdog" the seconds after which Hermes gives up a silent
          stream, "retries" its api_max_retries; without them as usual
+ENDPOINT True: it can run against a real endpoint, which nobody can tell to hold a stream
 CHECK    {"sessions": .., "turns": ..}: default sizes in `check`; without it those of LOOP
 """

@@ -6,6 +6,7 @@ LOOP = {"sessions": 1, "turns": 101, "scope": "session"}
 #: The provider holds each stream, or Hermes would have read it before its user can interrupt.
 HERMES = {"sessions": 2, "turns": 6, "fault": "hold"}
 CHECK = {"sessions": 1, "turns": 6}
+ENDPOINT = True
 
 
 def run(driver):
