@@ -30,7 +30,7 @@ from hermes_diag.judge.baseline import Baseline
 from hermes_diag.provider import faults
 from hermes_diag.reporters import check, github, junit, markdown
 from hermes_diag.run import capture
-from hermes_diag.worker import subjects
+from hermes_diag.worker import spec as worker_spec
 
 FACTORIES = ROOT / "tests" / "factories.py"
 TODAY = datetime.date.today()
@@ -686,7 +686,7 @@ def test_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vars(sys.modules[path.stem]).update(module)
 
     def line(name: str, thing: Any) -> Any:
-        found = subjects.place(thing, (module["Foreign"],), f"{path.name}:{name}")
+        found = worker_spec.defined_at(thing, (module["Foreign"],), f"{path.name}:{name}")
         assert found["file"] == path.name
         return found["line"]
 
@@ -698,7 +698,7 @@ def test_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert line("instance", module["instance"]) == 15
     assert line("Alias", module["Foreign"]) == 16
     assert line("nowhere", 5) is None
-    assert subjects.place(5, (), "not_a_module:x") is None
+    assert worker_spec.defined_at(5, (), "not_a_module:x") is None
 
 
 def test_every_limit_and_key_is_documented() -> None:

@@ -313,10 +313,10 @@ def environment(folder: Path, files: dict[str, str]) -> Path:
 
 FENCE = """
 import importlib.util, json, os, socket, subprocess, sys
-spec = importlib.util.spec_from_file_location("guard", sys.argv[1])
-guard = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(guard)
-guard.install({}, None, programs=False)
+spec = importlib.util.spec_from_file_location("fence", sys.argv[1])
+fence = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(fence)
+fence.install({}, None, programs=False)
 def tried(what):
     try:
         what()
@@ -330,14 +330,14 @@ tries = [
     lambda: os.system("true"),
     os.fork,
 ]
-print(json.dumps([list(map(tried, tries)), guard.refused]))
+print(json.dumps([list(map(tried, tries)), fence.refused]))
 """
 
 
 def test_the_fence_lets_nothing_out() -> None:
     """No connect, no lookup and no program; each is counted. test_live has every way out, one by one."""
-    guard = Path(hermes_diag.__file__).parent / "worker" / "fence.py"
-    done = subprocess.run([sys.executable, "-c", FENCE, guard], capture_output=True, text=True, check=False)
+    fence = Path(hermes_diag.__file__).parent / "worker" / "fence.py"
+    done = subprocess.run([sys.executable, "-c", FENCE, fence], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [
         ["OutOfReach", "OutOfReach", "PermissionError", "PermissionError", "PermissionError"],

@@ -94,12 +94,12 @@ class _ThreadChannel:
 
 
 def _run(job: Job, payload: dict[str, Any], channel: _ThreadChannel) -> None:
-    replay, subjects, worker = _worker("replay"), _worker("subjects"), _worker("lanes")
+    replay, supervised, worker = _worker("replay"), _worker("supervised"), _worker("lanes")
     channel.send(Started(os.getpid()))
     try:
         replay.run(job, payload, _worker("sdk"), channel)
         channel.send(Done())
-    except subjects.Broken as exc:
+    except supervised.Broken as exc:
         channel.send(exc.failed)
     except Exception as exc:
         channel.send(worker._failed(exc))

@@ -163,7 +163,7 @@ def _read(commands):
 
 
 def _run(order, channel, sdk):
-    from . import fence, replay, subjects
+    from . import fence, replay, supervised
 
     job, payload = order
     channel.send(Started(os.getpid()))
@@ -177,7 +177,7 @@ def _run(order, channel, sdk):
             hermes_agent.run(job, sdk, channel)
         else:
             replay.run(job, payload, sdk, channel)
-    except subjects.Broken as exc:
+    except supervised.Broken as exc:
         ended, code = exc.failed, 3
     except Exception as exc:
         ended, code = _failed(exc), 3

@@ -1,4 +1,4 @@
-"""What is put to the test: whoever hands out clients. Four kinds, one shape.
+"""What is put to the test: what hands out clients. Four kinds with the same methods.
 
 strategy   one of ours (strategies/): create_client(sdk, client_kwargs)
 factory    the user's: callable(client_kwargs) that returns a client; or a class of clients
@@ -9,41 +9,14 @@ instance   the user's: one OpenAI or AsyncOpenAI for everything
 Anything of the user's may be a coroutine function, and any client an AsyncOpenAI.
 """
 
-import ast
-import contextlib
-import functools
 import importlib
-import importlib.util
 import inspect
 import os
-import sys
-import threading
-import traceback
 
 from . import event_loop
-from .contract import Fact, Failed
-
-#: Seconds that a call of the user's code may take before it counts as hanging.
-PATIENCE = 10.0
-
-#: What must put up with which arguments.
-CALLED = {
-    "calling the factory": "one argument, the dict client_kwargs",
-    "making the pool": "client_kwargs if it takes an argument, else without",
-    "calling acquire()": "no argument",
-    "calling release()": "one argument, the client",
-    "calling close()": "no argument",
-}
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-class Broken(Exception):
-    """The user's code broke or is not what it should be. Holds what an event may say of it."""
-
-    def __init__(self, error, frames=(), blame="factory"):
-        super().__init__(error)
-        self.failed = Failed(error, tuple(frames), blame)
+from .contract import Fact
+from .spec import defined_at, load
+from .supervised import Broken, SupervisedCall
 
 
 def of(job, base_url, sdk, channel):
@@ -51,10 +24,10 @@ def of(job, base_url, sdk, channel):
     spec = job.settings.get("factory")
     if spec is None:
         create = importlib.import_module("." + job.strategy, __package__ + ".strategies").create_client
-        channel.send(Fact("defined", place(create)))
+        channel.send(Fact("defined", defined_at(create)))
         return Strategy(sdk, create)
     thing = channel.thing if channel.thing is not None else _imported(spec, base_url, sdk, channel)
-    channel.send(Fact("defined", place(thing, sdk.CLIENTS, spec)))
+    channel.send(Fact("defined", defined_at(thing, sdk.CLIENTS, spec)))
     if isinstance(thing, sdk.CLIENTS):
         return Instance(sdk, channel, base_url, thing)
     if hasattr(thing, "acquire") and hasattr(thing, "release"):
@@ -73,69 +46,6 @@ def _imported(spec, base_url, sdk, channel):
         os.register_at_fork(after_in_child=channel.mute)  # a child that the user's code forks is not the worker
     with SupervisedCall(channel, "importing the factory"):
         return load(spec)
-
-
-def load(spec):
-    """The object that `package.module:name` or `folder/file.py:name` names. Raises whatever it raises."""
-    target, _, name = spec.rpartition(":")
-    if target.endswith(".py"):
-        path = os.path.abspath(target)
-        sys.path.insert(0, os.path.dirname(path))  # for its neighbours, as if it were run as a script
-        stem = os.path.basename(path)[:-3]
-        found = importlib.util.spec_from_file_location("_" + stem if stem in sys.modules else stem, path)
-        thing = importlib.util.module_from_spec(found)
-        sys.modules[found.name] = thing
-        found.loader.exec_module(thing)
-    else:
-        sys.path.insert(0, os.getcwd())
-        thing = _module(target)
-    for part in name.split("."):
-        if not hasattr(thing, part):
-            raise Broken("there is no %s in %s" % (name, target), blame="spec")
-        thing = getattr(thing, part)
-    return thing
-
-
-def _module(name):
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as exc:
-        if not (name + ".").startswith("%s." % exc.name):  # it is there, and misses another
-            raise
-    raise Broken("there is no module %s" % name, blame="spec")
-
-
-def place(thing, foreign=(), spec=""):
-    """File (seen from the working folder) and line at which a subject is defined. An object, or a class of the
-    SDK's, has no line of its own: it is where the module of the spec gives it its name."""
-    while isinstance(thing, functools.partial):
-        thing = thing.func
-    thing = inspect.unwrap(thing)
-    thing = getattr(thing, "__func__", thing)
-    if inspect.isfunction(thing):
-        return _at(thing.__code__.co_filename, thing.__code__.co_firstlineno)
-    if inspect.isclass(thing) and thing not in foreign:
-        with contextlib.suppress(OSError, TypeError):
-            return _at(inspect.getsourcefile(thing), inspect.getsourcelines(thing)[1])
-    target, _, name = spec.rpartition(":")
-    try:
-        path = target if target.endswith(".py") else sys.modules[target].__file__
-        with open(path, "rb") as file:
-            return _at(path, _binding(ast.parse(file.read()), name.partition(".")[0]))
-    except (KeyError, AttributeError, TypeError, OSError, SyntaxError, ValueError):
-        return None
-
-
-def _at(path, line):
-    return {"file": os.path.relpath(os.path.realpath(path), os.path.realpath(os.getcwd())), "line": line}
-
-
-def _binding(tree, name):
-    """The first line of a module at which the name is written to."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
-            return node.lineno
-    return None
 
 
 class Strategy:
@@ -236,66 +146,6 @@ class Instance(Users):
 
     def close(self):
         self._call("closing it", self._sdk.close, self._client)
-
-
-class SupervisedCall:
-    """Around a call of the user's code: whatever it raises becomes Broken; a hang ends the process.
-
-    `doing` names the call. A hang is told from a thread, with the frames of the one that hangs.
-    """
-
-    def __init__(self, channel, doing):
-        self._channel = channel
-        self._doing = doing
-
-    def __enter__(self):
-        self._pid = os.getpid()
-        self._timer = threading.Timer(PATIENCE, self._hangs, [threading.get_ident()])
-        self._timer.daemon = True
-        self._timer.start()
-
-    def __exit__(self, kind, exc, tb):
-        if os.getpid() != self._pid:  # the user's code forked, and its child would now play worker
-            os._exit(0)
-        self._timer.cancel()
-        if exc is None or isinstance(exc, Broken):
-            return
-        at = frames(traceback.extract_tb(tb))
-        if isinstance(exc, SyntaxError) and exc.filename:
-            at += ("%s:%d" % (_short(exc.filename), exc.lineno or 0),)
-        # A TypeError that no line of theirs has raised is of the call itself.
-        how = "" if at or not isinstance(exc, TypeError) else CALLED.get(self._doing, "")
-        raise Broken("%s while %s%s" % (_chain(exc), self._doing, how and ": it is called with " + how), at) from None
-
-    def _hangs(self, thread):
-        stack = traceback.extract_stack(sys._current_frames().get(thread))
-        error = "no return within %.0f s while %s" % (PATIENCE, self._doing)
-        self._channel.give_up(Failed(error, frames(stack), "factory"))
-
-
-def frames(stack):
-    """The ends of a stack but for our part of it, `folder/file:line function`: no source line, no value."""
-    theirs = [frame for frame in stack if not os.path.abspath(frame.filename).startswith(HERE)]
-    theirs = [frame for frame in theirs if not frame.filename.startswith("<frozen")]
-    return tuple("%s:%d %s" % (_short(frame.filename), frame.lineno or 0, frame.name) for frame in _ends(theirs))
-
-
-def _ends(stack):
-    return stack if len(stack) <= 4 else stack[:2] + stack[-2:]
-
-
-def _chain(exc):
-    """Classes of an exception and its causes; of a failed import also what was missing. No text of theirs."""
-    names = []
-    while exc is not None and len(names) < 3:
-        missing = " of " + exc.name if isinstance(exc, ImportError) and exc.name else ""
-        names.append(type(exc).__name__ + missing)
-        exc = exc.__cause__ or exc.__context__
-    return " <- ".join(names)
-
-
-def _short(path):
-    return "/".join(path.replace(os.sep, "/").split("/")[-2:])
 
 
 def _kind(thing):

@@ -8,7 +8,7 @@ import copy
 import gc
 import time
 
-from .. import clocks, connected, event_loop, subjects
+from .. import clocks, connected, event_loop, supervised
 from ..contract import Fact
 from ..driver import HOLD
 
@@ -82,7 +82,7 @@ class Audit:
                 self._sharing()
             if self._subject.kind != "instance":
                 self._closing()
-        except subjects.Broken:
+        except supervised.Broken:
             if not mutates:  # one that takes a key out cannot be called with the dict again
                 raise
         self._subject.release(first)
