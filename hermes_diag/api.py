@@ -1,4 +1,5 @@
-"""A client factory on trial, from Python: `loop` puts it under the gateway's workloads, `audit` tries its promises.
+"""Tests of a client factory, from Python: `loop` drives it through the workloads of a gateway, `audit` tries its
+promises.
 
 For tests: `check()` of what they return raises AssertionError with the reason. Blocking; may be called
 from a test that runs in an event loop of its own.
@@ -33,7 +34,7 @@ from hermes_diag.run.runner import Runner
 
 @dataclass(frozen=True)
 class Loop:
-    """What became of a factory under the loop. `words` are the verdicts of its workloads, by name."""
+    """The result of `loop`. `words` are the verdicts of the workloads, by name."""
 
     report: Report
 
@@ -72,7 +73,7 @@ def _told(finding: Finding) -> str:
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found. `broken` are the codes of the promises that do not hold."""
+    """The result of `audit`. `broken` are the codes of the promises that do not hold."""
 
     report: AuditReport
 
@@ -85,7 +86,7 @@ class Audit:
         return tuple(row.code for row in self.report.rows if row.status == "broken")
 
     def check(self) -> None:
-        """Raises AssertionError when a promise is broken, or one could not be told."""
+        """Raises AssertionError when a promise is broken, or it could not be told whether one holds."""
         __tracebackhide__ = True
         if not self.ok:
             raise AssertionError(str(self))

@@ -1,4 +1,4 @@
-"""Runs one cell: provider, worker, barriers, samples. Returns what was seen, judges nothing."""
+"""Runs one cell: provider, worker, barriers, samples. Records what was seen and judges nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, H
 
 #: Seconds between two samples of the timeline.
 TICK = 0.25
-#: Seconds that a worker may be silent beyond what its own timeouts explain.
+#: Seconds that a worker may be silent in addition to its own timeouts.
 PATIENCE = 10.0
 
 Progress = Callable[[Cell, Any], None]
@@ -40,7 +40,7 @@ class Died(Exception):
 
 
 class Hung(Exception):
-    """The job was silent for longer than its own timeouts allow; args are why, and its stacks."""
+    """The job was silent for longer than its own timeouts allow. args: the reason, and the stacks of its threads."""
 
 
 class CellRun:
@@ -101,8 +101,8 @@ class CellRun:
                 await self._job(interpreter.lanes[0])
 
     async def _observed(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work beside a provider and a ticker of its own; record how it ended."""
-        with contextlib.closing(work):  # also when it is interrupted before it has begun
+        """Do the work while a provider and the ticker run; record how it ended."""
+        with contextlib.closing(work):  # closed also when the run is interrupted before the work has begun
             await self._observe(work)
 
     async def _observe(self, work: Coroutine[Any, Any, None]) -> None:
@@ -122,7 +122,7 @@ class CellRun:
             outcome = Outcome("hung", exc.args[0], exc.args[1])
         finally:
             ticker.cancel()
-            await asyncio.wait([ticker])  # and not the ticker itself: its end would hide that of the run
+            await asyncio.wait([ticker])  # awaiting the ticker would replace an exception of the work
             await self._thread.do(self._props.stop())
             await self._thread.do(self._provider.stop())
         for record in (*sorted(self._provider.served, key=_turn_key), *self._provider.seen, *self._props.measured()):
@@ -150,7 +150,7 @@ class CellRun:
         done, failed = False, ""
         while True:
             try:
-                # Not wait_for: before Python 3.12 it loses a cancellation (Ctrl-C) that comes just with an event.
+                # Not wait_for: before Python 3.12 it loses a cancellation (Ctrl-C) that arrives together with an event.
                 async with asyncio.timeout(self._patience()):
                     event = await lane.event()
             except TimeoutError:
@@ -183,9 +183,9 @@ class CellRun:
                 self._record(event)
 
     async def _end_hung(self, lane: Lane | ThreadLane) -> NoReturn:
-        """Raise Hung with the stacks of a job that hangs; it is gone then, and its lane free again.
+        """End a job that hangs, so that its lane is free again, and raise Hung with its stacks.
 
-        Without a stack nobody knows who hangs (a stopped process gives none): that is Died.
+        Raises Died when it gave no stack, as a stopped process does: then it is not known what hangs.
         """
         why = f"no word from the worker for {self._patience():.0f} s"
         stacks = await lane.stacks(self._pid) if self._pid else ()
@@ -195,7 +195,7 @@ class CellRun:
         raise Hung(why, stacks)
 
     async def _free(self, lane: Lane | ThreadLane) -> None:
-        """End the job and hear of its end, or the lane's next one would; without it there is no next one."""
+        """End the job; read its events up to Exited, or the next job would get them. Without it the lane is gone."""
         if self._pid:
             lane.end(self._pid)
         try:
@@ -206,11 +206,11 @@ class CellRun:
             lane.gone = True
 
     def _patience(self) -> float:
-        # The longest that one attempt may take without a word. The measurements wait half a second.
+        # The longest that one attempt may take without an event. The measurements wait half a second.
         return PATIENCE + 2 * self.cell.timeout + self.cell.pool_timeout  # connect, read, pool
 
     async def _barrier(self, barrier: Barrier) -> None:
-        """Let the provider act, see on both sides that it did, look."""
+        """Let the provider act, make sure on both sides that it did, then take the sample."""
         try:
             await self._thread.do(self._provider.settle())
             if barrier.label == "idle":
@@ -224,8 +224,8 @@ class CellRun:
             await self._thread.do(self._provider.release())
 
     async def _rows_after_fins(self) -> list[SocketRow]:
-        """The socket table once no socket is ESTABLISHED that the provider has sent a FIN: on a busy
-        machine a segment may wait for the kernel even on loopback."""
+        """The socket table, once every socket to which the provider has sent a FIN has left ESTABLISHED: on a busy
+        machine that takes the kernel a moment even on loopback."""
         while True:
             rows = self._rows()
             if not any(row.state == ESTABLISHED and row.local in self._provider.closed for row in rows):

@@ -1,7 +1,7 @@
-"""A lane in this process: the worker's loop in a thread, for a factory that no other process can import.
+"""A lane in this process: the replay loop in a thread, for a factory that no other process can import.
 
-The sockets are real and looked at from the same table, but what else this process does is counted with
-them, and a client that hangs cannot be ended: its thread stays.
+The sockets are real and are read from the same table, but threads and descriptors of the rest of this process are
+counted with them, and a client that hangs cannot be ended: its thread stays.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hermes_diag.worker.contract import GO, Barrier, Done, Exited, Hello, Job, S
 
 
 class ThreadLane:
-    """What a CellRun needs of an interpreter.Lane; runs one job after the other on `thing`, the subject."""
+    """The same methods as interpreter.Lane. Runs one job after the other; `thing` is the factory, pool or client."""
 
     spawn = False
     gone = False
@@ -50,7 +50,7 @@ class ThreadLane:
         self._thread.start()
 
     def _take(self, event: Any) -> None:
-        """From any thread: an event of ours or of the worker's contract, which is a module of its own."""
+        """From any thread: an event of our contract module, or of the worker's copy of it."""
         fields = contract.to_line(event) if type(event) in contract.NAMES else _worker("contract").to_line(event)
         kind = contract.EVENTS[fields.pop("event")]
         self._loop.call_soon_threadsafe(self._events.put_nowait, msgspec.convert(msgspec.to_builtins(fields), kind))
@@ -71,7 +71,7 @@ class ThreadLane:
         return tuple(f"{short_path(one.filename)}:{one.lineno} {one.name}" for one in stack)
 
     def end(self, pid: int) -> None:
-        """It cannot be ended; nobody waits for it any more."""
+        """A thread cannot be killed: from now on nobody waits for it."""
         self._events.put_nowait(Exited(3))
 
 
@@ -84,7 +84,7 @@ class _ThreadChannel:
         self.opened: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def give_up(self, failed: Any) -> None:
-        """The user's code hangs: said, and its thread left alone."""
+        """The user's code hangs: the host is told, and the thread stays."""
         self.send(failed)
         self.send(Exited(3))
 

@@ -4,7 +4,7 @@ Host and each lane of the worker have one private socket pair: commands one way,
 both are one JSON object a line. Python 3.9 and the standard library only: this file is read by the
 host and by the worker in a stranger's interpreter.
 
-    host    -> worker   a Job, then one line with the payload; `go` at each barrier
+    host    -> worker   a Job, then one line with the payload; `go` after each barrier
     worker  -> host     Hello (or Unfit), then for each Job: Started ... Done, Exited
 
 The payload travels on a line of its own, so that no type here has a field it could be stored in.
@@ -34,8 +34,8 @@ HERMES = "hermes"
 #: the SDK raises nothing then.
 NO_TERMINAL_EVENT = "hermes_diag.NoTerminalEvent"
 
-#: Exception texts that decide a cause and hold no user data. An event names the one that matched;
-#: the text itself is never sent: an error text may quote a body or a token.
+#: Parts of exception texts that decide a cause and hold no user data. An event names the part that matched; the text
+#: itself is never sent: it may quote a body or a token.
 PHRASES = ("client has been closed",)
 
 

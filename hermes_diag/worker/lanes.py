@@ -36,10 +36,10 @@ def main(argv):
         os.set_inheritable(fd, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's to handle
     _die_with_parent()
-    if os.getppid() != options.host:  # it went before we could ask for that
+    if os.getppid() != options.host:  # the parent ended before that
         return HOST_GONE
     warm = Commands(os.dup(0))
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # code under test must not read our commands
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the code under test must not read our commands
     try:
         from . import sdk
     except sdk_version.OldSDK as exc:
@@ -63,7 +63,7 @@ def _decline(lanes, event):
 
 
 def _die_with_parent():
-    """Have the kernel end us when the one that started us goes (Linux)."""
+    """Have the kernel kill this process when its parent ends (Linux)."""
     _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
@@ -125,10 +125,10 @@ def _lane(fds, sdk, spawn):
 
 
 def _end_orphans():
-    """Kill the processes that the job's code has started and left, also those that detached themselves (Linux)."""
+    """Kill the processes that the job's code has started and left behind, also detached ones (Linux)."""
     children = _children()
     while children:
-        for pid in children:  # theirs become ours in turn
+        for pid in children:  # their children become ours in turn
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         children = _children()
@@ -188,9 +188,9 @@ def _run(order, channel, sdk):
 
 
 def _failed(exc):
-    """Our own failure as data: its class and frames, never its text, which may quote the user's.
+    """A failure of ours as data: class and frames, never the text, which may quote the user's data.
 
-    A refusal says why in words of ours.
+    Of a Refusal the reason, which is a text of ours.
     """
     if getattr(exc, "plain", ""):
         return Failed(exc.plain, ())

@@ -49,9 +49,9 @@ def _imported(spec, base_url, sdk, channel):
 
 
 class Strategy:
-    """A client for each asking, closed when it is given back."""
+    """A new client for each call of `client`, closed by `release`."""
 
-    kind, makes, role = "strategy", True, "request"  # makes: a client for each asking
+    kind, makes, role = "strategy", True, "request"  # makes: a new client for each call
 
     def __init__(self, sdk, create):
         self._sdk = sdk
@@ -68,7 +68,7 @@ class Strategy:
 
 
 class Users:
-    """What the user's kinds have in common: calls are watched, and clients led to our provider."""
+    """What the kinds of the user have in common: calls are supervised, and clients are led to our provider."""
 
     def __init__(self, sdk, channel, base_url):
         self._sdk = sdk
