@@ -44,7 +44,7 @@ class Loop:
 
     @property
     def words(self) -> dict[str, str]:
-        return {one.cell.name.removeprefix("factory/"): one.word for one in self.report.cells}
+        return {cell.cell.name.removeprefix("factory/"): cell.word for cell in self.report.cells}
 
     def check(self) -> None:
         """Raises AssertionError when a turn failed, something was left behind, or it could not be measured."""
@@ -53,7 +53,7 @@ class Loop:
             raise AssertionError(str(self))
 
     def __str__(self) -> str:
-        bad = [one for one in self.report.cells if one.word not in ("ok", "too short")]
+        bad = [cell for cell in self.report.cells if cell.word not in ("ok", "too short")]
         found = {finding.code: finding for cell in bad for finding in cell.findings if finding.severity != "note"}
         return "\n".join([self.report.verdict, *map(_counts, self.report.cells), *map(_told, found.values())])
 
@@ -92,8 +92,8 @@ class Audit:
             raise AssertionError(str(self))
 
     def __str__(self) -> str:
-        rows = [one for one in self.report.rows if one.status in ("broken", "could not tell")]
-        told = [(f"  {one.status}: {one.promise}", one.seen, f"{one.why}{units.cited(one.reference)}") for one in rows]
+        rows = [row for row in self.report.rows if row.status in ("broken", "could not tell")]
+        told = [(f"  {row.status}: {row.promise}", row.seen, f"{row.why}{units.cited(row.reference)}") for row in rows]
         return "\n".join([self.report.verdict, *("\n    ".join(lines) for lines in told)])
 
 
@@ -114,8 +114,8 @@ def loop(
     """Drive a factory through turns, interrupts and overlaps, as `hermes-diag repro --factory` does.
 
     factory: a SPEC, or a callable or class that a fresh interpreter can import from its file; with
-    `in_process` any object that a SPEC may name, also a closure or a client. workloads: of steady,
-    interrupted, overlapping. Raises UsageError for what cannot be driven, CannotMeasure without an SDK.
+    `in_process` any object that a SPEC may name, also a closure or a client. workloads: names of
+    the workloads of the replay loop, none for all. Raises UsageError for what cannot be driven, CannotMeasure without an SDK.
     """
     for name, number, most in (("sessions", sessions, 100), ("turns", turns, 5000)):
         if number is not None and not 0 < number <= most:
@@ -159,9 +159,9 @@ async def _evidence(made: Plan, wire: bytes, source: Source) -> list[Evidence]:
 
 
 def _check(name: str, given: Iterable[str], known: tuple[str, ...]) -> None:
-    for one in given:
-        if one not in known:
-            raise UsageError(f"{name}: {one!r} is none of {', '.join(known)}", "check its spelling")
+    for value in given:
+        if value not in known:
+            raise UsageError(f"{name}: {value!r} is none of {', '.join(known)}", "check its spelling")
 
 
 def _beside(work: Coroutine[Any, Any, Any]) -> Any:

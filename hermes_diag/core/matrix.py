@@ -28,7 +28,7 @@ _IN_MATRIX = tuple(name for name, leaf in leaves("strategies").items() if leaf.c
 _PREDICTED = ("buggy", "fixed"), ("steady", "interrupted", "overlapping", FRESH, MEASURE)
 #: httpx's default pool size, to which the injected client shrank the SDK's 1000.
 POOL = 100
-#: Seconds. The wait for a free connection is cut to one second, so that a pool that ran dry shows
+#: Seconds. The wait for a free connection is cut to one second, so that an exhausted pool shows
 #: before the SDK's 600 s are over; the others never run out on loopback, on however busy a machine.
 TIMEOUT, POOL_TIMEOUT = 10.0, 1.0
 #: Idle gaps of each cell, evenly spread over its rounds.
@@ -87,7 +87,7 @@ def for_factory(
     """The cells that put a user's factory to the test: `make` with it as the only strategy.
 
     What it hands out is given back after each turn unless `ends` says otherwise: that a caller
-    abandons clients is no fault of whoever made them.
+    abandons clients is no fault of the factory.
     """
     cells = make(payload, (FACTORY,), ends or ("close",), workloads, sizes, faults, further).cells
     own = [cell for cell in cells if cell.workload != MEASURE]  # that one measures clients of ours

@@ -141,7 +141,7 @@ def plan(
                 f"use {' or '.join(possible)}",
             )
     sizes = replace(sizes, sessions=sizes.sessions or SESSIONS, turns=sizes.turns or TURNS, idle_close=None)
-    infos = [one.info for one in payloads]
+    infos = [payload.info for payload in payloads]
     made = matrix.make(
         infos[0], strategies, ends or ("close",), workloads or ("steady",), sizes, further=tuple(infos[1:])
     )
@@ -187,7 +187,7 @@ def resolve(endpoint: Endpoint) -> Endpoint:
         except OSError as exc:
             answers.put(exc)
         else:
-            answers.put([str(one[4][0]) for one in found])
+            answers.put([str(address[4][0]) for address in found])
 
     # A resolver may take minutes, and it cannot be interrupted; a thread can be left behind.
     threading.Thread(target=ask, name="resolver", daemon=True).start()

@@ -18,11 +18,11 @@ from typing import Any
 import msgspec
 
 from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.leaves import WORKER
 from hermes_diag.run import pythons
 from hermes_diag.worker import contract
 from hermes_diag.worker.contract import Failed, Hello, Job, Unfit
 
-WORKER = Path(__file__).parents[1] / "worker"
 #: Seconds an interpreter may take from its start to its hello.
 START_PATIENCE = 60.0
 

@@ -1,7 +1,7 @@
 """What host and worker say to each other.
 
-Host and each lane of the worker have one private socket pair: commands one way, events the other;
-both are one JSON object a line. Python 3.9 and the standard library only: this file is read by the
+Host and each lane of the worker have one private socket pair: commands one way, events the other,
+each a JSON object on a line. Python 3.9 and the standard library only: this file is read by the
 host and by the worker in a stranger's interpreter.
 
     host    -> worker   a Job, then one line with the payload; `go` after each barrier

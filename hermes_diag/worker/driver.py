@@ -1,4 +1,4 @@
-"""What a workload asks of whoever drives the clients: the replay loop (replay.py) or the real Hermes (hermes_agent.py).
+"""What a workload asks of a driver: the replay loop (replay.py) or the driver of the real Hermes (hermes_agent.py).
 
 job                    what was asked for (contract.Job)
 rounds()               numbers of the rounds, from 1, with an idle gap after some of them

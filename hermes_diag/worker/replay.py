@@ -30,8 +30,8 @@ class ReplaySession:
 
 
 class ReplayDriver(Driver):
-    """Drives the clients of one subject (see subjects.py). What driver.py names, and besides, for workloads that
-    try clients one by one: `subject`, `fresh_kwargs`, `headers`, `open_stream`."""
+    """Drives the clients of one subject (see subjects.py). Beside what driver.py names it has, for workloads that
+    try single clients, `subject`, `fresh_kwargs`, `headers` and `open_stream`."""
 
     def __init__(self, job, payload, sdk, channel):
         super().__init__(job, sdk, channel)

@@ -33,7 +33,7 @@ CLIENTS = (openai.OpenAI, openai.AsyncOpenAI)
 DEFAULT_TIMEOUT = openai.DEFAULT_TIMEOUT
 DEFAULT_LIMITS = openai.DEFAULT_CONNECTION_LIMITS
 
-#: A base URL on loopback needs a key, and no real one may ever be near it.
+#: A base URL on loopback needs a key, and no real key may ever be sent to it.
 LOCAL_KEY = "hermes-diag-local"
 
 
@@ -229,7 +229,7 @@ def is_terminal(api, event):
 
 
 def shut_down(stream):
-    """End both directions of a stream's connection; whoever reads from it wakes up. Closes nothing."""
+    """End both directions of a stream's connection; its reader wakes up. Closes nothing."""
     network = stream.response.extensions["network_stream"]
     network.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 

@@ -83,7 +83,7 @@ class Audit:
             if self._subject.kind != "instance":
                 self._closing()
         except supervised.Broken:
-            if not mutates:  # one that takes a key out cannot be called with the dict again
+            if not mutates:  # a factory that removes a key cannot be called with the dict again
                 raise
         self._subject.release(first)
         del first
@@ -120,7 +120,7 @@ class Audit:
             ("pool", lambda client: [pool for _, pool in self._sdk.pools(client)][:1]),
             ("mount", lambda client: [pool for _, pool in self._sdk.pools(client)][1:]),
         ):
-            seen = [id(part) for client in clients for part in {id(one): one for one in parts(client)}.values()]
+            seen = [id(part) for client in clients for part in {id(part): part for part in parts(client)}.values()]
             shared[name] = len(seen) - len(set(seen))
         names = []
         for client in clients:
@@ -132,12 +132,12 @@ class Audit:
             self._subject.release(client)
 
     def _session(self, clients):
-        """So many request clients of a session that keeps a shared one, as the gateway does."""
+        """The shared client of a session, as the gateway keeps one, and so many request clients."""
         kwargs = self._driver.fresh_kwargs()
         return [self._client(kwargs)] + [self._client(dict(kwargs)) for _ in range(clients)]
 
     def _closing(self):
-        """Is a closed client handed out again; does closing one break another, idle and in mid-stream?"""
+        """Is a closed client handed out again? Does closing a client break another, which is idle or reads a stream?"""
         kwargs = self._driver.fresh_kwargs()
         shared, closed = self._client(kwargs), self._client(dict(kwargs))
         self._subject.release(closed)
@@ -224,8 +224,8 @@ class Audit:
             self._say("retried_turn", self._name())  # the host knows how often it was sent
 
     def _leftovers(self):
-        """Looks from outside: before, after clients were given back, dropped, collected; and at the end."""
-        gc.disable()  # when it runs is chance; here it is the question
+        """Barriers at which the host counts sockets: before; after clients were released, dropped, collected; at the end."""
+        gc.disable()  # when it runs is chance otherwise, and here it decides what is counted
         client = self._client()
         failed = [self._turn(client)]  # and a pool has its connection
         self._subject.release(client)
@@ -250,7 +250,7 @@ class Audit:
         self._say("failed", next(filter(None, failed), []))
 
     def _collect(self):
-        """Collect where finalisers find what they look for: an async client's wants its running loop."""
+        """Collect garbage, also in the event loop: the finaliser of an async client needs its running loop."""
         gc.collect()
         if event_loop.started():
             event_loop.call(gc.collect)
