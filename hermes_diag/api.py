@@ -115,7 +115,9 @@ def loop(
 
     factory: a SPEC, or a callable or class that a fresh interpreter can import from its file; with
     `in_process` any object that a SPEC may name, also a closure or a client. workloads: names of
-    the workloads of the replay loop, none for all. Raises UsageError for what cannot be driven, CannotMeasure without an SDK.
+    the workloads of the replay loop, none for all.
+
+    Raises UsageError for what cannot be driven, CannotMeasure without an SDK.
     """
     for name, number, most in (("sessions", sessions, 100), ("turns", turns, 5000)):
         if number is not None and not 0 < number <= most:
