@@ -224,7 +224,7 @@ class Audit:
             self._say("retried_turn", self._name())  # the host knows how often it was sent
 
     def _leftovers(self):
-        """Barriers at which the host counts sockets: before; after clients were released, dropped, collected; at the end."""
+        """Barriers at which the host counts sockets: before, after clients were released, dropped, and collected."""
         gc.disable()  # when it runs is chance otherwise, and here it decides what is counted
         client = self._client()
         failed = [self._turn(client)]  # and a pool has its connection
