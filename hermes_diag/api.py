@@ -1,4 +1,5 @@
-"""A client factory on trial, from Python: `loop` puts it under the gateway's workloads, `audit` tries its promises.
+"""Tests of a client factory, from Python: `loop` drives it through the workloads of a gateway, `audit` tries its
+promises.
 
 For tests: `check()` of what they return raises AssertionError with the reason. Blocking; may be called
 from a test that runs in an event loop of its own.
@@ -18,24 +19,22 @@ from typing import Any
 
 from hermes_diag.core import matrix, units
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.plan import FRESH, Cell, Plan
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import FRESH, Plan
 from hermes_diag.core.report import AuditReport, CellReport, Finding, RowStatus, RunReport
 from hermes_diag.judge import audit as promises_audit
 from hermes_diag.judge import verdicts
 from hermes_diag.provider import faults as provider_faults
 from hermes_diag.provider.blocking import Provider as Provider
-from hermes_diag.provider.thread import ProviderThread
-from hermes_diag.run import payload, pythons, runner
-from hermes_diag.run.capture import Recorder
-from hermes_diag.run.cell_run import Session
+from hermes_diag.run import lanes, payload, pythons
 from hermes_diag.run.interpreter import Target
-from hermes_diag.run.thread_lane import HereLane
-from hermes_diag.watch import tables
+from hermes_diag.run.lanes import Source
+from hermes_diag.run.runner import Runner
 
 
 @dataclass(frozen=True)
 class Loop:
-    """What became of a factory under the loop. `words` are the verdicts of its workloads, by name."""
+    """The result of `loop`. `words` are the verdicts of the workloads, by name."""
 
     report: RunReport
 
@@ -45,7 +44,7 @@ class Loop:
 
     @property
     def words(self) -> dict[str, str]:
-        return {one.cell.name.removeprefix("factory/"): one.word for one in self.report.cells}
+        return {cell.cell.name.removeprefix("factory/"): cell.word for cell in self.report.cells}
 
     def check(self) -> None:
         """Raises AssertionError when a turn failed, something was left behind, or it could not be measured."""
@@ -54,7 +53,7 @@ class Loop:
             raise AssertionError(str(self))
 
     def __str__(self) -> str:
-        bad = [one for one in self.report.cells if one.word not in ("ok", "too short")]
+        bad = [cell for cell in self.report.cells if cell.word not in ("ok", "too short")]
         found = {finding.code: finding for cell in bad for finding in cell.findings if finding.severity != "note"}
         return "\n".join([self.report.verdict, *map(_counts, self.report.cells), *map(_told, found.values())])
 
@@ -74,7 +73,7 @@ def _told(finding: Finding) -> str:
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found. `broken` are the codes of the promises that do not hold."""
+    """The result of `audit`. `broken` are the codes of the promises that do not hold."""
 
     report: AuditReport
 
@@ -87,7 +86,7 @@ class Audit:
         return tuple(row.code for row in self.report.rows if row.status == RowStatus.FAILED)
 
     def check(self) -> None:
-        """Raises AssertionError when a promise is broken, or one could not be told."""
+        """Raises AssertionError when a promise is broken, or it could not be told whether one holds."""
         __tracebackhide__ = True
         if not self.ok:
             raise AssertionError(str(self))
@@ -115,8 +114,10 @@ def loop(
     """Drive a factory through turns, interrupts and overlaps, as `hermes-diag repro --factory` does.
 
     factory: a SPEC, or a callable or class that a fresh interpreter can import from its file; with
-    `in_process` any object that a SPEC may name, also a closure or a client. workloads: of steady,
-    interrupted, overlapping. Raises UsageError for what cannot be driven, CannotMeasure without an SDK.
+    `in_process` any object that a SPEC may name, also a closure or a client. workloads: names of
+    the workloads of the replay loop, none for all.
+
+    Raises UsageError for what cannot be driven, CannotMeasure without an SDK.
     """
     for name, number, most in (("sessions", sessions, 100), ("turns", turns, 5000)):
         if number is not None and not 0 < number <= most:
@@ -130,10 +131,8 @@ def loop(
     sizes = matrix.Sizes(sessions, turns, None, retries)
     made = matrix.for_factory(body.info, spec, tuple(ends), tuple(workloads), sizes, tuple(faults))
     made = Plan(tuple(cell for cell in made.cells if cell.workload != FRESH), body.info)
-    if in_process:
-        return Loop(_beside(_in_process(made, body.wire, factory)))
-    target = Target(pythons.resolve(python), Path(cwd) if cwd is not None else None, dict(env or {}))
-    return Loop(verdicts.report(made, _beside(_in_workers(made, body.wire, target))))
+    source = lanes.ThisProcess(factory) if in_process else _interpreters(python, cwd, env)
+    return Loop(verdicts.report(made, _beside(_evidence(made, body.wire, source))))
 
 
 def audit(
@@ -146,35 +145,25 @@ def audit(
     """Try the promises of a factory, as `hermes-diag audit` does. Arguments as for `loop`."""
     body = payload.load(None)
     made = promises_audit.plan(body.info, _spec(factory, cwd))
+    source = _interpreters(python, cwd, env)
+    return Audit(promises_audit.judge(made, _beside(_evidence(made, body.wire, source))))
+
+
+def _interpreters(python: str, cwd: str | os.PathLike[str] | None, env: Mapping[str, str] | None) -> Source:
     target = Target(pythons.resolve(python), Path(cwd) if cwd is not None else None, dict(env or {}))
-    return Audit(promises_audit.judge(made, _beside(_in_workers(made, body.wire, target))))
+    return lanes.interpreters(target)
 
 
-async def _in_workers(made: Plan, wire: bytes, target: Target) -> Any:
-    under_way = runner.Run(made, wire, target)
-    await under_way.run()
-    return under_way.evidence()
-
-
-async def _in_process(made: Plan, wire: bytes, thing: Any) -> RunReport:
-    backend, _, _ = tables.pick(os.getpid(), "auto")
-    recorders = {cell: Recorder(cell) for cell in made.cells}
-    with ProviderThread() as thread:
-        for cell, recorder in recorders.items():
-            lane = HereLane(thing)
-            session = Session(cell, made.payload.api, wire, recorder, _unseen, backend, thread)
-            await session.on_lane(lane, await lane.hello())
-    return verdicts.report(made, [recorder.evidence() for recorder in recorders.values()])
-
-
-def _unseen(cell: Cell, record: Any) -> None:
-    """Nobody watches."""
+async def _evidence(made: Plan, wire: bytes, source: Source) -> list[Evidence]:
+    runner = Runner(made, [wire], source)
+    await runner.run()
+    return runner.evidence()
 
 
 def _check(name: str, given: Iterable[str], known: tuple[str, ...]) -> None:
-    for one in given:
-        if one not in known:
-            raise UsageError(f"{name}: {one!r} is none of {', '.join(known)}", "check its spelling")
+    for value in given:
+        if value not in known:
+            raise UsageError(f"{name}: {value!r} is none of {', '.join(known)}", "check its spelling")
 
 
 def _beside(work: Coroutine[Any, Any, Any]) -> Any:

@@ -10,7 +10,7 @@ from unittest import mock
 
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Cell, Plan
-from hermes_diag.run import cell_run, interpreter, payload, runner
+from hermes_diag.run import cell_run, interpreter, lanes, payload, runner
 from hermes_diag.run.capture import Capture
 
 FLAWED = {
@@ -86,6 +86,6 @@ def run_flawed(
         stack.enter_context(mock.patch.object(interpreter, "WORKER", gateway))
         stack.enter_context(mock.patch.object(cell_run, "PATIENCE", 1.0 if name == "stuck" else cell_run.PATIENCE))
         writer = Capture(stack.enter_context(capture.open("wb")), plan) if capture else None
-        under_way = runner.Run(plan, body.wire, interpreter.Target(sys.executable), writer)
+        under_way = runner.Runner(plan, [body.wire], lanes.interpreters(interpreter.Target(sys.executable)), writer)
         runner.finish(under_way)
     return plan, under_way.evidence()

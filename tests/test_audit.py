@@ -19,7 +19,7 @@ from conftest import Cli
 from hermes_diag.core.plan import Plan
 from hermes_diag.judge import audit as audits
 from hermes_diag.judge import promises
-from hermes_diag.run import payload, runner
+from hermes_diag.run import lanes, payload, runner
 from hermes_diag.run.interpreter import Target
 
 FILE = Path(__file__).with_name("factories.py")
@@ -101,7 +101,7 @@ def audit_all(names: Iterable[str], python: str = sys.executable) -> dict[str, t
     body = payload.load(None)
     plans = {name: audits.plan(body.info, f"{FILE}:{name}") for name in names}
     cells = tuple(cell for plan_ in plans.values() for cell in plan_.cells)
-    under_way = runner.Run(Plan(cells, body.info), body.wire, Target(python))
+    under_way = runner.Runner(Plan(cells, body.info), [body.wire], lanes.interpreters(Target(python)))
     assert runner.finish(under_way)
     seen = {one.cell: one for one in under_way.evidence()}
     found = {}

@@ -49,7 +49,7 @@ def test_a_killed_run_can_be_read(tmp_path: Path) -> None:
         (b"not one of ours, and without a newline", "is no capture"),
         (b"[" * 100_000 + b"\n", "is no capture"),
         (b'{"record":"capture","schema":99,"plan":{}}\n', "schema 99"),
-        (b'{"record":"capture","schema":1,"plan":{"cells":7}}\n', "line 1: Expected `array`"),
+        (b'{"record":"capture","schema":2,"plan":{"cells":7}}\n', "line 1: Expected `array`"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, text: bytes, says: str) -> None:
@@ -57,6 +57,24 @@ def test_other_files_are_refused(tmp_path: Path, text: bytes, says: str) -> None
     path = tmp_path / "x.jsonl"
     path.write_bytes(text)
     with pytest.raises(UsageError, match=r"x\.jsonl") as caught:
+        capture.read(path)
+    assert says in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("watchdog", "watchdgo"), "a plan has no 'watchdgo'"),
+        (('"scenario"', '"scenarios"'), "a plan has no 'scenarios'"),
+        (('"watchdog":1.0', '"watchdog":"soon"'), "Expected `float | null`, got `str`"),
+    ],
+)
+def test_a_misspelt_setting_is_refused(tmp_path: Path, change: tuple[str, str], says: str) -> None:
+    """What a cell was told is checked by name and type: an unknown key is not taken for none at all."""
+    head, rest = (GOLDEN / "posts-unwanted.fires.jsonl").read_text().split("\n", 1)
+    path = tmp_path / "x.jsonl"
+    path.write_text(f"{head.replace(*change)}\n{rest}")
+    with pytest.raises(UsageError, match="line 1") as caught:
         capture.read(path)
     assert says in caught.value.message
 

@@ -30,7 +30,7 @@ from hermes_diag.judge.baseline import Baseline
 from hermes_diag.provider import faults
 from hermes_diag.reporters import check, github, junit, markdown
 from hermes_diag.run import capture
-from hermes_diag.worker import subjects
+from hermes_diag.worker import spec as worker_spec
 
 FACTORIES = ROOT / "tests" / "factories.py"
 TODAY = datetime.date.today()
@@ -247,8 +247,7 @@ def test_one_factory_by_two_names() -> None:
     _, evidence = capture.read(GOLDEN / "close-wait-grows.fires.jsonl")
 
     def named(spec: str) -> list[Any]:
-        settings_ = (("factory", spec),)
-        return [replace(one, cell=replace(one.cell, settings=settings_)) for one in evidence]
+        return [replace(one, cell=replace(one.cell, factory=spec)) for one in evidence]
 
     now, before = named("./c.py:make"), Baseline("old", named("c.py:make"))
     assert len(before.comparable([one.cell for one in now])) == 1
@@ -687,7 +686,7 @@ def test_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vars(sys.modules[path.stem]).update(module)
 
     def line(name: str, thing: Any) -> Any:
-        found = subjects.place(thing, (module["Foreign"],), f"{path.name}:{name}")
+        found = worker_spec.defined_at(thing, (module["Foreign"],), f"{path.name}:{name}")
         assert found["file"] == path.name
         return found["line"]
 
@@ -699,7 +698,7 @@ def test_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert line("instance", module["instance"]) == 15
     assert line("Alias", module["Foreign"]) == 16
     assert line("nowhere", 5) is None
-    assert subjects.place(5, (), "not_a_module:x") is None
+    assert worker_spec.defined_at(5, (), "not_a_module:x") is None
 
 
 def test_every_limit_and_key_is_documented() -> None:

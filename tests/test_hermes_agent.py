@@ -24,8 +24,8 @@ from hermes_diag.core.report import CellReport, Left
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.hermes import cells as hermes_cells
 from hermes_diag.judge import verdicts
-from hermes_diag.run import payload, runner
-from hermes_diag.run.cell_run import Session
+from hermes_diag.run import lanes, payload, runner
+from hermes_diag.run.cell_run import CellRun
 from hermes_diag.run.interpreter import Target
 
 RELEASES = ("0.16.0", "0.18.0", "0.19.0")
@@ -44,7 +44,7 @@ def python_of(release: str) -> str:
     pytest.fail(f"none of HERMES_DIAG_HERMES_PYTHONS has hermes-agent {release}")
 
 
-class Watched(Session):
+class Watched(CellRun):
     """A session that also asks `ss`, /proc and the provider at each barrier, while the worker stands still."""
 
     counted: ClassVar[list[tuple[str, str, Counter[str], int, int, int, int]]] = []
@@ -55,7 +55,7 @@ class Watched(Session):
             states, owned = ss(f"{host}:{port}", self._pid)
             fds, threads = (len(os.listdir(f"/proc/{self._pid}/{what}")) for what in ("fd", "task"))
             held = len(self._provider.open)
-            Watched.counted.append((self._cell.name, label, states, owned, fds, threads, held))
+            Watched.counted.append((self.cell.name, label, states, owned, fds, threads, held))
         super()._sample(rows, late, label, turns)
 
 
@@ -72,9 +72,9 @@ def measured(
 ) -> dict[str, tuple[CellReport, Evidence]]:
     """Run the cells, check every barrier against `ss`, /proc and the provider's records; reports by name."""
     Watched.counted = []
-    monkeypatch.setattr(runner, "Session", Watched)
+    monkeypatch.setattr(runner, "CellRun", Watched)
     body = payload.load(None)
-    under_way = runner.Run(Plan(cells, body.info), body.wire, Target(python))
+    under_way = runner.Runner(Plan(cells, body.info), [body.wire], lanes.interpreters(Target(python)))
     assert runner.finish(under_way)
     evidence = under_way.evidence()
     report = verdicts.report(Plan(cells, body.info), evidence)
@@ -313,10 +313,10 @@ def environment(folder: Path, files: dict[str, str]) -> Path:
 
 FENCE = """
 import importlib.util, json, os, socket, subprocess, sys
-spec = importlib.util.spec_from_file_location("guard", sys.argv[1])
-guard = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(guard)
-guard.install({}, None, programs=False)
+spec = importlib.util.spec_from_file_location("fence", sys.argv[1])
+fence = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(fence)
+fence.install({}, None, programs=False)
 def tried(what):
     try:
         what()
@@ -330,14 +330,14 @@ tries = [
     lambda: os.system("true"),
     os.fork,
 ]
-print(json.dumps([list(map(tried, tries)), guard.refused]))
+print(json.dumps([list(map(tried, tries)), fence.refused]))
 """
 
 
 def test_the_fence_lets_nothing_out() -> None:
     """No connect, no lookup and no program; each is counted. test_live has every way out, one by one."""
-    guard = Path(hermes_diag.__file__).parent / "worker" / "fence.py"
-    done = subprocess.run([sys.executable, "-c", FENCE, guard], capture_output=True, text=True, check=False)
+    fence = Path(hermes_diag.__file__).parent / "worker" / "fence.py"
+    done = subprocess.run([sys.executable, "-c", FENCE, fence], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [
         ["OutOfReach", "OutOfReach", "PermissionError", "PermissionError", "PermissionError"],

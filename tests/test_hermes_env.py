@@ -15,7 +15,7 @@ from conftest import Cli
 from hermes_diag.core.errors import UsageError
 from hermes_diag.hermes import environment
 
-ENSURE = "import sys; from hermes_diag import hermes_env; print(hermes_env.ensure('0.0.1', print))"
+ENSURE = "import sys; from hermes_diag.hermes import environment; print(environment.ensure('0.0.1', print))"
 #: Alike for all environments of one interpreter.
 NAME = f"0.0.1-py{sys.version_info.major}.{sys.version_info.minor}"
 

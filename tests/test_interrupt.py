@@ -11,7 +11,7 @@ import pytest
 from hermes_diag.core import matrix
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.run import payload
-from hermes_diag.run.cell_run import Session
+from hermes_diag.run.cell_run import CellRun
 
 
 class Busy:
@@ -31,8 +31,8 @@ def test_a_cancellation_beside_an_event(turns: int) -> None:
     """At whatever turn of the event loop it comes, the session ends."""
     body = payload.load(None)
     cell = matrix.for_factory(body.info, "c:make", (), ("steady",), matrix.Sizes()).cells[-1]
-    session = object.__new__(Session)
-    session._cell = cell
+    session = object.__new__(CellRun)
+    session.cell = cell
     session._record = lambda record: None  # type: ignore[method-assign]
 
     async def main() -> None:

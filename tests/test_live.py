@@ -22,7 +22,7 @@ from conftest import Cli
 from live_endpoint import ADDRESS, NAME, Endpoint, Handler
 
 from hermes_diag.core.errors import CannotMeasure, UsageError
-from hermes_diag.run import credentials, destination
+from hermes_diag.run import credentials, endpoint
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc, and wants 127.0.0.2")
 FIXED = ("--strategy", "fixed")
@@ -454,11 +454,11 @@ def test_wrong_usage(cli: Cli, arguments: list[str], says: str) -> None:
 
 def test_an_endpoint_in_its_parts() -> None:
     """What the SDK appends itself may be there; the default port is not shown."""
-    where = destination.parse("https://ChatGPT.com:443/backend-api/codex/responses/")
+    where = endpoint.parse("https://ChatGPT.com:443/backend-api/codex/responses/")
     assert (where.base_url, where.loopback) == ("https://chatgpt.com/backend-api/codex", False)
     assert where.shown("chat") == "chatgpt.com/backend-api/codex/chat/completions"
-    assert destination.parse("http://[::1]:8080").base_url == "http://[::1]:8080"
-    assert [destination.parse(f"https://{host}").loopback for host in ("127.9.9.9", "localhost", "127.1.test")] == [
+    assert endpoint.parse("http://[::1]:8080").base_url == "http://[::1]:8080"
+    assert [endpoint.parse(f"https://{host}").loopback for host in ("127.9.9.9", "localhost", "127.1.test")] == [
         True,
         True,
         False,
@@ -527,7 +527,7 @@ def test_no_token(tmp_path: Path, document: object) -> None:
 
 ASK = """
 import socket, sys, asyncio
-from hermes_diag.worker import guard
+from hermes_diag.worker import fence
 
 class Http:
     class HTTPTransport:
@@ -535,12 +535,12 @@ class Http:
     class AsyncHTTPTransport:
         handle_async_request = None
 
-guard.install({settings}, Http)
+fence.install({settings}, Http)
 
 def refused(call):
     try:
         call()
-    except guard.OutOfReach:
+    except fence.OutOfReach:
         return True
     except OSError as exc:
         return type(exc).__name__

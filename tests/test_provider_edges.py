@@ -429,7 +429,7 @@ def test_bad_input_is_one_line_and_a_cure(cli: Any, tmp_path: Path, arguments: l
         cell |= {"scope": "session", "retries": 0, "timeout": 1, "pool_timeout": 1, "idle_close": 0, "seed": 0}
         payload = {"kind": "built-in", "source": "a", "size": 1, "bytes": 1, "api": "responses"}
         plan = {"cells": [{**cell, "scenario": scenario}], "payload": payload}
-        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"record": "capture", "schema": 1, "plan": plan}) + "\n")
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"record": "capture", "schema": 2, "plan": plan}) + "\n")
     done = cli(*arguments)
     assert says in done.stderr
     assert (done.returncode, done.stdout) == (2, "")

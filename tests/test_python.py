@@ -15,7 +15,7 @@ from conftest import Cli
 
 from hermes_diag.core import matrix
 from hermes_diag.core.errors import CannotMeasure
-from hermes_diag.run import interpreter, payload, pythons, runner
+from hermes_diag.run import interpreter, lanes, payload, pythons, runner
 from hermes_diag.run.interpreter import Target
 
 QUICK = ("--turns", 2, "--workload", "steady", "--strategy", "fixed", "--end", "close")
@@ -148,7 +148,7 @@ def test_a_program_that_hangs(tmp_path: Path) -> None:
         mock.patch.object(interpreter, "START_PATIENCE", 0.5),
         pytest.raises(CannotMeasure, match="was silent for"),
     ):
-        runner.finish(runner.Run(plan_, payload.load(None).wire, Target(str(hangs))))
+        runner.finish(runner.Runner(plan_, [payload.load(None).wire], lanes.interpreters(Target(str(hangs)))))
 
 
 def test_a_program_of_this_folder(cli: Cli, tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ from hermes_diag.core import matrix
 from hermes_diag.core.plan import Plan
 from hermes_diag.judge import verdicts
 from hermes_diag.provider import replies
+from hermes_diag.run import lanes as lane_sources
 from hermes_diag.run import payload, runner
-from hermes_diag.run.cell_run import Session
+from hermes_diag.run.cell_run import CellRun
 from hermes_diag.run.interpreter import Gone, Interpreter, Target
 from hermes_diag.worker.contract import Barrier
 
@@ -268,7 +269,7 @@ def test_a_lane_that_is_killed_with_an_unread_command() -> None:
     asyncio.run(main())
 
 
-class KilledAtABarrier(Session):
+class KilledAtABarrier(CellRun):
     """What runs its first cell is killed just as the host is about to look at it."""
 
     kill: ClassVar[Callable[[psutil.Process], psutil.Process]]
@@ -288,15 +289,15 @@ def test_who_dies_unheard_takes_no_other_with_it(
     monkeypatch: pytest.MonkeyPatch, kill: Callable[[psutil.Process], psutil.Process], lanes: int
 ) -> None:
     """That a job or its lane has died is seen by looking at it, before the lane says so or falls silent."""
-    monkeypatch.setattr(runner, "Session", KilledAtABarrier)
-    monkeypatch.setattr(runner, "LANES", lanes)
+    monkeypatch.setattr(runner, "CellRun", KilledAtABarrier)
+    monkeypatch.setattr(lane_sources, "LANES", lanes)
     monkeypatch.setattr(KilledAtABarrier, "kill", kill, raising=False)
     monkeypatch.setattr(KilledAtABarrier, "done", False, raising=False)
     body = payload.load(None)
     workloads = ("steady", "interrupted", "overlapping")
     made = matrix.make(body.info, ("fixed",), ("close",), workloads, matrix.Sizes(1, 4))
     cells = tuple(cell for cell in made.cells if cell.workload in workloads)
-    under_way = runner.Run(Plan(cells, body.info), body.wire, Target(sys.executable))
+    under_way = runner.Runner(Plan(cells, body.info), [body.wire], lane_sources.interpreters(Target(sys.executable)))
     assert runner.finish(under_way)
     report = verdicts.report(Plan(cells, body.info), under_way.evidence())
     assert sorted(cell.word for cell in report.cells) == ["no result", "ok", "ok"], report.verdict

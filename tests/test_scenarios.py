@@ -45,7 +45,7 @@ def test_a_scenario_is_well_formed(name: str) -> None:
     bad, good = (scenarios.cell(name, side) for side in scenarios.SIDES)
     assert bad.fault == good.fault
     assert not bad.fault or faults.parse(bad.fault)
-    assert (bad.strategy, bad.end, bad.settings) != (good.strategy, good.end, good.settings)
+    assert (bad.strategy, bad.end, bad.conditions) != (good.strategy, good.end, good.conditions)
 
 
 @pytest.mark.parametrize("name", NAMES)

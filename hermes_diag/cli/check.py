@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -133,12 +133,13 @@ def _run(plan: Plan, body: Payload, target: Target, settings: Settings, output: 
     """The run, and why it could not be made at all: that is a result too, or files would show an older one."""
     from hermes_diag.cli import configuration, outcome
     from hermes_diag.core.errors import CannotMeasure
-    from hermes_diag.run.runner import Run
+    from hermes_diag.run import lanes
+    from hermes_diag.run.runner import Runner
 
-    made: list[Run] = []
+    made: list[Runner] = []
 
-    def make(capture: object, progress: object) -> Run:
-        made.append(Run(plan, body.wire, target, capture, progress))  # type: ignore[arg-type]
+    def make(capture: Any, progress: Any) -> Runner:
+        made.append(Runner(plan, [body.wire], lanes.interpreters(target), capture, progress))
         return made[0]
 
     try:

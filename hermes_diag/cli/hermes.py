@@ -56,16 +56,15 @@ def command(
     """
     from hermes_diag.cli import plans
     from hermes_diag.cli.options import subject, tuning
-    from hermes_diag.core import matrix
     from hermes_diag.core.errors import UsageError
-    from hermes_diag.core.plan import ABORTED, Plan
+    from hermes_diag.core.plan import Plan
     from hermes_diag.hermes import cells
 
     if (version is None) == (python is None):
         raise UsageError("which Hermes Agent?", "give a VERSION such as 0.19.0, or --python PATH of one that has it")
     tuned = tuning.parse(set_, ("idle-close", "seed", "backend", "start"))
-    workloads = load.chosen("--workload", workload, (*matrix.WORKLOADS, ABORTED))
-    if mutate and ABORTED in workloads:
+    workloads = load.chosen("--workload", workload, tuple(cells.WORKLOADS))
+    if mutate and any("watchdog" in cells.WORKLOADS[name] for name in workloads):
         raise UsageError("--workload aborted with --mutate: after one turn none has a stream to abort", "leave one out")
     faults = load.faults(fault)
     bodies = load.payloads(None, tuned.max_payload)

@@ -18,7 +18,7 @@ from hermes_diag.cli.options.tuning import Set
 if TYPE_CHECKING:
     from hermes_diag.core.plan import Plan
     from hermes_diag.run.credentials import Credentials
-    from hermes_diag.run.destination import Destination
+    from hermes_diag.run.endpoint import Endpoint
 
 EXAMPLES = """
   hermes-diag live https://chatgpt.com/backend-api/codex last-dump --live --auth hermes
@@ -69,35 +69,34 @@ def command(
     from hermes_diag.cli import outcome
     from hermes_diag.cli.options import subject, tuning
     from hermes_diag.core import matrix
-    from hermes_diag.run import destination
-    from hermes_diag.run import live as endpoint
+    from hermes_diag.run import endpoint, lanes
+    from hermes_diag.run.runner import Runner
 
     tuned = tuning.parse(set_, ("scope", "seed", "backend", "max-payload"))
-    where = destination.parse(url)
+    where = endpoint.parse(url)
     _check(where, live, auth, yes)
     bodies = load.payloads(payload, tuned.max_payload)
     strategies = load.chosen("--strategy", strategy, matrix.STRATEGIES)
     ends = load.chosen("--end", end, matrix.ENDS)
     sizes = load.sizes(sessions, turns, retries, timeout, tuned)
-    workloads = load.chosen("--workload", workload, endpoint.WORKLOADS)
-    plan = endpoint.make(bodies, where, strategies, ends, workloads, sizes)
+    workloads = load.chosen("--workload", workload, matrix.WORKLOADS)
+    plan = endpoint.plan(bodies, where, strategies, ends, workloads, sizes)
     endpoint.fit(plan, max_requests)
     target = subject.target(python, None, None)
     whose = _credentials(auth)
     if live:
         _confirm(plan, where, whose, yes)
-    addresses = endpoint.resolve(where)
-    wires = {body.info.source: endpoint.wire(body, whose) for body in bodies}
+    resolved = endpoint.resolve(where)
+    wires = [endpoint.wire(body, whose) for body in bodies]
+    source = lanes.Spawned(target, lanes=1)
     return outcome.carry_out(
         plan,
-        lambda capture, progress: endpoint.LiveRun(
-            plan, wires, where, addresses, target, capture, progress, tuned.backend
-        ),
+        lambda capture, progress: Runner(plan, wires, source, capture, progress, tuned.backend, resolved),
         Output(json, verbose, save, force, tuple(files or ())),
     )
 
 
-def _check(where: Destination, live: bool, auth: str | None, yes: bool) -> None:
+def _check(where: Endpoint, live: bool, auth: str | None, yes: bool) -> None:
     """Refuse what must not be sent. Nothing is looked up, no token is read. Raises UsageError."""
     from hermes_diag.core.errors import UsageError
 
@@ -131,7 +130,7 @@ def _credentials(auth: str | None) -> Credentials | None:
     raise UsageError("--auth names no token", "write env:NAME (a variable's name), hermes, hermes:PROFILE or codex")
 
 
-def _confirm(plan: Plan, where: Destination, whose: Credentials | None, yes: bool) -> None:
+def _confirm(plan: Plan, where: Endpoint, whose: Credentials | None, yes: bool) -> None:
     """Say on stderr what is about to be sent, and ask. Raises UsageError on a no."""
     from hermes_diag.core.errors import UsageError
 
@@ -144,8 +143,8 @@ def _confirm(plan: Plan, where: Destination, whose: Credentials | None, yes: boo
         raise UsageError("not sent")
 
 
-def _announced(plan: Plan, where: Destination, whose: Credentials | None) -> Iterator[str]:
-    from hermes_diag.run import live as endpoint
+def _announced(plan: Plan, where: Endpoint, whose: Credentials | None) -> Iterator[str]:
+    from hermes_diag.run import endpoint
 
     count = sum(map(endpoint.requests, plan.cells))
     targets = ", ".join(dict.fromkeys(cell.endpoint for cell in plan.cells))

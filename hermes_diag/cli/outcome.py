@@ -17,11 +17,10 @@ from hermes_diag.core.report import Report
 from hermes_diag.judge import reports
 from hermes_diag.reporters import formats
 from hermes_diag.run.capture import Capture, create
-from hermes_diag.run.live import LiveRun
-from hermes_diag.run.runner import Run, finish
+from hermes_diag.run.runner import Runner, finish
 
 #: Makes the run of a plan: (capture, progress) -> run.
-Make = Callable[..., Run | LiveRun]
+Make = Callable[..., Runner]
 
 
 @dataclass(frozen=True)

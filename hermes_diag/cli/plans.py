@@ -10,9 +10,10 @@ from hermes_diag.cli.options.output import Output
 from hermes_diag.cli.options.tuning import Tuning
 from hermes_diag.core import matrix as cells
 from hermes_diag.core.plan import Plan
+from hermes_diag.run import lanes
 from hermes_diag.run.interpreter import Target
 from hermes_diag.run.payload import Payload
-from hermes_diag.run.runner import Run
+from hermes_diag.run.runner import Runner
 
 Given = Sequence[str] | None
 
@@ -50,8 +51,9 @@ def factory(
 def carry_out(plan: Plan, bodies: Sequence[Payload], target: Target, tuned: Tuning, output: Output) -> int:
     """Run a plan against our own provider, judge it, tell it; the exit code."""
     wires = [body.wire for body in bodies]
+    source = lanes.interpreters(target, tuned.start)
     return outcome.carry_out(
         plan,
-        lambda capture, progress: Run(plan, wires[0], target, capture, progress, tuned.backend, tuned.start, wires[1:]),
+        lambda capture, progress: Runner(plan, wires, source, capture, progress, tuned.backend),
         output,
     )

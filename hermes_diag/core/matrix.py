@@ -1,33 +1,37 @@
-"""Flags to cells, and what the bug report predicts of each. Pure."""
+"""Options to cells, and what the bug report predicts of each.
+
+Which strategies and workloads there are, and their default sizes, is read from the files of the worker.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from hermes_diag.core.leaves import leaves
 from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, MUTATED, Cell, PayloadInfo, Plan
 from hermes_diag.worker.contract import HERMES
 
-STRATEGIES = ("buggy", "fixed")
+STRATEGIES = tuple(leaves("strategies"))
 ENDS = ("close", "abandon")
-WORKLOADS = ("steady", "interrupted", "overlapping")
-SCOPES = ("session", "gateway")
 
-#: (sessions, turns, scope) of a workload unless flags say otherwise. One session is interrupted often
-#: enough to run dry the 100 connections of httpx's default pool. Overlapping sessions share one dict
-#: for the gateway: with one each, nothing is shared and no end of a turn can touch another's stream.
-DEFAULTS = {
-    "steady": (3, 8, "session"),
-    "interrupted": (1, 101, "session"),
-    "overlapping": (3, 6, "gateway"),
-    FRESH: (1, 1, "session"),
-    MEASURE: (0, 1, "session"),
+#: Sessions, turns and scope of each workload of the replay loop, unless options say otherwise.
+SIZES = {name: leaf.constants["LOOP"] for name, leaf in leaves("workloads").items() if "LOOP" in leaf.constants}
+WORKLOADS = tuple(SIZES)
+#: Those of the control and of the measurements, which no option names.
+_OWN_SIZES = {
+    FRESH: {"sessions": 1, "turns": 1, "scope": "session"},
+    MEASURE: {"sessions": 0, "turns": 1, "scope": "session"},
 }
+#: Strategies of the default run.
+_IN_MATRIX = tuple(name for name, leaf in leaves("strategies").items() if leaf.constants.get("IN_MATRIX"))
+#: Strategies and workloads of which the bug report predicts something.
+_PREDICTED = ("buggy", "fixed"), ("steady", "interrupted", "overlapping", FRESH, MEASURE)
 #: httpx's default pool size, to which the injected client shrank the SDK's 1000.
 POOL = 100
-#: Seconds. The wait for a free connection is cut to one second, so that a pool that ran dry shows
+#: Seconds. The wait for a free connection is cut to one second, so that an exhausted pool shows
 #: before the SDK's 600 s are over; the others never run out on loopback, on however busy a machine.
 TIMEOUT, POOL_TIMEOUT = 10.0, 1.0
-#: Looks at each cell, evenly spread over its rounds.
+#: Idle gaps of each cell, evenly spread over its rounds.
 BARRIERS = 12
 
 
@@ -53,13 +57,13 @@ def make(
     faults: tuple[str, ...] = (),
     further: tuple[PayloadInfo, ...] = (),
 ) -> Plan:
-    """The cells for the chosen values of each dimension (none chosen: all), the control of each payload
-    and the measurements last."""
+    """The cells for the chosen values of each dimension (none chosen: all of the default run); the control of each
+    payload and the measurements come last."""
     sources = tuple(info.source for info in (payload, *further)) if further else ("",)
     cells = [
         replace(_cell(strategy, end, workload, sizes), fault=fault, payload=source)
         for source in sources
-        for strategy in strategies or STRATEGIES
+        for strategy in strategies or _IN_MATRIX
         for end in ends or ENDS
         for workload in workloads or WORKLOADS
         for fault in faults or ("",)
@@ -83,22 +87,22 @@ def for_factory(
     """The cells that put a user's factory to the test: `make` with it as the only strategy.
 
     What it hands out is given back after each turn unless `ends` says otherwise: that a caller
-    abandons clients is no fault of whoever made them.
+    abandons clients is no fault of the factory.
     """
     cells = make(payload, (FACTORY,), ends or ("close",), workloads, sizes, faults, further).cells
     own = [cell for cell in cells if cell.workload != MEASURE]  # that one measures clients of ours
-    return Plan(tuple(replace(cell, strategy=FACTORY, settings=((FACTORY, spec),)) for cell in own), payload, further)
+    return Plan(tuple(replace(cell, strategy=FACTORY, factory=spec) for cell in own), payload, further)
 
 
 def _cell(strategy: str, end: str, workload: str, sizes: Sizes) -> Cell:
-    sessions, turns, scope = DEFAULTS[workload]
+    default = {**SIZES, **_OWN_SIZES}[workload]
     return Cell(
         strategy=strategy,
         end=end,
         workload=workload,
-        sessions=sizes.sessions or sessions,
-        turns=sizes.turns or turns,
-        scope=sizes.scope or scope,
+        sessions=sizes.sessions or default["sessions"],
+        turns=sizes.turns or default["turns"],
+        scope=sizes.scope or default["scope"],
         retries=sizes.retries,
         timeout=sizes.timeout or TIMEOUT,
         pool_timeout=sizes.timeout or POOL_TIMEOUT,
@@ -110,14 +114,16 @@ def _cell(strategy: str, end: str, workload: str, sizes: Sizes) -> Cell:
 def expected(cell: Cell) -> tuple[str, ...]:
     """Words of a verdict that agree with the bug report as measured, the predicted one first.
 
-    From facts measured on openai 2.24 to 3.x: see the table in README, "What each cell does".
+    From facts measured on openai 2.24 to 3.x: see the table in README, "What each cell does". Nothing is predicted of
+    a user's factory, of a strategy or workload that is not of that table, and under a fault: such a cell is judged by
+    what it does.
     """
     if cell.fault or cell.scenario:
-        return ()  # a fault has no prediction; of a scenario, scenarios/ says what it must show
-    if cell.strategy == FACTORY:
-        return ()  # the user's own: judged by what it does
+        return ()  # of a scenario, judge/scenarios/ says what it must show
     if cell.strategy == HERMES:  # without the mutation nothing is predicted: the release shows what it does
         return ("fails",) if cell.end == MUTATED and cell.turns > 1 else ()
+    if cell.strategy not in _PREDICTED[0] or cell.workload not in _PREDICTED[1]:
+        return ()
     if cell.workload in (FRESH, MEASURE):
         return ("ok",)
     together = cell.sessions if cell.scope == "gateway" else 1

@@ -7,12 +7,13 @@ Times are seconds unless a name ends in `_ms`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 #: The control (each turn in a new process) and the cell that measures prices and timeouts.
 FRESH, MEASURE = "fresh", "measure"
-#: The strategy that is the user's own; its spec is in the settings under the same name.
+#: The strategy that is the user's own: Cell.factory names it.
 FACTORY = "factory"
-#: The workload of an audit's cells; which part of it, is in the settings under the same name.
+#: The workload of an audit's cells: Cell.audit says which part of it.
 AUDIT = "audit"
 #: The workload of Hermes alone: its own watchdogs give up silent streams.
 ABORTED = "aborted"
@@ -43,6 +44,34 @@ class PayloadInfo:
 
 
 @dataclass(frozen=True)
+class Conditions:
+    """What is different around the clients of a cell, for a scenario or a part of an audit."""
+
+    tls: bool = False  # the provider speaks TLS
+    untrusted: bool = False  # and the worker does not trust its authority
+    proxy: bool = False  # HTTPS_PROXY names a proxy that leads to the provider
+    direct: str = ""  # the hosts that NO_PROXY names
+    dead: bool = False  # the provider's name has two addresses, and nobody answers at the first
+    nofile: int | None = None  # file descriptors that are left
+    gc: bool = False  # the garbage collector runs at another place of each request
+    connect: float | None = None  # a connect timeout of its own
+    reader: Literal["", "terminal"] = ""  # who reads a stream stops at its terminal event
+    abort: Literal["", "close", "shutdown"] = ""  # how a silent stream is given up (worker/watchdog.py)
+
+
+@dataclass(frozen=True)
+class HermesSettings:
+    """What is changed around the real Hermes Agent (worker/hermes_agent.py)."""
+
+    backoff: float  # the longest wait between retries
+    fault: str = ""  # asked of the provider in each turn except the warm-up
+    watchdog: float | None = None  # after so long Hermes gives up a silent stream
+    retries: int | None = None  # api_max_retries in its config.yaml
+    grace: float | None = None  # for the threads of a turn to end
+    mutate: bool = False  # the mistake of #10933 is put back
+
+
+@dataclass(frozen=True)
 class Cell:
     """One experiment: a strategy and an end of turns under a workload, in a process of its own."""
 
@@ -59,7 +88,10 @@ class Cell:
     seed: int
     fault: str = ""  # a spec; "": none
     scenario: str = ""  # `cut-stream/bad`: the scenario and the side that this cell is of
-    settings: tuple[tuple[str, str], ...] = ()  # conditions that a scenario sets up
+    factory: str = ""  # the SPEC of the user's own factory, pool or client
+    audit: Literal["", "contract", "proxy", "direct"] = ""  # the part of an audit
+    conditions: Conditions = Conditions()
+    hermes: HermesSettings | None = None
     endpoint: str = ""  # host and path of the real one; "": a provider of our own
     payload: str = ""  # its source, where a plan has several; "": the plan's first
 
@@ -70,7 +102,7 @@ class Cell:
         if self.scenario:
             return self.scenario
         if self.workload == AUDIT:
-            return f"{AUDIT}/{dict(self.settings)[AUDIT]}"
+            return f"{AUDIT}/{self.audit}"
         parts = [self.workload]
         if self.workload not in (FRESH, MEASURE):
             parts = [self.strategy, self.end, self.workload, self.fault]

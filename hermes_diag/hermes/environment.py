@@ -22,36 +22,32 @@ from hermes_diag.core.errors import CannotMeasure, UsageError
 #: A release as the packaging rules write it; nothing that could be read as an option or a path.
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,4}((a|b|rc|\.post|\.dev)[0-9]+)?")
 STAMP = "made-by-hermes-diag"
-#: What Hermes Agent needs at least.
-OLDEST = (3, 11)
 #: Seconds that an installer may take.
 PATIENCE = 900
 
 
 def check_version(version: str) -> None:
-    """Raises UsageError for what is no version."""
+    """Raises UsageError for a text that cannot be a version."""
     if len(version) > 40 or not _VERSION.fullmatch(version):
-        raise UsageError(f"--hermes {version!r} is no version", "write a release, as 0.19.0")
+        raise UsageError(f"--hermes {version!r} is no version", "write a release, for example 0.19.0")
 
 
 def folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Where environments are kept: below XDG_CACHE_HOME, or ~/.cache."""
     cache = environ.get("XDG_CACHE_HOME", "")
-    root = Path(cache) if os.path.isabs(cache) else Path.home() / ".cache"  # the standard: else it is ignored
+    root = Path(cache) if os.path.isabs(cache) else Path.home() / ".cache"  # the standard: a relative path is ignored
     return root / "hermes-diag" / "hermes"
 
 
 def ensure(version: str, say: Callable[[str], None]) -> Path:
-    """The interpreter of an environment with that release; `say` is told what takes time.
+    """The interpreter of an environment with that release; `say` gets a line before each step that takes time.
 
-    Raises UsageError for what is no version, CannotMeasure when the environment cannot be made.
+    Raises UsageError for a text that cannot be a version, CannotMeasure when the environment cannot be made.
     """
     check_version(version)
     final = folder() / f"{version}-py{sys.version_info.major}.{sys.version_info.minor}"
     python = final / "bin" / "python"
     if not _works(python):
-        if sys.version_info < OLDEST:
-            raise CannotMeasure("Hermes Agent needs Python 3.11 or newer", "run hermes-diag on one")
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
             with _locked(final.with_name(f"{final.name}.lock"), say) as lock:
@@ -110,7 +106,7 @@ def _make(version: str, final: Path, lock: int, say: Callable[[str], None]) -> N
 def _run(command: list[str], version: str, lock: int) -> None:
     """Run one step of an installer. Raises CannotMeasure with its reason in one line.
 
-    The installer holds the lock too: it may outlive us when we are killed.
+    The installer inherits the lock: it may still run after this process was killed.
     """
     try:
         done = subprocess.run(
@@ -127,7 +123,7 @@ def _run(command: list[str], version: str, lock: int) -> None:
 
 
 def reason(text: str) -> str:
-    """The line of an installer's complaint that says most, without addresses: an index may hold a password."""
+    """The most telling line of an installer's output, without URLs, which may hold a password."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in lines if re.match(r"(?i)error|no matching|\W*because|\W*╰", line)] or lines
     return re.sub(r"\b\w+://\S+", "<address>", told[0])[:300] if told else "it gave no reason"

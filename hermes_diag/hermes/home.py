@@ -18,7 +18,7 @@ from hermes_diag.core.errors import CannotMeasure, UsageError
 PID_FILE = "gateway.pid"
 #: `request_dump_{session}_{YYYYmmdd_HHMMSS_ffffff}.json`
 _DUMP = re.compile(r"request_dump_.*_(\d{8}_\d{6}_\d{6})\.json")
-#: A pid file is a line; what is longer is none.
+#: A pid file is one short line; a longer file is something else.
 _LARGEST = 1 << 16
 
 
@@ -90,7 +90,7 @@ def gateways(root: Path, profile: str | None = None) -> list[Gateway]:
             running.append(_running(name, path))
         except CannotMeasure as exc:
             why.append(exc)
-    if running:  # two files may name one process, and one of them be older
+    if running:  # two files may name one process, and one of them may be older
         return list({one.pid: one for one in sorted(running, key=lambda one: one.checked)}.values())
     if why:
         raise why[0]
@@ -110,7 +110,7 @@ def choose(found: list[Gateway]) -> Gateway:
 
 
 def named(gateway: Gateway) -> str:
-    """A gateway's place for people."""
+    """How output names a gateway."""
     return f"profile {gateway.profile}" if gateway.profile else "no profile"
 
 
@@ -133,7 +133,7 @@ def _is_number(value: object) -> TypeGuard[int]:
 
 
 def _pid_files(root: Path, profile: str | None) -> dict[str, Path]:
-    """Profile name -> pid file, of those that are there (reading a pipe would take for ever)."""
+    """Profile name -> pid file, of the regular files only: reading a pipe might never end."""
     places = _places(root, profile)
     return {name: place / PID_FILE for name, place in places.items() if (place / PID_FILE).is_file()}
 
@@ -180,7 +180,7 @@ def _running(profile: str, path: Path) -> Gateway:
             f"{path} is stale: PID {found.pid} now belongs to another process, which started at another time",
             "start the gateway, or give --pid if it runs elsewhere",
         )
-    if found.start is None and began > written + 2:  # a clock that was set may differ a little
+    if found.start is None and began > written + 2:  # the system clock may have been set in between
         raise CannotMeasure(
             f"{path} is stale: process {found.pid} is younger than the file", "start the gateway, or give --pid"
         )
@@ -188,7 +188,8 @@ def _running(profile: str, path: Path) -> Gateway:
 
 
 def _starts(pid: int) -> tuple[set[int], float] | None:
-    """How Hermes may have written down the start of a living process, and it in seconds since the epoch."""
+    """The ways in which Hermes may have written down the start of a running process, and the start in seconds since the
+    epoch."""
     from hermes_diag.watch import process
 
     try:
@@ -197,7 +198,7 @@ def _starts(pid: int) -> tuple[set[int], float] | None:
             return {round(facts.started * 100)}, facts.started
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().split()
-        # Hermes counts fields from the front, which a blank in the process's name shifts.
+        # Hermes counts fields from the left, so that a blank in the name of the process shifts them.
         naive = {int(fields[21])} if fields[21].isdigit() else set()
         return {int(process.identity(pid)), *naive}, facts.started
     except (process.Ended, process.NotAllowed, OSError):

@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import ModuleType
+from typing import Literal
 
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.matrix import POOL_TIMEOUT, STRATEGIES, TIMEOUT
-from hermes_diag.core.plan import AUDIT, FACTORY, Cell, PayloadInfo, Plan
+from hermes_diag.core.plan import AUDIT, FACTORY, Cell, Conditions, PayloadInfo, Plan
 from hermes_diag.core.report import AuditReport, Finding, Row, RowStatus, Status, named
 from hermes_diag.judge import promises
 from hermes_diag.judge.baseline import spec_of
 from hermes_diag.judge.promises import Audited
 
-#: Settings of the three processes of an audit; each names a part of worker/audit.py.
-PARTS: Mapping[str, Mapping[str, str]] = {
+#: Conditions of the three processes of an audit, by the part of worker/workloads/audit.py that each runs.
+PARTS: Mapping[Literal["direct", "proxy", "contract"], Conditions] = {
+    "contract": Conditions(),  # the longest, so it is begun first
     # The authority is not named here: a client that trusts the server all the same trusts any.
-    "direct": {"tls": "yes", "proxy": "yes", "direct": "127.0.0.1", "untrusted": "yes"},
-    "proxy": {"tls": "yes", "proxy": "yes"},
-    "contract": {},  # the longest: the run begins with the last
+    "direct": Conditions(tls=True, proxy=True, direct="127.0.0.1", untrusted=True),
+    "proxy": Conditions(tls=True, proxy=True),
 }
 
 
 def plan(payload: PayloadInfo, spec: str) -> Plan:
     """The cells of an audit of one of our strategies, by name, or of the user's factory."""
-    return Plan(tuple(_cell(part, settings, spec) for part, settings in PARTS.items()), payload)
+    return Plan(tuple(_cell(part, conditions, spec) for part, conditions in PARTS.items()), payload)
 
 
-def _cell(part: str, settings: Mapping[str, str], spec: str) -> Cell:
-    own = {} if spec in STRATEGIES else {FACTORY: spec}
+def _cell(part: Literal["direct", "proxy", "contract"], conditions: Conditions, spec: str) -> Cell:
     return Cell(
         strategy=spec if spec in STRATEGIES else FACTORY,
         end="close",
@@ -42,14 +42,16 @@ def _cell(part: str, settings: Mapping[str, str], spec: str) -> Cell:
         pool_timeout=POOL_TIMEOUT,
         idle_close=None,
         seed=0,
-        settings=tuple(sorted({AUDIT: part, **settings, **own}.items())),
+        factory="" if spec in STRATEGIES else spec,
+        audit=part,
+        conditions=conditions,
     )
 
 
 def judge(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False) -> AuditReport:
     """Every promise with its verdict. A contract that came to no end gives no rows."""
     spec = spec_of(plan_.cells[0])
-    parts = {dict(one.cell.settings)[AUDIT]: one for one in evidence}
+    parts: dict[str, Evidence] = {one.cell.audit: one for one in evidence}
     contract = parts["contract"]
     rows: tuple[Row, ...] = ()
     if contract.outcome.how == "done":

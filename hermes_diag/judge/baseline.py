@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hermes_diag.core.evidence import Evidence
-from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, Cell
+from hermes_diag.core.plan import FRESH, MEASURE, Cell
 from hermes_diag.core.report import Row, RowStatus
 
 #: Of a finding's numbers those that say how bad it is.
@@ -86,7 +86,7 @@ class Baseline:
 def _conditions(cell: Cell) -> tuple[Any, ...]:
     return (
         cell.strategy, cell.end, cell.workload, cell.scope, cell.retries, cell.idle_close, cell.fault,
-        cell.scenario, tuple(sorted({**dict(cell.settings), FACTORY: _same(spec_of(cell))}.items())),
+        cell.scenario, cell.audit, cell.conditions, cell.hermes, _same(spec_of(cell)),
     )  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def _same(spec: str) -> str:
 
 def spec_of(cell: Cell) -> str:
     """What a cell put to the test: the factory as the user named it, or our strategy."""
-    return dict(cell.settings).get(FACTORY, cell.strategy)
+    return cell.factory or cell.strategy
 
 
 def _place(row: Row) -> tuple[str, str]:

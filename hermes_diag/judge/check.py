@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hermes_diag.core import matrix
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.leaves import leaves
 from hermes_diag.core.plan import AUDIT, Cell, PayloadInfo, Plan
 from hermes_diag.core.report import CellReport, CheckReport, Finding, Place, Row, RowStatus, Status, named
 from hermes_diag.core.sockets import ESTABLISHED
@@ -15,9 +16,6 @@ from hermes_diag.judge.baseline import Baseline, spec_of
 from hermes_diag.judge.settings import LIMITS, Allowance, Settings
 from hermes_diag.judge.verdicts import cell as judge_cell
 
-#: Sessions and turns: few, but with half as many idle gaps again as it takes to tell growth from presence,
-#: and two streams at a time, so that the end of one can break the other.
-SIZES = {"steady": (2, 6), "interrupted": (1, 6), "overlapping": (2, 6)}
 #: Seconds for a request under a fault, which may be one that never answers.
 FAULT_TIMEOUT = 2.0
 #: Turns that fail under a fault are the provider's doing; what they leave behind is the factory's.
@@ -40,8 +38,8 @@ def make(payload: PayloadInfo, settings: Settings) -> Plan:
 
 
 def _cell(payload: PayloadInfo, spec: str, workload: str, fault: str) -> Cell:
-    sessions, turns = SIZES[workload]
-    sizes = matrix.Sizes(sessions, turns, timeout=FAULT_TIMEOUT if fault else None)
+    own = leaves("workloads")[workload].constants.get("CHECK", matrix.SIZES[workload])
+    sizes = matrix.Sizes(own["sessions"], own["turns"], timeout=FAULT_TIMEOUT if fault else None)
     if spec in matrix.STRATEGIES:
         return matrix.make(payload, (spec,), ("close",), (workload,), sizes).cells[0]
     return matrix.for_factory(payload, spec, (), (workload,), sizes).cells[0]
@@ -114,7 +112,7 @@ def _promises(parts: Sequence[Evidence]) -> Iterable[Row]:
     if not report.rows:
         what = "the factory can be audited"
         yield Row("promise", AUDIT, "", what, RowStatus.COULD_NOT_TELL, report.verdict)
-    contract = next(one for one in parts if dict(one.cell.settings)[AUDIT] == "contract")
+    contract = next(one for one in parts if one.cell.audit == "contract")
     if report.rows and (chain := contract.facts["first_turn"]):
         seen = f"it raised {' <- '.join(chain)}"
         yield Row("promise", "first-turn", "", "a first turn is answered", RowStatus.FAILED, seen)

@@ -131,7 +131,7 @@ def missing_from(evidence: Evidence) -> str:
         return "no look was taken after the last turn"
     if cell.endpoint:
         return _beyond(evidence)
-    if cell.fault or "fault" in dict(cell.settings):  # the two sides are meant to disagree
+    if cell.fault or (cell.hermes and cell.hermes.fault):  # the two sides are meant to disagree
         return ""
     served = {one.turn: one for one in evidence.served}
     for turn in evidence.turns:

@@ -62,12 +62,14 @@ def _conditions(report: RunReport) -> Iterator[str]:
 
 def _changed_for(cell: Cell) -> str:
     """What was not as in a user's gateway, for the report."""
-    settings = dict(cell.settings)
-    said = [f"waits between retries cut to {settings.get('backoff', '?')} s in the worker's memory"]
-    if "watchdog" in settings:
-        said.append(f"its watchdogs set to {settings['watchdog']} s by its environment variables")
-    if "retries" in settings:
-        said.append(f"api_max_retries {settings['retries']} in its config.yaml")
-    if "mutate" in settings:
+    settings = cell.hermes
+    if settings is None:
+        return ""
+    said = [f"waits between retries cut to {settings.backoff:g} s in the worker's memory"]
+    if settings.watchdog is not None:
+        said.append(f"its watchdogs set to {settings.watchdog:g} s by its environment variables")
+    if settings.retries is not None:
+        said.append(f"api_max_retries {settings.retries} in its config.yaml")
+    if settings.mutate:
         said.append("the mutation of #10933 put back in the worker's memory")
     return "; ".join(said)

@@ -1,1 +1,1 @@
-"""Runs a plan: payloads, interpreters, one cell, all cells, the capture."""
+"""Runs a plan: payloads, interpreters, lanes, one cell, all cells, the real endpoint, the capture."""

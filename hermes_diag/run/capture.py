@@ -1,6 +1,6 @@
 """Evidence to and from JSON Lines, written as it happens, so that a killed run can still be read.
 
-Line one is `{"record": "capture", "schema": 1, ...plan...}`. Each further line is one record of one
+Line one is `{"record": "capture", "schema": 2, ...plan...}`. Each further line is one record of one
 cell, `{"record": KIND, "cell": NAME, ...fields...}`; a cell is over with its "outcome".
 """
 
@@ -20,9 +20,10 @@ import msgspec
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.evidence import Connection, Evidence, Outcome, Sample, Served
 from hermes_diag.core.plan import Cell, Plan
+from hermes_diag.core.text import quoted
 from hermes_diag.worker.contract import ClientBuilt, Fact, Hello, Measured, TurnDone
 
-SCHEMA = 1
+SCHEMA = 2
 
 KINDS: dict[str, type] = {
     "stack": Hello,
@@ -187,9 +188,23 @@ def _header(path: Path, line: bytes) -> Plan:
             "use the release that wrote it, or run again",
         )
     try:
-        return msgspec.convert(plan, Plan)
+        converted = msgspec.convert(plan, Plan)
     except msgspec.ValidationError as exc:
         raise UsageError(f"{path} line 1: {exc}", "the file was changed after it was written") from None
+    if unknown := _unknown(plan, msgspec.to_builtins(converted)):
+        raise UsageError(f"{path} line 1: a plan has no {quoted(unknown)}", "the file was changed after it was written")
+    return converted
+
+
+def _unknown(given: Any, known: Any) -> str:
+    """The first key for which the plan has no field, at whatever depth; "" when there is none.
+
+    msgspec leaves such a key out: a misspelt condition would be none.
+    """
+    if isinstance(given, dict):
+        below = (_unknown(value, known[key]) for key, value in given.items() if key in known)
+        return next((key for key in given if key not in known), "") or next(filter(None, below), "")
+    return next(filter(None, map(_unknown, given, known)), "") if isinstance(given, list) else ""
 
 
 def _records(path: Path, lines: list[bytes]) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Runs one cell: provider, worker, barriers, samples. Returns what was seen, judges nothing."""
+"""Runs one cell: provider, worker, barriers, samples. Records what was seen and judges nothing."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import psutil
 
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.evidence import Outcome
-from hermes_diag.core.matrix import BARRIERS
-from hermes_diag.core.plan import FACTORY, FRESH, Cell
+from hermes_diag.core.plan import FRESH, Cell
 from hermes_diag.core.sockets import ESTABLISHED, SocketRow
 from hermes_diag.provider.props import Props
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.run.capture import Recorder
+from hermes_diag.run.endpoint import RemoteProvider
 from hermes_diag.run.interpreter import Gone, Interpreter, Lane, Target
-from hermes_diag.run.remote import Remote
-from hermes_diag.run.thread_lane import HereLane
+from hermes_diag.run.job import job_of, settings_of
+from hermes_diag.run.thread_lane import ThreadLane
 from hermes_diag.watch import snapshot
-from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, Hello, Job, Started
+from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, Hello, Started
 
 #: Seconds between two samples of the timeline.
 TICK = 0.25
-#: Seconds that a worker may be silent beyond what its own timeouts explain.
+#: Seconds that a worker may be silent in addition to its own timeouts.
 PATIENCE = 10.0
 
 Progress = Callable[[Cell, Any], None]
@@ -40,10 +40,10 @@ class Died(Exception):
 
 
 class Hung(Exception):
-    """The job was silent for longer than its own timeouts allow; args are why, and its stacks."""
+    """The job was silent for longer than its own timeouts allow. args: the reason, and the stacks of its threads."""
 
 
-class Session:
+class CellRun:
     """One cell under observation. `payload` is the body to replay; `api` says where it goes."""
 
     def __init__(
@@ -55,55 +55,54 @@ class Session:
         progress: Progress,
         backend: ModuleType,
         thread: ProviderThread,
-        far: Remote | None = None,
+        endpoint: RemoteProvider | None = None,
     ) -> None:
-        """far: an endpoint in the place of a provider of our own."""
-        self._cell = cell
+        """endpoint: a real one in the place of a provider of our own."""
+        self.cell = cell
         self._api = api
         self._payload = payload
         self._recorder = recorder
         self._progress = progress
-        settings = dict(cell.settings)
-        self._far = far
-        self._provider = far or Provider(
-            cell.idle_close, faults=[cell.fault] if cell.fault else (), tls="tls" in settings
+        self._endpoint = endpoint
+        self._provider = endpoint or Provider(
+            cell.idle_close, faults=[cell.fault] if cell.fault else (), tls=cell.conditions.tls
         )
-        self._props = Props(settings if far is None else far.job, lambda: self._provider.address)
+        self._props = Props(settings_of(cell) if endpoint is None else endpoint.job, lambda: self._provider.address)
         self._backend = backend
         self._thread = thread
         self._pid = 0
         self._begun = 0.0
 
-    async def on_lane(self, lane: Lane | HereLane, stack: Hello) -> None:
+    async def on_lane(self, lane: Lane | ThreadLane, stack: Hello) -> None:
         """Run the cell as a job of a lane that has said hello."""
         self._begin(stack)
         await self._observed(self._job(lane))
 
     def _begin(self, stack: Hello) -> None:
         """Record the stack. Raises CannotMeasure when the cell needs what it does not have."""
-        if self._cell.strategy == HERMES and not stack.hermes:
+        if self.cell.strategy == HERMES and not stack.hermes:
             raise CannotMeasure(
                 "the Python that runs the worker has no hermes-agent",
                 "name one that has with --python, or let --hermes VERSION make one",
             )
         self._record(stack)
 
-    async def in_new_shells(self, target: Target) -> None:
+    async def in_new_interpreters(self, target: Target) -> None:
         """Run the cell in an interpreter of its own; the control has a new one for each turn."""
-        await self._observed(self._shells(target))
+        await self._observed(self._interpreters(target))
 
-    async def _shells(self, target: Target) -> None:
-        shells = self._cell.sessions * self._cell.turns if self._cell.workload == FRESH else 1
-        for turn in range(shells):
-            async with Interpreter(target, spawn=True) as shell:
-                stack = await shell.lanes[0].hello()
+    async def _interpreters(self, target: Target) -> None:
+        interpreters = self.cell.sessions * self.cell.turns if self.cell.workload == FRESH else 1
+        for turn in range(interpreters):
+            async with Interpreter(target, spawn=True) as interpreter:
+                stack = await interpreter.lanes[0].hello()
                 if turn == 0:
                     self._begin(stack)
-                await self._job(shell.lanes[0])
+                await self._job(interpreter.lanes[0])
 
     async def _observed(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work beside a provider and a ticker of its own; record how it ended."""
-        with contextlib.closing(work):  # also when it is interrupted before it has begun
+        """Do the work while a provider and the ticker run; record how it ended."""
+        with contextlib.closing(work):  # closed also when the run is interrupted before the work has begun
             await self._observe(work)
 
     async def _observe(self, work: Coroutine[Any, Any, None]) -> None:
@@ -123,16 +122,17 @@ class Session:
             outcome = Outcome("hung", exc.args[0], exc.args[1])
         finally:
             ticker.cancel()
-            await asyncio.wait([ticker])  # and not the ticker itself: its end would hide that of the run
+            await asyncio.wait([ticker])  # awaiting the ticker would replace an exception of the work
             await self._thread.do(self._props.stop())
             await self._thread.do(self._provider.stop())
         for record in (*sorted(self._provider.served, key=_turn_key), *self._provider.seen, *self._props.measured()):
             self._record(record)
         self._record(outcome)
 
-    async def _job(self, lane: Lane | HereLane) -> None:
+    async def _job(self, lane: Lane | ThreadLane) -> None:
         try:
-            await lane.start(self._as_job(), self._payload)
+            job = job_of(self.cell, self._api, self._provider.base_url, self._props.job)
+            await lane.start(job, self._payload)
             await self._follow(lane)
         except Gone:
             raise Died("its interpreter was killed or ended by itself") from None
@@ -145,32 +145,12 @@ class Session:
         finally:
             self._pid = 0
 
-    def _as_job(self) -> Job:
-        cell, fresh = self._cell, self._cell.workload == FRESH
-        return Job(
-            cell=cell.name,
-            strategy=cell.strategy,
-            end=cell.end,
-            workload="steady" if fresh else cell.workload,
-            sessions=1 if fresh else cell.sessions,
-            turns=1 if fresh else cell.turns,
-            scope=cell.scope,
-            retries=cell.retries,
-            timeout=cell.timeout,
-            pool_timeout=cell.pool_timeout,
-            seed=cell.seed,
-            barriers=BARRIERS,
-            api=self._api,
-            base_url=self._provider.base_url,
-            settings=self._props.job,
-        )
-
-    async def _follow(self, lane: Lane | HereLane) -> None:
+    async def _follow(self, lane: Lane | ThreadLane) -> None:
         """Take events until the job's process has exited."""
         done, failed = False, ""
         while True:
             try:
-                # Not wait_for: before Python 3.12 it loses a cancellation (Ctrl-C) that comes just with an event.
+                # Not wait_for: before Python 3.12 it loses a cancellation (Ctrl-C) that arrives together with an event.
                 async with asyncio.timeout(self._patience()):
                     event = await lane.event()
             except TimeoutError:
@@ -189,8 +169,9 @@ class Session:
             elif isinstance(event, Done):
                 done = True
             elif isinstance(event, Failed) and event.blame == "spec":
-                spec = dict(self._cell.settings)[FACTORY]
-                raise UsageError(f"{spec}: {event.error}", "check its spelling; names count from --cwd, or from here")
+                raise UsageError(
+                    f"{self.cell.factory}: {event.error}", "check its spelling; names count from --cwd, or from here"
+                )
             elif isinstance(event, Failed):
                 at = f" at {', '.join(event.frames)}" if event.frames else ""
                 failed = f"the {event.blame} broke: {event.error}{at}" if at or event.blame != "worker" else event.error
@@ -201,10 +182,10 @@ class Session:
             else:
                 self._record(event)
 
-    async def _end_hung(self, lane: Lane | HereLane) -> NoReturn:
-        """Raise Hung with the stacks of a job that hangs; it is gone then, and its lane free again.
+    async def _end_hung(self, lane: Lane | ThreadLane) -> NoReturn:
+        """End a job that hangs, so that its lane is free again, and raise Hung with its stacks.
 
-        Without a stack nobody knows who hangs (a stopped process gives none): that is Died.
+        Raises Died when it gave no stack, as a stopped process does: then it is not known what hangs.
         """
         why = f"no word from the worker for {self._patience():.0f} s"
         stacks = await lane.stacks(self._pid) if self._pid else ()
@@ -213,8 +194,8 @@ class Session:
             raise Died(f"{why}, and it gave no stack: it may have been stopped")
         raise Hung(why, stacks)
 
-    async def _free(self, lane: Lane | HereLane) -> None:
-        """End the job and hear of its end, or the lane's next one would; without it there is no next one."""
+    async def _free(self, lane: Lane | ThreadLane) -> None:
+        """End the job; read its events up to Exited, or the next job would get them. Without it the lane is gone."""
         if self._pid:
             lane.end(self._pid)
         try:
@@ -225,11 +206,11 @@ class Session:
             lane.gone = True
 
     def _patience(self) -> float:
-        # The longest that one attempt may take without a word. The measurements wait half a second.
-        return PATIENCE + 2 * self._cell.timeout + self._cell.pool_timeout  # connect, read, pool
+        # The longest that one attempt may take without an event. The measurements wait half a second.
+        return PATIENCE + 2 * self.cell.timeout + self.cell.pool_timeout  # connect, read, pool
 
     async def _barrier(self, barrier: Barrier) -> None:
-        """Let the provider act, see on both sides that it did, look."""
+        """Let the provider act, make sure on both sides that it did, then take the sample."""
         try:
             await self._thread.do(self._provider.settle())
             if barrier.label == "idle":
@@ -243,8 +224,8 @@ class Session:
             await self._thread.do(self._provider.release())
 
     async def _rows_after_fins(self) -> list[SocketRow]:
-        """The socket table once no socket is ESTABLISHED that the provider has sent a FIN: on a busy
-        machine a segment may wait for the kernel even on loopback."""
+        """The socket table, once every socket to which the provider has sent a FIN has left ESTABLISHED: on a busy
+        machine that takes the kernel a moment even on loopback."""
         while True:
             rows = self._rows()
             if not any(row.state == ESTABLISHED and row.local in self._provider.closed for row in rows):
@@ -264,8 +245,8 @@ class Session:
             due = max(due, time.monotonic() - TICK)
 
     def _rows(self) -> list[SocketRow]:
-        if self._far is not None:
-            return self._far.rows(self._backend, self._pid)
+        if self._endpoint is not None:
+            return self._endpoint.rows(self._backend, self._pid)
         return snapshot.rows(self._backend, self._pid, self._provider.address)
 
     def _sample(self, rows: list[SocketRow], late: float, label: str, turns: int) -> None:
@@ -275,7 +256,7 @@ class Session:
 
     def _record(self, record: Any) -> None:
         self._recorder.add(record)
-        self._progress(self._cell, record)
+        self._progress(self.cell, record)
 
 
 def _turn_key(served: Any) -> tuple[int, ...]:

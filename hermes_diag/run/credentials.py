@@ -78,10 +78,10 @@ def of_codex(kind: str, profile: str | None = None, environ: Mapping[str, str] =
 def _of_hermes(document: Mapping[str, Any]) -> tuple[str, str]:
     """(token, host it is meant for): the pool entry that Hermes prefers, or what older releases keep."""
     pool = _object(document.get("credential_pool")).get("openai-codex")
-    entries = [one for one in pool if _token(one)] if isinstance(pool, list) else []
+    entries = [entry for entry in pool if _token(entry)] if isinstance(pool, list) else []
     if entries:
         # As Hermes picks: the lowest priority first.
-        best = min(entries, key=lambda one: one["priority"] if isinstance(one.get("priority"), int) else 0)
+        best = min(entries, key=lambda entry: entry["priority"] if isinstance(entry.get("priority"), int) else 0)
         return _token(best), _host(best.get("base_url"))
     provider = _object(_object(document.get("providers")).get("openai-codex"))
     return _token(provider.get("tokens")), CHATGPT

@@ -1,4 +1,4 @@
-"""The Python that runs the worker: started by path, told its jobs, listened to, ended for certain."""
+"""The Python that runs the worker: started by path, sent its jobs, read, and killed at the end."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from typing import Any
 import msgspec
 
 from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.leaves import WORKER
 from hermes_diag.run import pythons
 from hermes_diag.worker import contract
 from hermes_diag.worker.contract import Failed, Hello, Job, Unfit
 
-WORKER = Path(__file__).parents[1] / "worker"
 #: Seconds an interpreter may take from its start to its hello.
 START_PATIENCE = 60.0
 
@@ -32,8 +32,8 @@ _THREAD = re.compile(r"^(Current thread|Thread) 0x")
 
 @dataclass(frozen=True)
 class Target:
-    """The interpreter to run the worker in, the folder it stands in (None: ours), and what its environment
-    has besides ours."""
+    """The interpreter to run the worker in, its working folder (None: ours), and the variables that its environment has
+    in addition to ours."""
 
     python: str
     cwd: Path | None = None
@@ -76,7 +76,7 @@ class Interpreter:
                 pass_fds=theirs,
                 cwd=self._target.cwd,
                 env={**worker_environment(os.environ), **self._target.environment},
-                start_new_session=True,  # Ctrl-C on the terminal is the host's; and one kill ends all
+                start_new_session=True,  # Ctrl-C on the terminal is for the host; and one kill ends all
             )
         except (OSError, ValueError) as exc:  # ValueError: a null byte in the name
             for pipes in self._pipes:
@@ -118,7 +118,7 @@ class _Pipes:
 
 
 class Lane:
-    """One row of jobs in a worker process, run one after the other."""
+    """Jobs that a worker process runs one after the other."""
 
     def __init__(self, python: str, spawn: bool, events: asyncio.StreamReader, commands: asyncio.StreamWriter) -> None:
         self.python = python
@@ -132,7 +132,7 @@ class Lane:
 
     @classmethod
     async def open(cls, python: str, spawn: bool, pipes: _Pipes) -> Lane:
-        """Take over our ends of the pipes."""
+        """A lane on our ends of the pipes."""
         lane = cls(python, spawn, *await asyncio.open_unix_connection(sock=pipes.talk, limit=1 << 24))
         lane._stderr_pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(lane._errors), os.fdopen(pipes.stderr, "rb", 0)
@@ -144,7 +144,7 @@ class Lane:
     _drain: asyncio.Task[None]
 
     def close(self) -> None:
-        """Let go of our ends."""
+        """Close our ends."""
         self._drain.cancel()
         self._stderr_pipe.close()
         self._commands.transport.abort()
@@ -157,7 +157,7 @@ class Lane:
         except Gone:
             raise CannotMeasure(
                 f"{self.python} ended before it could say what SDK it has",
-                f"run `{self.python} -c 'import openai'` to see why; a Python >= 3.9 is mended by "
+                f"run `{self.python} -c 'import openai'` to see why; a Python >= 3.9 gets it with "
                 + pythons.install(self.python),
             ) from None
         except TimeoutError:
@@ -185,7 +185,7 @@ class Lane:
         await self._write(json.dumps({**asdict(job), "payload_bytes": len(payload)}).encode() + b"\n" + payload)
 
     async def go(self) -> None:
-        """Open the barrier at which the worker stands."""
+        """Let the worker go on after a barrier."""
         await self._write(contract.GO.encode() + b"\n")
 
     async def _write(self, data: bytes) -> None:
@@ -211,7 +211,7 @@ class Lane:
             name = fields.pop("event")
             event: Any = msgspec.convert(fields, contract.EVENTS[name])
         except (msgspec.MsgspecError, KeyError, AttributeError, TypeError) as exc:
-            raise CannotMeasure(f"the worker sent what is no event: {type(exc).__name__}") from None
+            raise CannotMeasure(f"the worker sent something that is no event: {type(exc).__name__}") from None
         if name not in contract.FOLLOWS[self._last]:
             raise CannotMeasure(f"the worker said {name!r} after {self._last!r}")
         self._last = name
@@ -246,9 +246,9 @@ class Lane:
 
 
 def frames(lines: Iterable[str]) -> tuple[str, ...]:
-    """Of a faulthandler dump only `file:line function` and thread heads: other text may quote data.
+    """`file:line function` and thread heads of a faulthandler dump; other text may quote data.
 
-    The thread in which the worker listens to its host always waits, and is left out.
+    The thread in which the worker listens to its host is left out: it always waits.
     """
     threads: list[list[str]] = []
     for line in lines:
@@ -264,7 +264,7 @@ def _listens(frame: str) -> bool:
 
 
 def short_path(path: str) -> str:
-    """A source path without what is the user's: from site-packages, the library or our package on."""
+    """A source path without the user's folders: what follows site-packages or is in our package."""
     for mark in ("/site-packages/", "/hermes_diag/"):
         if mark in path:
             return path.rpartition(mark)[2]
@@ -272,8 +272,8 @@ def short_path(path: str) -> str:
 
 
 def worker_environment(environ: Any) -> dict[str, str]:
-    """The user's environment without what would steer the SDK away from our provider, or tell it a
-    key: proxies and everything of OPENAI's."""
+    """The user's environment without proxies and OPENAI_ variables: they would lead the SDK away from our provider, or
+    give it a key."""
     return {
         name: value
         for name, value in environ.items()

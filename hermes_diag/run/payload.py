@@ -63,12 +63,12 @@ def load_all(paths: Sequence[Path], limit: int = MAX_BYTES) -> tuple[Payload, ..
     """The payloads of several files, or the built-in one; no two have the same source. Raises UsageError."""
     loaded: dict[str, Payload] = {}
     for path in paths:
-        one = load(path, limit)
-        source, number = one.info.source, 1
+        payload = load(path, limit)
+        source, number = payload.info.source, 1
         while source in loaded:
             number += 1
-            source = f"{one.info.source} ({number})"
-        loaded[source] = replace(one, info=replace(one.info, source=source))
+            source = f"{payload.info.source} ({number})"
+        loaded[source] = replace(payload, info=replace(payload.info, source=source))
     return tuple(loaded.values()) or (load(None),)
 
 

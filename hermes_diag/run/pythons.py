@@ -1,4 +1,4 @@
-"""Which interpreter a user means by --python, and the pip line that makes one fit. Starts nothing."""
+"""Which interpreter a user means by --python, and the pip line that installs the SDK in it. Starts nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A lane in this process: the worker's loop in a thread, for a factory that no other process can import.
+"""A lane in this process: the replay loop in a thread, for a factory that no other process can import.
 
-The sockets are real and looked at from the same table, but what else this process does is counted with
-them, and a client that hangs cannot be ended: its thread stays.
+The sockets are real and are read from the same table, but threads and descriptors of the rest of this process are
+counted with them, and a client that hangs cannot be ended: its thread stays.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from hermes_diag.worker.__main__ import PACKAGE, load_package
 from hermes_diag.worker.contract import GO, Barrier, Done, Exited, Hello, Job, Started
 
 
-class HereLane:
-    """What a Session needs of an interpreter.Lane; runs one job after the other on `thing`, the subject."""
+class ThreadLane:
+    """The same methods as interpreter.Lane. Runs one job after the other; `thing` is the factory, pool or client."""
 
     spawn = False
     gone = False
@@ -37,7 +37,7 @@ class HereLane:
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Any] = asyncio.Queue()
         self._thread: threading.Thread | None = None
-        self._link: _Link | None = None
+        self._channel: _ThreadChannel | None = None
 
     async def hello(self) -> Hello:
         """The stack of this process."""
@@ -45,12 +45,12 @@ class HereLane:
 
     async def start(self, job: Job, payload: bytes) -> None:
         """Run a job in a thread of its own."""
-        self._link = link = _Link(self._thing, self._take)
-        self._thread = threading.Thread(target=_run, args=(job, json.loads(payload), link), daemon=True)
+        self._channel = channel = _ThreadChannel(self._thing, self._take)
+        self._thread = threading.Thread(target=_run, args=(job, json.loads(payload), channel), daemon=True)
         self._thread.start()
 
     def _take(self, event: Any) -> None:
-        """From any thread: an event of ours or of the worker's contract, which is a module of its own."""
+        """From any thread: an event of our contract module, or of the worker's copy of it."""
         fields = contract.to_line(event) if type(event) in contract.NAMES else _worker("contract").to_line(event)
         kind = contract.EVENTS[fields.pop("event")]
         self._loop.call_soon_threadsafe(self._events.put_nowait, msgspec.convert(msgspec.to_builtins(fields), kind))
@@ -61,8 +61,8 @@ class HereLane:
 
     async def go(self) -> None:
         """Open the barrier at which the job stands."""
-        assert self._link is not None
-        self._link.opened.put(GO)
+        assert self._channel is not None
+        self._channel.opened.put(GO)
 
     async def stacks(self, pid: int) -> tuple[str, ...]:
         """Frames of the job's thread, innermost first."""
@@ -71,11 +71,11 @@ class HereLane:
         return tuple(f"{short_path(one.filename)}:{one.lineno} {one.name}" for one in stack)
 
     def end(self, pid: int) -> None:
-        """It cannot be ended; nobody waits for it any more."""
+        """A thread cannot be killed: from now on nobody waits for it."""
         self._events.put_nowait(Exited(3))
 
 
-class _Link:
+class _ThreadChannel:
     """The worker's end of the conversation (worker/channel.py), without a descriptor."""
 
     def __init__(self, thing: Any, take: Any) -> None:
@@ -84,7 +84,7 @@ class _Link:
         self.opened: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def give_up(self, failed: Any) -> None:
-        """The user's code hangs: said, and its thread left alone."""
+        """The user's code hangs: the host is told, and the thread stays."""
         self.send(failed)
         self.send(Exited(3))
 
@@ -93,18 +93,18 @@ class _Link:
         self.opened.get()
 
 
-def _run(job: Job, payload: dict[str, Any], link: _Link) -> None:
-    loop, subjects, worker = _worker("loop"), _worker("subjects"), _worker("lanes")
-    link.send(Started(os.getpid()))
+def _run(job: Job, payload: dict[str, Any], channel: _ThreadChannel) -> None:
+    replay, supervised, worker = _worker("replay"), _worker("supervised"), _worker("lanes")
+    channel.send(Started(os.getpid()))
     try:
-        loop.run(job, payload, _worker("sdk"), link)
-        link.send(Done())
-    except subjects.Broken as exc:
-        link.send(exc.failed)
+        replay.run(job, payload, _worker("sdk"), channel)
+        channel.send(Done())
+    except supervised.Broken as exc:
+        channel.send(exc.failed)
     except Exception as exc:
-        link.send(worker._failed(exc))
+        channel.send(worker._failed(exc))
     _worker("event_loop").stop()
-    link.send(Exited(0))
+    channel.send(Exited(0))
 
 
 @cache

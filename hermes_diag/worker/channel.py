@@ -12,11 +12,11 @@ HOST_GONE = 70
 
 
 class Commands:
-    """Lines from the host, read by descriptor and never past the line asked for.
+    """Lines from the host, read from the descriptor and never further than the line asked for.
 
-    A lane and the child it forks take turns at the same connection, so nothing may be held in a buffer
-    of one when the other is to read. Lines are short, so a byte at a time costs nothing; the payload,
-    which is long, is announced with its length.
+    A lane and the job that it forks read from the same connection in turns, so that neither may buffer what the other
+    is to read. Lines are short, so that reading single bytes costs nothing; the payload, which is long, is announced
+    with its length.
     """
 
     def __init__(self, fd):
@@ -51,10 +51,10 @@ class Commands:
             return b""
 
 
-class Link:
+class Channel:
     """Events to the host; `barrier` waits for its answer."""
 
-    thing = None  # the subject itself, where the loop runs in the process of whoever has it (here.py)
+    thing = None  # the user's object itself, where the loop runs in its own process (run/thread_lane.py)
 
     def __init__(self, fd):
         self.commands = Commands(fd)
@@ -72,12 +72,12 @@ class Link:
                     os._exit(HOST_GONE)
 
     def give_up(self, failed):
-        """The user's code hangs, and nothing in this process can end it but the end of the process."""
+        """The user's code hangs: tell the host and end the process, which alone ends such a call."""
         self.send(failed)
         os._exit(3)
 
     def mute(self):
-        """From now on nothing is heard or said: for a process that was forked off the worker's."""
+        """From now on nothing is sent or received: for a process that the user's code has forked."""
         self._lock = threading.Lock()
         os.dup2(os.open(os.devnull, os.O_RDWR), self._fd)
 

@@ -1,7 +1,7 @@
 """A clock that runs faster: a timeout of 600 s is told from one of 5 s in half a second.
 
-Scaled is the time that sockets and event loops wait, never what the code under test asked for. The
-pool's own wait for a free connection is a lock's and is not scaled.
+Scaled is the time that sockets and event loops wait, never the seconds that the code under test asks for. The wait for
+a free connection of the pool is the wait for a lock and is not scaled.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ def scaled(factor, asked):
 
 @contextlib.contextmanager
 def scaled_loop(factor):
-    """Within, the event loop of `portal` ages by `factor` seconds each second."""
+    """Within, the event loop of event_loop.py ages by `factor` seconds each second."""
     loop = event_loop.loop()
     selector, begun = loop._selector, time.monotonic()
     wait = selector.select
@@ -58,7 +58,7 @@ def scaled_loop(factor):
 
 @contextlib.contextmanager
 def recorded_loop(asked):
-    """Within, the seconds for which the event loop of `portal` is asked to wait are kept in `asked`."""
+    """Within, the seconds for which the event loop of event_loop.py is asked to wait are kept in `asked`."""
     loop = event_loop.loop()
     call_at = loop.call_at
 

@@ -1,10 +1,10 @@
 """What host and worker say to each other.
 
-Host and each lane of the worker have one private socket pair: commands one way, events the other;
-both are one JSON object a line. Python 3.9 and the standard library only: this file is read by the
+Host and each lane of the worker have one private socket pair: commands one way, events the other,
+each a JSON object on a line. Python 3.9 and the standard library only: this file is read by the
 host and by the worker in a stranger's interpreter.
 
-    host    -> worker   a Job, then one line with the payload; `go` at each barrier
+    host    -> worker   a Job, then one line with the payload; `go` after each barrier
     worker  -> host     Hello (or Unfit), then for each Job: Started ... Done, Exited
 
 The payload travels on a line of its own, so that no type here has a field it could be stored in.
@@ -18,7 +18,7 @@ from typing import Any, Dict, FrozenSet, Literal, Mapping, Optional, Tuple
 # Typing aliases, not `X | None`: the worker runs on 3.9 and the host resolves these hints at runtime.
 
 #: Version of this conversation; a worker and a host of different releases refuse each other.
-PROTOCOL = 1
+PROTOCOL = 2
 
 #: Request headers by which the loop tells the provider which turn a request belongs to and which
 #: fault it wants (the value is "session/turn/attempt", and a name in `provider/faults/`).
@@ -34,8 +34,8 @@ HERMES = "hermes"
 #: the SDK raises nothing then.
 NO_TERMINAL_EVENT = "hermes_diag.NoTerminalEvent"
 
-#: Exception texts that decide a cause and hold no user data. An event names the one that matched;
-#: the text itself is never sent: an error text may quote a body or a token.
+#: Parts of exception texts that decide a cause and hold no user data. An event names the part that matched; the text
+#: itself is never sent: it may quote a body or a token.
 PHRASES = ("client has been closed",)
 
 
@@ -57,7 +57,7 @@ class Job:
     barriers: int
     api: str
     base_url: str
-    settings: Mapping[str, str] = field(default_factory=dict)  # conditions.py, and how turns read and abort
+    settings: Mapping[str, Any] = field(default_factory=dict)  # made by run/job.py; what is as usual is left out
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,6 @@ class ClientBuilt:
     max_connections: Optional[int]
     max_keepalive: Optional[int]
     read_timeout: Optional[float]  # the SDK client's own, seconds
-    http_read_timeout: Optional[float]  # the http_client's, seconds
-    build_ms: float
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 ca       file of the authority to trust (SSL_CERT_FILE), unless `untrusted`
 proxy    URL that HTTPS_PROXY shall name
 direct   hosts that NO_PROXY shall name
-dead     port of a black hole: the provider's name then has two addresses, and this is the first
-nofile   descriptors that are left
-gc       the collector runs at another place of each request
+dead     port that never answers: the provider's name then has two addresses, and this is the first
+nofile   file descriptors that are left
+gc       the garbage collector runs at another place of each request
 """
 
 import gc
@@ -35,7 +35,7 @@ def apply(settings, base_url):
 
 
 def limit_descriptors(settings):
-    """Leave so many descriptors; after the first client, whose CA bundle needs some for a moment."""
+    """Leave so many descriptors. Called after the first client is built: loading its CA bundle needs some."""
     if "nofile" in settings:
         lowest = os.dup(0)
         os.close(lowest)
@@ -46,8 +46,8 @@ def limit_descriptors(settings):
 def collect_later(turn):
     """Have the garbage collector run once, STEP * turn allocations from now.
 
-    When it runs is chance otherwise. Moved on with each turn, it comes by every line of a request within
-    a hundred turns, and a run needs no luck.
+    Otherwise it runs by chance. Moved on a little with each turn, it has run at every line of a request within a
+    hundred turns, so that the result does not depend on luck.
     """
     gc.enable()
     gc.set_threshold(gc.get_count()[0] + STEP * turn, 1000, 1000)

@@ -1,4 +1,4 @@
-"""Where coroutines run: one event loop in a thread of its own, started by the first that needs it."""
+"""Where coroutines run: one event loop in a thread of its own, started when it is first needed."""
 
 import asyncio
 import inspect
@@ -28,7 +28,7 @@ def stop():
 
 
 def started():
-    """Whether anything has needed the loop yet."""
+    """Whether the loop runs."""
     return _loop is not None
 
 

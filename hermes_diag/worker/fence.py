@@ -1,10 +1,10 @@
-"""Whom a job may talk to, and how often: held inside its own process, before the code under test is loaded.
+"""Which addresses a job may reach, and how often: enforced in its own process, before the code under test is loaded.
 
 A provider of ours is on loopback, and nothing else may be reached. A job that replays against an
 endpoint may reach the addresses that the host has resolved it to, and nothing else, not loopback
 either: whatever a redirect, a proxy or a factory asks for is refused before a packet leaves, a name
-before it is looked up. What runs in a process of its own (a factory that calls curl) is not held; the
-real Hermes may start no program at all.
+before it is looked up. A program that a factory starts (curl) is not covered; the real Hermes may start no program at
+all.
 
 reach      HOST|PORT|ADDRESS,ADDRESS...   the endpoint
 requests   how many requests may go out, retries and redirects included
@@ -57,7 +57,7 @@ class Endpoint:
         return name == self.host
 
     def pin(self):
-        """Answer for the endpoint's name with its addresses, so that nobody is asked a second time."""
+        """Answer for the endpoint's name with its addresses, so that it is not looked up a second time."""
         real = socket.getaddrinfo
 
         def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
@@ -106,7 +106,7 @@ class Counter:
 
 
 def install(settings, http, programs=True):
-    """Hold this process to what its job may do, for good; returns the Counter, None when nothing is counted.
+    """Refuse from now on whatever the job may not do; returns the Counter, None when nothing is counted.
 
     programs: whether it may start any.
     """
@@ -141,12 +141,12 @@ def _hook(allowed, programs):
 
 
 def _is_internet(address):
-    """Other families have no tuple for an address, or one that begins with a number."""
+    """Addresses of other families are no tuple, or begin with a number."""
     return isinstance(address, tuple) and len(address) > 1 and isinstance(address[0], (str, bytes, bytearray))
 
 
 def _plain(host):
-    """A host as text, in one spelling."""
+    """A host as text: lower case, without a final dot or a scope."""
     if isinstance(host, (bytes, bytearray)):
         host = bytes(host).decode("ascii", "replace")
     return str(host or "").lower().rstrip(".").partition("%")[0]

@@ -1,41 +1,31 @@
-"""The real Hermes Agent under the loop: long-lived agents of the target's own `run_agent`.
+"""Drives the real Hermes Agent: long-lived agents of the target's own `run_agent`.
 
-Hermes is left as it is installed. In this process's memory only: each request gets two headers more (its
-turn, and what the provider shall do with it), its waits between retries are cut short, calls and events
-are counted as they go by. With `mutate` the mistake of #10933 is put back, also in memory only.
+Hermes is left as it is installed. In the memory of this process only, each request gets two more headers (its turn,
+and what the provider shall do with it), the waits between retries are cut short, and calls and events are counted.
+With `mutate` the mistake of #10933 is put back, also in memory only.
 
 Settings of the job:
 
 home      an empty folder: HOME and HERMES_HOME of this process
-fault     what the provider is asked for in each turn but the warm-up
+fault     what the provider is asked for in each turn except the warm-up
 watchdog  seconds after which Hermes gives up a silent stream (its own environment variables)
 retries   api_max_retries in Hermes's config.yaml
 backoff   the longest wait between retries, seconds
-grace     seconds that a turn's threads have to end before a look, if not GRACE
+grace     seconds that the threads of a turn have to end before a snapshot, instead of GRACE
 mutate    the client factory writes its http_client into the caller's client_kwargs
 """
 
 import gc
 import importlib
-import json
 import os
-import random
 import threading
 import time
 
-from . import fence
+from . import fence, hermes_process
 from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, Measured, TurnDone
-from .loop import HOLD, Builds
+from .driver import HOLD, Driver
 
 HEALTHY = "healthy"
-#: What is left of the user's environment: nothing that names a key, a home or an endpoint.
-_KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
-_WATCHDOGS = (
-    "HERMES_CODEX_TTFB_TIMEOUT_SECONDS",
-    "HERMES_CODEX_EVENT_STALE_TIMEOUT_SECONDS",
-    "HERMES_API_CALL_STALE_TIMEOUT",
-    "HERMES_STREAM_STALE_TIMEOUT",
-)
 #: What is wrapped here; there in 0.16.0 to 0.19.0.
 _NEEDED = ("_create_openai_client", "_interruptible_api_call", "interrupt", "clear_interrupt", "close")
 #: Seconds for which a user waits for a first event that does not come before interrupting.
@@ -52,32 +42,18 @@ class Refusal(Exception):
         self.plain = plain
 
 
-def run(job, sdk, link):
+def run(job, sdk, channel):
     """Carry out one job; returns when the last turn is over and the last barrier has opened."""
-    _move_house(job.settings)
-    gateway = Gateway(job, sdk, link)
-    gateway.warm_up()
-    WORKLOADS[job.workload](gateway)
-    gateway.close()
+    hermes_process.use_empty_home(job.settings)
+    driver = HermesDriver(job, sdk, channel)
+    driver.warm_up()
+    driver.run_workload()
+    driver.close()
     for kind, count in fence.refused.items():
-        link.send(Measured("refused_" + kind, float(count), kind))
+        channel.send(Measured("refused_" + kind, float(count), kind))
 
 
-def _move_house(settings):
-    """Make the empty folder our home, before Hermes is imported: its modules look around at import."""
-    home = settings["home"]
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    os.environ.clear()
-    os.environ.update(kept, HOME=home, HERMES_HOME=home, TMPDIR=home)
-    if "watchdog" in settings:
-        os.environ.update(dict.fromkeys(_WATCHDOGS, settings["watchdog"]))
-    if "retries" in settings:
-        with open(os.path.join(home, "config.yaml"), "w") as file:
-            json.dump({"agent": {"api_max_retries": int(settings["retries"])}}, file)  # JSON is YAML
-    os.chdir(home)
-
-
-class Session:
+class HermesSession:
     """A chat session: its long-lived agent, and where it stands. `turn` 0 is the warm-up."""
 
     def __init__(self, serial, agent):
@@ -94,14 +70,11 @@ class Session:
         return "%d/%d/%d" % (self.serial, self.turn, self.attempt)
 
 
-class Gateway:
-    """The sessions of one cell."""
+class HermesDriver(Driver):
+    """The agents of one cell. What turns do is in driver.py; streams that fall silent are given up by Hermes itself."""
 
-    def __init__(self, job, sdk, link):
-        self.job, self.sdk, self.link = job, sdk, link
-        self.turns = 0
-        self._random = random.Random(job.seed)
-        self._builds = Builds(sdk, link)
+    def __init__(self, job, sdk, channel):
+        super().__init__(job, sdk, channel)
         self._lock = threading.Lock()
         self._events = {}
         self._sessions = {}
@@ -110,11 +83,12 @@ class Gateway:
         if missing:
             raise Refusal("this release of Hermes Agent is built differently: AIAgent has no " + ", ".join(missing))
         if "backoff" in job.settings:
-            _hurry(float(job.settings["backoff"]))
+            hermes_process.cut_waits(job.settings["backoff"])
         sdk.tell_events(self._event_read)
         self._watch_factory()
         self.sessions = [self._open(serial) for serial in range(1, job.sessions + 1)]
         self._threads = 0
+        self._interrupted = False
 
     # --- agents ----------------------------------------------------------------------------------
 
@@ -134,7 +108,7 @@ class Gateway:
         found = {str(agent.base_url), str(agent._client_kwargs.get("base_url")), str(agent.client.base_url)}
         if {url.rstrip("/") for url in found} != {self.job.base_url}:
             raise Refusal("Hermes resolved an endpoint that is not our provider; no request was made")
-        session = self._sessions[serial] = Session(serial, agent)
+        session = self._sessions[serial] = HermesSession(serial, agent)
         call = agent._interruptible_api_call
         agent._interruptible_api_call = lambda kwargs, *rest, **named: self._call(session, call, kwargs, rest, named)
         agent._hermes_diag_session = serial
@@ -147,30 +121,27 @@ class Gateway:
 
         def create_openai_client(agent, client_kwargs, **named):
             before = dict(client_kwargs)
-            begun = time.perf_counter()
             if mutate and "http_client" not in client_kwargs:
                 # The bug: the dict belongs to the agent, which copies it for each request client to come.
                 client_kwargs["http_client"] = sdk.bare_keepalive_client()
             client = create(agent, client_kwargs, **named)
-            build_ms = (time.perf_counter() - begun) * 1000
             session = getattr(agent, "_hermes_diag_session", self._building)
             role = "shared" if named.get("shared") else "request"
-            self._builds.tell(client, session, role, before, client_kwargs, build_ms)
+            self.builds.tell(client, session, role, before, client_kwargs)
             return client
 
         kind._create_openai_client = create_openai_client
 
     def close(self):
-        """Close the agents as Hermes does at the end of a session, and look once more."""
+        """Close the agents as Hermes does at the end of a session; the host then takes its last snapshot."""
+        if self._interrupted:  # the provider still holds those streams: a snapshot, and it lets them go on
+            self.barrier("held")
         for session in self.sessions:
             session.agent.close()
         self._threads = self._idle_threads
         self.barrier("end")
 
     # --- turns -----------------------------------------------------------------------------------
-
-    def order(self):
-        return self._random.sample(self.sessions, len(self.sessions))
 
     def warm_up(self):
         """One answered turn for each session: Hermes opens files and starts threads with the first.
@@ -185,11 +156,12 @@ class Gateway:
         self._idle_threads = self._threads
         self.barrier("start")
 
-    def turn(self, session, turn, fault=None, interrupt=False):
-        """One user turn, with whatever retries Hermes makes."""
+    def turn(self, session, turn, interrupt=False, hold=None, abort=False):
+        """See driver.py; with whatever retries Hermes makes."""
         self.turns += 1
-        session.turn, session.fault = turn, fault or self.job.settings.get("fault")
-        session.reading.clear()
+        self._interrupted = self._interrupted or interrupt
+        session.reading = hold or threading.Event()
+        session.turn, session.fault = turn, HOLD if hold else self.job.settings.get("fault")
         user = threading.Thread(target=_interrupt, args=(session,), name="user") if interrupt else None
         if user:
             user.start()
@@ -250,7 +222,7 @@ class Gateway:
             outcome, failure = "error", {"chain": (NO_TERMINAL_EVENT,)}
         if session.turn:
             events = self._events.pop(session.name, 0)
-            self.link.send(
+            self.channel.send(
                 TurnDone(session.serial, session.turn, session.attempt, outcome, events, ms, None, 0, **failure)
             )
 
@@ -263,13 +235,14 @@ class Gateway:
             self._sessions[serial].reading.set()
 
     def barrier(self, label):
-        """Stand still until the host has looked; what is still ending may end before."""
-        self._settle(self._threads)
-        self.link.barrier(label, self.turns)
+        """Before the barrier, threads that are still ending have time to end; but not while streams are held."""
+        if label != "held":
+            self._settle(self._threads)
+        super().barrier(label)
 
     def _settle(self, most):
-        """Wait until there are no more threads than that, for a while; what there is then is what there may be."""
-        deadline = time.monotonic() + float(self.job.settings.get("grace", GRACE))
+        """Wait, but not for ever, until there are at most so many threads; those there are then are the new limit."""
+        deadline = time.monotonic() + self.job.settings.get("grace", GRACE)
         while _threads() > most and time.monotonic() < deadline:
             time.sleep(0.005)
         self._threads = max(most, _threads())
@@ -288,84 +261,3 @@ def _interrupt(session):
     session.reading.wait(USER_PATIENCE)
     if not session.over:
         session.agent.interrupt()
-
-
-class _Hurried:
-    """The time module with a short sleep."""
-
-    def __init__(self, longest):
-        self._longest = longest
-
-    def __getattr__(self, name):
-        return getattr(time, name)
-
-    def sleep(self, seconds):
-        time.sleep(min(seconds, self._longest))
-
-
-def _hurry(longest):
-    """Cut Hermes's waits between retries: seconds to minutes that change nothing but the clock."""
-    for name in ("run_agent", "agent.conversation_loop"):
-        module = importlib.import_module(name)
-        for backoff in ("jittered_backoff", "adaptive_rate_limit_backoff"):
-            if hasattr(module, backoff):
-                setattr(module, backoff, _shortened(getattr(module, backoff), longest))
-    importlib.import_module("agent.agent_runtime_helpers").time = _Hurried(longest)
-
-
-def _shortened(backoff, longest):
-    def shortened(*args, **named):
-        wait = backoff(*args, **named)
-        return (min(wait[0], longest), *wait[1:]) if isinstance(wait, tuple) else min(wait, longest)
-
-    return shortened
-
-
-# --- workloads -----------------------------------------------------------------------------------
-
-
-def steady(gateway):
-    """Complete turns with an idle gap after each round."""
-    _rounds(gateway)
-
-
-def interrupted(gateway):
-    """Every turn is interrupted by its user, from another thread, after the first event."""
-    _rounds(gateway, interrupt=True)
-
-
-def aborted(gateway):
-    """The provider falls silent, and Hermes's own watchdogs give the stream up."""
-    _rounds(gateway)
-
-
-def _rounds(gateway, interrupt=False):
-    for turn in range(1, gateway.job.turns + 1):
-        for session in gateway.order():
-            gateway.turn(session, turn, interrupt=interrupt)
-        gateway.barrier("idle")
-    if interrupt:
-        gateway.link.barrier("held", gateway.turns)  # the host looks, then the provider speaks again
-
-
-def overlapping(gateway):
-    """In each round one session's turn ends while the streams of all others are being read."""
-    for turn in range(1, gateway.job.turns + 1):
-        *reading, ending = gateway.order()
-        readers = [_read_in_thread(gateway, session, turn) for session in reading]
-        gateway.turn(ending, turn)
-        gateway.link.barrier("held", gateway.turns)
-        for reader in readers:
-            reader.join()
-        gateway.barrier("idle")
-
-
-def _read_in_thread(gateway, session, turn):
-    thread = threading.Thread(target=gateway.turn, args=(session, turn, HOLD), name="session-%d" % session.serial)
-    session.reading.clear()
-    thread.start()
-    session.reading.wait()
-    return thread
-
-
-WORKLOADS = {"steady": steady, "interrupted": interrupted, "overlapping": overlapping, "aborted": aborted}

@@ -21,7 +21,7 @@ import sys
 import traceback
 
 from . import sdk_version
-from .channel import HOST_GONE, Commands, Link
+from .channel import HOST_GONE, Channel, Commands
 from .contract import HERMES, PROTOCOL, Done, Exited, Failed, Hello, Job, Measured, Started, Unfit
 
 
@@ -36,10 +36,10 @@ def main(argv):
         os.set_inheritable(fd, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's to handle
     _die_with_parent()
-    if os.getppid() != options.host:  # it went before we could ask for that
+    if os.getppid() != options.host:  # the parent ended before that
         return HOST_GONE
     warm = Commands(os.dup(0))
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # code under test must not read our commands
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the code under test must not read our commands
     try:
         from . import sdk
     except sdk_version.OldSDK as exc:
@@ -58,12 +58,12 @@ def main(argv):
 
 def _decline(lanes, event):
     for talk, _ in lanes:
-        Link(talk).send(event)
+        Channel(talk).send(event)
     return 3
 
 
 def _die_with_parent():
-    """Have the kernel end us when the one that started us goes (Linux)."""
+    """Have the kernel kill this process when its parent ends (Linux)."""
     _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
@@ -96,19 +96,19 @@ def _fork_lanes(lanes, sdk):
 
 
 def _lane(fds, sdk, spawn):
-    link = Link(fds[0])
+    channel = Channel(fds[0])
     os.dup2(fds[1], 2)
     os.dup2(fds[1], 1)  # a library's print must not end up anywhere but on stderr
     # The host asks for stacks when it has waited too long; C code, so it works in a deadlock too.
     faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
-    link.send(Hello(protocol=PROTOCOL, **sdk.stack()))
+    channel.send(Hello(protocol=PROTOCOL, **sdk.stack()))
     _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what a job leaves running becomes our child
     while True:
-        order = _read(link.commands)
+        order = _read(channel.commands)
         if order is None:
             return 0
         if spawn:
-            code = _run(order, link, sdk)
+            code = _run(order, channel, sdk)
             _end_orphans()
             os._exit(code)  # a thread that never ends would hold an ordinary exit
         pid = os.fork()
@@ -116,19 +116,19 @@ def _lane(fds, sdk, spawn):
             _die_with_parent()  # its own thread that listens cannot end it while C code holds the GIL
             code = 1
             try:
-                code = _run(order, link, sdk)
+                code = _run(order, channel, sdk)
             finally:
                 os._exit(code)
         _, status = os.waitpid(pid, 0)
         _end_orphans()
-        link.send(Exited(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)))
+        channel.send(Exited(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)))
 
 
 def _end_orphans():
-    """Kill the processes that the job's code has started and left, also those that detached themselves (Linux)."""
+    """Kill the processes that the job's code has started and left behind, also detached ones (Linux)."""
     children = _children()
     while children:
-        for pid in children:  # theirs become ours in turn
+        for pid in children:  # their children become ours in turn
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         children = _children()
@@ -162,35 +162,35 @@ def _read(commands):
         return Job(**order), json.loads(payload)
 
 
-def _run(order, link, sdk):
-    from . import fence, loop, subjects
+def _run(order, channel, sdk):
+    from . import fence, replay, supervised
 
     job, payload = order
-    link.send(Started(os.getpid()))
-    link.listen()
+    channel.send(Started(os.getpid()))
+    channel.listen()
     counter = fence.install(job.settings, sdk.http, programs=job.strategy != HERMES)
     ended, code = Done(), 0
     try:
         if job.strategy == HERMES:
             from . import hermes_agent
 
-            hermes_agent.run(job, sdk, link)
+            hermes_agent.run(job, sdk, channel)
         else:
-            loop.run(job, payload, sdk, link)
-    except subjects.Broken as exc:
+            replay.run(job, payload, sdk, channel)
+    except supervised.Broken as exc:
         ended, code = exc.failed, 3
     except Exception as exc:
         ended, code = _failed(exc), 3
     if counter is not None:
-        link.send(Measured("requests", counter.sent, "requests"))
-    link.send(ended)
+        channel.send(Measured("requests", counter.sent, "requests"))
+    channel.send(ended)
     return code
 
 
 def _failed(exc):
-    """Our own failure as data: its class and frames, never its text, which may quote the user's.
+    """A failure of ours as data: class and frames, never the text, which may quote the user's data.
 
-    A refusal says why in words of ours.
+    Of a Refusal the reason, which is a text of ours.
     """
     if getattr(exc, "plain", ""):
         return Failed(exc.plain, ())

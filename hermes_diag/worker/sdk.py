@@ -1,8 +1,7 @@
 """The only file of the project that imports openai, httpx or httpx2.
 
-It names what the strategies and the loop need of the SDK in words that hold on openai 2.24 to 3.x,
-and turns exceptions into strings: nothing here hands a live exception on, since a kept traceback
-keeps a client alive and forges a leak.
+It offers what the strategies and the drivers need of the SDK under names that hold on openai 2.24 to 3.x, and turns
+exceptions into strings: an exception that is kept holds a traceback, which keeps a client alive and looks like a leak.
 """
 
 import inspect
@@ -19,7 +18,7 @@ IMPORT_MS = (time.perf_counter() - _begun) * 1000
 
 from . import sdk_version  # noqa: E402
 
-sdk_version.require(getattr(openai, "__version__", "0"))  # before anything is asked that an old one lacks
+sdk_version.require(getattr(openai, "__version__", "0"))  # before anything is used that an old release lacks
 
 # openai 3 moved from httpx to httpx2; ask the SDK which of the two its own client is made of.
 _http_name = openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]
@@ -34,7 +33,7 @@ CLIENTS = (openai.OpenAI, openai.AsyncOpenAI)
 DEFAULT_TIMEOUT = openai.DEFAULT_TIMEOUT
 DEFAULT_LIMITS = openai.DEFAULT_CONNECTION_LIMITS
 
-#: A base URL on loopback needs a key, and no real one may ever be near it.
+#: A base URL on loopback needs a key, and no real key may ever be sent to it.
 LOCAL_KEY = "hermes-diag-local"
 
 
@@ -123,7 +122,7 @@ def close(client):
 
 
 def lead_to(client, base_url):
-    """Have a client that has another server in mind talk to ours."""
+    """Have a client that was built for another server talk to ours."""
     ours = http.URL(base_url)
     if (client.base_url.host, client.base_url.port) != (ours.host, ours.port):
         client.base_url = base_url
@@ -196,7 +195,7 @@ def open_stream(client, api, body, headers, timeout=None, connect=None):
 
 
 class AsyncReading:
-    """An AsyncStream that is read from outside its loop, in the words of a Stream."""
+    """An AsyncStream that is read from outside its event loop, with the methods of a Stream."""
 
     def __init__(self, stream):
         self._stream = stream
@@ -223,14 +222,14 @@ class AsyncReading:
 
 
 def is_terminal(api, event):
-    """Whether an event ends its stream: one that merely stops was cut."""
+    """Whether an event ends its stream: a stream without such an event was cut."""
     if api == "responses":
         return event.type in ("response.completed", "response.incomplete", "response.failed")
     return any(choice.finish_reason for choice in event.choices)
 
 
 def shut_down(stream):
-    """End both directions of a stream's connection; whoever reads from it wakes up. Closes nothing."""
+    """End both directions of a stream's connection; its reader wakes up. Closes nothing."""
     network = stream.response.extensions["network_stream"]
     network.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 

@@ -1,4 +1,4 @@
-"""The oldest SDK that the worker can drive, and how it says that it found an older one."""
+"""The oldest SDK that the worker can drive, and the exception for an older one."""
 
 #: openai 2.24: the release that the bug was reported on.
 OLDEST_SDK = (2, 24)
@@ -12,7 +12,7 @@ def require(version):
     """Raise OldSDK for a version string below OLDEST_SDK."""
     parts = []
     for part in version.split(".")[:2]:
-        digits = "".join(one for one in part if one.isdigit())
+        digits = "".join(char for char in part if char.isdigit())
         parts.append(int(digits or 0))
     if tuple(parts) < OLDEST_SDK:
         raise OldSDK(version)

@@ -11,6 +11,12 @@ def _from(words: Iterable[tuple[str, str]], typed: str) -> Words:
     return [(word, text) for word, text in words if word.startswith(typed)]
 
 
+def _leaves(folder: str, typed: str) -> Words:
+    from hermes_diag.core.leaves import leaves
+
+    return _from(((name, leaf.summary) for name, leaf in leaves(folder).items()), typed)
+
+
 def faults(incomplete: str) -> Words:
     from hermes_diag.provider import faults as found
 
@@ -31,9 +37,7 @@ def states(incomplete: str) -> Words:
 
 
 def strategies(incomplete: str) -> Words:
-    from hermes_diag.core import matrix
-
-    return _from(((name, "") for name in matrix.STRATEGIES), incomplete)
+    return _leaves("strategies", incomplete)
 
 
 def ends(incomplete: str) -> Words:
@@ -41,9 +45,7 @@ def ends(incomplete: str) -> Words:
 
 
 def workloads(incomplete: str) -> Words:
-    from hermes_diag.core import matrix
-
-    return _from(((name, "") for name in matrix.WORKLOADS), incomplete)
+    return _leaves("workloads", incomplete)
 
 
 def tuning(incomplete: str) -> Words:

@@ -1,7 +1,7 @@
 """Scenarios: one file each; a client that shows an upstream report's symptom, and one that does not. Pure.
 
 A scenario module has a docstring whose first line is its line in the catalogue, REFERENCE (the upstream
-report), BAD and GOOD (what their cells have other than `_COMMON`; also a fault and settings), and
+report), BAD and GOOD (what their cells have other than `_COMMON`; also a fault and Conditions), and
 `shows(evidence) -> str`: what the symptom looks like in that evidence, "" when it does not show.
 NOT_ON names an SDK generation on which the bad client does not show it, with WHY_NOT.
 """
@@ -68,8 +68,7 @@ def plan(payload: PayloadInfo, names: Sequence[str]) -> Plan:
 def cell(name: str, side: str) -> Cell:
     """The cell of one side of a scenario."""
     own = getattr(catalogue()[name], side.upper())
-    settings = tuple(sorted(own.get("settings", {}).items()))
-    return Cell(**{**_COMMON, **own, "settings": settings, "scenario": f"{name}/{side}"})
+    return Cell(**{**_COMMON, **own, "scenario": f"{name}/{side}"})
 
 
 def judge(evidence: Sequence[Evidence], interrupted: bool = False) -> ScenariosReport:

@@ -1,6 +1,7 @@
 """Abandoned streams of a shared pool are garbage-collected inside it: the client hangs for good."""
 
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import Conditions
 
 REFERENCE = "#11070"
 BAD = {
@@ -9,7 +10,7 @@ BAD = {
     "workload": "interrupted",
     "turns": 95,
     "timeout": 1.0,
-    "settings": {"gc": ""},
+    "conditions": Conditions(gc=True),
 }
 GOOD = {**BAD, "strategy": "fixed"}
 NOT_ON = "3"

@@ -1,10 +1,11 @@
 """The first of two addresses is dead: each new connection waits for it before it tries the second."""
 
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import Conditions
 
 REFERENCE = "#13834"
-BAD = {"turns": 2, "timeout": 1.0, "settings": {"dead": ""}}
-GOOD = {**BAD, "settings": {"dead": "", "connect": "0.3"}}
+BAD = {"turns": 2, "timeout": 1.0, "conditions": Conditions(dead=True)}
+GOOD = {**BAD, "conditions": Conditions(dead=True, connect=0.3)}
 
 
 def shows(evidence: Evidence) -> str:

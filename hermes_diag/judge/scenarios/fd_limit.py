@@ -3,9 +3,10 @@
 import errno
 
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import Conditions
 
 REFERENCE = "#36899"
-BAD = {"end": "abandon", "workload": "interrupted", "turns": 40, "settings": {"nofile": "20"}}
+BAD = {"end": "abandon", "workload": "interrupted", "turns": 40, "conditions": Conditions(nofile=20)}
 GOOD = {**BAD, "end": "close"}
 
 

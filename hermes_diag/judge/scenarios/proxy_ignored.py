@@ -1,9 +1,10 @@
 """HTTPS_PROXY is set, and an injected transport goes past it."""
 
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import Conditions
 
 REFERENCE = "#12008"
-BAD = {"strategy": "buggy", "turns": 1, "timeout": 5.0, "settings": {"proxy": "", "tls": ""}}
+BAD = {"strategy": "buggy", "turns": 1, "timeout": 5.0, "conditions": Conditions(proxy=True, tls=True)}
 GOOD = {**BAD, "strategy": "plain"}
 
 

@@ -1,6 +1,7 @@
 """A silent stream is given up from another thread: its reader stays, on a socket without an owner."""
 
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import Conditions
 from hermes_diag.core.sockets import ESTABLISHED
 
 REFERENCE = "#11070"
@@ -9,9 +10,9 @@ BAD = {
     "fault": "first-event-then-silence",
     "turns": 5,
     "timeout": 20.0,
-    "settings": {"abort": "close"},
+    "conditions": Conditions(abort="close"),
 }
-GOOD = {**BAD, "settings": {"abort": "shutdown"}}
+GOOD = {**BAD, "conditions": Conditions(abort="shutdown")}
 
 
 def shows(evidence: Evidence) -> str:

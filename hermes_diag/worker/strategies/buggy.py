@@ -1,5 +1,7 @@
 """The factory writes a concrete keepalive http_client into the caller's client_kwargs (#10933)."""
 
+IN_MATRIX = True
+
 
 def create_client(sdk, client_kwargs):
     if "http_client" not in client_kwargs:

@@ -1,5 +1,7 @@
 """The factory copies first; every client gets a fresh http_client with the SDK's defaults (#11056, #11072)."""
 
+IN_MATRIX = True
+
 _context = None
 
 

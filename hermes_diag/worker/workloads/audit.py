@@ -1,19 +1,16 @@
-"""The `audit` workload: what a subject promises, tried on its own clients. Sends Facts, judges nothing.
+"""No load: what the clients of a factory promise, tried one promise after the other. Sends Facts, judges nothing.
 
-A setting says which part: `contract` (one process for all that needs no environment of its own),
-`proxy` and `direct` (the environment names a proxy; in the latter NO_PROXY takes the provider out).
+The setting `audit` says which part: `contract` (one process for everything that needs no environment of its own),
+`proxy` and `direct` (the environment names a proxy; in the latter NO_PROXY exempts the provider).
 """
 
-import contextlib
 import copy
 import gc
-import socket
-import sys
 import time
-import weakref
 
-from . import clocks, event_loop, subjects
-from .contract import FAULT_HEADER, TURN_HEADER, Fact
+from .. import clocks, connected, event_loop, supervised
+from ..contract import Fact
+from ..driver import HOLD
 
 #: Clients of which it is counted what they leave behind.
 REPEATS = 3
@@ -22,44 +19,44 @@ BRIEF = 0.3
 STALL = "stall-before-headers"
 
 
-def run(gateway):
-    audit = Audit(gateway)
-    if gateway.job.settings["audit"] == "contract":
+def run(driver):
+    audit = Audit(driver)
+    if driver.job.settings["audit"] == "contract":
         audit.contract()
     else:
         audit.environment()
 
 
 class Audit:
-    def __init__(self, gateway):
-        self._gateway, self._job, self._sdk = gateway, gateway.job, gateway.sdk
-        self._subject, self._link = gateway.subject, gateway.link
+    def __init__(self, driver):
+        self._driver, self._job, self._sdk = driver, driver.job, driver.sdk
+        self._subject, self._channel = driver.subject, driver.channel
         self._turns = 0
-        self._sockets = _Sockets()
+        self._connected = connected.Connected()
 
     def _say(self, name, value):
-        self._link.send(Fact(name, value))
+        self._channel.send(Fact(name, value))
 
     def _client(self, kwargs=None):
-        return self._subject.client(self._gateway.fresh_kwargs() if kwargs is None else kwargs)
+        return self._subject.client(self._driver.fresh_kwargs() if kwargs is None else kwargs)
 
     # --- turns -----------------------------------------------------------------------------------
 
-    def _open(self, client, fault=None, timeout=None):
+    def _open(self, client, fault=None, timed=True):
         self._turns += 1
-        headers = {TURN_HEADER: self._name()}
-        if fault:
-            headers[FAULT_HEADER] = fault
-        return self._sdk.open_stream(client, self._job.api, self._gateway.body, headers, timeout)
+        return self._driver.open_stream(client, self._name(), fault, timed)
 
     def _name(self):
         """The last turn's name, as the provider knows it."""
         return "0/%d/1" % self._turns
 
-    def _turn(self, client, fault=None, timeout=None):
-        """Classes of the chain of what a whole turn raised, outermost first; none when it ended well."""
+    def _turn(self, client, fault=None, timed=True):
+        """Exception classes of the cause chain of a complete turn, outermost first; none when it ended well.
+
+        timed: with the timeouts of the job, which are short; else with the client's own.
+        """
         try:
-            stream = self._open(client, fault, timeout)
+            stream = self._open(client, fault, timed)
             for _ in stream:
                 pass
             stream.close()
@@ -67,18 +64,14 @@ class Audit:
             return list(self._sdk.describe(exc)["chain"])
         return []
 
-    def _brief_turn(self, client):
-        return self._turn(client, timeout=(self._job.timeout, self._job.pool_timeout))
-
     # --- what needs no environment of its own ----------------------------------------------------
 
     def contract(self):
-        self._gateway.barrier("start")
         first = self._client()
         self._say(
             "subject", {"kind": self._subject.kind, "client": type(first).__name__, "async": self._is_async(first)}
         )
-        self._say("first_turn", self._brief_turn(first))
+        self._say("first_turn", self._turn(first))
         self._wire()
         self._timeouts(first)
         self._limits(first)
@@ -89,8 +82,8 @@ class Audit:
                 self._sharing()
             if self._subject.kind != "instance":
                 self._closing()
-        except subjects.Broken:
-            if not mutates:  # one that takes a key out cannot be called with the dict again
+        except supervised.Broken:
+            if not mutates:  # a factory that removes a key cannot be called with the dict again
                 raise
         self._subject.release(first)
         del first
@@ -100,7 +93,7 @@ class Audit:
         return isinstance(client, self._sdk.CLIENTS[1])
 
     def _mutation(self):
-        kwargs = dict(self._gateway.fresh_kwargs(), default_headers={"x-hermes-diag-audit": "1"})
+        kwargs = dict(self._driver.fresh_kwargs(), default_headers={"x-hermes-diag-audit": "1"})
         before, whole = dict(kwargs), copy.deepcopy(kwargs)
         client = self._client(kwargs)
         mutation = {
@@ -127,11 +120,11 @@ class Audit:
             ("pool", lambda client: [pool for _, pool in self._sdk.pools(client)][:1]),
             ("mount", lambda client: [pool for _, pool in self._sdk.pools(client)][1:]),
         ):
-            seen = [id(part) for client in clients for part in {id(one): one for one in parts(client)}.values()]
+            seen = [id(part) for client in clients for part in {id(part): part for part in parts(client)}.values()]
             shared[name] = len(seen) - len(set(seen))
         names = []
         for client in clients:
-            if not self._brief_turn(client):
+            if not self._turn(client):
                 names.append(self._name())
         self._say("sharing", {"clients": len(clients), **shared})
         self._say("sharing_turns", names)
@@ -139,13 +132,13 @@ class Audit:
             self._subject.release(client)
 
     def _session(self, clients):
-        """So many request clients of a session that keeps a shared one, as the gateway does."""
-        kwargs = self._gateway.fresh_kwargs()
+        """The shared client of a session, as the gateway keeps one, and so many request clients."""
+        kwargs = self._driver.fresh_kwargs()
         return [self._client(kwargs)] + [self._client(dict(kwargs)) for _ in range(clients)]
 
     def _closing(self):
-        """Is a closed client handed out again; does closing one break another, idle and in mid-stream?"""
-        kwargs = self._gateway.fresh_kwargs()
+        """Is a closed client handed out again? Does closing a client break another, which is idle or reads a stream?"""
+        kwargs = self._driver.fresh_kwargs()
         shared, closed = self._client(kwargs), self._client(dict(kwargs))
         self._subject.release(closed)
         again = self._client(dict(kwargs))
@@ -153,10 +146,10 @@ class Audit:
         self._say("closed_again", {"client": bool(again.is_closed()), "http_client": bool(http.is_closed)})
         leave = [shared, again]
         shared, kept, other = self._session(2)
-        before = self._brief_turn(kept)
-        self._brief_turn(other)
+        before = self._turn(kept)
+        self._turn(other)
         self._subject.release(other)
-        self._say("idle_close", {"before": before, "after": self._brief_turn(kept)})
+        self._say("idle_close", {"before": before, "after": self._turn(kept)})
         leave += [shared, kept]
         shared, reader, other = self._session(2)
         self._say("stream_close", self._close_in_mid_stream(reader, other))
@@ -166,12 +159,12 @@ class Audit:
     def _close_in_mid_stream(self, reader, other):
         """The chain that a reader's stream raised when another client was closed while it was read."""
         try:
-            stream = self._open(reader, "hold", (self._job.timeout, self._job.pool_timeout))
+            stream = self._open(reader, HOLD)
             events = iter(stream)
             next(events)
-            self._brief_turn(other)
+            self._turn(other)
             self._subject.release(other)
-            self._gateway.barrier("held")  # the host lets the stream go on
+            self._driver.barrier("held")  # the host lets the stream go on
             for _ in events:
                 pass
             stream.close()
@@ -181,7 +174,7 @@ class Audit:
 
     def _wire(self):
         """Options of the sockets that are open to the provider now."""
-        self._say("sockets", [_options(sock) for sock in self._sockets.open_to(self._job.base_url)])
+        self._say("sockets", [connected.options(sock) for sock in self._connected.open_to(self._job.base_url)])
 
     def _timeouts(self, client):
         sdk = self._sdk
@@ -198,7 +191,7 @@ class Audit:
         """The longest wait, in whole seconds, that a turn asks of its sockets or its event loop; None for none."""
         asked = []
         with clocks.recorded_loop(asked) if self._is_async(client) else clocks.scaled(1, asked):
-            self._turn(client)
+            self._turn(client, timed=False)
         return round(max(asked)) if asked else None
 
     def _stalled(self, client, brief):
@@ -208,7 +201,7 @@ class Audit:
         clock = clocks.scaled_loop(factor) if self._is_async(client) else clocks.scaled(factor, [])
         with clock:
             begun = time.perf_counter()
-            chain = self._turn(once, "%s=%g" % (STALL, 2 * BRIEF))
+            chain = self._turn(once, "%s=%g" % (STALL, 2 * BRIEF), timed=False)
             seconds = (time.perf_counter() - begun) * factor
         return {"stalled": 2 * brief, "gave_up_after": seconds if chain else None, "chain": chain}
 
@@ -227,37 +220,37 @@ class Audit:
     def _retries(self, client):
         self._say("max_retries", client.max_retries)
         if self._subject.makes and client.max_retries == 0:
-            self._turn(client, "http-500", (self._job.timeout, self._job.pool_timeout))
+            self._turn(client, "http-500")
             self._say("retried_turn", self._name())  # the host knows how often it was sent
 
     def _leftovers(self):
-        """Looks from outside: before, after clients were given back, dropped, collected; and at the end."""
-        gc.disable()  # when it runs is chance; here it is the question
+        """Barriers at which the host counts sockets: before, after clients were released, dropped, and collected."""
+        gc.disable()  # when it runs is chance otherwise, and here it decides what is counted
         client = self._client()
-        failed = [self._brief_turn(client)]  # and a pool has its connection
+        failed = [self._turn(client)]  # and a pool has its connection
         self._subject.release(client)
         del client
         self._collect()
-        self._gateway.barrier("before")
+        self._driver.barrier("before")
         for _ in range(REPEATS):
             client = self._client()
-            failed.append(self._brief_turn(client))
+            failed.append(self._turn(client))
             self._subject.release(client)
             del client
-        self._gateway.barrier("closed")
+        self._driver.barrier("closed")
         if self._subject.makes:
             for _ in range(REPEATS):
-                failed.append(self._brief_turn(self._client()))
-            self._gateway.barrier("dropped")
+                failed.append(self._turn(self._client()))
+            self._driver.barrier("dropped")
             self._collect()
-            self._gateway.barrier("collected")
+            self._driver.barrier("collected")
         else:
             self._subject.close()
-            self._gateway.barrier("end")
+            self._driver.barrier("end")
         self._say("failed", next(filter(None, failed), []))
 
     def _collect(self):
-        """Collect where finalisers find what they look for: an async client's wants its running loop."""
+        """Collect garbage, also in the event loop: the finaliser of an async client needs its running loop."""
         gc.collect()
         if event_loop.started():
             event_loop.call(gc.collect)
@@ -266,8 +259,7 @@ class Audit:
     # --- what the environment asks for -----------------------------------------------------------
 
     def environment(self):
-        self._gateway.barrier("start")
-        self._say("turn", self._brief_turn(self._client()))
+        self._say("turn", self._turn(self._client()))
 
 
 async def _breathe():
@@ -278,42 +270,3 @@ async def _breathe():
         await asyncio.sleep(0.005)
         if len(asyncio.all_tasks()) == 1:
             return
-
-
-class _Sockets:
-    """Every socket that this process connects from now on, whichever library does."""
-
-    def __init__(self):
-        self._seen = weakref.WeakSet()
-        sys.addaudithook(self._hook)
-
-    def _hook(self, event, args):
-        if event == "socket.connect" and isinstance(args[0], socket.socket):
-            with contextlib.suppress(TypeError):
-                self._seen.add(args[0])
-
-    def open_to(self, base_url):
-        port = int(base_url.split(":")[2].split("/")[0])
-        found = []
-        for sock in list(self._seen):
-            with contextlib.suppress(OSError):
-                if sock.fileno() >= 0 and sock.getpeername()[1] == port:
-                    found.append(sock)
-        return found
-
-
-def _options(sock):
-    """SO_KEEPALIVE, its three times, TCP_NODELAY; None for what the platform does not have."""
-
-    def read(level, name):
-        option = getattr(socket, name, None)
-        return None if option is None else sock.getsockopt(level, option)
-
-    tcp = socket.IPPROTO_TCP
-    return {
-        "keepalive": bool(read(socket.SOL_SOCKET, "SO_KEEPALIVE")),
-        "idle": read(tcp, "TCP_KEEPIDLE"),
-        "interval": read(tcp, "TCP_KEEPINTVL"),
-        "count": read(tcp, "TCP_KEEPCNT"),
-        "nodelay": bool(read(tcp, "TCP_NODELAY")),
-    }

@@ -1,4 +1,4 @@
-"""The `measure` cell: the price of isolation, and the timeouts and limits that really hold.
+"""No load: what isolated clients cost, and which timeouts and limits really hold.
 
 Timeouts are measured on a clock scaled by SCALE: the seconds that the unmodified SDK hands to its
 sockets are divided by it, so that "5 s against 600 s" is told apart on a stalled first byte in half
@@ -8,32 +8,32 @@ a second. The pool's own wait does not go through a socket and is not scaled.
 import statistics
 import time
 
-from . import clocks
-from .contract import FAULT_HEADER, TURN_HEADER, Measured
+from .. import clocks
+from ..contract import Measured
 
 SCALE = 20.0
 STALL_SECONDS = 10.0  # on the scaled clock; twice the 5 s that the claim is about
 LONG_STALL_SECONDS = 200.0  # for a client that will give up: nobody waits for its end
 STALL = "stall-before-headers"
 REPEATS = 5
+#: The name that its requests have at the provider: they are no turns.
+TURN = "0/0/1"
 
 
-def run(gateway):
-    gateway.barrier("start")
-    bench = Bench(gateway)
+def run(driver):
+    bench = Bench(driver)
     bench.price()
     bench.limits()
     bench.timeouts()
-    gateway.barrier("end")
+    driver.barrier("end")
 
 
 class Bench:
-    def __init__(self, gateway):
-        self._job, self._link = gateway.job, gateway.link
-        self._body, self._sdk = gateway.body, gateway.sdk
+    def __init__(self, driver):
+        self._driver, self._job, self._sdk = driver, driver.job, driver.sdk
 
     def _say(self, name, value, unit):
-        self._link.send(Measured(name, float(value), unit))
+        self._driver.channel.send(Measured(name, float(value), unit))
 
     def _openai(self, http_client=None):
         return self._sdk.OpenAI(
@@ -41,9 +41,7 @@ class Bench:
         )
 
     def _complete(self, client):
-        headers, timeout = {TURN_HEADER: "0/0/1"}, (self._job.timeout, self._job.pool_timeout)
-        for _ in self._sdk.open_stream(client, self._job.api, self._body, headers, timeout):
-            pass
+        _drain(self._driver.open_stream(client, TURN))
 
     def price(self):
         """Milliseconds per http_client, with and without a shared SSLContext, and per connection."""
@@ -82,27 +80,28 @@ class Bench:
             with self._openai(sdk.bare_keepalive_client()) as client:
                 seconds, chain = self._stalled(
                     STALL_SECONDS,
-                    lambda headers: _drain(sdk.open_stream(client, self._job.api, self._body, headers)),
+                    lambda fault: _drain(self._driver.open_stream(client, TURN, fault, timed=False)),
                 )
                 self._say("sdk_stall_seconds", seconds, "s")
                 self._say("sdk_stall_answered", not chain, "bool")
                 self._say("sdk_effective_timeout", max(asked, default=0.0), "s")
             with sdk.bare_keepalive_client() as alone:
                 path = "/responses" if self._job.api == "responses" else "/chat/completions"
-                body = dict(self._body, stream=True)
+                body = dict(self._driver.body, stream=True)
                 seconds, chain = self._stalled(
                     LONG_STALL_SECONDS,
-                    lambda headers: alone.post(self._job.base_url + path, json=body, headers=headers),
+                    lambda fault: alone.post(
+                        self._job.base_url + path, json=body, headers=self._driver.headers(TURN, fault)
+                    ),
                 )
                 self._say("bare_stall_seconds", seconds, "s")
                 self._say("bare_stall_answered", not chain, "bool")
 
     def _stalled(self, stall, send):
         """(seconds on the scaled clock, exception classes) of a request whose first byte is late."""
-        headers = {TURN_HEADER: "0/0/1", FAULT_HEADER: "%s=%g" % (STALL, stall / SCALE)}
         begun, chain = time.perf_counter(), ()
         try:
-            send(headers)
+            send("%s=%g" % (STALL, stall / SCALE))
         except Exception as exc:
             chain = self._sdk.describe(exc)["chain"]
         return (time.perf_counter() - begun) * SCALE, chain

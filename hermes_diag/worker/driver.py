@@ -1,0 +1,93 @@
+"""What a workload asks of a driver: the replay loop (replay.py) or the driver of the real Hermes (hermes_agent.py).
+
+job                    what was asked for (contract.Job)
+rounds()               numbers of the rounds, from 1, with an idle gap after some of them
+order()                the sessions in the order in which this round serves them
+turn(session, turn)    one user turn from beginning to end, with its retries. `interrupt`: its user interrupts it
+                       after the first event. `hold`: an Event; the provider holds the stream after its first event,
+                       and `hold` is set when that was read. `abort`: the provider falls silent and a watchdog gives
+                       the stream up
+barrier(label)         stand still until the host has taken its snapshot; labels are those of contract.Barrier
+"""
+
+import importlib
+import random
+import threading
+import weakref
+
+from .contract import ClientBuilt
+
+#: provider/faults/hold.py: the first event, then nothing until the host lets the stream go on.
+HOLD = "hold"
+
+
+class Driver:
+    """What the two drivers have in common."""
+
+    sessions = ()
+
+    def __init__(self, job, sdk, channel):
+        self.job, self.sdk, self.channel = job, sdk, channel
+        self.turns = 0  # begun so far
+        self.builds = Builds(sdk, channel)
+        self._random = random.Random(job.seed)
+
+    def run_workload(self):
+        """Run the file in workloads/ that the job names."""
+        importlib.import_module(".workloads." + self.job.workload, __package__).run(self)
+
+    def rounds(self):
+        """Idle gaps are spread evenly: at most `job.barriers` of them, the last one after the last round."""
+        turns = self.job.turns
+        every = max(1, -(-turns // self.job.barriers))
+        for turn in range(1, turns + 1):
+            yield turn
+            if turn % every == 0 or turn == turns:
+                self.barrier("idle")
+
+    def order(self):
+        return self._random.sample(self.sessions, len(self.sessions))
+
+    def barrier(self, label):
+        self.channel.barrier(label, self.turns)
+
+
+class Builds:
+    """Tells the host of each client that was built, from whatever thread. Numbers objects: the same object, the
+    same number, without keeping it alive."""
+
+    def __init__(self, sdk, channel):
+        self._sdk = sdk
+        self._channel = channel
+        self._lock = threading.Lock()
+        self._known = weakref.WeakKeyDictionary()
+        self._last = 0
+        self._clients = 0
+
+    def serial_of(self, thing):
+        with self._lock:
+            if thing not in self._known:
+                self._last += 1
+                self._known[thing] = self._last
+            return self._known[thing]
+
+    def tell(self, client, session, role, before, kwargs):
+        """before, kwargs: the factory's argument as it was, and as it is now."""
+        sdk = self._sdk
+        with self._lock:
+            self._clients += 1
+            serial = self._clients
+        limits = sdk.pool_limits(client)
+        self._channel.send(
+            ClientBuilt(
+                serial=serial,
+                session=session,
+                role=role,
+                http_client=self.serial_of(sdk.http_client_of(client)),
+                transport=self.serial_of(sdk.transport_of(client)),
+                mutated=tuple(sorted(key for key in kwargs if key not in before or kwargs[key] is not before[key])),
+                max_connections=limits[0],
+                max_keepalive=limits[1],
+                read_timeout=sdk.read_timeout(client.timeout),
+            )
+        )

@@ -1,0 +1,172 @@
+"""The replay loop: it does with clients what the gateway of Hermes does, and holds no client of its own.
+
+Each session keeps `client_kwargs` and builds a shared client from it at start; each turn takes a request client
+from `dict(client_kwargs)`. The factory that builds them is the strategy under test; whether the end of a turn
+closes the request client is the job's `end`.
+"""
+
+import gc
+import time
+
+from . import environment, event_loop, subjects, watchdog
+from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, TurnDone
+from .driver import HOLD, Driver
+
+
+def run(job, payload, sdk, channel):
+    """Carry out one job; returns when the last turn is over and the last barrier has opened."""
+    driver = ReplayDriver(job, payload, sdk, channel)
+    driver.barrier("start")
+    driver.run_workload()
+
+
+class ReplaySession:
+    """A chat session: its long-lived kwargs (perhaps shared with others) and its shared client."""
+
+    def __init__(self, serial, client_kwargs):
+        self.serial = serial
+        self.client_kwargs = client_kwargs
+        self.shared = None
+
+
+class ReplayDriver(Driver):
+    """Drives the clients of one subject (see subjects.py). Beside what driver.py names it has, for workloads that
+    try single clients, `subject`, `fresh_kwargs`, `headers` and `open_stream`."""
+
+    def __init__(self, job, payload, sdk, channel):
+        super().__init__(job, sdk, channel)
+        self.body, self._headers = payload["body"], payload["headers"]
+        self._key = payload.get("key") or sdk.LOCAL_KEY  # a real one only for a real endpoint
+        self._base_url = environment.apply(job.settings, job.base_url)
+        self.subject = subjects.of(job, self._base_url, sdk, channel)
+        self._kept = []  # end "abandon": nobody closes, and something still holds a reference
+        shared_kwargs = self.fresh_kwargs()
+        self.sessions = [
+            ReplaySession(serial, shared_kwargs if job.scope == "gateway" else self.fresh_kwargs())
+            for serial in range(1, job.sessions + 1)
+        ]
+        if self.subject.makes:
+            for session in self.sessions:
+                session.shared = self.build(session, session.client_kwargs, "shared")
+        environment.limit_descriptors(job.settings)
+
+    def fresh_kwargs(self):
+        """client_kwargs as a session begins with them."""
+        return {
+            "api_key": self._key,
+            "base_url": self._base_url,
+            "max_retries": 0,  # the gateway has retries of its own and switches the SDK's off
+        }
+
+    def build(self, session, kwargs, role):
+        """A client from the subject; the host is told of it."""
+        before = dict(kwargs)
+        client = self.subject.client(kwargs)
+        self.builds.tell(client, session.serial, role, before, kwargs)
+        return client
+
+    def request_client(self, session):
+        """The client of one turn."""
+        return self.build(session, dict(session.client_kwargs), self.subject.role)
+
+    def headers(self, name, fault=None):
+        """Headers of a request: those of the payload, and to our provider the turn's name and the fault it wants."""
+        headers = dict(self._headers)
+        if "reach" not in self.job.settings:  # a real endpoint sees what a gateway sends
+            headers[TURN_HEADER] = name
+        if fault:
+            headers[FAULT_HEADER] = fault
+        return headers
+
+    def open_stream(self, client, name, fault=None, timed=True):
+        """Send the payload; returns the stream. timed: with the timeouts of the job, else with the client's own."""
+        job = self.job
+        timeout = (job.timeout, job.pool_timeout) if timed else None
+        headers = self.headers(name, fault)
+        return self.sdk.open_stream(client, job.api, self.body, headers, timeout, job.settings.get("connect"))
+
+    def barrier(self, label):
+        """An event loop closes a socket in the round after it was asked to: that round ends before the barrier."""
+        if event_loop.started():
+            event_loop.call(lambda: None)
+        super().barrier(label)
+
+    def turn(self, session, turn, interrupt=False, hold=None, abort=False):
+        """See driver.py. A retry has a new request client, and a shared client rebuilt from the same kwargs."""
+        self.turns += 1
+        if abort:
+            self.channel.send(watchdog.aborted_turn(self, session, turn))
+            return
+        for attempt in range(1, self.job.retries + 2):
+            if attempt > 1:
+                self._rebuild(session)
+            done = self._attempt(session, turn, attempt, interrupt, hold)
+            self.channel.send(done)
+            if done.outcome != "error":
+                return
+
+    def _rebuild(self, session):
+        if session.shared is not None:
+            self.subject.release(session.shared)
+            session.shared = self.build(session, session.client_kwargs, "shared")
+
+    def _attempt(self, session, turn, attempt, interrupt, hold):
+        client = self.request_client(session)
+        http_client = self.builds.serial_of(self.sdk.http_client_of(client))
+        reading = Reading(self, client, "%d/%d/%d" % (session.serial, turn, attempt))
+        failure = {}
+        if "gc" in self.job.settings:
+            environment.collect_later(turn)
+        begun = time.perf_counter()
+        try:
+            outcome = reading.read(begun, interrupt, hold)
+        except Exception as exc:
+            outcome, failure = "error", self.sdk.describe(exc)
+        else:
+            if outcome == "error":
+                failure = {"chain": (NO_TERMINAL_EVENT,)}
+        ms = (time.perf_counter() - begun) * 1000
+        if "gc" in self.job.settings:
+            gc.disable()
+        self._end(client, reading.stream)
+        return TurnDone(
+            session.serial, turn, attempt, outcome, reading.events, ms, reading.first_ms, http_client, **failure
+        )
+
+    def _end(self, client, stream):
+        """The end of a turn: its client and stream are closed, kept for ever, or forgotten."""
+        if self.job.end == "close":
+            if stream is not None:
+                stream.close()
+            self.subject.release(client)
+        elif self.job.end == "abandon":
+            self._kept.append((client, stream))
+
+
+class Reading:
+    """The stream of one attempt, and how far it was read."""
+
+    def __init__(self, driver, client, name):
+        self._driver, self._client, self._name = driver, client, name
+        self.stream = None
+        self.events = 0
+        self.first_ms = None
+
+    def read(self, begun, interrupt, hold):
+        """Read to the end, or to where the turn is interrupted. Returns the outcome: "error" when the stream ended
+        without a terminal event. Raises whatever the SDK raises."""
+        job, sdk = self._driver.job, self._driver.sdk
+        terminal = False
+        self.stream = self._driver.open_stream(self._client, self._name, HOLD if hold is not None else None)
+        for event in self.stream:
+            self.events += 1
+            terminal = terminal or sdk.is_terminal(job.api, event)
+            if self.first_ms is None:
+                self.first_ms = (time.perf_counter() - begun) * 1000
+                if hold is not None:
+                    hold.set()
+            if interrupt:
+                return "interrupted"
+            if terminal and job.settings.get("reader") == "terminal":
+                break
+        return "ok" if terminal else "error"

@@ -1,0 +1,52 @@
+"""In each round one session's turn ends while the streams of all others are being read."""
+
+import threading
+
+ORDER = 3
+#: One dict for the gateway: with one for each session nothing is shared, and no end of a turn can touch the stream
+#: of another.
+LOOP = {"sessions": 3, "turns": 6, "scope": "gateway"}
+HERMES = {"sessions": 3, "turns": 5}
+#: Two streams at a time, so that the end of one can break the other.
+CHECK = {"sessions": 2, "turns": 6}
+
+
+def run(driver):
+    for turn in range(1, driver.job.turns + 1):
+        *reading, ending = driver.order()
+        readers = [Reader(driver, session, turn) for session in reading]
+        driver.turn(ending, turn)
+        driver.barrier("held")  # the host takes its snapshot, then lets the provider finish the held streams
+        for reader in readers:
+            reader.finish()
+        driver.barrier("idle")
+
+
+class Reader:
+    """A turn in a thread of its own, whose stream the provider holds after the first event.
+
+    It is being read, or has failed, once the constructor returns.
+    """
+
+    def __init__(self, driver, session, turn):
+        self._failed = None
+        reading = threading.Event()
+        self._thread = threading.Thread(
+            target=self._read, args=(driver, session, turn, reading), name="session-%d" % session.serial, daemon=True
+        )
+        self._thread.start()
+        reading.wait()
+
+    def _read(self, driver, session, turn, reading):
+        try:
+            driver.turn(session, turn, hold=reading)
+        except Exception as exc:  # not of a turn, which tells the host itself: the user's code broke, or ours did
+            self._failed = exc
+        finally:
+            reading.set()
+
+    def finish(self):
+        """Wait for the end of the turn. Raises what broke in it."""
+        self._thread.join()
+        if self._failed is not None:
+            raise self._failed

@@ -1,0 +1,108 @@
+"""Strategies and workloads are one file each: what each file says, and that one more file is all it takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from hermes_diag.core.leaves import leaves
+from hermes_diag.run.interpreter import WORKER
+
+FUNCTIONS = {"strategies": "def create_client(sdk, client_kwargs):", "workloads": "def run(driver):"}
+KEYS = {
+    "IN_MATRIX": None,
+    "ORDER": None,
+    "LOOP": {"sessions", "turns", "scope"},
+    "HERMES": {"sessions", "turns", "fault", "watchdog", "retries"},
+    "CHECK": {"sessions", "turns"},
+}
+LEAVES = [(folder, name) for folder in FUNCTIONS for name in leaves(folder)]
+
+CLOSED = '''"""The client is closed before anyone has used it."""
+
+
+def create_client(sdk, client_kwargs):
+    client = sdk.OpenAI(**client_kwargs)
+    client.close()
+    return client
+'''
+PLAINER = '''"""No http_client is injected."""
+
+
+def create_client(sdk, client_kwargs):
+    return sdk.OpenAI(**client_kwargs)
+'''
+PAIRS = '''"""Each session has two turns in a row."""
+
+LOOP = {"sessions": 2, "turns": 4, "scope": "session"}
+
+
+def run(driver):
+    for turn in driver.rounds():
+        for session in driver.order():
+            driver.turn(session, turn)
+'''
+
+
+@pytest.mark.parametrize(("folder", "name"), LEAVES)
+def test_a_leaf_is_well_formed(folder: str, name: str) -> None:
+    """A summary, its function, and no constant that nobody reads."""
+    leaf, source = leaves(folder)[name], (WORKER / folder / f"{name}.py").read_text()
+    assert 20 < len(leaf.summary) < 120
+    assert FUNCTIONS[folder] in source
+    for constant, keys in KEYS.items():
+        if keys is not None:
+            assert set(leaf.constants.get(constant, ())) <= keys
+    loop = leaf.constants.get("LOOP")
+    assert loop is None or loop["scope"] in ("session", "gateway")
+    assert folder == "workloads" or not {"LOOP", "HERMES", "CHECK"} & set(leaf.constants)
+
+
+def test_the_folders_are_what_there_is() -> None:
+    """Each file is listed, in the order of reports."""
+    for folder in FUNCTIONS:
+        files = {path.stem for path in (WORKER / folder).glob("*.py")} - {"__init__"}
+        assert set(leaves(folder)) == files
+    assert list(leaves("workloads"))[:4] == ["steady", "interrupted", "overlapping", "aborted"]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the package with two strategies and a workload more."""
+    package = tmp_path / "tree" / "hermes_diag"
+    shutil.copytree(ROOT / "hermes_diag", package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "worker" / "strategies" / "closed.py").write_text(CLOSED)
+    (package / "worker" / "strategies" / "plainer.py").write_text(PLAINER)
+    (package / "worker" / "workloads" / "pairs.py").write_text(PAIRS)
+    return package.parent
+
+
+@pytest.mark.parametrize(
+    ("strategy", "code", "word", "verdict"),
+    [
+        ("plainer", 0, "ok", "every turn ended well and nothing grew"),
+        ("closed", 1, "fails", "closed/close/pairs fails"),
+    ],
+)
+def test_one_file_is_all_it_takes(copy: Path, strategy: str, code: int, word: str, verdict: str) -> None:
+    """A strategy and a workload that the bug report knows nothing of run from the command line, and are judged."""
+    arguments = ["repro", "--strategy", strategy, "--end", "close", "--workload", "pairs", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "hermes_diag", *arguments],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    document = json.loads(done.stdout)
+    (cell,) = (cell for cell in document["cells"] if cell["name"] == f"{strategy}/close/pairs")
+    assert (done.returncode, cell["word"], cell["expected"]) == (code, word, ""), done.stdout
+    assert verdict in document["verdict"]
