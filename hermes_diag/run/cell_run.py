@@ -17,7 +17,7 @@ from hermes_diag.core.evidence import Outcome
 from hermes_diag.core.matrix import BARRIERS
 from hermes_diag.core.plan import FACTORY, FRESH, Cell
 from hermes_diag.core.sockets import ESTABLISHED, SocketRow
-from hermes_diag.provider.props import Props
+from hermes_diag.provider.extras import Extras
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.run.capture import Recorder
@@ -68,7 +68,7 @@ class Session:
         self._provider = far or Provider(
             cell.idle_close, faults=[cell.fault] if cell.fault else (), tls="tls" in settings
         )
-        self._props = Props(settings if far is None else far.job, lambda: self._provider.address)
+        self._props = Extras(settings if far is None else far.job, lambda: self._provider.address)
         self._backend = backend
         self._thread = thread
         self._pid = 0
