@@ -527,7 +527,7 @@ def test_no_token(tmp_path: Path, document: object) -> None:
 
 ASK = """
 import socket, sys, asyncio
-from hermes_diag.worker import guard
+from hermes_diag.worker import fence
 
 class Http:
     class HTTPTransport:
@@ -535,12 +535,12 @@ class Http:
     class AsyncHTTPTransport:
         handle_async_request = None
 
-guard.install({settings}, Http)
+fence.install({settings}, Http)
 
 def refused(call):
     try:
         call()
-    except guard.OutOfReach:
+    except fence.OutOfReach:
         return True
     except OSError as exc:
         return type(exc).__name__
