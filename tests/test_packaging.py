@@ -15,7 +15,7 @@ from conftest import ROOT
 
 from hermes_diag.cli import app
 
-DATA = "data/share/"
+DATA = "data/data/share/"  # relative to the prefix of an environment
 
 
 @pytest.fixture(scope="module")
