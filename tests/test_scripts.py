@@ -92,3 +92,11 @@ def test_a_folder_that_cannot_be_written_is_named(folder: Path, tmp_path: Path) 
     assert f"cannot write to {folder}/.venv\n" in done.stderr
     assert "network" not in done.stderr
     assert "venv module" not in done.stderr
+
+
+@pytest.mark.parametrize("line", (ROOT / "tests" / "smoke.txt").read_text().split())
+def test_the_smoke_set_exists(line: str) -> None:
+    """What .ci/run tests under every Python is there."""
+    file, _, name = line.partition("::")
+    name = name.partition("[")[0]
+    assert f"def {name}(" in (ROOT / file).read_text() if name else (ROOT / file).exists()
