@@ -19,6 +19,8 @@ import threading
 import time
 from pathlib import Path
 
+import loopback
+
 from hermes_diag.provider.server import Provider
 
 KEY = "k" * 32
@@ -75,7 +77,7 @@ def turn(number: int) -> str:
 
 def main() -> None:
     python, home = sys.argv[1], Path(sys.argv[2])
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    loopback.up()
     started, found = threading.Event(), []
     threading.Thread(target=provider, args=(started, found), daemon=True).start()
     started.wait(10)

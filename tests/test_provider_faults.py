@@ -469,7 +469,7 @@ def test_faults_combine() -> None:
     ("spec", "says", "cure"),
     [
         ("idle-clos", "no fault 'idle-clos'", "idle-close"),
-        ("", "no fault ''", "see"),
+        ("", "no fault ''", "`hermes-diag faults` lists all"),
         ("healthy=1", "healthy takes no value", "write healthy"),
         ("slow-events=x", "seconds is 'x'", "a number"),
         ("slow-events=-1", "seconds is -1", "from 0"),
@@ -493,7 +493,7 @@ def test_faults_combine() -> None:
         ("redirect=twice", "how is one of", "faults"),
         ("large-event=4000", "at most 1024", "faults"),
         ("tls-expired", "needs TLS", "--tls"),
-        ("../secrets", "no fault", "see"),
+        ("../secrets", "no fault", "`hermes-diag faults` lists all"),
     ],
 )
 def test_a_wrong_spec_says_what_and_what_to_do(spec: str, says: str, cure: str) -> None:

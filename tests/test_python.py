@@ -86,7 +86,7 @@ def test_a_python_that_prints_at_start(cli: Cli, venv: Path) -> None:
 def test_a_python_that_is_too_old(cli: Cli, tmp_path: Path) -> None:
     """It says so itself, before it reads anything that it could not; real ones where they are named."""
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.version_info = (3, 8, 18, 'final', 0)\n")
-    claims_to_be = executable(tmp_path / "python", f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
+    claims_to_be = executable(tmp_path / "python", f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec "{sys.executable}" "$@"\n')
     named = os.environ.get("HERMES_DIAG_OLD_PYTHONS", "")
     for python in (str(claims_to_be), *filter(None, named.split(os.pathsep))):
         done = cli("repro", "--python", python)

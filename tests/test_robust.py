@@ -187,7 +187,7 @@ def test_a_python_that_does_not_exist(cli: Cli) -> None:
 
 def test_too_low_a_descriptor_limit(cli: Cli) -> None:
     """A leak must not end as "too many open files": said before anything runs."""
-    command = f"ulimit -n 100; exec {sys.executable} -m hermes_diag repro --workload interrupted"
+    command = f"ulimit -n 100; exec '{sys.executable}' -m hermes_diag repro --workload interrupted"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert "file descriptors" in done.stderr
@@ -205,7 +205,7 @@ def test_a_full_disk_loses_no_result(cli: Cli) -> None:
 def test_a_python_that_prints_at_start(cli: Cli, tmp_path: Path) -> None:
     """What an interpreter says on stdout or stderr never reaches ours."""
     noisy = tmp_path / "python"
-    noisy.write_text(f'#!/bin/sh\necho noise; echo noise >&2\nexec {sys.executable} "$@"\n')
+    noisy.write_text(f'#!/bin/sh\necho noise; echo noise >&2\nexec "{sys.executable}" "$@"\n')
     noisy.chmod(0o755)
     done = cli("repro", "--python", noisy, "--json", "--turns", 2, "--workload", "steady")
     assert done.stdout.startswith("{")

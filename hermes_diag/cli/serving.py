@@ -19,7 +19,7 @@ from hermes_diag.core.errors import INTERRUPTED, OK, CannotMeasure, UsageError
 from hermes_diag.core.evidence import Happened
 from hermes_diag.core.interrupts import Interrupts
 from hermes_diag.core.pipes import printed
-from hermes_diag.provider import control, replies, routes, script
+from hermes_diag.provider import control, reply, routes, script
 from hermes_diag.provider.blocking import ca_file
 from hermes_diag.provider.server import Provider
 from hermes_diag.reporters import envelope, traffic
@@ -67,7 +67,7 @@ def run(options: Options) -> int:
         host=options.host,
         port=options.port,
         tls=options.tls,
-        reply=script.load(options.reply) if options.reply is not None else (replies.DEFAULT,),
+        reply=script.load(options.reply) if options.reply is not None else (reply.DEFAULT,),
         models=options.models or routes.KNOWN_MODELS,
         require_key=options.require_key,
         body_limit=options.max_body,

@@ -1,4 +1,4 @@
-"""The stand-in for openai-codex: speaks its protocol, misbehaves on purpose, remembers what it saw.
+"""The stand-in for openai-codex: it speaks its protocol, fails on purpose, and remembers what it saw.
 
 For tests of other projects:
 
@@ -19,7 +19,7 @@ __all__ = ["Provider"]
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy: who wants only a pure module of this package need not pay for asyncio.
+    # Imported on demand: a caller that needs only a pure module of this package need not import asyncio.
     if name == "Provider":
         from hermes_diag.provider.blocking import Provider
 

@@ -69,7 +69,7 @@ class Provider:
 
     @property
     def requests(self) -> tuple[Served, ...]:
-        """Every request that is over, in the order in which they ended."""
+        """Every request that has been answered or broken off, in the order in which they ended."""
         return self._ask(lambda: tuple(self._core.served))
 
     @property

@@ -2,7 +2,7 @@
 
     start, send, finish, whole     speak HTTP as the provider should
     body, raw                      a piece of the body that is no event; bytes that no framing touches
-    stall, hold, silence           say nothing: so long, until the conductor lets go, until the client leaves
+    stall, hold, silence           send nothing: for some seconds, until `Provider.release`, until the client leaves
     fin, reset, half_close         end the connection; what is sent afterwards raises Gone
 
 A verb that finds the client gone raises Gone, which ends the fault.
@@ -14,22 +14,20 @@ import asyncio
 import zlib
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from hermes_diag.provider import replies
+from hermes_diag.provider.connection import Connection
+from hermes_diag.provider.reply import Reply
 from hermes_diag.provider.wire import Headers, Request, Wire
-
-if TYPE_CHECKING:
-    from hermes_diag.provider.connection import Connection
 
 SSE_HEADERS: Headers = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
-#: Pieces into which a reply that is not streamed is cut, so that faults within a body have a within.
+#: Pieces into which a reply that is not streamed is cut, so that there are places for faults within it.
 PIECES = 8
 
 
 class Gone(Exception):
-    """The client has left, or was shown the door; a fault that is still answering ends here."""
+    """The connection is closed, by the client or by the fault itself: the fault that is answering ends here."""
 
 
 class Exchange:
@@ -43,10 +41,10 @@ class Exchange:
         api: str,
         model: str,
         streamed: bool,
-        next_reply: Callable[[], replies.Reply],
+        next_reply: Callable[[], Reply],
         models: tuple[str, ...],
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._wire = wire
         self.request = request
         self.api = api
@@ -56,19 +54,20 @@ class Exchange:
         self._models = models
         self.status = 0
         self.events_sent = 0
-        self.held = False  # silent on purpose: nothing will come of waiting for it ...
-        self.stalling = False  # ... unless it is only a matter of time
-        self.begun = False  # a byte of the answer is out
+        self.held = False  # silent on purpose; whoever waits for the provider to settle need not wait for it
+        self.stalling = False  # held, but for a limited time
+        self._begun = False  # a byte of the answer is out
+        self._released = asyncio.Event()
         self.fault = "healthy"
         self.last = False  # the connection ends with this response, and the head says so
         self._squeeze: zlib._Compress | None = None
         self._extra: Headers = ()
 
-    # --- what there is to say --------------------------------------------------------------------
+    # --- the healthy reply --------------------------------------------------------------------
 
     @cached_property
-    def reply(self) -> replies.Reply:
-        """The reply that is due. It is used up by being asked for: an answer that refuses does not."""
+    def reply(self) -> Reply:
+        """The reply that is due. Asking for it uses it up; an answer that is a refusal does not ask."""
         return self._next_reply()
 
     def events(self) -> tuple[bytes, ...]:
@@ -81,7 +80,7 @@ class Exchange:
         """The body of the healthy reply that is not streamed; outside the APIs, the list of models."""
         return replies.whole(self.api, self.model, self.reply) if self.api else replies.models(self._models)
 
-    # --- how it is said --------------------------------------------------------------------------
+    # --- how it is sent --------------------------------------------------------------------------
 
     def compress(self) -> None:
         """Send the body gzipped; each send is flushed, as a streaming proxy does."""
@@ -121,7 +120,7 @@ class Exchange:
         self._write(head + self._wire.data(body) + self._wire.end())
 
     def miscounted(self, body: bytes, by: int) -> None:
-        """A whole body whose content-length is so much more than there is."""
+        """A whole body whose content-length claims `by` bytes more than there are."""
         body = self._squeezed(body)
         self.start(headers=(("content-length", str(max(0, len(body) + by))),))
         self._write(self._wire.data(body))
@@ -141,46 +140,44 @@ class Exchange:
 
     async def drained(self) -> None:
         """Wait until the client has taken most of what was sent."""
-        await self._connection.drained()
-        if self._connection.gone:
+        await self.connection.drained()
+        if self.connection.gone:
             raise Gone
 
-    @property
-    def connection(self) -> Connection:
-        return self._connection
-
-    def say(self, what: str, **details: str) -> None:
-        self._connection.provider.say(self._connection, what, **details)
-
     async def stall(self, seconds: float) -> None:
-        """Say nothing for so long."""
+        """Send nothing for so many seconds."""
         self.held = self.stalling = True
         await asyncio.sleep(seconds)
         self.held = self.stalling = False
 
     async def hold(self) -> None:
-        """Say nothing until the conductor lets go (`Provider.release`)."""
+        """Send nothing until `Provider.release` is called."""
         self.held = True
-        await self._connection.provider.let_go(self)
+        self._released.clear()
+        await self._released.wait()
         self.held = False
 
+    def release(self) -> None:
+        """End a `hold`."""
+        self._released.set()
+
     async def silence(self) -> None:
-        """Say nothing more; ends only when the client leaves or the provider stops."""
+        """Send nothing more; ends only when the client leaves or the provider stops."""
         self.held = True
         await asyncio.get_running_loop().create_future()
 
     def half_close(self) -> None:
-        """Send a FIN and keep reading: the client may still speak, nobody will answer."""
-        self._connection.half_close()
+        """Send a FIN and keep reading: what the client still sends is not answered."""
+        self.connection.half_close()
 
     def fin(self, notify: bool = True) -> None:
         """Close with a FIN, after a TLS close_notify unless `notify` is False."""
-        self._connection.fin(notify=notify)
+        self.connection.fin(notify=notify)
         raise Gone
 
     def reset(self) -> None:
         """Close with a RST; what the client has not read is lost."""
-        self._connection.reset()
+        self.connection.reset()
         raise Gone
 
     # --- helpers ---------------------------------------------------------------------------------
@@ -197,5 +194,9 @@ class Exchange:
         return self._wire.data(data)
 
     def _write(self, data: bytes) -> None:
-        if not self._connection.write(data):
+        if not self.connection.writable:
             raise Gone
+        if not self._begun:
+            self._begun = True
+            self.connection.say("first byte")
+        self.connection.write(data)

@@ -12,9 +12,9 @@ from typing import Any
 from hermes_diag.core.errors import CannotMeasure, UsageError
 
 BACKLOG = 512
-#: Connections accepted before others get a turn, and seconds to wait when there is no descriptor left.
+#: Connections accepted in one go, and seconds to wait when there is no descriptor left.
 _AT_ONCE = 64
-_BREATH = 0.05
+_RETRY = 0.05
 
 
 def loopback(host: str) -> str:
@@ -73,7 +73,7 @@ class Listener:
         self._socket = sock
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock, self._accept)
-        self._mind_the_limit()
+        self._apply_limit()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -85,12 +85,12 @@ class Listener:
     def limit(self, connections: int | None) -> None:
         """Accept so many connections at the same time; None: any number."""
         self._limit = connections
-        self._mind_the_limit()
+        self._apply_limit()
 
     def gone(self) -> None:
-        """One of the connections that were accepted is no more."""
+        """A connection that was accepted has ended."""
         self._taken -= 1
-        self._mind_the_limit()
+        self._apply_limit()
 
     def _accept(self) -> None:
         assert self._socket is not None
@@ -100,11 +100,11 @@ class Listener:
             try:
                 sock, peer = self._socket.accept()
             except (BlockingIOError, ConnectionAbortedError):
-                self._drop_filler()  # the backlog is empty: it cannot be there any more
+                self._drop_filler()  # the backlog is empty: the filler cannot be in it any more
                 return
             except OSError:  # no descriptor left: try again when some may have been closed
                 self._loop.remove_reader(self._socket)
-                self._loop.call_later(_BREATH, self._resume)
+                self._loop.call_later(_RETRY, self._resume)
                 return
             if self._filler is not None and peer[:2] == self._filler.getsockname()[:2]:
                 sock.close()
@@ -115,7 +115,7 @@ class Listener:
             task = self._loop.create_task(self._hand_over(sock))
             self._handing_over.add(task)
             task.add_done_callback(self._handing_over.discard)
-            self._mind_the_limit()
+            self._apply_limit()
 
     async def _hand_over(self, sock: socket.socket) -> None:
         try:
@@ -128,7 +128,7 @@ class Listener:
         if self._socket is not None and not self._full:
             self._loop.add_reader(self._socket, self._accept)
 
-    def _mind_the_limit(self) -> None:
+    def _apply_limit(self) -> None:
         if self._socket is None:
             return
         full = self._limit is not None and self._taken >= self._limit
@@ -143,8 +143,8 @@ class Listener:
     def _fill(self) -> None:
         """Fill the backlog with a connection of our own: the kernel then drops every further SYN.
 
-        Of a backlog of zero Linux keeps one place. The filler stays open, and its port ours, until it has been
-        accepted: a client that were given the same port would be taken for it.
+        With a backlog of zero Linux still keeps one place. The filler stays open, so that no client can get its port,
+        until it has been accepted: a client with the same port would be taken for the filler.
         """
         assert self._socket is not None
         self._loop.remove_reader(self._socket)
@@ -153,11 +153,11 @@ class Listener:
         if self._filler is None:
             self._filler = socket.socket(self._socket.family, socket.SOCK_STREAM)
             self._filler.setblocking(False)
-            # In progress it may stay: then clients who came before it have the place.
+            # The connect may stay in progress: then clients that came earlier have the place.
             self._filler.connect_ex(self.address)
 
     def _drop_waiting_filler(self) -> None:
-        """Give up a filler that found no place: the kernel would try again by itself, at times of its own."""
+        """Close a filler that found no place: the kernel would send its SYN again, at times we do not choose."""
         try:
             if self._filler is not None:
                 self._filler.getpeername()

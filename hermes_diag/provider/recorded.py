@@ -1,4 +1,4 @@
-"""Streams that were recorded: of which API they are, and the unstreamed body that says the same. Pure."""
+"""Recorded streams: which API they belong to, and the same reply as a body that is not streamed. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def api(event: bytes) -> str:
 
 def response(transcript: Iterable[bytes]) -> dict[str, Any] | None:
     """The response that the last event to have one carries."""
-    return next((one["response"] for one in reversed([*_payloads(transcript)]) if "response" in one), None)
+    return next((payload["response"] for payload in reversed([*_payloads(transcript)]) if "response" in payload), None)
 
 
 def completion(transcript: Iterable[bytes]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Which path is answered how: the two APIs, the list of models, the control path; and what is refused.
+"""How each path is answered: the two APIs, the list of models, the control path; and what is refused.
 
 Requests are refused as the real provider refuses them where a client can tell the difference. Faults
-apply to valid requests of the two APIs only, unless a fault names another path: a client that probes
-/v1/models first must not use up the fault.
+apply to valid requests of the two APIs only, unless a fault names another path: a client that asks for
+/v1/models first must not use up a fault that applies once.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ import string
 from collections.abc import Coroutine
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from hermes_diag.provider import control, replies
+from hermes_diag.provider import active, control, replies
+from hermes_diag.provider.connection import Connection
 from hermes_diag.provider.exchange import Exchange
+from hermes_diag.provider.reply import Reply
+from hermes_diag.provider.service import Service
 from hermes_diag.provider.wire import Request, Wire
 from hermes_diag.worker.contract import FAULT_HEADER
 
-if TYPE_CHECKING:
-    from hermes_diag.provider.connection import Connection
-    from hermes_diag.provider.server import Provider
-
-#: What is still to be awaited of an answer; None when it went out at once.
-Waiting = Coroutine[Any, Any, None]
+#: The part of an answer that has not gone out at once.
+Rest = Coroutine[Any, Any, None]
 
 APIS = {
     "/v1/responses": "responses",
@@ -44,27 +43,27 @@ _NO_KEY = 401, replies.error("You didn't provide an API key.", _INVALID, code="m
 
 
 def name(path: str) -> str:
-    """A path as it may be logged: one that is not ours could be anything, also a secret."""
+    """A path as it may be logged. One that the provider does not know could hold a secret."""
     return path if path in APIS or path in control.PATHS or path == MODELS else "another path"
 
 
-def exchange(provider: Provider, connection: Connection, wire: Wire, request: Request) -> Exchange:
-    """The request understood as far as it goes."""
+def exchange(service: Service, connection: Connection, wire: Wire, request: Request) -> Exchange:
+    """The exchange that a request begins; what of it cannot be understood is left empty."""
     api = APIS.get(request.path, "")
     body = (_decoded(request.body) if api and request.method == "POST" else None) or {}
     model = body.get("model")
 
-    def reply() -> replies.Reply:
-        return provider.next_reply(api).for_request(body, request.headers)
+    def reply() -> Reply:
+        return service.next_reply(api).for_request(body, request.headers)
 
     model = model if isinstance(model, str) else ""
     streamed = body.get("stream") is True
-    return Exchange(connection, wire, request, api, model, streamed, reply, model_names(provider.models))
+    return Exchange(connection, wire, request, api, model, streamed, reply, model_names(service.models))
 
 
 @cache
 def model_names(patterns: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Models to name, one at least, all of them such as the patterns let through (None: any)."""
+    """Names to list as models: at least one, each matched by one of the patterns (None: any name)."""
     if patterns is None:
         return (MODEL,)
     names = [MODEL, *(pattern for pattern in patterns if not set(pattern) & set("*?["))]
@@ -95,43 +94,43 @@ def _decoded(body: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def dispatch(provider: Provider, exchange: Exchange) -> Waiting | None:
-    """Answer; what cannot be answered at once is returned as a coroutine."""
+def dispatch(service: Service, exchange: Exchange) -> Rest | None:
+    """Answer; what takes time is returned as a coroutine, to be awaited."""
     request = exchange.request
-    provider.say_request(exchange)
+    exchange.connection.say("request", path=name(request.path))
     if request.path.startswith(control.PREFIX):
-        control.answer(provider.subject or provider, exchange)
+        control.answer(service.subject or service, exchange)
         return None
-    if provider.subject is not None:
+    if service.subject is not None:
         exchange.whole(404, replies.error("Only the control path is served here.", _INVALID, code="unknown_url"))
         return None
     if exchange.api:
-        provider.posts += 1
-        refusal = _refusal(provider, exchange)
+        service.posts += 1
+        refusal = _refusal(service, exchange)
         if refusal is None:
-            return _misbehave(provider, exchange)
-    elif request.path == MODELS and _lacks_key(provider, request):
+            return _misbehave(service, exchange)
+    elif request.path == MODELS and _lacks_key(service, request):
         refusal = _NO_KEY
     else:
-        fault = provider.fault_for(exchange) if provider.covers(request.path) else None
+        fault = service.faults.for_request(exchange) if service.faults.covers(request.path) else None
         if fault is not None:
             exchange.fault = fault.name
             return fault.answer(exchange)
-        refusal = _elsewhere(provider, exchange)
+        refusal = _elsewhere(service, exchange)
     status, body = refusal
     headers = (("allow", "GET" if request.path == MODELS else "POST"),) if status == 405 else ()
     exchange.whole(status, body, headers=headers)
     return None
 
 
-def _misbehave(provider: Provider, exchange: Exchange) -> Waiting | None:
+def _misbehave(service: Service, exchange: Exchange) -> Rest | None:
     wanted = exchange.request.headers.get(FAULT_HEADER)
-    fault = provider.fault_named(wanted) if wanted else provider.fault_for(exchange)
+    fault = active.by_header(wanted) if wanted else service.faults.for_request(exchange)
     if fault is None and wanted:
         exchange.whole(400, replies.error("No such fault.", _INVALID))
-    elif fault is None and provider.upstream is not None:
+    elif fault is None and service.upstream is not None:
         exchange.fault = "passed on"
-        return provider.upstream.answer(exchange)
+        return service.upstream.answer(exchange)
     elif fault is None:
         exchange.healthy()
     else:
@@ -140,23 +139,23 @@ def _misbehave(provider: Provider, exchange: Exchange) -> Waiting | None:
     return None
 
 
-def _refusal(provider: Provider, exchange: Exchange) -> tuple[int, bytes] | None:
+def _refusal(service: Service, exchange: Exchange) -> tuple[int, bytes] | None:
     """Why a request to one of the APIs is refused, None when it is not."""
     request = exchange.request
     if request.method != "POST":
         return 405, replies.error(f"Not allowed to {_method(request.method)} on {request.path}", _INVALID)
-    if _lacks_key(provider, request):
+    if _lacks_key(service, request):
         return _NO_KEY
     body = _decoded(request.body)
     if body is None:
         return 400, replies.error("We could not parse the JSON body of your request.", _INVALID)
-    if not provider.has_reply(exchange.api):
+    if not service.has_reply(exchange.api):
         return 400, replies.error(f"The transcript holds no stream of {request.path}.", _INVALID)
-    if provider.models is None:
+    if service.models is None:
         return None
     if not exchange.model:
         return 400, replies.error("you must provide a model parameter", _INVALID, param="model")
-    if not _is_known(exchange.model, provider.models):
+    if not _is_known(exchange.model, service.models):
         message = "The model does not exist or you do not have access to it."
         return 404, replies.error(message, _INVALID, param="model", code="model_not_found")
     if exchange.api == "chat" and not isinstance(body.get("messages"), list):
@@ -165,18 +164,18 @@ def _refusal(provider: Provider, exchange: Exchange) -> tuple[int, bytes] | None
     return None
 
 
-def _lacks_key(provider: Provider, request: Request) -> bool:
+def _lacks_key(service: Service, request: Request) -> bool:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return provider.require_key and not (scheme.lower() == "bearer" and key.strip())
+    return service.require_key and not (scheme.lower() == "bearer" and key.strip())
 
 
-def _elsewhere(provider: Provider, exchange: Exchange) -> tuple[int, bytes]:
+def _elsewhere(service: Service, exchange: Exchange) -> tuple[int, bytes]:
     method, path = exchange.request.method, exchange.request.path
     if path != MODELS:
         return 404, replies.error("Unknown request URL. Please check the URL for typos.", _INVALID, code="unknown_url")
     if method != "GET":
         return 405, replies.error(f"Not allowed to {_method(method)} on {path}", _INVALID)
-    return 200, replies.models(model_names(provider.models))
+    return 200, replies.models(model_names(service.models))
 
 
 def _method(method: str) -> str:

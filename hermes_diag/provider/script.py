@@ -15,8 +15,8 @@ from typing import Annotated, Any
 import msgspec
 
 from hermes_diag.core.errors import UsageError
-from hermes_diag.provider import recorded, replies
-from hermes_diag.provider.replies import Item, Reply, Usage
+from hermes_diag.provider import recorded
+from hermes_diag.provider.reply import CALL, MESSAGE, REASONING, REFUSAL, Item, Reply, Usage, split_words
 
 #: Bytes of a script or a transcript that are still taken.
 MAX_BYTES = 64 * 2**20
@@ -125,9 +125,9 @@ def _item(source: str, number: int, item: _Item) -> Item:
     if len(given) != 1:
         raise UsageError(f"{where} has {', '.join(given) or 'nothing'}", "one of text, refusal, reasoning, call")
     if item.call is not None:
-        words = replies.split_words(json.dumps(item.arguments or {}))
-        return Item(replies.CALL, words, item.call)
+        words = split_words(json.dumps(item.arguments or {}))
+        return Item(CALL, words, item.call)
     if item.arguments is not None:
         raise UsageError(f"{where} has arguments without a call", 'write {"call": "name", "arguments": {}}')
-    kinds = {"text": replies.MESSAGE, "refusal": replies.REFUSAL, "reasoning": replies.REASONING}
-    return Item(kinds[given[0]], replies.split_words(getattr(item, given[0])))
+    kinds = {"text": MESSAGE, "refusal": REFUSAL, "reasoning": REASONING}
+    return Item(kinds[given[0]], split_words(getattr(item, given[0])))

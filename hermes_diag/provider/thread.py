@@ -26,13 +26,13 @@ class ProviderThread:
         self._thread.join()
 
     def _live(self) -> None:
-        with self._runner:  # leaving it ends what is left of who was interrupted while waiting
+        with self._runner:  # leaving it cancels what still runs because its caller was interrupted
             self._runner.run(self._end.wait())
 
     async def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run it to its end in the thread and wait for it here; its exception is raised here."""
+        """Run a coroutine to its end in the thread and wait for it here; its exception is raised here."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def run(self, work: Coroutine[Any, Any, T], patience: float) -> T:
-        """The same for who has no loop. Raises TimeoutError after so many seconds."""
+        """The same for a caller without an event loop. Raises TimeoutError after `patience` seconds."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(patience)

@@ -1,6 +1,6 @@
 """TLS without I/O: ciphertext in, plaintext out, and the other way round; and certificates made on the spot.
 
-asyncio's own TLS closes only as a polite server does. A fault must be able to leave without a
+asyncio's own TLS always closes in the proper order. A fault must be able to leave without a
 close_notify, to send one and not wait for the answer, or to go away in the middle of the handshake.
 """
 
@@ -22,7 +22,7 @@ VALID, EXPIRED, WRONG_HOST = "valid", "expired", "wrong host"
 
 
 class Refused(Exception):
-    """The peer does not speak TLS, or does not like our certificate."""
+    """The peer does not speak TLS, or does not accept our certificate."""
 
 
 class Tls:
@@ -71,10 +71,10 @@ class Tls:
         return self._out.read()
 
     def close_notify(self) -> bytes:
-        """The alert that says "no more from me"; nobody waits for the answer."""
+        """The alert that ends our side of the stream; the peer's answer is not awaited."""
         if not self.established:
             return self.pending()
-        with contextlib.suppress(ssl.SSLError):  # it wants the peer's answer, for which nobody need wait
+        with contextlib.suppress(ssl.SSLError):  # it asks for the peer's answer, which is not awaited
             self._machine.unwrap()
         return self.pending()
 
@@ -118,5 +118,5 @@ class Authority:
 
 @cache
 def authority() -> Authority:
-    """The authority of this process: one is enough, and a key costs time."""
+    """The authority of this process: one for all providers, since making a key takes time."""
     return Authority()

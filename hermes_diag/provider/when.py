@@ -1,9 +1,9 @@
 """When a fault applies: which request, which connection, every nth, by chance with a seed. Pure.
 
 Requests are numbered from 1 in the order in which they reach a path that the fault applies to, connections
-in the order in which they are accepted; those that were open before the faults were set, once they are used
-again. All conditions given must hold. Chance depends on the seed and
-the number alone, so that a run with the same seed misbehaves in the same places.
+in the order in which they are accepted. A connection that was open before the faults were set gets its number
+when it is used again. All conditions given must hold. Chance depends on the seed and the number alone, so that
+a run with the same seed fails in the same places.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Request:
 
 
 class BadRequest(Exception):
-    """The peer does not speak HTTP/1.1; `status` is what to answer before closing."""
+    """The peer does not speak HTTP/1.1; `status` is the status to answer with before closing."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"status {status}")

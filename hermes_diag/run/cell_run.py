@@ -16,7 +16,7 @@ from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.evidence import Outcome
 from hermes_diag.core.plan import FRESH, Cell
 from hermes_diag.core.sockets import ESTABLISHED, SocketRow
-from hermes_diag.provider.props import Props
+from hermes_diag.provider.extras import Extras
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.run.capture import Recorder
@@ -67,7 +67,8 @@ class CellRun:
         self._provider = endpoint or Provider(
             cell.idle_close, faults=[cell.fault] if cell.fault else (), tls=cell.conditions.tls
         )
-        self._props = Props(settings_of(cell) if endpoint is None else endpoint.job, lambda: self._provider.address)
+        job = settings_of(cell) if endpoint is None else endpoint.job
+        self._extras = Extras(job, lambda: self._provider.address)
         self._backend = backend
         self._thread = thread
         self._pid = 0
@@ -109,7 +110,7 @@ class CellRun:
         self._begun = time.monotonic()
         try:
             await self._thread.do(self._provider.start())
-            await self._thread.do(self._props.start())
+            await self._thread.do(self._extras.start())
         except OSError as exc:
             raise CannotMeasure(f"no port on 127.0.0.1: {exc.strerror}", "free some ports and run again") from None
         ticker = asyncio.create_task(self._tick())
@@ -123,15 +124,15 @@ class CellRun:
         finally:
             ticker.cancel()
             await asyncio.wait([ticker])  # awaiting the ticker would replace an exception of the work
-            await self._thread.do(self._props.stop())
+            await self._thread.do(self._extras.stop())
             await self._thread.do(self._provider.stop())
-        for record in (*sorted(self._provider.served, key=_turn_key), *self._provider.seen, *self._props.measured()):
+        for record in (*sorted(self._provider.served, key=_turn_key), *self._provider.seen, *self._extras.measured()):
             self._record(record)
         self._record(outcome)
 
     async def _job(self, lane: Lane | ThreadLane) -> None:
         try:
-            job = job_of(self.cell, self._api, self._provider.base_url, self._props.job)
+            job = job_of(self.cell, self._api, self._provider.base_url, self._extras.job)
             await lane.start(job, self._payload)
             await self._follow(lane)
         except Gone:

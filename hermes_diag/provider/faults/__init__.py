@@ -9,8 +9,8 @@ The module docstring's first line is its line in `hermes-diag faults`. A module 
     def limit(connections)             how many connections are accepted at the same time
 
 The parameters behind the first are the fault's own, with their types and defaults; the first of them is
-what `name=value` sets. REFERENCE names the upstream reports that the fault models. NEEDS_TLS = True: it
-makes no sense without. `check(...)`, with the same parameters, may raise ValueError.
+what `name=value` sets. REFERENCE names the upstream reports that the fault models. NEEDS_TLS = True: the
+fault needs TLS. `check(...)`, with the same parameters, may raise ValueError.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _entry(module: ModuleType) -> Entry:
     return Entry(
         name=module.__name__.rpartition(".")[2].replace("_", "-"),
         hook=hook,
-        parameters=tuple(Parameter(one.name, _TYPES[str(one.annotation)], one.default) for one in own),
+        parameters=tuple(Parameter(given.name, _TYPES[str(given.annotation)], given.default) for given in own),
         summary=(module.__doc__ or "").partition("\n")[0].rstrip("."),
         reference=getattr(module, "REFERENCE", ""),
         needs_tls=getattr(module, "NEEDS_TLS", False),
@@ -157,13 +157,13 @@ def parse(spec: str) -> Fault:
         if first in given:
             raise UsageError(f"fault {spec}: {first} is given twice", f"write {name}={value}")
         given = {first: value, **given}
-    own = {one.name: one for one in entry.parameters}
+    own = {parameter.name: parameter for parameter in entry.parameters}
     arguments = {key: _number(spec, key, text, own[key].kind) for key, text in given.items() if key in own}
     conditions = {key: text for key, text in given.items() if key not in own}
-    missing = [one.name for one in entry.parameters if one.required and one.name not in arguments]
+    missing = [name for name, parameter in own.items() if parameter.required and name not in arguments]
     if missing:
         raise UsageError(f"fault {name} needs {missing[0]}", f"write {name}=VALUE")
-    defaults = {one.name: one.default for one in entry.parameters}
+    defaults = {name: parameter.default for name, parameter in own.items()}
     fault = Fault(entry, {**defaults, **arguments}, _when(spec, entry, conditions), spec)
     _check(fault)
     return fault
@@ -211,7 +211,7 @@ def _when(spec: str, entry: Entry, conditions: dict[str, str]) -> When:
     values: dict[str, Any] = {}
     for key, text in conditions.items():
         if key not in known:
-            words = ", ".join((*(one.name for one in entry.parameters), *known))
+            words = ", ".join((*(parameter.name for parameter in entry.parameters), *known))
             hint = f"it has {words}" if words else "leave it out"
             raise UsageError(f"fault {spec}: {entry.name} has no {key!r}", hint)
         values[key] = _number(spec, key, text, CONDITIONS[key], least=1 if key in _COUNTED else 0)

@@ -1,6 +1,6 @@
-"""What a cell needs on the host beside its provider: a CONNECT proxy that counts, a black hole, a CA file.
+"""What some cells need beside a provider: a CONNECT proxy that counts, an address that does not answer, a CA file.
 
-A prop is asked for by a setting of the cell and tells the worker about itself by a setting of the job.
+A setting of the cell asks for each of them; a setting of the worker's job tells where it is.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from hermes_diag.worker.contract import Measured
 _CHUNK = 64 * 1024
 
 
-class Props:
-    """The props of one cell. `job` is what the worker is told."""
+class Extras:
+    """The extras of one cell. `job`: the settings that the worker gets."""
 
     def __init__(self, settings: Mapping[str, str], address: Callable[[], tuple[str, int]]) -> None:
-        """address: where the provider listens, once it does."""
+        """address: called after the provider has started; where it listens."""
         self.job = dict(settings)
         self._address = address
         self._stack = contextlib.AsyncExitStack()
@@ -40,13 +40,13 @@ class Props:
             home = tempfile.TemporaryDirectory(prefix="hermes-diag-", ignore_cleanup_errors=True)
             self.job["home"] = self._stack.enter_context(home)
         if "dead" in self.job:
-            hole = Provider(faults=["connection-limit=0"])
-            await hole.start()
-            self._stack.push_async_callback(hole.stop)
-            self.job["dead"] = str(hole.address[1])
+            dead = Provider(faults=["connection-limit=0"])
+            await dead.start()
+            self._stack.push_async_callback(dead.stop)
+            self.job["dead"] = str(dead.address[1])
 
     def measured(self) -> list[Measured]:
-        """What the props have counted."""
+        """What the extras have counted."""
         return [Measured("proxy_connects", float(self._proxy.connects), "connections")] if self._proxy else []
 
     async def stop(self) -> None:
@@ -54,7 +54,7 @@ class Props:
 
 
 class ConnectProxy:
-    """A CONNECT proxy on loopback that leads nowhere but to the provider, and counts."""
+    """A CONNECT proxy on loopback that connects to the provider only, and counts."""
 
     def __init__(self, target: tuple[str, int]) -> None:
         self._target = target
@@ -90,7 +90,7 @@ class ConnectProxy:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             await asyncio.gather(_pass_on(reader, to_target), _pass_on(from_target, writer))
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # one side has left; so does the other
+            pass  # one side has closed: close the other
         finally:
             for end in ends:
                 end.close()

@@ -1,0 +1,105 @@
+"""The faults in force on one provider: which of them applies to a request, a connection, an idle connection."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from hermes_diag.core.errors import UsageError
+from hermes_diag.provider import faults as catalogue
+from hermes_diag.provider.faults import Fault
+
+if TYPE_CHECKING:
+    from hermes_diag.provider.connection import Connection
+    from hermes_diag.provider.exchange import Exchange
+
+
+class ActiveFaults:
+    """Faults and what they count: requests and connections, from 1, since these faults were set.
+
+    specs as `hermes-diag faults` lists them. Raises UsageError for a spec it does not understand, and for a
+    fault of TLS when `tls` is False.
+    """
+
+    def __init__(self, specs: Iterable[str], tls: bool) -> None:
+        if isinstance(specs, str):
+            raise UsageError(f"faults is the text {specs!r}", f"write faults=[{specs!r}]")
+        if not isinstance(specs, Iterable):
+            raise UsageError(f"faults is {specs!r}", "write faults=['rst-mid-stream:every=3'], a list of texts")
+        self.all: tuple[Fault, ...] = tuple(catalogue.parse(spec) for spec in specs)
+        for fault in self.all:
+            if fault.needs_tls and not tls:
+                raise UsageError(f"fault {fault.name} needs TLS", "add --tls")
+        self._requests: Counter[str] = Counter()  # by the paths that faults are meant for
+        self._numbers: dict[Connection, int] = {}
+        self._numbered = 0
+
+    def _with(self, hook: str) -> list[Fault]:
+        return [fault for fault in self.all if fault.hook == hook]
+
+    @property
+    def limit(self) -> int | None:
+        """How many connections are accepted at the same time; None: any number."""
+        return min((fault.limit() for fault in self._with("limit")), default=None)
+
+    @property
+    def slowest_idle(self) -> float:
+        """Seconds until the last of the faults for idle connections has acted."""
+        return max((fault.seconds for fault in self._with("idle")), default=0.0)
+
+    def covers(self, path: str) -> bool:
+        """Whether a fault names that path, which is none of the APIs."""
+        return any(fault.when.covers(path, False) for fault in (*self._with("answer"), *self._with("shape")))
+
+    def for_request(self, exchange: Exchange) -> Fault | None:
+        """The first fault that applies to a request, after those that only shape the answer."""
+        if not self.all:
+            return None
+        path, by_default = exchange.request.path, bool(exchange.api)
+        connection = self.number(exchange.connection)
+        shapes, answers = self._with("shape"), self._with("answer")
+        meant = {fault.when.path for fault in (*shapes, *answers) if fault.when.covers(path, by_default)}
+        self._requests.update(meant)
+
+        def applies(fault: Fault) -> bool:
+            where = fault.when.path
+            return where in meant and fault.when.holds(self._requests[where], connection)
+
+        for fault in filter(applies, shapes):
+            fault.shape(exchange)
+        return next(filter(applies, answers), None)
+
+    def accept(self, connection: Connection) -> None:
+        """Number a connection just accepted, and let the faults act that act before its first byte."""
+        number = self.number(connection)
+        for fault in self._with("hello"):
+            if fault.when.holds(0, number):
+                fault.hello(connection)
+
+    def number(self, connection: Connection) -> int:
+        """The connection's number for conditions: 1 for the first that is used since the faults were set."""
+        if connection not in self._numbers:
+            self._numbered += 1
+            self._numbers[connection] = self._numbered
+        return self._numbers[connection]
+
+    def forget(self, connection: Connection) -> None:
+        """The connection is gone; its number is not given again."""
+        self._numbers.pop(connection, None)
+
+    def at_idle(self, connection: Connection) -> Iterator[tuple[float, Callable[[], None]]]:
+        """What to do with a connection that stays idle: (after seconds, act)."""
+        number = self._numbers.get(connection, 0)
+        for fault in self._with("idle"):
+            if fault.when.holds(0, number):
+                yield fault.seconds, fault.idle(connection)
+
+
+def by_header(spec: str) -> Fault | None:
+    """The fault that a request asks for by header; None when there is no such fault."""
+    try:
+        fault = catalogue.parse(spec)
+    except UsageError:
+        return None
+    return fault if fault.hook == "answer" else None
