@@ -114,7 +114,7 @@ def watch(seconds: int, waiting: int = 0) -> Iterator[bool]:
     with target(1000, waiting) as pid:
         beside = f" beside {waiting:,} in TIME_WAIT" if waiting else ""
         print(f"a watch at 10 Hz on 1,000 sockets{beside}, {seconds} s after its first sample, --json")
-        command = [*WATCH, "--pid", str(pid), "--interval", "100ms", "--count", str(seconds * 10 + 1)]
+        command = [*WATCH, "--pid", str(pid), "--interval", "100ms", "--set", f"count={seconds * 10 + 1}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
@@ -130,7 +130,7 @@ def watch(seconds: int, waiting: int = 0) -> Iterator[bool]:
 def memory(samples: int) -> Iterator[bool]:
     with target(1000) as pid:
         print(f"{samples:,} samples of 1,000 sockets as fast as they come")
-        command = [*WATCH, "--pid", str(pid), "--interval", "10ms", "--count", str(samples)]
+        command = [*WATCH, "--pid", str(pid), "--interval", "10ms", "--set", f"count={samples}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             sizes = []

@@ -32,8 +32,8 @@ CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
     "closed-transport-reused": (("buggy/close/steady", SMALL), ("fixed/close/steady", SMALL)),
     "close-wait-grows": (("fixed/abandon/steady", SMALL), ("buggy/abandon/steady", SMALL)),
     "established-grows": (
-        ("fixed/abandon/steady", [*SMALL, "--idle-close", "never"]),
-        ("buggy/abandon/steady", [*SMALL, "--idle-close", "never"]),
+        ("fixed/abandon/steady", [*SMALL, "--set", "idle-close=never"]),
+        ("buggy/abandon/steady", [*SMALL, "--set", "idle-close=never"]),
     ),
     "isolation-price": (("measure", SMALL), ("fixed/close/steady", SMALL)),
     "kwargs-mutated": (("buggy/close/steady", SMALL), ("fixed/close/steady", SMALL)),

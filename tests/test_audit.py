@@ -93,7 +93,7 @@ def audit(cli: Cli, name: str, *options: object) -> tuple[int, dict[str, Any]]:
 
 
 def broken(document: dict[str, Any]) -> list[str]:
-    return [row["code"] for row in document["rows"] if row["status"] == "broken"]
+    return [row["code"] for row in document["rows"] if row["status"] == "failed"]
 
 
 def audit_all(names: Iterable[str], python: str = sys.executable) -> dict[str, tuple[int, list[str]]]:
@@ -107,7 +107,7 @@ def audit_all(names: Iterable[str], python: str = sys.executable) -> dict[str, t
     found = {}
     for name, plan_ in plans.items():
         report = audits.judge(plan_, [seen[cell] for cell in plan_.cells])
-        found[name] = report.exit_code, [row.code for row in report.rows if row.status == "broken"]
+        found[name] = report.exit_code, [row.code for row in report.rows if row.status == "failed"]
     return found
 
 
@@ -125,7 +125,7 @@ def test_a_right_and_a_wrong_one_from_the_shell(cli: Cli) -> None:
     """The command says the same, and its exit code with it."""
     code, document = audit(cli, "right")
     assert (code, broken(document)) == (0, [])
-    assert {row["status"] for row in document["rows"]} <= {"held", "not applicable"}
+    assert {row["status"] for row in document["rows"]} <= {"passed", "not applicable"}
     code, document = audit(cli, "impatient_async")
     assert (code, broken(document)) == (1, ["default-timeout"])
 
@@ -149,7 +149,7 @@ def test_the_bug_reports_own_factory(cli: Cli) -> None:
     good = json.loads(cli("audit", "fixed", "--json").stdout)
     assert broken(good) == []
     asked = {"kwargs-not-mutated", "clients-separate", "default-timeout"}
-    assert {row["code"]: row["status"] for row in good["rows"] if row["code"] in asked} == dict.fromkeys(asked, "held")
+    assert {row["code"]: row["status"] for row in good["rows"] if row["code"] in asked} == dict.fromkeys(asked, "passed")
 
 
 def test_nothing_is_held_that_was_not_seen(cli: Cli) -> None:
@@ -157,7 +157,7 @@ def test_nothing_is_held_that_was_not_seen(cli: Cli) -> None:
     code, document = audit(cli, "hands_out_closed")
     assert code == 1
     assert "its first turn failed" in document["verdict"]
-    held = {row["code"] for row in document["rows"] if row["status"] == "held"}
+    held = {row["code"] for row in document["rows"] if row["status"] == "passed"}
     assert held == {"kwargs-not-mutated", "default-timeout", "default-limits"}
 
 
@@ -181,7 +181,7 @@ def test_the_wire_decides_where_timeouts_disagree(cli: Cli) -> None:
     """httpx's own 5 s in the http_client do not cut the SDK's 600 s: a stalled byte is waited for."""
     _, document = audit(cli, "mutates")
     row = next(row for row in document["rows"] if row["code"] == "default-timeout")
-    assert row["status"] == "held"
+    assert row["status"] == "passed"
     assert "a first byte stalled for 10 s was waited for" in row["seen"]
 
 
@@ -203,7 +203,7 @@ def test_a_factory_that_breaks_down(cli: Cli, command: str, name: str, words: tu
 @pytest.mark.parametrize("name", ODD)
 def test_odd_factories_with_good_clients(cli: Cli, name: str) -> None:
     """What a factory does besides is no reason to fail, and nothing of it stays."""
-    done = cli("repro", "--factory", f"{FILE}:{name}", "--turns", "4", "--json")
+    done = cli("replay", f"{FILE}:{name}", "--turns", "4", "--json")
     document = json.loads(done.stdout)
     assert {cell["name"]: cell["word"] for cell in document["cells"]} == dict.fromkeys(
         ("factory/close/steady", "factory/close/interrupted", "factory/close/overlapping", "fresh"), "ok"
@@ -214,7 +214,7 @@ def test_odd_factories_with_good_clients(cli: Cli, name: str) -> None:
 
 def test_a_thread_for_each_client_is_a_leak(cli: Cli) -> None:
     """Threads that never end are counted, and they do not keep the worker from ending."""
-    done = cli("repro", "--factory", f"{FILE}:starts_threads", "--workload", "steady", "--json")
+    done = cli("replay", f"{FILE}:starts_threads", "--workload", "steady", "--json")
     cell = json.loads(done.stdout)["cells"][0]
     assert done.returncode == 1
     assert cell["word"] == "leaks"
@@ -223,7 +223,7 @@ def test_a_thread_for_each_client_is_a_leak(cli: Cli) -> None:
 
 def test_a_patched_httpx_shows_as_failed_turns(cli: Cli) -> None:
     """A process whose http library was broken is measured like any other; the text of its error is not shown."""
-    done = cli("repro", "--factory", f"{FILE}:patches", "--workload", "steady", "--json")
+    done = cli("replay", f"{FILE}:patches", "--workload", "steady", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["cells"][0]["word"] == "fails"
     assert SECRET not in done.stdout + done.stderr
@@ -232,7 +232,7 @@ def test_a_patched_httpx_shows_as_failed_turns(cli: Cli) -> None:
 @pytest.mark.parametrize("name", ["right_async", "RightPool", "AsyncPool", "Subclass", "async_instance"])
 def test_right_factories_under_the_loop(cli: Cli, name: str) -> None:
     """Every kind of subject, sync and async, comes through every workload with nothing left behind."""
-    done = cli("repro", "--factory", f"{FILE}:{name}", "--turns", "5", "--json")
+    done = cli("replay", f"{FILE}:{name}", "--turns", "5", "--json")
     document = json.loads(done.stdout)
     assert done.returncode == 0, document["verdict"]
     words = {cell["name"]: (cell["word"], cell["attempts"]) for cell in document["cells"]}
@@ -243,7 +243,7 @@ def test_right_factories_under_the_loop(cli: Cli, name: str) -> None:
 
 def test_the_verdict_is_about_the_factory(cli: Cli) -> None:
     """The historic mutation in the user's own code: the same turns fail, and the verdict names their code."""
-    done = cli("repro", "--factory", f"{FILE}:mutates", "--json")
+    done = cli("replay", f"{FILE}:mutates", "--json")
     document = json.loads(done.stdout)
     assert done.returncode == 1
     assert document["verdict"].startswith(f"{FILE}:mutates: fails in close/steady")
@@ -332,7 +332,7 @@ def test_what_cannot_be_called_so(cli: Cli, tmp_path: Path, source: str, words: 
 
 
 def test_factory_goes_with_no_strategy(cli: Cli) -> None:
-    done = cli("repro", "--factory", f"{FILE}:right", "--strategy", "fixed")
+    done = cli("replay", f"{FILE}:right", "--strategy", "fixed")
     assert done.returncode == 2
     assert "leave one of them out" in done.stderr
 

@@ -114,7 +114,7 @@ def test_a_refused_run_changes_no_file(cli: Cli, tmp_path: Path) -> None:
     for content in (None, b"of yesterday\n" * 9999):
         if content:
             path.write_bytes(content)
-        done = cli("repro", "--factory", "nowhere.clients:make", "--save", path, "--force")
+        done = cli("replay", "nowhere.clients:make", "--save", path, "--force")
         assert done.returncode == 2, done.stderr
         assert (path.read_bytes() if path.exists() else None) == content
 

@@ -130,7 +130,7 @@ def test_our_own_fix_passes(cli: Cli, tmp_path: Path) -> None:
 
 def test_a_leak_on_github(repository: Path) -> None:
     """Every format at once, each read back; stdout stays one JSON document."""
-    files = ["--junit", "../check.xml", "--markdown", "../check.md", "--save", "../run.jsonl"]
+    files = ["--output", "../check.xml", "--output", "../check.md", "--save", "../run.jsonl"]
     done = run(repository, "--json", *files, **on_github(repository))
     document = json.loads(done.stdout)
     assert (done.returncode, failed(document)) == (1, LEAKS)
@@ -195,7 +195,7 @@ def test_baseline_of_repro(repository: Path) -> None:
     """Another command's plan: what it has not is named, and counts as new."""
     saved = repository / "repro.jsonl"
     subprocess.run(
-        [sys.executable, "-m", "hermes_diag", "repro", "--factory", "./clients.py:make_client", "--cwd", "src",
+        [sys.executable, "-m", "hermes_diag", "replay", "./clients.py:make_client", "--cwd", "src",
          "--workload", "steady", "--save", saved],
         cwd=repository, check=False, capture_output=True,
     )  # fmt: skip
@@ -271,7 +271,7 @@ def test_allowances(repository: Path) -> None:
         for code in (*sorted(LEAKS), "nodelay")
     )
     (repository / "pyproject.toml").write_text(config)
-    done = run(repository / "src", "./clients.py:make_client", "--junit", "check.xml", COLUMNS="200")
+    done = run(repository / "src", "./clients.py:make_client", "--output", "check.xml", COLUMNS="200")
     assert done.returncode == 0, done.stdout
     assert done.stdout.count(f"allowed until {until}: mended in 2.0") == 4
     assert "the allowance of nodelay met nothing: it can go" in done.stdout
@@ -328,7 +328,7 @@ def test_a_hang_under_a_fault() -> None:
 
 def test_a_factory_that_breaks_down(cli: Cli, tmp_path: Path) -> None:
     """Nothing could be told: exit 3, errors and no failures, and not a word of what it raised."""
-    arguments = ["--junit", tmp_path / "check.xml", "--markdown", tmp_path / "check.md"]
+    arguments = ["--output", tmp_path / "check.xml", "--output", tmp_path / "check.md"]
     done = cli("check", f"{FACTORIES}:raises", *arguments, GITHUB_ACTIONS="true")
     assert done.returncode == 3
     ((properties, message),) = commands(done.stdout)
@@ -344,7 +344,7 @@ def test_no_sdk_leaves_no_old_result(cli: Cli, tmp_path: Path) -> None:
     """An interpreter without an SDK: exit 3, and the report file does not show the run before."""
     stale = tmp_path / "check.xml"
     stale.write_text("<testsuites/>")
-    done = cli("check", "--python", "python3", "--junit", stale, PATH=str(_bare_python(tmp_path)))
+    done = cli("check", "--python", "python3", "--output", stale, PATH=str(_bare_python(tmp_path)))
     assert done.returncode == 3, done.stdout
     assert "could not measure fixed:" in " ".join(done.stdout.split())
     assert ET.parse(stale).getroot()[0].attrib["errors"] == "4"
@@ -480,7 +480,7 @@ def test_whose_mistake_it_is(repository: Path) -> None:
 
 def test_two_results_in_one_file(cli: Cli, tmp_path: Path) -> None:
     """Refused before the run: the second would end the first."""
-    done = cli("check", "--junit", "a.xml", "--markdown", "./a.xml")
+    done = cli("check", "--output", "a.xml", "--output", "./a.xml")
     assert done.returncode == 2
     assert "--junit and --markdown name one file" in done.stderr
     assert not list(tmp_path.iterdir())
@@ -519,7 +519,7 @@ def test_unreadable_configuration(cli: Cli, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "hermes-diag: pyproject.toml: cannot be read: Is a directory\n")
 
 
-@pytest.mark.parametrize("option", ["--junit", "--markdown", "--save"])
+@pytest.mark.parametrize("option", ["--junit", "--output", "--save"])
 @pytest.mark.parametrize(
     ("path", "words"),
     [("nowhere/x", "No such file"), (".", "is a directory"), ("/dev/full/x", "Not a directory")],
@@ -538,14 +538,14 @@ def test_a_full_disk_loses_no_verdict(cli: Cli) -> None:
     done = cli("check", "--workload", "steady", "--junit", "/dev/full")
     assert done.returncode == 0
     assert "no problem" in done.stdout
-    assert done.stderr == "/dev/full could not be written: No space left on device\n"
+    assert done.stderr == "/dev/full could not be saved to No space left on device\n"
 
 
 def test_a_summary_that_cannot_be_written(cli: Cli) -> None:
     """In a container job the runner's path may be missing: said, and no reason to fail."""
     done = cli("check", "--workload", "steady", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY="/nowhere/summary")
     assert done.returncode == 0
-    assert done.stderr == "no summary: GITHUB_STEP_SUMMARY cannot be written: No such file or directory\n"
+    assert done.stderr == "no summary: GITHUB_STEP_SUMMARY cannot be saved to No such file or directory\n"
 
 
 # --- formats, on reports made up of the worst ----------------------------------------------------------

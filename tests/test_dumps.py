@@ -105,10 +105,10 @@ def test_the_last_dump(cli: Cli, tmp_path: Path, times: tuple[str, str]) -> None
     (tmp_path / "sessions" / "request_dump_odd.json").write_text("{}")
     (tmp_path / "sessions" / "session_x.json").write_text("{}")
     environment = {"HERMES_HOME": str(tmp_path)}
-    run = json.loads(cli("repro", "--last-dump", *QUICK, "--json", **environment).stdout)
+    run = json.loads(cli("repro", "last-dump", *QUICK, "--json", **environment).stdout)
     assert run["plan"]["payload"]["source"] == newest.name
     assert run["dumps"][0]["then"]["error"] == "Newest"
-    run = json.loads(cli("repro", "--last-dump", "--profile", "work", *QUICK, "--json", **environment).stdout)
+    run = json.loads(cli("repro", "last-dump:work", *QUICK, "--json", **environment).stdout)
     assert run["dumps"][0]["then"]["error"] == "Newest"
 
 
@@ -123,20 +123,20 @@ def test_no_dump(cli: Cli, tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
         return done.stderr
 
-    assert "there is no Hermes home" in refused("--last-dump")
+    assert "there is no Hermes home" in refused("last-dump")
     home.mkdir()
-    assert "has no request dump" in refused("--last-dump")
-    assert "has no profile 'x'" in refused("--last-dump", "--profile", "x")
+    assert "has no request dump" in refused("last-dump")
+    assert "has no profile 'x'" in refused("last-dump:x")
     assert "--profile needs --last-dump" in refused("--profile", "x")
-    assert "exclude each other" in refused("--last-dump", SAMPLE)
+    assert "exclude each other" in refused("last-dump", SAMPLE)
     last = home_dump(home, "s", "20261101_080000_000000")
     last.write_text('{"input": "a body, no dump"}')
-    assert "is no request dump" in refused("--last-dump")
+    assert "is no request dump" in refused("last-dump")
     last.write_text("{")
-    assert "is not JSON" in refused("--last-dump")
+    assert "is not JSON" in refused("last-dump")
     last.unlink()
     last.mkdir()
-    assert "is a directory" in refused("--last-dump")
+    assert "is a directory" in refused("last-dump")
     assert "one payload" in refused(SAMPLE, SAMPLE, "--scenario", "cut-stream")
 
 

@@ -194,7 +194,7 @@ def test_the_mutation_put_back(cli: Cli, tmp_path: Path) -> None:
     site = next(Path(NEWEST).parent.parent.glob("lib/python*/site-packages"))
     before = {path: path.stat().st_mtime_ns for path in [*home.rglob("*"), *site.glob("*"), *site.glob("*/*")]}
     done = cli(
-        "repro", "--strategy", "hermes", "--mutate", "--python", NEWEST, "--workload", "steady", "--turns", 2, "--json",
+        "hermes", "--mutate", "--python", NEWEST, "--workload", "steady", "--turns", 2, "--json",
         HOME=str(home), HERMES_HOME=str(home / ".hermes"), TMPDIR=str(temporary),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -219,8 +219,8 @@ def test_the_report_names_release_and_conditions(cli: Cli, tmp_path: Path) -> No
     """Hermes's release, what was shortened and where, what it was refused; a saved run says the same."""
     saved = tmp_path / "run.jsonl"
     done = cli(
-        "repro", "--strategy", "hermes", "--python", NEWEST, "--workload", "steady", "--sessions", 1, "--turns", 4,
-        "--save", saved, "--start", "spawn", COLUMNS="100",
+        "hermes", "--python", NEWEST, "--workload", "steady", "--sessions", 1, "--turns", 4,
+        "--save", saved, "--set", "start=spawn", COLUMNS="100",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Hermes Agent 0.19.0, CPython" in done.stdout
@@ -236,7 +236,7 @@ def test_the_report_names_release_and_conditions(cli: Cli, tmp_path: Path) -> No
 
 def test_a_python_without_hermes(cli: Cli) -> None:
     """Exit 3, and both cures."""
-    done = cli("repro", "--strategy", "hermes")
+    done = cli("hermes")
     assert done.returncode == 3
     assert "has no hermes-agent" in done.stderr
     assert "--hermes VERSION" in done.stderr
@@ -295,7 +295,7 @@ class AIAgent:
 def test_an_agent_that_cannot_be_driven_is_not_run(cli: Cli, tmp_path: Path, agent: str, says: str) -> None:
     """The endpoint is checked before the first turn, and what we need of a release: exit 3, and why."""
     python = environment(tmp_path / "stray", {"run_agent.py": agent, "agent/agent_runtime_helpers.py": ""})
-    done = cli("repro", "--strategy", "hermes", "--python", python, "--workload", "steady")
+    done = cli("hermes", "--python", python, "--workload", "steady")
     assert done.returncode == 3
     assert says in " ".join(done.stdout.split())
 

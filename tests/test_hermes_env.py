@@ -69,7 +69,7 @@ def test_two_at_once_make_one(ensure: Starter, tmp_path: Path) -> None:
 
 def test_a_release_that_does_not_exist(cli: Cli, offline: dict[str, str], tmp_path: Path) -> None:
     """Exit 3, pip's reason in one line, and nothing half-made is left."""
-    done = cli("repro", "--hermes", "0.0.2", **offline)
+    done = cli("hermes", "0.0.2", **offline)
     assert done.returncode == 3
     assert "cannot install hermes-agent 0.0.2: ERROR: " in done.stderr
     assert len(done.stderr.splitlines()) == 2
@@ -81,7 +81,7 @@ def test_a_release_that_does_not_exist(cli: Cli, offline: dict[str, str], tmp_pa
 def test_a_cache_that_cannot_be_written(cli: Cli, offline: dict[str, str], tmp_path: Path) -> None:
     """Exit 3 and the cure."""
     (tmp_path / "file").write_text("")
-    done = cli("repro", "--hermes", "0.0.1", **{**offline, "XDG_CACHE_HOME": str(tmp_path / "file")})
+    done = cli("hermes", "0.0.1", **{**offline, "XDG_CACHE_HOME": str(tmp_path / "file")})
     assert done.returncode == 3
     assert "set XDG_CACHE_HOME" in done.stderr
 

@@ -368,7 +368,7 @@ def test_the_model_that_serve_names_is_one_that_it_takes(patterns: list[str], mo
         (["faults", "nope"], 2, "no fault 'nope'"),
         (["repro", "--fault", "nope"], 2, "no fault 'nope'"),
         (["repro", "--fault", "tls-expired"], 2, "needs TLS"),
-        (["repro", "--scenario", "nope"], 2, "no scenario 'nope'"),
+        (["scenarios", "nope"], 2, "no scenario 'nope'"),
     ],
 )
 def test_bad_input_is_one_line_and_a_cure(cli: Any, arguments: list[str], code: int, says: str) -> None:
@@ -391,7 +391,7 @@ def test_the_lists_read_well_at_any_width(cli: Any, width: str) -> None:
     listed = json.loads(cli("faults", "--json").stdout)["faults"]
     assert len(listed) > 40
     assert done.stdout.count("#") == sum(fault["reference"].count("#") for fault in listed)
-    assert "half-open-reused" in cli("repro", "--scenario", "list", COLUMNS=width).stdout
+    assert "half-open-reused" in cli("scenarios", "list", COLUMNS=width).stdout
 
 
 def test_record_and_replay(tmp_path: Path) -> None:

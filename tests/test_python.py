@@ -60,7 +60,7 @@ def test_a_folder_is_its_interpreter_and_stays_untouched(cli: Cli, venv: Path) -
     (own / "its_own_module.py").write_text("SEEN = 1\n")
     before = listing(venv)
     for start in ("fork", "spawn"):
-        done = cli("repro", "--python", venv, "--json", "--start", start, *QUICK)
+        done = cli("repro", "--python", venv, "--json", "--set", f"start={start}", *QUICK)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["stack"]["openai"]
     assert listing(venv) == before

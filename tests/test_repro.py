@@ -94,7 +94,7 @@ def test_the_default_run(cli: Cli) -> None:
 def test_psutil_counts_the_same(cli: Cli) -> None:
     """The portable backend, forced, sees what the fast one sees."""
     arguments = ("--workload", "overlapping", "--workload", "steady")
-    run = document(cli("repro", "--json", "--backend", "psutil", *arguments))
+    run = document(cli("repro", "--json", "--set", "backend=psutil", *arguments))
     assert outcomes(run) == {name: cell for name, cell in OPENAI_2.items() if "interrupted" not in name}
 
 
@@ -147,7 +147,7 @@ def test_on_other_interpreters(cli: Cli) -> None:
 
 def test_an_interpreter_for_each_cell(cli: Cli) -> None:
     """Where nothing can be forked each cell has an interpreter of its own, and the same counts."""
-    run = document(cli("repro", "--json", "--start", "spawn", "--workload", "steady"))
+    run = document(cli("repro", "--json", "--set", "start=spawn", "--workload", "steady"))
     assert outcomes(run) == {name: cell for name, cell in OPENAI_2.items() if "steady" in name or name == "fresh"}
 
 
@@ -172,7 +172,7 @@ def test_retries_of_a_starved_pool(cli: Cli) -> None:
 
 def test_one_dict_for_the_whole_gateway(cli: Cli) -> None:
     """Then only the very first request works."""
-    run = document(cli("repro", "--json", "--scope", "gateway", *ONE[2:], "--strategy", "buggy"))
+    run = document(cli("repro", "--json", "--set", "scope=gateway", *ONE[2:], "--strategy", "buggy"))
     assert (run["cells"][0]["ok"], run["cells"][0]["errors"]) == (1, {"APIConnectionError": 23})
 
 
@@ -201,13 +201,13 @@ def test_unknown_keys_of_a_body_are_sent_too(cli: Cli, tmp_path: Path) -> None:
 
 def test_idle_close_by_the_clock(cli: Cli) -> None:
     """A real idle time gives the same counts as the ordered one."""
-    done = cli("repro", "--json", "--idle-close", 0.2, "--end", "abandon", "--workload", "steady")
+    done = cli("repro", "--json", "--set", "idle-close=0.2", "--end", "abandon", "--workload", "steady")
     assert [cell["close_wait_left"] for cell in document(done)["cells"][:2]] == [3, 24]
 
 
 def test_a_provider_that_never_closes(cli: Cli) -> None:
     """Then the leak shows as ESTABLISHED connections that grow, and CLOSE_WAIT stays 0."""
-    done = cli("repro", "--json", "--idle-close", "never", "--end", "abandon", "--workload", "steady")
+    done = cli("repro", "--json", "--set", "idle-close=never", "--end", "abandon", "--workload", "steady")
     run = document(done)
     assert [(cell["word"], cell["close_wait_peak"]) for cell in run["cells"][:2]] == [("ok", 0), ("leaks", 0)]
     assert "established-grows" in codes(run, "fixed/abandon/steady")
@@ -255,12 +255,12 @@ def test_the_saved_run_prints_the_same(cli: Cli, tmp_path: Path) -> None:
         ("--sessions", "0"),
         ("--turns", "x"),
         ("--timeout", "0"),
-        ("--idle-close", "soon"),
-        ("--idle-close", "1e9"),
-        ("--idle-close", "0.001"),
+        ("--set", "idle-close=soon"),
+        ("--set", "idle-close=1e9"),
+        ("--set", "idle-close=0.001"),
         ("--sessions", "101"),
-        ("--max-payload", "99999999999999999999"),
-        ("--backend", "lsof"),
+        ("--set", "max-payload=99999999999999999999"),
+        ("--set", "backend=lsof"),
         ("--nonsense",),
         ("a.json", "b.json"),
     ],

@@ -40,7 +40,7 @@ def lines(text: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("backend", ["auto", "psutil"])
 def test_one_look(cli: Cli, target: Target, backend: str) -> None:
     """States, endpoints, fds against the limit, and no verdict: one count says nothing."""
-    done = cli("sockets", "--pid", target("idle", 3), "--backend", backend)
+    done = cli("sockets", "--pid", target("idle", 3), "--set", f"backend={backend}")
     assert done.returncode == 0, done.stderr
     assert re.search(r"CLOSE_WAIT\s+3", done.stdout)
     assert re.search(r"127\.0\.0\.1:\d+\s+CLOSE_WAIT\s+3", done.stdout)
@@ -50,7 +50,7 @@ def test_one_look(cli: Cli, target: Target, backend: str) -> None:
     assert not done.stderr
     if backend == "psutil":
         assert "Not seen: queues, timers, ages, round trips" in done.stdout
-        assert "leave --backend to auto" in " ".join(done.stdout.split())
+        assert "leave --set backend=to auto" in " ".join(done.stdout.split())
 
 
 def test_json_is_one_document(cli: Cli, target: Target) -> None:
@@ -105,7 +105,7 @@ def test_lines_fit(cli: Cli, target: Target, columns: str) -> None:
 def test_head(target: Target) -> None:
     """A reader that leaves early gets no traceback, neither from a look nor from a watch."""
     pid = target("idle", 3)
-    for extra in ("", "-v", "--json", "--watch --interval 10ms --count 1000"):
+    for extra in ("", "-v", "--json", "--watch --interval 10ms --set count=1000"):
         line = f"{' '.join(COMMAND)} --pid {pid} {extra} | head -1"
         done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, timeout=50)
         assert not done.stderr
@@ -125,7 +125,7 @@ def test_secrets_stay(cli: Cli, tmp_path: Path) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         saved = tmp_path / "w.jsonl"
-        for extra in (["-v"], ["--json"], ["--watch", "--count", "2", "--interval", "10ms", "--save", saved]):
+        for extra in (["-v"], ["--json"], ["--watch", "--set", "count=2", "--interval", "10ms", "--save", saved]):
             done = cli("sockets", "--pid", process.pid, *extra)
             assert secret not in done.stdout + done.stderr
         assert secret not in saved.read_text()
@@ -157,7 +157,7 @@ def test_a_look_touches_nothing(target: Target) -> None:
 
 def test_a_leak_is_found_with_its_rate(cli: Cli, target: Target) -> None:
     """One CLOSE_WAIT a second: within 10 % in 60 samples, with remote, births and time to the limit."""
-    done = cli("sockets", "--pid", target("leak", 1), "--watch", "--interval", "333ms", "--count", 60, "--json")
+    done = cli("sockets", "--pid", target("leak", 1), "--watch", "--interval", "333ms", "--set", "count=60", "--json")
     assert done.returncode == 1, done.stderr
     *samples, summary = lines(done.stdout)
     assert len(samples) == summary["samples"] == 60
@@ -179,7 +179,7 @@ def test_a_leak_is_found_with_its_rate(cli: Cli, target: Target) -> None:
 def test_a_burst_is_no_leak(cli: Cli, target: Target) -> None:
     """Sockets that come and go, however many, are bursty and the exit code is 0."""
     done = cli(
-        "sockets", "--pid", target("burst", 0.5), "--watch", "--interval", "50ms", "--count", 80, "--json",
+        "sockets", "--pid", target("burst", 0.5), "--watch", "--interval", "50ms", "--set", "count=80", "--json",
         "--fail-on", "close_wait.growth > 3/s",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
@@ -193,21 +193,21 @@ def test_a_burst_is_no_leak(cli: Cli, target: Target) -> None:
 
 def test_an_idle_pool_is_named(cli: Cli, target: Target) -> None:
     """CLOSE_WAIT sockets that stay constant are idle pooled connections, and no problem."""
-    done = cli("sockets", "--pid", target("idle", 3), "--watch", "--interval", "20ms", "--count", 12)
+    done = cli("sockets", "--pid", target("idle", 3), "--watch", "--interval", "20ms", "--set", "count=12")
     assert done.returncode == 0, done.stderr
     assert "steady; the 3 in CLOSE_WAIT are idle pooled connections" in " ".join(done.stdout.split())
 
 
 def test_too_short_is_no_verdict(cli: Cli, target: Target) -> None:
     """A few samples say so: exit code 3, never clean."""
-    done = cli("sockets", "--pid", target("idle", 3), "--watch", "--interval", "20ms", "--count", 3)
+    done = cli("sockets", "--pid", target("idle", 3), "--watch", "--interval", "20ms", "--set", "count=3")
     assert done.returncode == 3
     assert "too short to tell" in done.stdout
 
 
 def test_a_watch_too_coarse_for_a_condition(cli: Cli, target: Target) -> None:
     """A second of quiet does not clear a process of five an hour: exit 3, with how long it takes."""
-    watch = ("sockets", "--pid", target("idle", 3), "--watch", "--interval", "50ms", "--count", 20)
+    watch = ("sockets", "--pid", target("idle", 3), "--watch", "--interval", "50ms", "--set", "count=20")
     done = cli(*watch, "--fail-on", "close_wait.growth > 5/h")
     assert done.returncode == 3, done.stdout
     assert "watch for 48 min at least" in " ".join(done.stdout.split())
@@ -216,7 +216,7 @@ def test_a_watch_too_coarse_for_a_condition(cli: Cli, target: Target) -> None:
 
 def test_a_slow_leak_is_not_steady(cli: Cli, target: Target) -> None:
     """Three sockets in a watch are no jitter when none of them went away."""
-    done = cli("sockets", "--pid", target("leak", 1), "--watch", "--interval", "100ms", "--count", 32)
+    done = cli("sockets", "--pid", target("leak", 1), "--watch", "--interval", "100ms", "--set", "count=32")
     assert done.returncode in (1, 3), done.stdout
     assert "CLOSE_WAIT steady" not in done.stdout
 
@@ -225,7 +225,7 @@ def test_a_slow_leak_is_not_steady(cli: Cli, target: Target) -> None:
 def test_the_limit_is_that_of_each_process(cli: Cli, target: Target) -> None:
     """With --children the time that is left is of one process, not all slopes against one limit."""
     pid = target("children", 2)
-    done = cli("sockets", "--pid", pid, "--children", "--watch", "--interval", "100ms", "--count", 30, "--json")
+    done = cli("sockets", "--pid", pid, "--children", "--watch", "--interval", "100ms", "--set", "count=30", "--json")
     *samples, summary = lines(done.stdout)
     assert done.returncode == 1, done.stderr
     fds, limit = max(samples[-1]["each"].values())
@@ -239,7 +239,7 @@ def test_a_watch_knows_ages(cli: Cli, target: Target) -> None:
     pid = target("idle", 1)
     begun = time.monotonic()
     first, *_, last, _ = lines(
-        cli("sockets", "--pid", pid, "--watch", "--interval", "200ms", "--count", 4, "--json").stdout
+        cli("sockets", "--pid", pid, "--watch", "--interval", "200ms", "--set", "count=4", "--json").stdout
     )
     elapsed = time.monotonic() - begun
     ages = [one["oldest"]["CLOSE_WAIT"] for one in (first, last)]
@@ -273,7 +273,7 @@ def test_ctrl_c_prints_what_was_learnt(target: Target, tmp_path: Path, number: s
     assert process.returncode == 130
     assert "interrupted: this is what was seen until then" in out
     assert "CLOSE_WAIT steady at 2" in out
-    assert err == f"samples written to {saved}\n"
+    assert err == f"saved to {saved}\n"
     assert json.loads(saved.read_text().splitlines()[-1])["how"] == "interrupted"
 
 
@@ -302,7 +302,7 @@ def test_a_refusal_in_the_middle_of_a_watch(target: Target, tmp_path: Path, back
     import resource
 
     saved = tmp_path / "w.jsonl"
-    options = ("--watch", "--interval", "20ms", "--save", saved, "--backend", backend)
+    options = ("--watch", "--interval", "20ms", "--save", saved, "--set", f"backend={backend}")
     with watching("--pid", target("idle", 2), *options) as process:
         assert process.stdout is not None
         for _ in range(12):
@@ -312,25 +312,25 @@ def test_a_refusal_in_the_middle_of_a_watch(target: Target, tmp_path: Path, back
     assert process.returncode == 3
     assert "CLOSE_WAIT steady at 2" in out
     assert "Too many open files" in " ".join(out.split())
-    assert err == f"samples written to {saved}\n"
+    assert err == f"saved to {saved}\n"
     assert json.loads(saved.read_text().splitlines()[-1])["how"] == "lost"
 
 
 @linux
 def test_a_full_disk_ends_no_watch(cli: Cli, target: Target) -> None:
     """The watch goes on, the verdict stands, and that nothing could be saved is said."""
-    done = cli("sockets", "--pid", target("idle", 2), "--watch", "--interval", "20ms", "--count", 15,
+    done = cli("sockets", "--pid", target("idle", 2), "--watch", "--interval", "20ms", "--set", "count=15",
                "--save", "/dev/full", "--force")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "idle pooled connections" in " ".join(done.stdout.split())
-    assert done.stderr == "samples could not be written to /dev/full: No space left on device\n"
+    assert done.stderr == "could not be saved to /dev/full: No space left on device\n"
 
 
 @linux
 def test_verbose_shows_every_endpoint_of_a_watch(cli: Cli, target: Target, tmp_path: Path) -> None:
     """-v is not ignored: births and deaths towards all endpoints, and so in the report of it."""
     saved = tmp_path / "w.jsonl"
-    options = ("--watch", "--interval", "200ms", "--count", 15, "--save", saved)
+    options = ("--watch", "--interval", "200ms", "--set", "count=15", "--save", saved)
     done = cli("sockets", "--pid", target("scatter", 0.2), *options, "-v")
     assert "more endpoints" not in done.stdout
     assert len(re.findall(r"^  127\.0\.0\.\d+:\d+ +\+", done.stdout, re.MULTILINE)) == 20
@@ -341,7 +341,7 @@ def test_verbose_shows_every_endpoint_of_a_watch(cli: Cli, target: Target, tmp_p
 def test_saved_and_reported(cli: Cli, target: Target, tmp_path: Path) -> None:
     """`report` says of a saved watch what the watch said, also when the capture was cut off."""
     saved = tmp_path / "w.jsonl"
-    arguments = ("--watch", "--interval", "20ms", "--count", 15, "--save", saved)
+    arguments = ("--watch", "--interval", "20ms", "--set", "count=15", "--save", saved)
     done = cli("sockets", "--pid", target("idle", 2), *arguments)
     again = cli("report", saved)
     assert again.returncode == done.returncode == 0, again.stderr
@@ -364,7 +364,7 @@ def test_saved_and_reported(cli: Cli, target: Target, tmp_path: Path) -> None:
 def test_report_exits_as_the_watch_did(cli: Cli, target: Target, tmp_path: Path, condition: str, code: int) -> None:
     """A capture keeps the conditions and what was found of them; cut off, they are judged again."""
     saved = tmp_path / "w.jsonl"
-    options = ("--watch", "--interval", "50ms", "--count", 20, "--save", saved, "--fail-on", condition)
+    options = ("--watch", "--interval", "50ms", "--set", "count=20", "--save", saved, "--fail-on", condition)
     done = cli("sockets", "--pid", target("idle", 2), *options)
     again = cli("report", saved)
     assert (done.returncode, again.returncode) == (code, code), done.stdout + again.stderr
@@ -417,7 +417,7 @@ def test_live_view(target: Target) -> None:
     pid = target("idle", 3)
     parent, child = pty.openpty()
     with subprocess.Popen(
-        [*COMMAND, "--pid", str(pid), "--watch", "--interval", "100ms", "--count", "15"],
+        [*COMMAND, "--pid", str(pid), "--watch", "--interval", "100ms", "--set", "count=15"],
         stdout=child,
         stderr=subprocess.PIPE,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "30"},
@@ -472,7 +472,7 @@ def test_conditions_of_a_look(cli: Cli, target: Target, condition: str, code: in
 def test_an_age_that_nobody_tells(cli: Cli, target: Target) -> None:
     """psutil knows no ages: a look that cannot tell says so and is not clean."""
     pid = target("idle", 2)
-    done = cli("sockets", "--pid", pid, "--fail-on", "close_wait.age > 10m", "--backend", "psutil")
+    done = cli("sockets", "--pid", pid, "--fail-on", "close_wait.age > 10m", "--set", "backend=psutil")
     assert done.returncode == 3
     assert "cannot be told" in done.stdout
 
@@ -490,7 +490,7 @@ def test_a_condition_ends_a_watch(cli: Cli, target: Target) -> None:
 def test_growth_holds(cli: Cli, target: Target) -> None:
     """Growth is judged at the end of the watch; with conditions only they count."""
     pid = target("leak", 0.1)
-    arguments = ("sockets", "--pid", pid, "--watch", "--interval", "100ms", "--count", 40)
+    arguments = ("sockets", "--pid", pid, "--watch", "--interval", "100ms", "--set", "count=40")
     done = cli(*arguments, "--fail-on", "close_wait.growth > 5/h", "--fail-on", "fds > 80%")
     assert done.returncode == 1, done.stdout
     assert "'close_wait.growth > 5/h' holds" in done.stdout
@@ -508,7 +508,7 @@ def test_growth_holds(cli: Cli, target: Target) -> None:
         (["--fail-on", "fds > 5x"], "no unit"),
         (["--fail-on", "pigs > 5"], "nothing that is measured"),
         (["--fail-on", "close_wait.age > 5"], "unit"),
-        (["--watch", "--count", "9", "--fail-on", "close_wait.growth > 5"], "per what"),
+        (["--watch", "--set", "count=9", "--fail-on", "close_wait.growth > 5"], "per what"),
         (["--state", "listen", "--fail-on", "close_wait.age > 5s"], "leaves CLOSE_WAIT out"),
         (["--state", "nope"], "no such TCP state"),
         (["--remote", "example.org"], "sends no packet"),
@@ -518,17 +518,17 @@ def test_growth_holds(cli: Cli, target: Target) -> None:
         (["--watch", "--group-by", "port"], "--group-by is for the table of one look"),
         (["--json", "--group-by", "port"], "--group-by is for the table of one look"),
         (["--watch", "--resolve"], "--resolve does nothing"),
-        (["--watch", "--count", "9", "--fail-on", "time_wait.growth > 5/h"], "belong to no process"),
+        (["--watch", "--set", "count=9", "--fail-on", "time_wait.growth > 5/h"], "belong to no process"),
         (["--fail-on", "x" * 5000], "no condition"),
         (["--count", "9" * 5000, "--watch"], "no number"),
         (["--x\ny" + "z" * 5000], "unrecognized"),
         (["--interval", "1s"], "needs --watch"),
         (["--watch", "--interval", "0"], "no time"),
-        (["--watch", "--count", "0"], "no number"),
+        (["--watch", "--set", "count=0"], "no number"),
         (["--force"], "needs --save"),
         (["--gateway"], "two answers"),
         (["--profile", "x"], "needs --gateway"),
-        (["--backend", "magic"], "invalid choice"),
+        (["--set", "backend=magic"], "invalid choice"),
         (["--nonsense"], "unrecognized"),
     ],
 )
@@ -549,7 +549,7 @@ def test_wrong_usage(cli: Cli, arguments: list[str], says: str) -> None:
 @pytest.mark.parametrize("backend", ["auto", "psutil"])
 def test_no_process(cli: Cli, pid: str, code: int, backend: str) -> None:
     """A number that is no process, or of none that lives."""
-    done = cli("sockets", "--pid", pid, "--backend", backend)
+    done = cli("sockets", "--pid", pid, "--set", f"backend={backend}")
     assert done.returncode == code
     assert pid in done.stderr
     assert len(done.stderr.splitlines()) == 2
@@ -624,7 +624,7 @@ def test_zombie(cli: Cli, backend: str) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
             time.sleep(0.01)
-        done = cli("sockets", "--pid", process.pid, "--backend", backend)
+        done = cli("sockets", "--pid", process.pid, "--set", f"backend={backend}")
     assert done.returncode == 3
     assert "zombie" in done.stderr
 
@@ -659,10 +659,10 @@ def test_not_allowed(backend: str) -> None:
     """Another user's process: who it is, and what would allow it."""
     if ROOT_USER:
         with stranger() as pid:
-            command = [*POWERLESS, *COMMAND, "--pid", str(pid), "--backend", backend]
+            command = [*POWERLESS, *COMMAND, "--pid", str(pid), "--set", f"backend={backend}"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
     else:
-        command = [*COMMAND, "--pid", "1", "--backend", backend]
+        command = [*COMMAND, "--pid", "1", "--set", f"backend={backend}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
     assert "not allowed" in done.stderr
@@ -685,7 +685,7 @@ def test_proc_hidden() -> None:
 def test_few_descriptors_of_our_own(target: Target) -> None:
     """A limit of 64 fds on ourselves is enough, for a look and for a watch."""
     pid = target("many", 200)
-    for extra in ("", "--watch --count 3 --interval 20ms"):
+    for extra in ("", "--watch --set count=3 --interval 20ms"):
         line = f"ulimit -n 64 && exec {' '.join(COMMAND)} --pid {pid} {extra}"
         done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
         assert done.returncode in (0, 3), done.stderr
@@ -703,7 +703,7 @@ def test_other_namespace(cli: Cli) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         done = cli("sockets", "--pid", process.pid)
-        refused = cli("sockets", "--pid", process.pid, "--backend", "sock_diag")
+        refused = cli("sockets", "--pid", process.pid, "--set", "backend=sock_diag")
         process.communicate()
     assert done.returncode == 0, done.stderr
     assert "seen by proc_net (the process lives in another network namespace)" in done.stdout
@@ -716,10 +716,10 @@ def test_other_namespace(cli: Cli) -> None:
 @linux
 def test_proc_net_by_choice(cli: Cli, target: Target) -> None:
     """In our own namespace the cure for what it does not see is another backend."""
-    done = cli("sockets", "--pid", target("idle", 3), "--backend", "proc_net")
+    done = cli("sockets", "--pid", target("idle", 3), "--set", "backend=proc_net")
     assert re.search(r"CLOSE_WAIT\s+3", done.stdout)
     assert "nsenter" not in done.stdout
-    assert "Cure: leave --backend to auto" in " ".join(done.stdout.split())
+    assert "Cure: leave --set backend=to auto" in " ".join(done.stdout.split())
 
 
 @as_root
@@ -762,9 +762,9 @@ def test_netlink_refused(target: Target) -> None:
     assert look.returncode == 0, look.stderr
     assert "seen by psutil (the kernel refuses sock_diag: Operation not permitted)" in look.stdout
     assert re.search(r"CLOSE_WAIT\s+2", look.stdout)
-    watch = run("--watch", "--count", "12", "--interval", "20ms")
+    watch = run("--watch", "--set", "count=12", "--interval", "20ms")
     assert watch.returncode == 0, watch.stderr
-    forced = run("--backend", "sock_diag")
+    forced = run("--set", "backend=sock_diag")
     assert forced.returncode == 3
     assert "the kernel refuses sock_diag: Operation not permitted" in forced.stderr
     assert len(forced.stderr.splitlines()) == 2
