@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,12 @@ from hermes_diag.cli.options import load
 from hermes_diag.cli.options.load import Faults, Sessions, Turns, Workloads
 from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
 from hermes_diag.cli.options.tuning import Set
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hermes_diag.core.matrix import Sizes
+    from hermes_diag.core.plan import Cell
 
 EXAMPLES = """
   hermes-diag hermes 0.19.0
@@ -20,28 +26,29 @@ EXAMPLES = """
 """
 
 
+Version = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="VERSION",
+        show_default=False,
+        help="A release on the package index, such as 0.19.0; its environment is made once and kept in your cache.",
+    ),
+]
+Python = Annotated[
+    str | None,
+    typer.Option(metavar="PATH", show_default=False, help="Instead of VERSION: an interpreter that has Hermes Agent."),
+]
+Mutate = Annotated[bool, typer.Option("--mutate", help="Put the historic mutation (#10933) back, in memory only.")]
+
+
 def command(
-    version: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="VERSION",
-            show_default=False,
-            help="A release on the package index, such as 0.19.0; its environment is made once and kept in your cache.",
-        ),
-    ] = None,
-    python: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH", show_default=False, help="Instead of VERSION: an interpreter that has Hermes Agent."
-        ),
-    ] = None,
+    version: Version = None,
+    python: Python = None,
     workload: Workloads = None,
     fault: Faults = None,
     sessions: Sessions = None,
     turns: Turns = None,
-    mutate: Annotated[
-        bool, typer.Option("--mutate", help="Put the historic mutation (#10933) back, in memory only.")
-    ] = False,
+    mutate: Mutate = False,
     set_: Set = None,
     save: Save = None,
     force: Force = False,
@@ -58,20 +65,26 @@ def command(
     from hermes_diag.cli.options import subject, tuning
     from hermes_diag.core.errors import UsageError
     from hermes_diag.core.plan import Plan
-    from hermes_diag.hermes import cells
 
     if (version is None) == (python is None):
         raise UsageError("which Hermes Agent?", "give a VERSION such as 0.19.0, or --python PATH of one that has it")
     tuned = tuning.parse(set_, ("idle-close", "seed", "backend", "start"))
-    workloads = load.chosen("--workload", workload, tuple(cells.WORKLOADS))
+    output = Output(json, verbose, save, force, tuple(files or ()))
+    cells_ = _cells(workload, load.faults(fault), load.sizes(sessions, turns, 0, None, tuned), mutate)
+    bodies = load.payloads(None, tuned.max_payload)
+    where = subject.target(python or _interpreter(version or ""), None, None)
+    return plans.carry_out(Plan(cells_, bodies[0].info), bodies, where, tuned, output)
+
+
+def _cells(given: Sequence[str] | None, faults: tuple[str, ...], sizes: Sizes, mutate: bool) -> tuple[Cell, ...]:
+    """The cells that the options ask for. Raises UsageError."""
+    from hermes_diag.core.errors import UsageError
+    from hermes_diag.hermes import cells
+
+    workloads = load.chosen("--workload", given, tuple(cells.WORKLOADS))
     if mutate and any("watchdog" in cells.WORKLOADS[name] for name in workloads):
         raise UsageError("--workload aborted with --mutate: after one turn none has a stream to abort", "leave one out")
-    faults = load.faults(fault)
-    bodies = load.payloads(None, tuned.max_payload)
-    plan = Plan(cells.make(workloads, load.sizes(sessions, turns, 0, None, tuned), faults, mutate), bodies[0].info)
-    output = Output(json, verbose, save, force, tuple(files or ()))
-    where = subject.target(python or _interpreter(version or ""), None, None)
-    return plans.carry_out(plan, bodies, where, tuned, output)
+    return cells.make(workloads, sizes, faults, mutate)
 
 
 def _interpreter(version: str) -> str:

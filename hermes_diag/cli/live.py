@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,9 +16,14 @@ from hermes_diag.cli.options.subject import Python
 from hermes_diag.cli.options.tuning import Set
 
 if TYPE_CHECKING:
+    from hermes_diag.core.matrix import Sizes
     from hermes_diag.core.plan import Plan
     from hermes_diag.run.credentials import Credentials
     from hermes_diag.run.endpoint import Endpoint
+    from hermes_diag.run.payload import Payload
+
+#: The values of a repeatable option.
+Given = Sequence[str] | None
 
 EXAMPLES = """
   hermes-diag live https://chatgpt.com/backend-api/codex last-dump --live --auth hermes
@@ -27,25 +32,28 @@ EXAMPLES = """
 """
 
 
+Url = Annotated[str, typer.Argument(metavar="URL", show_default=False, help="The base URL, as the SDK takes it.")]
+Live = Annotated[bool, typer.Option("--live", help="Let URL be a real endpoint: real requests, real credentials.")]
+Auth = Annotated[
+    str | None,
+    typer.Option(
+        metavar="env:NAME|hermes[:PROFILE]|codex",
+        show_default=False,
+        autocompletion=complete.auth,
+        help="Whose token: the key in a variable, or the ChatGPT token of Hermes or of the Codex CLI; only read.",
+    ),
+]
+MaxRequests = Annotated[int, typer.Option(metavar="N", min=1, max=200, help="No more requests than this leave.")]
+Yes = Annotated[bool, typer.Option("--yes", help="With --live: do not ask before sending.")]
+
+
 def command(
-    url: Annotated[str, typer.Argument(metavar="URL", show_default=False, help="The base URL, as the SDK takes it.")],
+    url: Url,
     payload: Payloads = None,
-    live: Annotated[
-        bool, typer.Option("--live", help="Let URL be a real endpoint: real requests, real credentials.")
-    ] = False,
-    auth: Annotated[
-        str | None,
-        typer.Option(
-            metavar="env:NAME|hermes[:PROFILE]|codex",
-            show_default=False,
-            autocompletion=complete.auth,
-            help="Whose token: the key in a variable, or the ChatGPT token of Hermes or of the Codex CLI; only read.",
-        ),
-    ] = None,
-    max_requests: Annotated[
-        int, typer.Option(metavar="N", min=1, max=200, help="No more requests than this leave.")
-    ] = 20,
-    yes: Annotated[bool, typer.Option("--yes", help="With --live: do not ask before sending.")] = False,
+    live: Live = False,
+    auth: Auth = None,
+    max_requests: MaxRequests = 20,
+    yes: Yes = False,
     strategy: Strategies = None,
     end: Ends = None,
     workload: Workloads = None,
@@ -66,33 +74,44 @@ def command(
     Says first how many requests go where with whose token, and asks. Without --live nothing leaves this machine.
     Exit codes as in repro.
     """
-    from hermes_diag.cli import outcome
-    from hermes_diag.cli.options import subject, tuning
-    from hermes_diag.core import matrix
-    from hermes_diag.run import endpoint, lanes
-    from hermes_diag.run.runner import Runner
+    from hermes_diag.cli.options import tuning
+    from hermes_diag.run import endpoint
 
     tuned = tuning.parse(set_, ("scope", "seed", "backend", "max-payload"))
+    output = Output(json, verbose, save, force, tuple(files or ()))
     where = endpoint.parse(url)
     _check(where, live, auth, yes)
     bodies = load.payloads(payload, tuned.max_payload)
-    strategies = load.chosen("--strategy", strategy, matrix.STRATEGIES)
-    ends = load.chosen("--end", end, matrix.ENDS)
     sizes = load.sizes(sessions, turns, retries, timeout, tuned)
-    workloads = load.chosen("--workload", workload, matrix.WORKLOADS)
-    plan = endpoint.plan(bodies, where, strategies, ends, workloads, sizes)
+    plan = _plan(bodies, where, sizes, strategy, end, workload)
     endpoint.fit(plan, max_requests)
-    target = subject.target(python, None, None)
-    whose = _credentials(auth)
-    if live:
-        _confirm(plan, where, whose, yes)
+    whose = _confirmed(plan, where, auth, ask=not yes) if live else _credentials(auth)
+    return _replay(plan, [endpoint.wire(body, whose) for body in bodies], where, python, tuned.backend, output)
+
+
+def _plan(
+    bodies: Sequence[Payload], where: Endpoint, sizes: Sizes, strategy: Given, end: Given, workload: Given
+) -> Plan:
+    """The cells that the options ask for. Raises UsageError."""
+    from hermes_diag.core import matrix
+    from hermes_diag.run import endpoint
+
+    strategies = load.chosen("--strategy", strategy, matrix.STRATEGIES)
+    workloads = load.chosen("--workload", workload, matrix.WORKLOADS)
+    return endpoint.plan(bodies, where, strategies, load.chosen("--end", end, matrix.ENDS), workloads, sizes)
+
+
+def _replay(plan: Plan, wires: Sequence[bytes], where: Endpoint, python: str, backend: str, output: Output) -> int:
+    """Look the host up, and send; the exit code."""
+    from hermes_diag.cli import outcome
+    from hermes_diag.cli.options import subject
+    from hermes_diag.run import endpoint, lanes
+    from hermes_diag.run.runner import Runner
+
+    source = lanes.Spawned(subject.target(python, None, None), lanes=1)
     resolved = endpoint.resolve(where)
-    wires = [endpoint.wire(body, whose) for body in bodies]
-    source = lanes.Spawned(target, lanes=1)
     return outcome.carry_out(
-        plan,
-        lambda capture, progress: Runner(plan, wires, source, capture, progress, tuned.backend, resolved),
-        Output(json, verbose, save, force, tuple(files or ())),
+        plan, lambda capture, progress: Runner(plan, wires, source, capture, progress, backend, resolved), output
     )
 
 
@@ -130,17 +149,18 @@ def _credentials(auth: str | None) -> Credentials | None:
     raise UsageError("--auth names no token", "write env:NAME (a variable's name), hermes, hermes:PROFILE or codex")
 
 
-def _confirm(plan: Plan, where: Endpoint, whose: Credentials | None, yes: bool) -> None:
-    """Say on stderr what is about to be sent, and ask. Raises UsageError on a no."""
+def _confirmed(plan: Plan, where: Endpoint, auth: str | None, ask: bool) -> Credentials | None:
+    """The token, after stderr has said what is about to be sent, and the user has agreed. Raises UsageError on a no."""
     from hermes_diag.core.errors import UsageError
 
+    whose = _credentials(auth)
     sys.stderr.write("".join(f"{line}\n" for line in _announced(plan, where, whose)))
-    if yes:
-        return
-    sys.stderr.write("Send them? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise UsageError("not sent")
+    if ask:
+        sys.stderr.write("Send them? [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise UsageError("not sent")
+    return whose
 
 
 def _announced(plan: Plan, where: Endpoint, whose: Credentials | None) -> Iterator[str]:

@@ -20,20 +20,24 @@ EXAMPLES = """
 """
 
 
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME",
+        show_default="all",
+        autocompletion=complete.scenarios,
+        help="Only these; `list` shows the catalogue and runs nothing.",
+    ),
+]
+Body = Annotated[
+    str | None,
+    typer.Option(metavar="PAYLOAD", show_default=False, help="Replay this body or request dump, as in repro."),
+]
+
+
 def command(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME",
-            show_default="all",
-            autocompletion=complete.scenarios,
-            help="Only these; `list` shows the catalogue and runs nothing.",
-        ),
-    ] = None,
-    payload: Annotated[
-        str | None,
-        typer.Option(metavar="PAYLOAD", show_default=False, help="Replay this body or request dump, as in repro."),
-    ] = None,
+    names: Names = None,
+    payload: Body = None,
     python: Python = sys.executable,
     set_: Set = None,
     save: Save = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -16,6 +15,7 @@ from hermes_diag.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hermes_diag.cli.watching import Asked
     from hermes_diag.watch.fail_on import Condition
 
 EXAMPLES = """
@@ -77,51 +77,40 @@ FailOn = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What the command line asks for, checked. Times in seconds; None: no end."""
-
-    states: tuple[str, ...]
-    remotes: tuple[str, ...]
-    conditions: Sequence[Condition]
-    resolve: bool
-    group_by: str
-    interval: float
-    duration: float | None
-    count: int | None
-    output: Output
+Process = Annotated[str | None, typer.Argument(metavar="PID", show_default=False, help="The process to look at.")]
+Pid = Annotated[str | None, typer.Option(metavar="PID", show_default=False, help="The same as an option.")]
+Gateway = Annotated[bool, typer.Option("--gateway", help="The running Hermes gateway (HERMES_HOME or ~/.hermes).")]
+Profile = Annotated[
+    str | None, typer.Option(metavar="NAME", show_default=False, help="With --gateway: of this Hermes profile.")
+]
+Children = Annotated[bool, typer.Option("--children", help="All descendants of the process, too.")]
+Watching = Annotated[bool, typer.Option("--watch", help="Keep looking until Ctrl-C, q or an end; then a summary.")]
+Interval = Annotated[
+    str | None, typer.Option(metavar="TIME", show_default="1s", help="With --watch: from look to look.")
+]
+Duration = Annotated[
+    str | None, typer.Option(metavar="TIME", show_default="no end", help="With --watch: for so long, e.g. 10m.")
+]
+GroupBy = Annotated[
+    Literal["state", "remote", "port"] | None,
+    typer.Option(show_default="remote", help="What the table of one look is grouped by."),
+]
+Resolve = Annotated[bool, typer.Option("--resolve", help="Ask the resolver for names, which sends packets.")]
 
 
 def command(
-    process: Annotated[
-        str | None, typer.Argument(metavar="PID", show_default=False, help="The process to look at.")
-    ] = None,
-    pid: Annotated[str | None, typer.Option(metavar="PID", show_default=False, help="The same as an option.")] = None,
-    gateway: Annotated[
-        bool, typer.Option("--gateway", help="The running Hermes gateway (HERMES_HOME or ~/.hermes).")
-    ] = False,
-    profile: Annotated[
-        str | None, typer.Option(metavar="NAME", show_default=False, help="With --gateway: of this Hermes profile.")
-    ] = None,
-    children: Annotated[bool, typer.Option("--children", help="All descendants of the process, too.")] = False,
+    process: Process = None,
+    pid: Pid = None,
+    gateway: Gateway = False,
+    profile: Profile = None,
+    children: Children = False,
     state: States = None,
     remote: Remotes = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Keep looking until Ctrl-C, q or an end; then a summary.")
-    ] = False,
-    interval: Annotated[
-        str | None, typer.Option(metavar="TIME", show_default="1s", help="With --watch: from look to look.")
-    ] = None,
-    duration: Annotated[
-        str | None, typer.Option(metavar="TIME", show_default="no end", help="With --watch: for so long, e.g. 10m.")
-    ] = None,
-    group_by: Annotated[
-        Literal["state", "remote", "port"] | None,
-        typer.Option(show_default="remote", help="What the table of one look is grouped by."),
-    ] = None,
-    resolve: Annotated[
-        bool, typer.Option("--resolve", help="Ask the resolver for names, which sends packets.")
-    ] = False,
+    watch: Watching = False,
+    interval: Interval = None,
+    duration: Duration = None,
+    group_by: GroupBy = None,
+    resolve: Resolve = False,
     fail_on: FailOn = None,
     set_: Set = None,
     save: Save = None,
@@ -164,6 +153,7 @@ def _refuse_idle(given: dict[str, Any]) -> None:
 
 def _asked(given: dict[str, Any], tuned: Any, output: Output) -> Asked:
     """The options read. Raises UsageError, also for conditions that could never be told."""
+    from hermes_diag.cli import watching
     from hermes_diag.core import units
 
     states: tuple[str, ...] = ()
@@ -176,7 +166,7 @@ def _asked(given: dict[str, Any], tuned: Any, output: Output) -> Asked:
         for name in ("interval", "duration")
         if given[name] is not None
     }
-    asked = Asked(
+    asked = watching.Asked(
         states=states,
         remotes=tuple(given["remote"] or ()),
         conditions=_conditions(given["fail_on"] or ()),

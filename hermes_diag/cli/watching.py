@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermes_diag.cli.keyboard import Sleep
@@ -14,14 +15,30 @@ from hermes_diag.watch import fail_on
 from hermes_diag.watch.records import Ended
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hermes_diag.cli.options.output import Output
-    from hermes_diag.cli.sockets import Asked
+    from hermes_diag.watch.fail_on import Condition
     from hermes_diag.watch.observer import Eye
     from hermes_diag.watch.records import Held, Summary
     from hermes_diag.watch.timeline import Timeline
     from hermes_diag.watch.watch import Watch
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for, checked. Times in seconds; None: no end."""
+
+    states: tuple[str, ...]
+    remotes: tuple[str, ...]
+    conditions: Sequence[Condition]
+    resolve: bool
+    group_by: str
+    interval: float
+    duration: float | None
+    count: int | None
+    output: Output
 
 
 def look(eye: Eye, asked: Asked) -> int:

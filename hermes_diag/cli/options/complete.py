@@ -48,18 +48,6 @@ def workloads(incomplete: str) -> Words:
     return _leaves("workloads", incomplete)
 
 
-def tuning(incomplete: str) -> Words:
-    from hermes_diag.cli.options.tuning import SETTINGS
-
-    return _from(((f"{name}=", meaning) for name, (_, meaning) in SETTINGS.items()), incomplete)
-
-
-def backends(incomplete: str) -> Words:
-    from hermes_diag.watch import tables
-
-    return _from((("auto", "the fastest that works here"), *((name, "") for name in tables.names())), incomplete)
-
-
 def auth(incomplete: str) -> Words:
     words = (("env:", "the key in a variable"), ("hermes", "the token of Hermes"), ("codex", "that of the Codex CLI"))
     return _from(words, incomplete)

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from hermes_diag.cli.options import complete
 from hermes_diag.core import units
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.text import did_you_mean, quoted
@@ -19,7 +18,7 @@ Set = Annotated[
         "--set",
         metavar="NAME=VALUE",
         show_default=False,
-        autocompletion=complete.tuning,
+        autocompletion=lambda incomplete: _words(incomplete),
         help="Fine tuning that few need, see docs/options.md; a shell completes the names. Repeatable.",
     ),
 ]
@@ -106,3 +105,8 @@ def parse(given: Sequence[str] | None, heeded: Sequence[str] = OF_RUNS) -> Tunin
         except ValueError as exc:
             raise UsageError(f"--set {quoted(text)}: not {meaning}", str(exc)) from None
     return found
+
+
+def _words(typed: str) -> list[tuple[str, str]]:
+    """What a shell completes: NAME= with its meaning."""
+    return [(f"{name}=", meaning) for name, (_, meaning) in SETTINGS.items() if f"{name}=".startswith(typed)]
