@@ -42,12 +42,12 @@ def files() -> dict[str, str]:
     from typer._completion_shared import get_completion_script
     from typer.main import get_command
 
-    from hermes_diag.cli import app
+    from hermes_diag.cli.app import build
 
     def completion(shell: str) -> str:
         return get_completion_script(prog_name=NAME, complete_var="_HERMES_DIAG_COMPLETE", shell=shell) + "\n"
 
-    return {MAN: man_page(get_command(app)), BASH: completion("bash"), ZSH: completion("zsh")}
+    return {MAN: man_page(get_command(build())), BASH: completion("bash"), ZSH: completion("zsh")}
 
 
 def man_page(group: Any) -> str:

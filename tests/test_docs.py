@@ -1,66 +1,112 @@
-"""The README against the code: what it shows is what happens."""
+"""README, docs and help against the code: every command line that they show is one."""
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 import typer
-from conftest import ROOT
+from conftest import ROOT, Cli
 
-from hermes_diag.cli import app, sockets
+from hermes_diag.cli.app import COMMANDS, GUIDE, build
 from hermes_diag.core import matrix
 from hermes_diag.judge import promises
 from hermes_diag.watch import fail_on
 
-README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"^(?:\$ )?hermes-diag ([^#\n]*)", README, re.MULTILINE)
+GROUP = typer.main.get_command(build())
+DOCS = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+EXAMPLES = {name: importlib.import_module(f"hermes_diag.cli.{name}").EXAMPLES for name in COMMANDS}
+#: A command line: after `$ `, in a block of shell lines, or indented in a help text.
+LINE = re.compile(r"^(?:\$ | {2,4}(?:\$ )?|- run: )?hermes-diag ((?!COMMAND)[a-z][^#|\n]*)", re.MULTILINE)
+LINES = sorted({(where, line.strip()) for where, text in {**DOCS, **EXAMPLES}.items() for line in LINE.findall(text)})
 
 
-@pytest.mark.parametrize("line", COMMANDS)
-def test_commands_exist(line: str) -> None:
-    """Every command line of the README parses."""
-    name, *arguments = shlex.split(line)
-    group = typer.main.get_command(app)
-    command = group.commands[name]  # type: ignore[attr-defined]
-    command.make_context(name, arguments)
+@pytest.mark.parametrize(("where", "line"), LINES)
+def test_command_lines_parse(where: str, line: str) -> None:
+    """A line that README, a page or a help text shows is one that the parser takes, conditions too."""
+    name, *arguments = shlex.split(re.sub(r" {3,}.*", "", line))
+    assert name in COMMANDS
+    GROUP.commands[name].make_context(name, arguments)  # type: ignore[attr-defined]
+    for at, word in enumerate(arguments):
+        if word == "--fail-on":
+            fail_on.parse(arguments[at + 1])
+
+
+def test_every_command_is_shown() -> None:
+    """Each has examples of its own, and README or docs/index.md leads to it."""
+    for name in COMMANDS:
+        assert f"hermes-diag {name}" in EXAMPLES[name]
+        assert name in DOCS["index.md"] + DOCS["provider.md"] + DOCS["options.md"]
+
+
+def test_the_guide_names_commands_that_exist() -> None:
+    """`hermes-diag` alone: each of its lines parses (URL stands for one)."""
+    lines = [line for line in LINE.findall(GUIDE) if not line.startswith("--")]
+    assert len(lines) >= 9
+    for line in lines:
+        name, *arguments = shlex.split(re.sub(r" {3,}.*", "", line))
+        GROUP.commands[name].make_context(name, arguments)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_small(name: str, cli: Cli) -> None:
+    """About fifteen options; a help with examples that fits its purpose."""
+    options = [one for one in GROUP.commands[name].params if one.param_type_name == "option"]  # type: ignore[attr-defined]
+    assert len(options) <= 18
+    done = cli(name, "--help")
+    assert done.returncode == 0
+    assert "Examples:" in done.stdout
+
+
+CHEAP = [
+    ("faults", 0),
+    ("faults idle-close", 0),
+    ("scenarios list", 0),
+    ("audit buggy", 1),
+    ("repro --strategy buggy --end close --workload steady --retries 3 -v", 0),
+    ("repro --fault fin-mid-stream:every=3 --strategy fixed --retries 1", 1),
+]
+
+
+@pytest.mark.parametrize(("line", "code"), CHEAP)
+def test_examples_run(cli: Cli, line: str, code: int) -> None:
+    """Examples that need no file, process or network of the user's do what they say."""
+    assert line in {line for _, line in LINES}
+    assert cli(*shlex.split(line)).returncode == code
+
+
+def test_hermes_diag_alone(cli: Cli) -> None:
+    """It says where to start, by situation, and that is no error."""
+    done = cli()
+    assert (done.returncode, done.stderr) == (0, "")
+    for situation in (
+        "A gateway is sick now",
+        "I have a client factory",
+        "I have a bug report",
+        "I want it to stay fixed",
+    ):
+        assert situation in done.stdout
 
 
 def test_the_matrix_is_of_the_default_plan() -> None:
-    """Sessions times turns of each workload stand in the README's table of results."""
-    for own in matrix.SIZES.values():
-        assert f"{own['sessions'] * own['turns']}/{own['sessions'] * own['turns']} ok" in README
-
-
-SOCKETS = (ROOT / "docs" / "sockets.md").read_text()
-
-
-@pytest.mark.parametrize("line", re.findall(r"^    (?:\$ )?hermes-diag sockets ([^#\n]*)", SOCKETS, re.MULTILINE))
-def test_sockets_commands_exist(line: str) -> None:
-    """Every command line of docs/sockets.md parses, and so does each of its conditions."""
-    asked = sockets.parser().parse_args(shlex.split(line))
-    for one in asked.fail_on:
-        fail_on.parse(one)
-
-
-LIVE = (ROOT / "docs" / "live.md").read_text()
-
-
-@pytest.mark.parametrize("line", re.findall(r"^    hermes-diag ([^#\n]*)", LIVE, re.MULTILINE))
-def test_live_commands_exist(line: str) -> None:
-    """Every command line of docs/live.md parses."""
-    test_commands_exist(line)
-
-
-def test_examples_of_the_help_exist() -> None:
-    """So do those of --help."""
-    for line in re.findall(r"^  hermes-diag sockets (.*)$", sockets.EPILOG, re.MULTILINE):
-        sockets.parser().parse_args(shlex.split(line))
+    """Sessions times turns of each workload stand in the README's picture."""
+    for name in ("steady", "interrupted", "overlapping"):
+        count = matrix.SIZES[name]["sessions"] * matrix.SIZES[name]["turns"]
+        assert f"{count}/{count} ok" in DOCS["README.md"]
 
 
 def test_audit_docs_name_every_promise() -> None:
     """docs/audit.md has a row for each promise, in the order of the output."""
-    text = (ROOT / "docs" / "audit.md").read_text()
     codes = [module.CODE for module in promises.modules()]
-    assert [code for code in re.findall(r"`([a-z-]+)`", text) if code in codes] == codes
+    assert [code for code in re.findall(r"`([a-z-]+)`", DOCS["audit.md"]) if code in codes] == codes
+
+
+@pytest.mark.parametrize("where", DOCS)
+def test_links_lead_somewhere(where: str) -> None:
+    """Every relative link of README and docs names a file."""
+    folder = ROOT if where == "README.md" else ROOT / "docs"
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", DOCS[where]):
+        assert (folder / Path(target)).exists(), target

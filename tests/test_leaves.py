@@ -88,7 +88,7 @@ def copy(tmp_path: Path) -> Path:
     ("strategy", "code", "word", "verdict"),
     [
         ("plainer", 0, "ok", "every turn ended well and nothing grew"),
-        ("closed", 1, "fails", "closed/close/pairs fails"),
+        ("closed", 1, "fails", "closed: fails in closed/close/pairs"),
     ],
 )
 def test_one_file_is_all_it_takes(copy: Path, strategy: str, code: int, word: str, verdict: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 import typer
 from conftest import ROOT
 
-from hermes_diag.cli import app
+from hermes_diag.cli.app import build
 
 DATA = "data/data/share/"  # relative to the prefix of an environment
 
@@ -52,7 +52,7 @@ def test_metadata(wheel: dict[str, str]) -> None:
 def test_man_page_and_completions(wheel: dict[str, str]) -> None:
     """Generated from the commands: each of them and each of its options is in the man page."""
     page = wheel[DATA + "man/man1/hermes-diag.1"].replace("\\-", "-")
-    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in typer.main.get_command(build()).commands.items():  # type: ignore[attr-defined]
         assert f"hermes-diag {name}" in page
         for param in command.params:
             assert param.param_type_name == "argument" or param.hidden or param.opts[-1] in page, param.opts

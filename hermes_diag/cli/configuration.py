@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
-import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hermes_diag.cli.options import load as options
 from hermes_diag.cli.options import subject
-from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.core.errors import UsageError
 from hermes_diag.core.matrix import STRATEGIES
 from hermes_diag.judge import pyproject, settings
 from hermes_diag.run import pythons
@@ -29,7 +29,7 @@ def load(given: Mapping[str, Any], limits: Iterable[str]) -> settings.Settings:
     with blamed_on(loaded, "cwd"):
         _check_folder(loaded.cwd)
     with blamed_on(loaded, "python"):
-        _check_python(loaded.python)
+        pythons.resolve(loaded.python or sys.executable)
     if loaded.factory not in STRATEGIES:
         with blamed_on(loaded, "factory"):
             subject.check_spec(loaded.factory, folder)
@@ -80,12 +80,3 @@ def _check_folder(cwd: str | None) -> None:
         raise UsageError(f"there is no folder {cwd}", "name the folder that your package is in")
     if cwd is not None and not os.access(cwd, os.R_OK | os.X_OK):
         raise UsageError(f"the folder {cwd} may not be entered", "name one that you may read")
-
-
-def _check_python(python: str | None) -> None:
-    try:
-        found = python is None or shutil.which(pythons.resolve(python))
-    except CannotMeasure as exc:
-        raise UsageError(exc.message, exc.hint) from None
-    if not found:
-        raise UsageError(f"there is no interpreter {python}", "name one that has the SDK, like .venv/bin/python")

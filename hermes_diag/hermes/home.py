@@ -79,10 +79,10 @@ def last_dump(root: Path, profile: str | None = None) -> Path:
 def gateways(root: Path, profile: str | None = None) -> list[Gateway]:
     """The running gateways of a home, of all its profiles or of one.
 
-    Raises UsageError for a profile that is not there, CannotMeasure when none is running.
+    Raises UsageError for a home or a profile that is not there, CannotMeasure when none is running.
     """
     if not root.is_dir():
-        raise CannotMeasure(f"there is no Hermes home at {root}", "set HERMES_HOME to it, or give --pid")
+        raise UsageError(f"there is no Hermes home at {root}", "set HERMES_HOME to it, or give a PID")
     files = _pid_files(root, profile)
     running, why = [], []
     for name, path in files.items():
@@ -95,7 +95,7 @@ def gateways(root: Path, profile: str | None = None) -> list[Gateway]:
     if why:
         raise why[0]
     place = f"profile {profile!r} of {root}" if profile else str(root)
-    raise CannotMeasure(f"no gateway is running: {place} has no {PID_FILE}", "start it, or give --pid")
+    raise CannotMeasure(f"no gateway is running: {place} has no {PID_FILE}", "start it, or give a PID")
 
 
 def choose(found: list[Gateway]) -> Gateway:

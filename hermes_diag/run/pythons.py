@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from pathlib import Path
 
-from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.errors import UsageError
+from hermes_diag.core.text import quoted
 
 #: The interpreter of a virtualenv, on POSIX and on Windows.
 _IN_A_VIRTUALENV = ("bin/python", "bin/python3", "Scripts/python.exe")
@@ -15,17 +17,22 @@ _IN_A_VIRTUALENV = ("bin/python", "bin/python3", "Scripts/python.exe")
 def resolve(given: str) -> str:
     """The interpreter that is meant: a path, a command on PATH, or the folder of a virtualenv.
 
-    Links are not followed: a virtualenv's interpreter is one. Raises CannotMeasure for a folder that
-    holds none.
+    Links are not followed: a virtualenv's interpreter is one. Raises UsageError when there is none.
     """
     path = Path(given).expanduser()
     if not given or not path.is_dir():
-        return os.path.expanduser(given)  # of a Path the ./ is gone, and another one on PATH would be meant
+        found = os.path.expanduser(given)  # of a Path the ./ is gone, and another one on PATH would be meant
+        if "\0" in found or not shutil.which(found):
+            raise UsageError(
+                f"there is no interpreter {quoted(given)}",
+                "name a Python 3.9 or newer, or the folder of its virtualenv",
+            )
+        return found
     for place in _IN_A_VIRTUALENV:
         if (path / place).is_file():
             return os.path.abspath(path / place)
     here = shlex.quote(str(path))
-    raise CannotMeasure(
+    raise UsageError(
         f"{given} is a folder without bin/python: no virtualenv",
         f"make one: python3 -m venv {here} && {install(f'{path}/bin/python')}",
     )

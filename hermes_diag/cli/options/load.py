@@ -99,16 +99,23 @@ def payloads(given: Sequence[str] | None, limit: int) -> tuple[Payload, ...]:
     """What the command line names, or the built-in prompt; at most `limit` bytes each. Raises UsageError."""
     from hermes_diag.run import payload
 
-    return payload.load_all([_path(one) for one in given or ()], limit)
+    paths = [_last_dump(one, limit) if _is_dump(one) else Path(one) for one in given or ()]
+    return payload.load_all(paths, limit)
 
 
-def _path(given: str) -> Path:
-    word, colon, profile = given.partition(":")
-    if word != LAST_DUMP or (not colon and Path(given).exists()):
-        return Path(given)
+def _is_dump(given: str) -> bool:
+    word, colon, _ = given.partition(":")
+    return word == LAST_DUMP and (bool(colon) or not Path(given).exists())
+
+
+def _last_dump(given: str, limit: int) -> Path:
+    """The file that `last-dump[:PROFILE]` means. Raises UsageError."""
     from hermes_diag.hermes import home
+    from hermes_diag.run import payload
 
-    return home.last_dump(home.home(), profile or None)
+    path = home.last_dump(home.home(), given.partition(":")[2] or None)
+    payload.load_dump(path, limit)  # refuses a file that only has the name of a dump
+    return path
 
 
 def chosen(option: str, given: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:

@@ -1,0 +1,47 @@
+"""Prints the JSON Schema of what --json prints, made from the types. Write it to docs/schema/report.json."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from hermes_diag.cli.app import COMMANDS
+from hermes_diag.core.report import Finding, Row, Status
+from hermes_diag.reporters.envelope import SCHEMA
+from hermes_diag.worker.contract import Hello
+
+
+def schema() -> dict[str, Any]:
+    """The envelope of every document. What only one command has comes beside it, and may be anything."""
+    _, types = msgspec.json.schema_components((Finding, Row, Hello, Status), ref_template="#/$defs/{name}")
+    every = {
+        "schema": {"const": SCHEMA},
+        "command": {"enum": list(COMMANDS), "description": "the command that was run, or that wrote the capture"},
+        "status": {"$ref": "#/$defs/Status"},
+        "exit_code": {"enum": [0, 1, 3, 130], "description": "as the process exits: 130 when interrupted"},
+        "stack": {"anyOf": [{"$ref": "#/$defs/Hello"}, {"type": "null"}]},
+        "findings": {"type": "array", "items": {"$ref": "#/$defs/Finding"}},
+    }
+    judged = {
+        "subject": {"type": "string", "description": "what was put to the test, as the user named it"},
+        "verdict": {"type": "string"},
+        "interrupted": {"type": "boolean"},
+        "rows": {"type": "array", "items": {"$ref": "#/$defs/Row"}},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What hermes-diag prints with --json",
+        "description": "Keys that every document has; those of judging commands have more.",
+        "type": "object",
+        "properties": {**every, **judged},
+        "required": list(every),
+        "if": {"properties": {"command": {"enum": ["serve", "faults"]}}},
+        "else": {"anyOf": [{"required": list(judged)}, {"required": ["scenarios"]}]},
+        "$defs": types,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2))

@@ -1,0 +1,24 @@
+"""Names that vulture takes for dead, and who reads each."""
+
+_ = object()
+
+# --- called or read by a library -----------------------------------------------------------------
+_.exc_info  # context managers are called with it
+_.pytest_addoption, _.pytest_configure, _.pytest_runtest_setup, _.pytest_runtest_teardown  # hooks of pytest
+_.pytest_fixture_setup, _.pytest_runtest_makereport, _.pytest_report_teststatus
+_.pytest_runtest_logreport, _.pytest_terminal_summary
+_.pytest_refuse_wrong_marker  # a hook wrapper of pytest_collection_modifyitems, under a name of ours
+_.gateway_loop  # a fixture
+_.pause_writing, _.data_received  # asyncio's protocols
+_.num_tickets  # ssl.SSLContext
+_.on_broken_pipe  # rich.console.Console
+
+# --- found by name, or read as JSON --------------------------------------------------------------
+_.__getattr__  # of a module: names that are imported when they are first asked for
+_.untrusted, _.nofile, _.grace  # fields of a cell that run/job.py writes into the job as a whole
+_.expires_ms, _.per_hour_low, _.per_hour_high, _.until_limit, _.import_ms  # fields of JSON documents
+_.leaked  # an argument of the marker limit_sockets
+_.IN_MATRIX, _.LOOP, _.CHECK, _.ENDPOINT, _.HERMES  # constants of strategies and workloads, read by core/leaves.py
+
+# --- for users of the Python API, tried by tests --------------------------------------------------
+_.closed_connections, _.open_connections  # hermes_diag.provider.Provider
