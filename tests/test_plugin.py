@@ -270,7 +270,7 @@ def test_a_known_leak_may_be_expected(run: Run, strict: str, fails: str) -> None
 
 WRONG = {
     "close_wiat=0": "there is no argument 'close_wiat': did you mean close_wait?",
-    "colour=1": "there is no argument 'colour': one of close_wait, leaked, fds, threads, remote, settle",
+    "colour=1": "there is no argument 'colour': known: close_wait, leaked, fds, threads, remote, settle",
     "3": "3 has no name: give NAME=VALUE, for example leaked=1",
     "leaked=-1": "leaked=-1 is no count: give 0 or more, or None: not checked",
     "fds=True": "fds=True is no count: give 0 or more, or None: not checked",
@@ -302,7 +302,7 @@ def test_wrong_arguments_are_one_line(run: Run) -> None:
         ("limit_sockets_report = maybe", [], "pytest.ini, limit_sockets_report: 'maybe' is no answer: true or false"),
         ("limit_sockets_default = leaked", [], "pytest.ini, limit_sockets_default: 'leaked' is no NAME=VALUE: NAME is"),
         ("limit_sockets_default = leaked=x", [], "pytest.ini, limit_sockets_default: leaked='x' is no count: give 0"),
-        ("limit_sockets_default = nap=1", [], "pytest.ini, limit_sockets_default: there is no argument 'nap': one of"),
+        ("limit_sockets_default = nap=1", [], "pytest.ini, limit_sockets_default: there is no argument 'nap': known:"),
     ],
 )
 def test_wrong_settings_name_their_source(run: Run, ini: str, arguments: list[str], error: str) -> None:
