@@ -21,7 +21,8 @@ from hermes_diag.core import matrix, units
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import FRESH, Plan
-from hermes_diag.core.report import AuditReport, CellReport, Finding, RowStatus, RunReport
+from hermes_diag.core.report import AuditReport, CellReport, Finding, RunReport
+from hermes_diag.core.status import RowStatus
 from hermes_diag.judge import audit as promises_audit
 from hermes_diag.judge import verdicts
 from hermes_diag.provider import faults as provider_faults

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from hermes_diag.cli.app import COMMANDS
-from hermes_diag.core.report import Finding, Row, Status
+from hermes_diag.core.report import Finding, Row
+from hermes_diag.core.status import Status
 from hermes_diag.reporters.envelope import SCHEMA
 from hermes_diag.worker.contract import Hello
 

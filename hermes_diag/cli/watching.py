@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_diag.cli.keyboard import Sleep
 from hermes_diag.cli.terminal import emit, is_live, paint, width
-from hermes_diag.core.report import Status
-from hermes_diag.watch import fail_on
+from hermes_diag.core.status import Status
 from hermes_diag.watch.records import Ended
 
 if TYPE_CHECKING:
@@ -43,15 +42,18 @@ class Asked:
 
 def look(eye: Eye, asked: Asked) -> int:
     """Take one look and print it; the exit code."""
-    from hermes_diag.watch.watch import once
-
     seen = eye.look()
     names: dict[str, str] = {}
     if asked.resolve:
         from hermes_diag.cli.names import reverse
 
         names = reverse({row.remote[0] for row in seen.rows if row.remote[1]})
-    held = [fail_on.at_tick(one, once(seen)) for one in asked.conditions]
+    held = []
+    if asked.conditions:
+        from hermes_diag.watch import fail_on
+        from hermes_diag.watch.watch import once
+
+        held = [fail_on.at_tick(one, once(seen)) for one in asked.conditions]
     status = _status(held)
     if asked.output.json:
         from hermes_diag.reporters import sockets_json

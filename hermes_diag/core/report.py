@@ -8,35 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, PROBLEM
+from hermes_diag.core.errors import INTERRUPTED
 from hermes_diag.core.evidence import Evidence, Outcome
 from hermes_diag.core.plan import Cell, Plan
+from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.worker.contract import Hello
-
-
-class Status(StrEnum):
-    """The verdict of a run, in every command. A tool that could not look never says clean."""
-
-    CLEAN = "clean"  # nothing wrong, or as expected
-    FAILING = "failing"  # a problem was found
-    COULD_NOT_TELL = "could not tell"
-
-    @property
-    def exit_code(self) -> int:
-        return {Status.CLEAN: OK, Status.FAILING: PROBLEM}.get(self, COULD_NOT_MEASURE)
-
-
-class RowStatus(StrEnum):
-    """What became of one thing that was looked at."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_APPLICABLE = "not applicable"
-    COULD_NOT_TELL = "could not tell"
-    ALLOWED = "allowed"  # failed, and the settings allow it until a day
-    KNOWN = "known"  # failed or could not be told, as in the baseline
 
 
 @dataclass(frozen=True)

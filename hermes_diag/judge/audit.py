@@ -10,7 +10,8 @@ from typing import Literal
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.matrix import POOL_TIMEOUT, STRATEGIES, TIMEOUT
 from hermes_diag.core.plan import AUDIT, FACTORY, Cell, Conditions, PayloadInfo, Plan
-from hermes_diag.core.report import AuditReport, Finding, Row, RowStatus, Status, named
+from hermes_diag.core.report import AuditReport, Finding, Row, named
+from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import promises
 from hermes_diag.judge.baseline import spec_of
 from hermes_diag.judge.promises import Audited

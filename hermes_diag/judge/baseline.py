@@ -9,7 +9,8 @@ from typing import Any
 
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import FRESH, MEASURE, Cell
-from hermes_diag.core.report import Row, RowStatus
+from hermes_diag.core.report import Row
+from hermes_diag.core.status import RowStatus
 
 #: Of a finding's numbers those that say how bad it is.
 _BAD = ("attempts", "last", "value")

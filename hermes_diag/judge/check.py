@@ -9,8 +9,9 @@ from hermes_diag.core import matrix
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.leaves import leaves
 from hermes_diag.core.plan import AUDIT, Cell, PayloadInfo, Plan
-from hermes_diag.core.report import CellReport, CheckReport, Finding, Place, Row, RowStatus, Status, named
+from hermes_diag.core.report import CellReport, CheckReport, Finding, Place, Row, named
 from hermes_diag.core.sockets import ESTABLISHED
+from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import audit
 from hermes_diag.judge.baseline import Baseline, spec_of
 from hermes_diag.judge.settings import LIMITS, Allowance, Settings

@@ -9,8 +9,9 @@ from dataclasses import replace
 from hermes_diag.core import matrix
 from hermes_diag.core.evidence import Evidence, Sample
 from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, Plan
-from hermes_diag.core.report import CellReport, Finding, Left, Row, RowStatus, RunReport, Status
+from hermes_diag.core.report import CellReport, Finding, Left, Row, RunReport
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
+from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import causes, claims, rules
 from hermes_diag.judge.baseline import spec_of
 from hermes_diag.worker.contract import HERMES

@@ -15,7 +15,8 @@ from rich.text import Text
 
 from hermes_diag.core import units
 from hermes_diag.core.plan import FRESH, MEASURE
-from hermes_diag.core.report import CellReport, Claim, Finding, Left, RunReport, Status
+from hermes_diag.core.report import CellReport, Claim, Finding, Left, RunReport
+from hermes_diag.core.status import Status
 from hermes_diag.judge import dump_comparison
 from hermes_diag.reporters import matrix_conditions, matrix_turns, style
 from hermes_diag.reporters.style import VERY_WIDE, WIDE, heading, indented

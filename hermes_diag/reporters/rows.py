@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hermes_diag.core import units
-from hermes_diag.core.report import AuditReport, CheckReport, Row, RowStatus
+from hermes_diag.core.report import AuditReport, CheckReport, Row
+from hermes_diag.core.status import RowStatus
 from hermes_diag.core.text import one_line
 from hermes_diag.reporters import style
 

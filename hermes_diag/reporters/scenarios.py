@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hermes_diag.core import units
-from hermes_diag.core.report import ScenariosReport, Status
+from hermes_diag.core.report import ScenariosReport
+from hermes_diag.core.status import Status
 from hermes_diag.reporters import style
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag.core.report import Finding, Report, Row, RowStatus, Status
+from hermes_diag.core.report import Finding, Report, Row
 from hermes_diag.core.sockets import SocketRow
+from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.reporters.envelope import envelope
 from hermes_diag.watch import explain, filters
 from hermes_diag.watch.records import Held, Look, Summary, Tick

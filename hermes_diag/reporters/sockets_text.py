@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from hermes_diag.core import units
-from hermes_diag.core.report import Status
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
+from hermes_diag.core.status import Status
 from hermes_diag.watch import explain, filters
 from hermes_diag.watch.records import Held, Look, Process, Summary, Tick
 

@@ -9,7 +9,8 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from hermes_diag.core.report import Report, RowStatus, Status
+from hermes_diag.core.report import Report
+from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.worker.contract import Hello
 
 #: Readable on a white and on a black background, which yellow, cyan, blue and dim text are not.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hermes_diag.core.errors import INTERRUPTED
-from hermes_diag.core.report import Status
 from hermes_diag.core.sockets import SocketRow
+from hermes_diag.core.status import Status
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from hermes_diag.core import units
-from hermes_diag.core.report import Status
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
+from hermes_diag.core.status import Status
 from hermes_diag.watch import fail_on, trend
 from hermes_diag.watch.records import Course, Ended, Held, Summary, Tick, Watched
 

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from hermes_diag.core.evidence import Sample
-from hermes_diag.core.report import RowStatus
+from hermes_diag.core.status import RowStatus
 
 #: Clients of which it is counted what they leave behind (REPEATS in worker/audit.py).
 CLIENTS = 3

@@ -18,7 +18,8 @@ from typing import Any
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Cell, PayloadInfo, Plan
-from hermes_diag.core.report import Finding, Row, RowStatus, Scenario, ScenariosReport, Status
+from hermes_diag.core.report import Finding, Row, Scenario, ScenariosReport
+from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.core.text import did_you_mean
 
 _COMMON: dict[str, Any] = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hermes_diag.core.report import CheckReport, Report, Row, RowStatus, Status
+from hermes_diag.core.report import CheckReport, Report, Row
+from hermes_diag.core.status import RowStatus, Status
 
 ENDING = ""
 #: GitHub shows no more than ten errors of a step.

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from hermes_diag.core.report import CheckReport, Report, Row, RowStatus
+from hermes_diag.core.report import CheckReport, Report, Row
+from hermes_diag.core.status import RowStatus
 from hermes_diag.reporters.rows import details
 from hermes_diag.reporters.style import stack_line
 

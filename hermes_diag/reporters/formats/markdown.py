@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hermes_diag.core.report import CheckReport, Report, Row, RowStatus, Status
+from hermes_diag.core.report import CheckReport, Report, Row
+from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.reporters.rows import details, place
 from hermes_diag.reporters.style import stack_line
 
