@@ -13,7 +13,8 @@ import jsonschema
 import pytest
 from conftest import GOLDEN, ROOT, Cli
 
-from hermes_diag.core.report import Report, Status
+from hermes_diag.core.report import Report
+from hermes_diag.core.status import Status
 from hermes_diag.reporters.formats import json as format_
 
 SCHEMA: dict[str, Any] = json.loads((ROOT / "docs" / "schema" / "report.json").read_text())
