@@ -149,7 +149,9 @@ def test_the_bug_reports_own_factory(cli: Cli) -> None:
     good = json.loads(cli("audit", "fixed", "--json").stdout)
     assert broken(good) == []
     asked = {"kwargs-not-mutated", "clients-separate", "default-timeout"}
-    assert {row["code"]: row["status"] for row in good["rows"] if row["code"] in asked} == dict.fromkeys(asked, "passed")
+    assert {row["code"]: row["status"] for row in good["rows"] if row["code"] in asked} == dict.fromkeys(
+        asked, "passed"
+    )
 
 
 def test_nothing_is_held_that_was_not_seen(cli: Cli) -> None:

@@ -90,7 +90,7 @@ def test_garbage(cli: Cli, tmp_path: Path, text: str) -> None:
 def test_no_gateway(cli: Cli, tmp_path: Path) -> None:
     """No home, no pid file, no such profile: each has its own words."""
     done = cli("sockets", "--gateway", HERMES_HOME=str(tmp_path / "none"))
-    assert (done.returncode, "no Hermes home" in done.stderr) == (3, True)
+    assert (done.returncode, "no Hermes home" in done.stderr) == (2, True)
     done = cli("sockets", "--gateway", HERMES_HOME=str(tmp_path))
     assert (done.returncode, "no gateway is running" in done.stderr) == (3, True)
     for profile in ("work", "../..", ""):

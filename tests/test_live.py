@@ -1,4 +1,4 @@
-"""`repro --endpoint`: the real one when asked for, nothing else ever; and a token that shows up nowhere."""
+"""`hermes-diag live`: the real one when asked for, nothing else ever; and a token that shows up nowhere."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def test_a_token_is_used_and_found_nowhere(cli: Cli, tmp_path: Path) -> None:
 
     saved = tmp_path / "run.jsonl"
     with Endpoint(tmp_path / "ca", behave=look) as endpoint:
-        arguments = ("--endpoint", endpoint.url, "--live", "--yes", "--codex-auth", "hermes", "--save", saved)
-        done = cli("repro", *arguments, "--json", **environment, **endpoint.environment)
+        arguments = (endpoint.url, "--live", "--yes", "--auth", "hermes", "--save", saved)
+        done = cli("live", *arguments, "--json", **environment, **endpoint.environment)
     assert done.returncode == 0, done.stderr
     assert words(json.loads(done.stdout)) == {
         "fresh": ("ok", 1),
@@ -127,8 +127,8 @@ def test_a_token_of_the_codex_cli(cli: Cli, tmp_path: Path) -> None:
     """It is meant for chatgpt.com, and who sends it elsewhere is told so."""
     environment = logins(tmp_path)
     with Endpoint(tmp_path / "ca") as endpoint:
-        arguments = ("--endpoint", endpoint.url, "--live", "--yes", "--codex-auth", "codex", "--turns", 1, *FIXED)
-        done = cli("repro", *arguments, "-v", **environment, **endpoint.environment)
+        arguments = (endpoint.url, "--live", "--yes", "--auth", "codex", "--turns", 1, *FIXED)
+        done = cli("live", *arguments, "-v", **environment, **endpoint.environment)
     assert done.returncode == 0, done.stderr
     assert len(endpoint.requests) == 1 + 2
     headers_of_codex(endpoint)
@@ -153,8 +153,8 @@ def test_a_key_of_the_environment_goes_no_further(cli: Cli, tmp_path: Path) -> N
         return False
 
     with Endpoint(tmp_path, behave=look) as endpoint:
-        arguments = ("--endpoint", endpoint.url, "--live", "--yes", "--api-key-env", "MY_KEY", *FIXED)
-        done = cli("repro", *arguments, MY_KEY=key, COPY=f"Bearer {key}", **endpoint.environment)
+        arguments = (endpoint.url, "--live", "--yes", "--auth", "env:MY_KEY", *FIXED)
+        done = cli("live", *arguments, MY_KEY=key, COPY=f"Bearer {key}", **endpoint.environment)
     assert done.returncode == 0, done.stderr
     assert "with the key in $MY_KEY\n" in done.stderr
     assert {headers["authorization"] for headers in endpoint.requests} == {f"Bearer {key}"}
@@ -167,12 +167,12 @@ def test_without_live_nothing_leaves(cli: Cli, tmp_path: Path) -> None:
     """A name is not even looked up; loopback needs no --live, and no credentials."""
     with Endpoint(tmp_path) as endpoint:
         for url in (endpoint.url, "https://192.0.2.1/v1", "https://[2001:db8::1]/v1", "https://localhost.example/v1"):
-            done = cli("repro", "--endpoint", url, "--api-key-env", "MY_KEY", MY_KEY=KEY, **endpoint.environment)
+            done = cli("live", url, "--auth", "env:MY_KEY", MY_KEY=KEY, **endpoint.environment)
             assert (done.returncode, done.stdout) == (2, "")
             assert "without --live nothing leaves this machine" in done.stderr
         assert endpoint.connections == 0
     with Endpoint(tmp_path, tls=False, host="127.0.0.1") as endpoint:
-        done = cli("repro", "--endpoint", endpoint.url, "--json", *FIXED)
+        done = cli("live", endpoint.url, "--json", *FIXED)
         assert (done.returncode, done.stderr) == (0, "")
         assert len(endpoint.requests) == 7
         assert {headers["authorization"] for headers in endpoint.requests} == {"Bearer hermes-diag-local"}
@@ -190,8 +190,8 @@ def test_a_redirect_leads_nowhere(cli: Cli, tmp_path: Path, elsewhere: str) -> N
             return number > 1
 
         with Endpoint(tmp_path / "a", tls=False, host="127.0.0.1", behave=redirect) as endpoint:
-            arguments = ("--endpoint", endpoint.url, "--api-key-env", "MY_KEY", "--json", *FIXED)
-            done = cli("repro", *arguments, MY_KEY=KEY)
+            arguments = (endpoint.url, "--auth", "env:MY_KEY", "--json", *FIXED)
+            done = cli("live", *arguments, MY_KEY=KEY)
         assert other.connections == 0
     assert done.returncode == 3, done.stderr
     # What was refused counts against the cap of 6 too.
@@ -211,8 +211,8 @@ def test_a_live_redirect_takes_no_token_along(cli: Cli, tmp_path: Path) -> None:
             return number > 1
 
         with Endpoint(tmp_path / "named", behave=redirect) as endpoint:
-            arguments = ("--endpoint", endpoint.url, "--live", "--yes", "--api-key-env", "MY_KEY", *FIXED)
-            done = cli("repro", *arguments, MY_KEY=KEY, **endpoint.environment)
+            arguments = (endpoint.url, "--live", "--yes", "--auth", "env:MY_KEY", *FIXED)
+            done = cli("live", *arguments, MY_KEY=KEY, **endpoint.environment)
         assert (other.connections, len(endpoint.requests)) == (0, 4)
     assert done.returncode == 3
     shown_nowhere(done.stdout, done.stderr)
@@ -223,8 +223,8 @@ def test_no_proxy_is_used(cli: Cli, tmp_path: Path) -> None:
     with Endpoint(tmp_path / "proxy", tls=False, host="127.0.0.1") as proxy, Endpoint(tmp_path / "named") as endpoint:
         url = f"http://127.0.0.1:{proxy.port}"
         proxies = {"HTTPS_PROXY": url, "HTTP_PROXY": url, "ALL_PROXY": url, "https_proxy": url}
-        arguments = ("--endpoint", endpoint.url, "--live", "--yes", "--api-key-env", "MY_KEY", *FIXED)
-        done = cli("repro", *arguments, MY_KEY=KEY, **proxies, **endpoint.environment)
+        arguments = (endpoint.url, "--live", "--yes", "--auth", "env:MY_KEY", *FIXED)
+        done = cli("live", *arguments, MY_KEY=KEY, **proxies, **endpoint.environment)
         assert proxy.connections == 0
     assert done.returncode == 0, done.stderr
     assert "HTTPS_PROXY, HTTP_PROXY, https_proxy set, but not used" in done.stderr
@@ -244,12 +244,12 @@ def test_the_cap_holds_for_redirects_and_retries(cli: Cli, tmp_path: Path, statu
         return True
 
     with Endpoint(tmp_path, tls=False, host="127.0.0.1", behave=behave) as endpoint:
-        arguments = ("--endpoint", endpoint.url, "--retries", 1, *FIXED, "--json")
-        done = cli("repro", *arguments)
+        arguments = (endpoint.url, "--retries", 1, *FIXED, "--json")
+        done = cli("live", *arguments)
     assert done.returncode == 3, done.stderr
     assert len(endpoint.requests) == 13
     assert "could not measure fixed/close/steady" in json.loads(done.stdout)["verdict"]
-    too_many = cli("repro", *arguments, "--max-requests", 12)
+    too_many = cli("live", *arguments, "--max-requests", 12)
     assert (too_many.returncode, too_many.stdout) == (2, "")
     assert "may send 13 requests, --max-requests allows 12" in too_many.stderr
 
@@ -268,8 +268,8 @@ def test_on_other_interpreters(cli: Cli, tmp_path: Path) -> None:
 
     for python in pythons:
         with Endpoint(tmp_path, tls=False, host="127.0.0.1", behave=redirect) as endpoint:
-            arguments = ("--endpoint", endpoint.url, "--sessions", 1, "--turns", 3, "--json", *FIXED)
-            done = cli("repro", *arguments, "--python", python)
+            arguments = (endpoint.url, "--sessions", 1, "--turns", 3, "--json", *FIXED)
+            done = cli("live", *arguments, "--python", python)
         verdict = json.loads(done.stdout)["verdict"]
         assert "as many requests as allowed had been sent x2, led elsewhere, which was refused x1" in verdict
         assert (done.returncode, len(endpoint.requests)) == (3, 1 + 2)
@@ -284,8 +284,8 @@ def test_an_endpoint_that_refuses(cli: Cli, tmp_path: Path, status: int) -> None
         return True
 
     with Endpoint(tmp_path, behave=refuse) as endpoint:
-        arguments = ("--endpoint", endpoint.url, "--live", "--yes", "--api-key-env", "MY_KEY")
-        done = cli("repro", *arguments, MY_KEY=KEY, **endpoint.environment)
+        arguments = (endpoint.url, "--live", "--yes", "--auth", "env:MY_KEY")
+        done = cli("live", *arguments, MY_KEY=KEY, **endpoint.environment)
     assert done.returncode == 3
     assert f"the endpoint failed 1: HTTP {status} x1" in " ".join(done.stdout.split())
     assert "not begun: the fresh process was not answered" in " ".join(done.stdout.split())
@@ -302,7 +302,7 @@ def test_a_refusal_in_the_loop_is_no_verdict_on_the_client(cli: Cli, tmp_path: P
         return number == 6
 
     with Endpoint(tmp_path, tls=False, host="127.0.0.1", behave=limit) as endpoint:
-        done = cli("repro", "--endpoint", endpoint.url, "--json")
+        done = cli("live", endpoint.url, "--json")
     run = json.loads(done.stdout)
     assert done.returncode == 3
     assert words(run)["buggy/close/steady"] == ("fails", 2)
@@ -312,8 +312,8 @@ def test_a_refusal_in_the_loop_is_no_verdict_on_the_client(cli: Cli, tmp_path: P
 
 def replay(cli: Cli, url: str, *more: object, **environment: str) -> str:
     """What is said of an endpoint from which nothing can be had: no verdict, and not the key."""
-    arguments = ("--endpoint", url, "--live", "--yes", "--api-key-env", "MY_KEY", *FIXED, *more)
-    done = cli("repro", *arguments, MY_KEY=KEY, **environment)
+    arguments = (url, "--live", "--yes", "--auth", "env:MY_KEY", *FIXED, *more)
+    done = cli("live", *arguments, MY_KEY=KEY, **environment)
     assert done.returncode == 3, done.stdout
     shown_nowhere(done.stdout, done.stderr)
     return " ".join((done.stdout + done.stderr).split())
@@ -362,7 +362,7 @@ def test_ctrl_c_prints_what_was_learnt(tmp_path: Path) -> None:
         return leave.wait(60)
 
     with Endpoint(tmp_path, tls=False, host="127.0.0.1", behave=hold) as endpoint:
-        command = [sys.executable, "-m", "hermes_diag", "repro", "--endpoint", endpoint.url]
+        command = [sys.executable, "-m", "hermes_diag", "live", endpoint.url]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert second.wait(60)
             process.send_signal(signal.SIGINT)
@@ -379,9 +379,9 @@ def test_asked_on_a_terminal(tmp_path: Path, answer: str, requests: int, code: i
     """Only a yes sends."""
     with Endpoint(tmp_path) as endpoint:
         parent, child = pty.openpty()
-        command = [sys.executable, "-m", "hermes_diag", "repro", "--endpoint", endpoint.url, "--live"]
+        command = [sys.executable, "-m", "hermes_diag", "live", endpoint.url, "--live"]
         with subprocess.Popen(
-            [*command, "--api-key-env", "MY_KEY", *FIXED],
+            [*command, "--auth", "env:MY_KEY", *FIXED],
             stdin=child,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -405,9 +405,9 @@ def test_sockets_of_others_are_not_counted(cli: Cli, tmp_path: Path) -> None:
         Endpoint(tmp_path, tls=False, host="127.0.0.1") as endpoint,
         socket.create_connection(("127.0.0.1", endpoint.port)),
     ):
-        arguments = ("--endpoint", endpoint.url, "--sessions", 1, "--turns", 8, "--json", *FIXED)
-        clean = json.loads(cli("repro", *arguments).stdout)
-        leaking = json.loads(cli("repro", *arguments, "--end", "abandon").stdout)
+        arguments = (endpoint.url, "--sessions", 1, "--turns", 8, "--json", *FIXED)
+        clean = json.loads(cli("live", *arguments).stdout)
+        leaking = json.loads(cli("live", *arguments, "--end", "abandon").stdout)
     states = [
         [sample["states"].get("ESTABLISHED", 0) for sample in run["cells"][1]["samples"]] for run in (clean, leaking)
     ]
@@ -418,34 +418,33 @@ def test_sockets_of_others_are_not_counted(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--live"], "need --endpoint"),
-        (["--yes"], "need --endpoint"),
-        (["--api-key-env", "X"], "need --endpoint"),
-        (["--endpoint", f"https://u:{KEY}@h.test"], "holds a user or a password"),
-        (["--endpoint", f"https://h.test/?key={KEY}"], "holds a query"),
-        (["--endpoint", f"https://h.test/#{KEY}"], "holds a query"),
-        (["--endpoint", KEY], "no http or https URL"),
-        (["--endpoint", f"ftp://{KEY}/"], "no http or https URL"),
-        (["--endpoint", f"https://[{KEY}/"], "is no URL"),
-        (["--endpoint", f"https://h.test:{KEY}/"], "is no URL"),
-        (["--endpoint", "https://h.test:0x5/"], "is no URL"),
-        (["--endpoint", f"https://h.test/\u00fc{KEY}"], "unusual characters"),
-        (["--endpoint", "https://h\u00f6st.test/"], "xn-- form"),
-        (["--endpoint", "http://h.test/", "--live"], "use https"),
-        (["--endpoint", "https://h.test/", "--live"], "needs credentials"),
-        (["--endpoint", "https://h.test/", "--live", "--api-key-env", "X"], "no terminal to ask on"),
-        (["--endpoint", "https://h.test/", "--live", "--yes", "--api-key-env", KEY], "is not set"),
-        (["--endpoint", "https://h.test/", "--api-key-env", "X", "--codex-auth", "codex"], "exclude each other"),
-        (["--endpoint", "http://127.0.0.1:9/", "--workload", "overlapping"], "holds streams open"),
-        (["--endpoint", "http://127.0.0.1:9/", "--fault", "rst-mid-stream"], "of our own provider"),
-        (["--endpoint", "http://127.0.0.1:9/", "--scenario", "all"], "--scenario does not go with --endpoint"),
-        (["--endpoint", "http://127.0.0.1:9/", "--max-requests", "0"], "--max-requests"),
-        (["--endpoint", "http://127.0.0.1:9/", "--codex-auth", "other"], "--codex-auth"),
+        (["--live"], "Missing argument"),
+        (["http://127.0.0.1:9/", "--yes"], "--yes has no effect without --live"),
+        ([f"https://u:{KEY}@h.test"], "holds a user or a password"),
+        ([f"https://h.test/?key={KEY}"], "holds a query"),
+        ([f"https://h.test/#{KEY}"], "holds a query"),
+        ([KEY], "no http or https URL"),
+        ([f"ftp://{KEY}/"], "no http or https URL"),
+        ([f"https://[{KEY}/"], "the URL is none"),
+        ([f"https://h.test:{KEY}/"], "the URL is none"),
+        (["https://h.test:0x5/"], "the URL is none"),
+        ([f"https://h.test/\u00fc{KEY}"], "unusual characters"),
+        (["https://h\u00f6st.test/"], "xn-- form"),
+        (["http://h.test/", "--live"], "use https"),
+        (["https://h.test/", "--live"], "needs credentials"),
+        (["https://h.test/", "--live", "--auth", "env:X"], "no terminal to ask on"),
+        (["https://h.test/", "--live", "--yes", "--auth", f"env:{KEY}"], "is not set"),
+        (["https://h.test/", "--live", "--yes", "--auth", KEY], "--auth names no token"),
+        (["http://127.0.0.1:9/", "--workload", "overlapping"], "holds streams open"),
+        (["http://127.0.0.1:9/", "--fault", "rst-mid-stream"], "No such option"),
+        (["http://127.0.0.1:9/", "--set", "idle-close=1"], "has no effect in this command"),
+        (["http://127.0.0.1:9/", "--max-requests", "0"], "--max-requests"),
+        (["http://127.0.0.1:9/", "--auth", "other"], "--auth names no token"),
     ],
 )
 def test_wrong_usage(cli: Cli, arguments: list[str], says: str) -> None:
     """Exit 2, a line that says what, and nothing quoted that may be a secret."""
-    done = cli("repro", *arguments)
+    done = cli("live", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert says in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

@@ -80,7 +80,7 @@ def test_a_python_that_prints_at_start(cli: Cli, venv: Path) -> None:
     (own / "sitecustomize.py").write_text("import os\nfor fd in (1, 2):\n    os.write(fd, b'noise\\n' * 200_000)\n")
     done = cli("repro", "--python", venv, "--json", *QUICK)
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["verdict"] == "as the bug report predicts"
+    assert json.loads(done.stdout)["verdict"] == "the fix holds"
 
 
 def test_a_python_that_is_too_old(cli: Cli, tmp_path: Path) -> None:
@@ -135,7 +135,8 @@ def test_what_cannot_be_started(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
     for name in ("folder", "plain", "garbage", "link", ""):
         done = cli("repro", "--python", tmp_path / name if name else "")
-        assert (done.returncode, done.stdout) == (3, ""), name
+        # What is there and will not start is another matter than what is not there.
+        assert (done.returncode, done.stdout) == (3 if name == "garbage" else 2, ""), name
         assert len(done.stderr.splitlines()) == 2, done.stderr
         assert "Python 3.9" in done.stderr or "python3 -m venv" in done.stderr
 

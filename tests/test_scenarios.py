@@ -26,12 +26,13 @@ PYTHONS = [sys.executable, *filter(None, [os.environ.get("HERMES_DIAG_OPENAI3_PY
 @pytest.mark.parametrize("group", [NAMES[::3], NAMES[1::3], NAMES[2::3]], ids=["first", "second", "third"])
 def test_it_shows_on_the_bad_client_and_not_on_the_good_one(cli: Any, group: list[str], python: str) -> None:
     """Real sockets, real SDK: exit code 0, and each is shown both ways or says why this SDK is spared."""
-    done = cli("repro", "--json", "--python", python, "--scenario", ",".join(group))
+    done = cli("scenarios", *group, "--json", "--python", python)
     document = json.loads(done.stdout)
     assert done.returncode == 0, document["verdict"]
     assert [one["name"] for one in document["scenarios"]] == group
     for one in document["scenarios"]:
-        spared = one["status"].startswith("not on openai")
+        assert one["status"] == "clean"
+        spared = one["result"].startswith("does not happen on openai")
         assert bool(one["bad"]) is not spared, one
         assert not one["good"], one
 
@@ -55,16 +56,16 @@ def test_evidence_of_nothing_shows_nothing(name: str) -> None:
         empty = [
             Evidence(scenarios.cell(name, side), None, (), (), (), (), (), (), Outcome(how)) for side in scenarios.SIDES
         ]
-        result = scenarios.judge(empty)
-        assert (result[0].bad, result[0].good) == ("", "")
-        assert scenarios.verdict(result)[1] == code
+        report = scenarios.judge(empty)
+        assert (report.scenarios[0].bad, report.scenarios[0].good) == ("", "")
+        assert report.exit_code == code
 
 
 def test_a_symptom_on_the_good_client_is_a_problem() -> None:
     """Proved both ways means that the good client is looked at too."""
     cells = [scenarios.cell("collected-streams-deadlock", side) for side in scenarios.SIDES]
     hung = [Evidence(cell, None, (), (), (), (), (), (), Outcome("hung", "", ("x.py:1 f",))) for cell in cells]
-    assert scenarios.judge(hung)[0].status == "shows on the good client too"
+    assert scenarios.judge(hung).scenarios[0].result == "shows on the good client too"
 
 
 def test_a_fault_is_one_more_dimension(cli: Any) -> None:

@@ -197,7 +197,7 @@ def test_a_factory_of_a_file_counts_from_its_folder() -> None:
         (
             '[[tool.hermes-diag.allow]]\nfinding = "nodelay"\nreason = "a"\nexpires = 2026-11-22',
             "4: tool.hermes-diag.allow[0].expires: the allowance of nodelay expired on 2026-11-22: "
-            "mend it, or allow it anew",
+            "fix the cause, or set a later day",
         ),
         ("[tool.hermes-diag]\nfactory = ", "2: not TOML: Invalid value"),
         ("[tool.hermes-diag\n", "1: not TOML: Expected ']' at the end of a table declaration"),
@@ -253,7 +253,7 @@ def test_bytes_that_are_no_text() -> None:
         (
             {"HERMES_DIAG_ALLOW": "nodelay:2020-01-01:old"},
             {},
-            "HERMES_DIAG_ALLOW: the allowance of nodelay expired on 2020-01-01: mend it, or allow it anew",
+            "HERMES_DIAG_ALLOW: the allowance of nodelay expired on 2020-01-01: fix the cause, or set a later day",
         ),
         (
             {},

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
+import shutil
+import textwrap
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -47,6 +50,7 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
 
     Importing every command takes longer than many of them run.
     """
+    columns = max(30, min(shutil.get_terminal_size().columns, 100))
     app = typer.Typer(
         name="hermes-diag",
         help=SUMMARY,
@@ -54,15 +58,29 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
         invoke_without_command=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,  # plain help wraps at any width, and starts faster
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "terminal_width": columns},
     )
     app.callback()(_top)
     completes = "_HERMES_DIAG_COMPLETE" in os.environ
     asked = arguments[:1] if arguments and arguments[0] in COMMANDS and not completes else COMMANDS
     for name in asked:
         module = importlib.import_module(f"hermes_diag.cli.{name}")
-        app.command(name, epilog="\b\nExamples:\n" + module.EXAMPLES.strip("\n"))(module.command)
+        epilog = _fitted("\b\nExamples:\n" + module.EXAMPLES.strip("\n"), columns - 2)
+        app.command(name, epilog=epilog)(module.command)
     return app
+
+
+def _fitted(text: str, width: int) -> str:
+    """Lines as they are written where they fit; those that do not are wrapped, each by itself."""
+    lines = []
+    for line in text.splitlines():
+        lead = " " * min(4, len(line) - len(line.lstrip()))
+        wrapped = textwrap.wrap(
+            re.sub(" {5,}", "  ", line.strip()), width, initial_indent=lead, subsequent_indent=lead + "  ",
+            break_on_hyphens=False,
+        )  # fmt: skip
+        lines += wrapped if len(line) > width else [line]
+    return "\n".join(lines)
 
 
 def _show_version(wanted: bool) -> None:
