@@ -574,7 +574,7 @@ def test_closed_sockets_that_are_kept_cost_nothing_more(run: Run) -> None:
             for _ in range(100):
                 kept.append(socket.socket())
                 kept[-1].close()
-            openings = sys.modules["hermes_diag.leakguard.origins"]._watching
+            openings = sys.modules["hermes_diag.leakguard.hook"]._watching
             openings.sockets()
             assert not openings._unborn
         """

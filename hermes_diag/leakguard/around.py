@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.leakguard import hook, limits, message, origins, snapshot
 from hermes_diag.leakguard import leftovers as lefts
-from hermes_diag.leakguard import limits, message, origins, snapshot
 from hermes_diag.leakguard.leftovers import Left
 from hermes_diag.leakguard.limits import Limits
 from hermes_diag.leakguard.settings import Settings
@@ -38,7 +38,7 @@ class Guard:
         self._reserve: int | None = os.open(os.devnull, os.O_RDONLY)  # to look with when the test has taken all others
         self._reserved = os.fstat(self._reserve).st_rdev
         self._openings = origins.Openings()
-        self._watched_before = origins.watch(self._openings)
+        self._watched_before = hook.watch(self._openings)
         # Whether a cycle that holds a socket has been collected must not depend on what ran before.
         self._collects = gc.isenabled()
         gc.disable()
@@ -119,7 +119,7 @@ class Guard:
     def end(self) -> None:
         """Stop watching."""
         self._free_reserve()
-        origins.watch(self._watched_before)
+        hook.watch(self._watched_before)
         if self._collects:
             gc.enable()
 

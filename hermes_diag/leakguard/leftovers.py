@@ -20,8 +20,9 @@ from hermes_diag.core.sockets import CLOSE_WAIT, SocketRow
 from hermes_diag.leakguard import snapshot
 from hermes_diag.leakguard.backends import NOWHERE, Place, socket_text
 from hermes_diag.leakguard.limits import Limits
-from hermes_diag.leakguard.origins import Opening, Openings, clock, is_own
+from hermes_diag.leakguard.origins import Opening, Openings, clock
 from hermes_diag.leakguard.snapshot import Held
+from hermes_diag.leakguard.stacks import is_own
 
 #: States through which a socket passes after its owner has let go of it.
 _LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"})

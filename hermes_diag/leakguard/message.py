@@ -10,7 +10,8 @@ from pathlib import Path
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT
 from hermes_diag.leakguard.leftovers import Left, Socket
-from hermes_diag.leakguard.origins import Line, Opening, is_own
+from hermes_diag.leakguard.origins import Opening
+from hermes_diag.leakguard.stacks import Line, is_own
 from hermes_diag.watch import filters
 
 #: Lines of a chain of calls, and things of one kind, that are shown.

@@ -1,22 +1,18 @@
 """Remembers which line of code opened a socket or started a thread, while somebody watches.
 
-An audit hook sees every socket that Python opens, whatever library asks, and the stack at that moment. It
-cannot be taken off again: it is put on when first wanted (with a wrapper of Thread.start), and costs one
-comparison per audit event when nobody watches. A socket is known by its KEY (see backends).
+An audit hook (hook.py) sees every socket that Python opens, whatever library asks, and the stack at that moment. A
+socket is known by its KEY (see backends).
 
-Limits: sockets that C code opens by itself (uvloop, gRPC, curl) raise no audit event. Only names and
-numbers of lines are kept, no frame: a kept frame would keep the client alive and forge a leak.
+Limits: sockets that C code opens by itself (uvloop, gRPC, curl) raise no audit event.
 """
 
 from __future__ import annotations
 
 import _socket
 import contextlib
-import functools
 import os
 import socket
 import sys
-import sysconfig
 import threading
 import time
 import weakref
@@ -26,24 +22,18 @@ from typing import Any, NamedTuple
 
 from hermes_diag.leakguard import snapshot
 from hermes_diag.leakguard.backends import Place, sockets_of
+from hermes_diag.leakguard.stacks import Line, lines_of, waiting_lines
 
+#: Tests put other things in the place of socket.socket; this is what Python calls so.
+_SOCKET: Any = next(kind for kind in _socket.socket.__subclasses__() if kind.__module__ == "socket")
+_INIT, _ACCEPT = _SOCKET.__init__.__code__, _SOCKET.accept.__code__
 #: Openings remembered before those whose socket is closed are forgotten.
 _MANY = 4096
-#: Frames looked at, the innermost first.
-_DEPTH = 200
 
 
 def clock() -> float:
     """Seconds that go on: tests stop time.monotonic."""
     return time.clock_gettime(time.CLOCK_MONOTONIC)
-
-
-class Line(NamedTuple):
-    """A line that was being executed."""
-
-    file: str
-    number: int
-    function: str
 
 
 class Opening(NamedTuple):
@@ -194,13 +184,13 @@ class Openings:
         now = clock()
         if (asyncio := sys.modules.get("asyncio")) and (loop := asyncio._get_running_loop()):
             self.loops.add(loop)
-        all_lines, own, below = _lines(frame)
+        all_lines, own, below = lines_of(frame)
         direct = bool(own) and below
         if server and not direct:
             return server._replace(at=now, accepted=True)
         if not below:
             # A task that a library made: the lines of the task which waits say more than the runner's.
-            own = _waiting_lines() or own
+            own = waiting_lines() or own
         thread = threading.current_thread()
         if thread is threading.main_thread():
             return Opening(now, own or all_lines, direct=direct)
@@ -216,188 +206,3 @@ def _address(given: Any) -> tuple[str, int] | None:
                 socket.inet_pton(family, given[0])
                 return given[0], given[1]
     return None
-
-
-def _lines(frame: FrameType | None) -> tuple[tuple[Line, ...], tuple[Line, ...], bool]:
-    """(the innermost lines of any code, those of one's own, whether own ones come before an event loop's)."""
-    lines: list[Line] = []
-    own: list[Line] = []
-    in_task, below = True, False
-    for _ in range(_DEPTH):
-        if frame is None or _PYTEST in frame.f_code.co_filename:
-            break  # what called pytest is nobody's code under test
-        code = frame.f_code
-        line = Line(code.co_filename, frame.f_lineno, code.co_name)
-        if is_own(code.co_filename):
-            own.append(line)
-            below = below or in_task
-        elif in_task and code.co_filename.endswith(_EVENT_LOOPS):
-            in_task = False
-        if len(lines) < 8 and not is_stdlib(code.co_filename):
-            lines.append(line)
-        frame = frame.f_back
-    return tuple(lines[:4]), tuple(own), below or in_task
-
-
-_PYTEST = f"{os.sep}_pytest{os.sep}"
-_EVENT_LOOPS = (os.path.join("asyncio", "events.py"), os.path.join("trio", "_core", "_run.py"))
-#: Tests put other things in the place of socket.socket; this is what Python calls so.
-_SOCKET: Any = next(kind for kind in _socket.socket.__subclasses__() if kind.__module__ == "socket")
-_INIT, _ACCEPT = _SOCKET.__init__.__code__, _SOCKET.accept.__code__
-
-
-def _waiting_lines() -> tuple[Line, ...]:
-    """Own lines of the task that waits for this one, as far as that can be told."""
-    return _of_asyncio(sys.modules.get("asyncio")) or _of_trio(sys.modules.get("trio"))
-
-
-def _of_asyncio(asyncio: Any) -> tuple[Line, ...]:
-    """asyncio knows no parents; but what waits for a task has left a callback with it. Nothing when nobody waits
-    yet, and when several do."""
-    try:
-        me = asyncio.current_task()
-    except (AttributeError, RuntimeError):
-        return ()
-    waiting, found = [me], []
-    for future in waiting:  # which grows
-        for callback, *_ in getattr(future, "_callbacks", None) or ():
-            for one in _behind(callback):
-                if asyncio.isfuture(one) and not any(one is other for other in waiting) and len(waiting) < _DEPTH:
-                    lines = _suspended(one.get_coro()) if hasattr(one, "get_coro") else ()
-                    found += [lines] if lines else []
-                    waiting += [] if lines else [one]
-    return found[0] if len(set(found)) == 1 else ()
-
-
-def _behind(callback: Any) -> list[Any]:
-    """What a callback of a future is for: a task that awaits it, the future of gather, wait, wait_for or shield, the
-    task in which a group of tasks lives."""
-    things = [getattr(callback, "__self__", None), *getattr(callback, "args", ())]
-    for cell in getattr(callback, "__closure__", None) or ():
-        with contextlib.suppress(ValueError):  # empty
-            things.append(cell.cell_contents)
-    homes = [getattr(one, "_parent_task", None) for one in things]  # asyncio.TaskGroup
-    homes += [getattr(getattr(one, "cancel_scope", None), "_host_task", None) for one in things]  # that of anyio
-    return [*things, *(task for task in homes if task is not None and _waits_for_its_group(task))]
-
-
-def _waits_for_its_group(task: Any) -> bool:
-    """Whether a task stands at the end of a group, or in a library that has made one; and not at a line of one's own
-    within an `async with`."""
-    coroutine, inner = task.get_coro(), ""
-    while coroutine is not None:
-        if getattr(coroutine, "__name__", "") == "__aexit__":
-            return True
-        code = getattr(coroutine, "cr_code", None)
-        inner = code.co_filename if code and not is_stdlib(code.co_filename) else inner
-        coroutine = getattr(coroutine, "cr_await", None)
-    return not is_own(inner)
-
-
-def _of_trio(trio: Any) -> tuple[Line, ...]:
-    try:
-        task = trio.lowlevel.current_task()
-    except (AttributeError, RuntimeError):
-        return ()
-    lines: tuple[Line, ...] = ()
-    while not lines and task.parent_nursery is not None:
-        task = task.parent_nursery.parent_task
-        lines = _suspended(task.coro)
-    return lines
-
-
-def _suspended(coroutine: Any) -> tuple[Line, ...]:
-    """The own lines at which a coroutine stands, the innermost first."""
-    lines: list[Line] = []
-    while coroutine is not None:
-        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-        if frame is not None and is_own(frame.f_code.co_filename):
-            lines.append(Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
-    return tuple(reversed(lines))
-
-
-_realpath = os.path.realpath  # which a test may put something else in the place of
-_STDLIB = tuple({_realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")})
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
-
-@functools.cache
-def is_own(file: str) -> bool:
-    """Whether a file is of the project under test: not installed, not of Python, not of hermes-diag."""
-    return not (is_stdlib(file) or file.startswith(_OURS) or any(folder in file for folder in _INSTALLED))
-
-
-@functools.cache
-def is_stdlib(file: str) -> bool:
-    """Whether a file is of Python itself, or no file."""
-    path = _realpath(file)
-    return file.startswith("<") or (path.startswith(_STDLIB) and not any(folder in path for folder in _INSTALLED))
-
-
-_EVENTS = frozenset({"socket.__new__", "socket.connect", "socket.bind", "subprocess.Popen"})
-_watching: Openings | None = None
-_installed = False
-
-
-class _Unnoticed:
-    """We must never break what we look at: of exceptions only those that are not ours come through."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> bool:
-        return isinstance(exc, Exception) and _is_ours(exc)
-
-
-_unnoticed = _Unnoticed()
-
-
-def _is_ours(exc: Exception) -> bool:
-    """Whether we failed; else it is what a signal's handler raised meanwhile."""
-    trace = exc.__traceback__
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if not file.startswith(_OURS) and not is_stdlib(file):
-            return False
-        trace = trace.tb_next
-    return True
-
-
-def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if _watching is not None and event in _EVENTS:
-        with _unnoticed:
-            _watching.see(event, args)
-
-
-_start_thread = threading.Thread.start
-
-
-@functools.wraps(_start_thread)
-def _start(self: threading.Thread) -> None:
-    if _watching is not None:
-        with _unnoticed:
-            _watching.start(self)
-    _start_thread(self)
-
-
-def _forked() -> None:
-    if _watching is not None:
-        with _unnoticed:
-            pid = snapshot.backend.newest_child()
-            if pid is not None:
-                _watching.fork(pid)
-
-
-def watch(openings: Openings | None) -> Openings | None:
-    """From now on these remember; None: nobody does. Returns who did before, to be put back."""
-    global _watching, _installed
-    if openings is not None and not _installed:
-        sys.addaudithook(_hook)
-        # Python tells an audit hook of new threads since 3.12 only.
-        threading.Thread.start = _start  # type: ignore[method-assign]
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_parent=_forked)
-        _installed = True
-    before, _watching = _watching, openings
-    return before

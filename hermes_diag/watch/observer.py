@@ -20,13 +20,10 @@ from hermes_diag.watch.records import Look, Missing, Process
 
 #: States that a socket passes through after its owner has let go of it.
 _LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"})
-
 #: Remotes of the past that are remembered, so that what outlives its descriptor is still attributed.
 _REMEMBERED = 4096
-
 #: Rows of sockets that have changed or gone, beyond as many as there are now, that are kept at most.
 _STALE = 1000
-
 #: Seconds from one whole look of a watch to the next: it reads the list of descriptors whatever the socket
 #: table says, and the sockets in TIME_WAIT, which stay in it for a minute.
 WHOLE = 5.0
@@ -82,7 +79,7 @@ class Eye:
         self._found = _Found()
 
     def is_same(self) -> bool:
-        """Whether the PID still belongs to the process it belonged to at first. Raises process.Ended."""
+        """Whether the PID is still that of the same process. Raises process.Ended."""
         return process.identity(self.pid, self._portable) == self._identity
 
     def look(self, info: bool = True) -> Look:
@@ -122,8 +119,6 @@ class Eye:
             why=self.why,
         )
 
-    # --- the parts of a look ---------------------------------------------------------------------
-
     def _ask(self, states: tuple[str, ...], info: bool) -> list[SocketRow]:
         kept = self._kept.setdefault(states, {})
         try:
@@ -133,7 +128,7 @@ class Eye:
         except OSError as exc:
             raise CannotMeasure(
                 f"{self.backend} shows no sockets: {exc.strerror or exc}",
-                f"try another --backend, or: {process.more_rights()}",
+                f"try another --set backend, or: {process.more_rights()}",
             ) from None
         if len(kept) > 2 * len(rows) + _STALE:
             kept.clear()
@@ -303,4 +298,4 @@ class Eye:
 
 
 def _cure() -> str:
-    return "leave --backend to auto" if sys.platform.startswith("linux") else "look on Linux"
+    return "leave --set backend out" if sys.platform.startswith("linux") else "look on Linux"

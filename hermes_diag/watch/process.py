@@ -74,7 +74,9 @@ def check(pid: int, portable: bool = not LINUX) -> None:
         _check_portable(pid)
         return
     if not os.path.exists("/proc/self/stat"):
-        raise CannotMeasure("/proc is not mounted here", "mount -t proc proc /proc, or use --backend psutil elsewhere")
+        raise CannotMeasure(
+            "/proc is not mounted here", "mount -t proc proc /proc, or use --set backend=psutil elsewhere"
+        )
     try:
         seen = stat(pid)
     except Ended:

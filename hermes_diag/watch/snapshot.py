@@ -31,10 +31,10 @@ def see(backend: ModuleType) -> None:
             try:
                 found = rows(backend, os.getpid(), address)
             except (OSError, psutil.Error) as exc:
-                raise CannotMeasure(f"no socket table: {type(exc).__name__}", "try the other --backend") from None
+                raise CannotMeasure(f"no socket table: {type(exc).__name__}", "try another --set backend") from None
             mine = [row for row in found if row.local == client.getsockname()[:2] and row.pid == os.getpid()]
     if [row.state for row in mine] != [ESTABLISHED]:
-        raise CannotMeasure("the socket table does not show a connection that is open", "try the other --backend")
+        raise CannotMeasure("the socket table does not show a connection that is open", "try another --set backend")
 
 
 def rows(backend: ModuleType, pid: int, remote: tuple[str, int]) -> list[SocketRow]:

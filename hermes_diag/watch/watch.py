@@ -175,16 +175,7 @@ def _tick(
     died: Counter[str],
     entered: Counter[str],
 ) -> Tick:
-    counted = Counter([(state, name) for state, _, name in since.values()])
-    states: Counter[str] = Counter()
-    remotes: dict[str, dict[str, int]] = {}
-    elsewhere = 0
-    for (state, name), count in counted.most_common():
-        states[state] += count
-        if name in remotes or len(remotes) < ENDPOINTS:
-            remotes.setdefault(name, {})[state] = count
-        else:
-            elsewhere += count
+    states, remotes, elsewhere = _counted(since)
     oldest: dict[str, float] = {}
     for state, begun, _ in since.values():
         if begun < oldest.get(state, at + 1):
@@ -196,7 +187,7 @@ def _tick(
     return Tick(
         at=round(at, 6),
         late=round(late, 6),
-        states=dict(states),
+        states=states,
         unowned=unowned,
         closed=None if look.closed is None else len(look.closed),
         processes=len(look.processes),
@@ -213,6 +204,20 @@ def _tick(
         died=dict(died),
         oldest={state: round(at - begun, 3) for state, begun in oldest.items()},
     )
+
+
+def _counted(since: dict[Any, tuple[str, float, str]]) -> tuple[dict[str, int], dict[str, dict[str, int]], int]:
+    """Sockets by state, by endpoint and state, and of further endpoints, those with the fewest."""
+    states: Counter[str] = Counter()
+    remotes: dict[str, dict[str, int]] = {}
+    elsewhere = 0
+    for (state, name), count in Counter([(state, name) for state, _, name in since.values()]).most_common():
+        states[state] += count
+        if name in remotes or len(remotes) < ENDPOINTS:
+            remotes.setdefault(name, {})[state] = count
+        else:
+            elsewhere += count
+    return dict(states), remotes, elsewhere
 
 
 def _sum(numbers: Iterator[int | None]) -> int | None:

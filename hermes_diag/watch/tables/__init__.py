@@ -32,11 +32,11 @@ def pick(pid: int, name: str = "auto") -> tuple[ModuleType, str, str]:
         backend = load(name)
         why = backend.available()
         if why:
-            raise CannotMeasure(f"--backend {name}: {why}", "leave --backend to auto, or use --backend psutil")
+            raise CannotMeasure(f"--set backend={name}: {why}", "leave --set backend out, or use --set backend=psutil")
         if name != "proc_net" and process.other_namespace(pid):
             raise CannotMeasure(
-                f"--backend {name}: process {pid} lives in another network namespace, which it cannot see",
-                "leave --backend to auto, or use --backend proc_net",
+                f"--set backend={name}: process {pid} lives in another network namespace, which it cannot see",
+                "leave --set backend out, or use --set backend=proc_net",
             )
         return backend, name, "asked for"
     if process.other_namespace(pid):
