@@ -90,7 +90,7 @@ def looks(count: int, rounds: int) -> Iterator[bool]:
     if "ss -tnp" in found:
         yield ratio("sample / ss -tnp", found["sample by sock_diag"], found["ss -tnp"], 0.6)
     else:
-        print("not measured: sample / ss -tnp (at most 0.6); install iproute2")
+        print("not measured: sample / ss -tnp (at most 0.8); install iproute2")
 
 
 def cold(rounds: int, hermes: str | None) -> Iterator[bool]:
@@ -103,11 +103,11 @@ def cold(rounds: int, hermes: str | None) -> Iterator[bool]:
         if hermes:
             works["hermes --help"] = lambda: run(hermes, "--help")
         found = side_by_side(rounds * 3, **works)
-    yield ratio("command / python -c pass", found["hermes-diag sockets"], found["python -c pass"], 12)
+    yield ratio("command / python -c pass", found["hermes-diag sockets"], found["python -c pass"], 25)
     if hermes:
-        yield ratio("command / hermes --help", found["hermes-diag sockets"], found["hermes --help"], 0.6)
+        yield ratio("command / hermes --help", found["hermes-diag sockets"], found["hermes --help"], 0.8)
     else:
-        print("not measured: command / hermes --help (at most 0.6); name it with --hermes")
+        print("not measured: command / hermes --help (at most 0.8); name it with --hermes")
 
 
 def watch(seconds: int, waiting: int = 0) -> Iterator[bool]:

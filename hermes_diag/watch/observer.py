@@ -27,6 +27,8 @@ _STALE = 1000
 #: Seconds from one whole look of a watch to the next: it reads the list of descriptors whatever the socket
 #: table says, and the sockets in TIME_WAIT, which stay in it for a minute.
 WHOLE = 5.0
+#: What to do where another source of socket tables sees more.
+_CURE = "leave --set backend out" if sys.platform.startswith("linux") else "look on Linux"
 
 
 @dataclass(frozen=True)
@@ -270,7 +272,7 @@ class Eye:
             missing.append(Missing("kinds of descriptors", "this system does not name them", "look on Linux"))
         if self.backend == "psutil":
             missing.append(
-                Missing("queues, timers, ages, round trips", f"psutil does not know them ({self.why})", _cure())
+                Missing("queues, timers, ages, round trips", f"psutil does not know them ({self.why})", _CURE)
             )
             if hasattr(os, "geteuid") and os.geteuid() != 0:
                 missing.append(
@@ -281,9 +283,9 @@ class Eye:
                 Missing(
                     "ages, round trips, memory",
                     "/proc/PID/net/tcp does not have them" + (f" ({self.why})" if self.why != "asked for" else ""),
-                    _cure()
+                    _CURE
                     if self.why == "asked for"
-                    else f"sudo nsenter -t {self.pid} -n hermes-diag sockets --pid {self.pid}",
+                    else f"sudo nsenter -t {self.pid} -n {process.ourselves()} sockets {self.pid}",
                 )
             )
         if self._unreadable:
@@ -295,7 +297,3 @@ class Eye:
                 )
             )
         return missing
-
-
-def _cure() -> str:
-    return "leave --set backend out" if sys.platform.startswith("linux") else "look on Linux"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -106,13 +108,19 @@ def not_allowed(pid: int) -> NotAllowed:
     """The refusal with its cure: as whom to run."""
     return NotAllowed(
         f"not allowed to see the descriptors of process {pid}, which runs as {_user(pid)}; this is {_me()}",
-        CAPABLE if _is_root() else f"sudo hermes-diag sockets --pid {pid}, or run as that user",
+        CAPABLE if _is_root() else f"sudo {ourselves()} sockets {pid}, or run as that user",
     )
 
 
 def more_rights() -> str:
     """What would let us see what we may not see now."""
     return CAPABLE if _is_root() else "sudo"
+
+
+def ourselves() -> str:
+    """How root can call this program: by its absolute path, since root's PATH does not lead to a virtualenv."""
+    script = shutil.which(sys.argv[0]) if os.path.basename(sys.argv[0]) == "hermes-diag" else None
+    return shlex.quote(os.path.abspath(script)) if script else f"{shlex.quote(sys.executable)} -m hermes_diag"
 
 
 def _is_root() -> bool:
@@ -196,7 +204,7 @@ def _absent(pid: int) -> CannotMeasure:
         pass
     return NotAllowed(
         f"process {pid} exists, but /proc hides it (mounted with hidepid)",
-        CAPABLE if _is_root() else f"sudo hermes-diag sockets --pid {pid}, or run as its user",
+        CAPABLE if _is_root() else f"sudo {ourselves()} sockets {pid}, or run as its user",
     )
 
 
