@@ -75,19 +75,25 @@ def codes(run: dict[str, Any], cell: str) -> set[str]:
     return {finding["code"] for finding in found["findings"]}
 
 
-def test_the_default_run(cli: Cli) -> None:
+def test_the_default_run(cli: Cli, tmp_path: Path) -> None:
     """Every cell is as the facts have it, every claim is weighed, and the exit code is 0."""
-    done = cli("repro", "--json")
+    saved = tmp_path / "run.jsonl"
+    done = cli("repro", "--json", "--save", saved)
     run = document(done)
     assert outcomes(run) == OPENAI_2
     assert {claim["claim"]: claim["status"] for claim in run["claims"]} == CLAIMS
     verdict = "the bug shows as hermes-agent #11070 reports it, and the fix holds"
-    assert (run["verdict"], run["status"], done.returncode, done.stderr) == (verdict, "clean", 0, "")
+    assert (run["verdict"], run["status"], done.returncode, done.stderr) == (verdict, "clean", 0, f"saved to {saved}\n")
     assert run["stack"]["openai"].startswith("2.")
     # Both sides: the provider's count of what it sent beside the client's of what it read.
     (cell,) = [one for one in run["cells"] if one["name"] == "fixed/close/interrupted"]
     assert cell["provider"]["events_sent"] == 16 * cell["provider"]["events_read"] == 16 * 101
     assert cell["provider"]["closed_first_by_client"] == 101
+    # For people it begins with what was tried, ends with the verdict, and fits 60 lines.
+    lines = cli("report", saved, COLUMNS="80").stdout.splitlines()
+    assert lines[0].startswith("Is the bug report hermes-agent #11070 true, and does its fix hold?")
+    assert lines[-1] == verdict
+    assert len(lines) <= 60
 
 
 def test_psutil_counts_the_same(cli: Cli) -> None:

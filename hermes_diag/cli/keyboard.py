@@ -13,11 +13,15 @@ from typing import Any
 from hermes_diag.core.interrupts import Interrupts
 
 
+class Quit(Exception):
+    """The user has pressed q."""
+
+
 class Sleep:
     """Callable: sleeps so many seconds. A signal that comes while a sample is taken is heard at the next sleep,
     so that no sample is torn; the second one is heard at once. Context manager.
 
-    keys: q ends the watch as Ctrl-C does (where stdin is a terminal).
+    keys: q raises Quit (where stdin is a terminal).
     """
 
     def __init__(self, keys: bool = False) -> None:
@@ -62,7 +66,7 @@ class Sleep:
         while (left := until - time.monotonic()) > 0:
             ready, _, _ = select.select([sys.stdin], [], [], left)
             if ready and os.read(sys.stdin.fileno(), 1) in (b"q", b"Q"):
-                raise KeyboardInterrupt
+                raise Quit
 
     def _first(self, number: int) -> None:
         if self._asleep:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hermes_diag.cli.keyboard import Sleep
+from hermes_diag.cli.keyboard import Quit, Sleep
 from hermes_diag.cli.terminal import emit, is_live, paint, width
 from hermes_diag.core.status import Status
 from hermes_diag.watch.records import Ended
@@ -97,6 +97,8 @@ def watch(eye: Eye, asked: Asked) -> int:
         stack.enter_context(sleep)
         try:
             _follow(under_way, timeline, asked, capture, stack, live)
+        except Quit:
+            under_way.ended = Ended("done", "q was pressed")
         except KeyboardInterrupt:
             under_way.ended = Ended("interrupted", "interrupted: this is what was seen until then")
         summary = timeline.summary(under_way.ended)
