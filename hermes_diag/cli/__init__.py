@@ -76,7 +76,8 @@ def _usage_error(exc: BaseException) -> UsageError:
     message = exc.format_message() if hasattr(exc, "format_message") else str(exc)
     context = getattr(exc, "ctx", None)
     command = context.command_path if context is not None else "hermes-diag"
-    return UsageError(message.rstrip("."), f"{command} --help")
+    message = message.rstrip(".")
+    return UsageError(message if len(message) <= 200 else f"{message[:200]}...", f"{command} --help")
 
 
 def _repair_standard_streams() -> None:

@@ -144,8 +144,7 @@ def _run(plan: Plan, body: Payload, target: Target, settings: Settings, output: 
 
     try:
         # A module's factory may turn out to be missing only when its interpreter has looked.
-        with configuration.blamed_on(settings, "factory"):
-            return outcome.run(plan, make, output), ""
+        return outcome.run(plan, make, output, configuration.blamed_on(settings, "factory")), ""
     except CannotMeasure as exc:
         evidence = made[0].evidence() if made else []
         return outcome.Ran(evidence, False), "; ".join(filter(None, (exc.message, exc.hint)))

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from hermes_diag.core.errors import UsageError
 from hermes_diag.reporters.formats import Format
 
 
-def refuse_same_files(given: Mapping[str, Path | None]) -> None:
+def refuse_same_files(given: Iterable[tuple[str, Path | None]]) -> None:
     """Two options may not name one file: the second would end the first. Raises UsageError."""
     seen: dict[str, str] = {}
-    for option, path in given.items():
+    for option, path in given:
         if path is None or (os.path.exists(path) and not os.path.isfile(path)):
             continue
-        other = seen.setdefault(os.path.realpath(path), option)
-        if other != option:
-            raise UsageError(f"{other} and {option} name one file: {path}", "give each a file of its own")
+        whole = os.path.realpath(path)
+        if whole in seen:
+            raise UsageError(f"{seen[whole]} and {option} name one file: {path}", "give each a file of its own")
+        seen[whole] = option
 
 
 class ReportFile:

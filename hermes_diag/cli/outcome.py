@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +45,16 @@ def report_files(output: Output, **others: Path | None) -> list[ReportFile]:
 
     Raises UsageError.
     """
-    given = {f"--output {path}": path for path in output.files}
-    refuse_same_files({"--save": output.save, **others, **given})
+    given = [("--output", path) for path in output.files]
+    refuse_same_files([("--save", output.save), *others.items(), *given])
     return [ReportFile(path, formats.of_file(path)) for path in output.files]
 
 
-def run(plan: Plan, make: Make, output: Output) -> Ran:
-    """Run a plan under the live view, saving the evidence as it comes. Raises HermesDiagError."""
+def run(plan: Plan, make: Make, output: Output, around: AbstractContextManager[None] = nullcontext()) -> Ran:
+    """Run a plan under the live view, saving the evidence as it comes. around: entered for the run itself.
+
+    Raises HermesDiagError.
+    """
     from rich.console import Console
 
     from hermes_diag.reporters.progress import Progress
@@ -60,7 +64,8 @@ def run(plan: Plan, make: Make, output: Output) -> Ran:
         # Progress goes to stderr, so that stdout can be piped.
         progress = stack.enter_context(Progress(plan, Console(stderr=True, highlight=False)))
         under_way = make(capture, progress)
-        interrupted = not finish(under_way)
+        with around:
+            interrupted = not finish(under_way)
     said = f"saved to {output.save}" if capture else ""
     if capture and capture.failure:
         said = f"could not be saved to {output.save}: {capture.failure}"

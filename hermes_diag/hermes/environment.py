@@ -29,7 +29,7 @@ PATIENCE = 900
 def check_version(version: str) -> None:
     """Raises UsageError for a text that cannot be a version."""
     if len(version) > 40 or not _VERSION.fullmatch(version):
-        raise UsageError(f"--hermes {version!r} is no version", "write a release, for example 0.19.0")
+        raise UsageError(f"{version!r} is no version", "write a release, for example 0.19.0")
 
 
 def folder(environ: Mapping[str, str] = os.environ) -> Path:

@@ -84,7 +84,7 @@ class CellRun:
         if self.cell.strategy == HERMES and not stack.hermes:
             raise CannotMeasure(
                 "the Python that runs the worker has no hermes-agent",
-                "name one that has with --python, or let --hermes VERSION make one",
+                "name one that has with --python, or give a VERSION, of which an environment is made",
             )
         self._record(stack)
 
