@@ -413,8 +413,8 @@ CONFIGURATIONS = {
     '\nfactory = "shop.clients:make"': "3: tool.hermes-diag.factory: shop.clients:make: there is no module "
     "shop.clients; "
     "check its spelling; names count from --cwd, or from here",
-    '\npython = "nowhere/python"': "3: tool.hermes-diag.python: there is no interpreter 'nowhere/python'; name a Python 3.9 or newer, or the folder of its virtualenv"
-    "name one that has the SDK, like .venv/bin/python",
+    '\npython = "nowhere/python"': "3: tool.hermes-diag.python: there is no interpreter 'nowhere/python'; "
+    "name a Python 3.9 or newer, or the folder of its virtualenv",
     'cwd = "nowhere"': "2: tool.hermes-diag.cwd: there is no folder nowhere; name the folder that your package is in",
     'faults = [\n  "gzip",\n  "rst-mid-streem",\n]': "4: tool.hermes-diag.faults[1]: no fault 'rst-mid-streem'; "
     "did you mean rst-mid-stream or ",
