@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from conftest import GOLDEN, Cli
 
+from hermes_diag.core import jsonl
 from hermes_diag.core.errors import UsageError
+from hermes_diag.core.jsonl import Writer
 from hermes_diag.run import capture
+from hermes_diag.watch.capture import WatchCapture
+from hermes_diag.watch.records import Watched
 
 ANY = GOLDEN / "stream-killed.fires.jsonl"
 
@@ -21,7 +27,7 @@ def test_round_trip(tmp_path: Path) -> None:
     """What is read and written again is the same evidence."""
     plan, (evidence,) = capture.read(ANY)
     again = tmp_path / "again.jsonl"
-    with capture.create(again) as file:
+    with jsonl.create(again) as file:
         recorder = capture.Recorder(evidence.cell, capture.Capture(file, plan))
         for kind in ("stack", "clients", "turns", "samples", "served", "connections", "measured", "outcome"):
             value = getattr(evidence, kind)
@@ -137,6 +143,24 @@ def test_what_cannot_be_kept_is_not_overwritten(tmp_path: Path, monkeypatch: pyt
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(shutil, "copyfileobj", full)
-    with pytest.raises(UsageError, match="No space left"), capture.create(path, force=True):
+    with pytest.raises(UsageError, match="No space left"), jsonl.create(path, force=True):
         pass
     assert path.read_bytes() == b"of yesterday"
+
+
+class NearlyFull(io.RawIOBase):
+    """A file on a disk that takes half of each line and refuses nothing."""
+
+    def write(self, data: Any) -> int:
+        return len(data) // 2
+
+
+@pytest.mark.parametrize("kind", ["run", "watch"])
+def test_half_a_line_is_noticed(kind: str) -> None:
+    """A disk that is nearly full takes a part of a line without an error: each kind of capture says so."""
+    file: Any = NearlyFull()
+    if kind == "run":
+        made: Writer = capture.Capture(file, capture.read(GOLDEN / "close-wait-grows.fires.jsonl")[0])
+    else:
+        made = WatchCapture(file, Watched(1, "x", 0.0, 0.0, 1.0, "psutil", ""))
+    assert made.failure == "the disk is full"

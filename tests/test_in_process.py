@@ -11,7 +11,7 @@ from openai import OpenAI
 
 from hermes_diag import api
 from hermes_diag.core.errors import CannotMeasure
-from hermes_diag.watch.tables import proc_net, psutil_table, sock_diag
+from hermes_diag.watch.tables import load, proc_net, sock_diag
 
 DESCRIPTORS = """
 import resource
@@ -36,7 +36,7 @@ print(cell.attempts, cell.interrupted, resource.getrlimit(resource.RLIMIT_NOFILE
 
 def test_a_backend_that_sees_nothing_is_never_clean(monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty socket table would call every factory clean: it is no verdict at all."""
-    for backend in (proc_net, psutil_table, sock_diag):
+    for backend in (proc_net, load("psutil"), sock_diag):
         monkeypatch.setattr(backend, "table", lambda *args, **named: [])
 
     def make(client_kwargs: dict[str, Any]) -> OpenAI:

@@ -94,15 +94,55 @@ def copy(tmp_path: Path) -> Path:
 def test_one_file_is_all_it_takes(copy: Path, strategy: str, code: int, word: str, verdict: str) -> None:
     """A strategy and a workload that the bug report knows nothing of run from the command line, and are judged."""
     arguments = ["repro", "--strategy", strategy, "--end", "close", "--workload", "pairs", "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "hermes_diag", *arguments],
-        cwd=copy,
-        env={**os.environ, "PYTHONPATH": str(copy)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_copy(copy, *arguments)
     document = json.loads(done.stdout)
     (cell,) = (cell for cell in document["cells"] if cell["name"] == f"{strategy}/close/pairs")
     assert (done.returncode, cell["word"], cell["expected"]) == (code, word, ""), done.stdout
     assert verdict in document["verdict"]
+
+
+FORMAT = '''"""Only the verdict, on one line."""
+
+ENDING = ".one"
+
+
+def render(report, width, verbose):
+    return report.verdict + "\\n"
+'''
+TABLE = '''"""Every socket of the host, by psutil, under another name."""
+
+from hermes_diag.watch.tables.psutil import KNOWS_INODES, available, table
+'''
+
+
+def run_copy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hermes_diag", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_format_is_one_file(copy: Path) -> None:
+    """A report is written in it because a file's name ends so."""
+    (copy / "hermes_diag" / "reporters" / "formats" / "one.py").write_text(FORMAT)
+    capture = ROOT / "tests" / "golden" / "close-wait-grows.fires.jsonl"
+    done = run_copy(copy, "report", str(capture), "--output", "x.one")
+    assert done.stderr == "saved to x.one\n"
+    assert (copy / "x.one").read_text() == done.stdout.splitlines()[-1] + "\n"
+    done = run_copy(copy, "report", str(capture), "--output", "x.other")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert ".one" in done.stderr
+
+
+def test_a_source_of_socket_tables_is_one_file(copy: Path) -> None:
+    """It can be asked for by its file's name, and what is not there is refused with the list."""
+    (copy / "hermes_diag" / "watch" / "tables" / "mine.py").write_text(TABLE)
+    done = run_copy(copy, "sockets", str(os.getpid()), "--set", "backend=mine", "--json")
+    assert json.loads(done.stdout)["backend"] == {"name": "mine", "why": "asked for"}
+    done = run_copy(copy, "sockets", str(os.getpid()), "--set", "backend=other")
+    assert done.returncode == 2
+    assert "mine" in done.stderr

@@ -20,9 +20,9 @@ from hermes_diag.core.evidence import Sample
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.watch import observer, snapshot
 from hermes_diag.watch.observer import Eye
-from hermes_diag.watch.tables import BACKENDS, load, pick, sock_diag
+from hermes_diag.watch.tables import load, names, pick, sock_diag
 
-WORKING = [pytest.param(load(name), id=name) for name in BACKENDS if not load(name).available()]
+WORKING = [pytest.param(load(name), id=name) for name in names() if not load(name).available()]
 LINUX = sys.platform.startswith("linux")
 
 
@@ -173,7 +173,7 @@ def eye_on(address: tuple[str, int], backend: str) -> Eye:
 
 
 @pytest.mark.skipif(not LINUX, reason="the descriptors of a process are read on Linux only")
-@pytest.mark.parametrize("backend", [name for name in BACKENDS if not load(name).available()])
+@pytest.mark.parametrize("backend", [name for name in names() if not load(name).available()])
 def test_cheap_looks_follow_every_change(backend: str) -> None:
     """What is kept from look to look never hides a birth, a change of state, a death or a used fd."""
     command = [sys.executable, str(Path(__file__).with_name("target.py")), "steps"]
@@ -225,7 +225,7 @@ def test_time_wait_is_seen_by_whole_looks(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sockets that come and go leave nothing behind in a watch."""
     monkeypatch.setattr(observer, "_STALE", 10)
-    states = observer.backends.BUT_TIME_WAIT
+    states = observer.tables.BUT_TIME_WAIT
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
         kept = eye_on(address, "sock_diag")

@@ -19,14 +19,14 @@ from hermes_diag.core.sockets import SocketRow
 from hermes_diag.watch import explain
 from hermes_diag.watch.observer import Eye
 from hermes_diag.watch.records import Look
-from hermes_diag.watch.tables import BACKENDS, load
+from hermes_diag.watch.tables import load, names
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the states are made with Linux means"),
     pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl for a certificate"),
 ]
 
-NAMES = [name for name in BACKENDS if not load(name).available()]
+NAMES = [name for name in names() if not load(name).available()]
 SS = {"ESTAB": "ESTABLISHED", "UNCONN": "CLOSE"}
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from hermes_diag.cli.files import ReportFile, refuse_same_files
 from hermes_diag.cli.options.output import Output
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.jsonl import create
 from hermes_diag.core.pipes import printed
 from hermes_diag.core.plan import Plan
 from hermes_diag.core.report import Report
 from hermes_diag.judge import reports
 from hermes_diag.reporters import formats
-from hermes_diag.run.capture import Capture, create
+from hermes_diag.run.capture import Capture
 from hermes_diag.run.runner import Runner, finish
 
 #: Makes the run of a plan: (capture, progress) -> run.

@@ -77,7 +77,7 @@ def _status(held: list[Held]) -> Status:
 
 def watch(eye: Eye, asked: Asked) -> int:
     """Look until an end, then print the summary; the exit code."""
-    from hermes_diag.run.capture import create
+    from hermes_diag.core.jsonl import create
     from hermes_diag.watch.capture import WatchCapture
     from hermes_diag.watch.timeline import Timeline
     from hermes_diag.watch.watch import Watch

@@ -6,10 +6,6 @@ cell, `{"record": KIND, "cell": NAME, ...fields...}`; a cell is over with its "o
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -19,6 +15,7 @@ import msgspec
 
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.evidence import Connection, Evidence, Outcome, Sample, Served
+from hermes_diag.core.jsonl import Writer
 from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.core.text import quoted
 from hermes_diag.worker.contract import ClientBuilt, Fact, Hello, Measured, TurnDone
@@ -80,77 +77,17 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
     )
 
 
-@contextlib.contextmanager
-def create(path: Path, force: bool = False) -> Iterator[IO[bytes]]:
-    """Open a new capture file; an existing one only with `force`. Raises UsageError.
-
-    When the run turns out to be refused (UsageError), all is as it was: a file that this made does not stay, and
-    one that was there is there again.
-    """
-    new = not path.exists()
-    with tempfile.SpooledTemporaryFile(max_size=1 << 24) as earlier:
-        kept = force and path.is_file()
-        if kept:
-            _copy(path, earlier)
-        with _opened(path, force) as file:
-            try:
-                yield file
-            except UsageError:
-                with contextlib.suppress(OSError):
-                    if kept:
-                        file.seek(0)
-                        file.truncate()
-                        shutil.copyfileobj(earlier, file)
-                    elif new:
-                        os.unlink(os.path.realpath(path))  # and not a link to it
-                raise
-
-
-def _copy(path: Path, to: IO[bytes]) -> None:
-    try:
-        with open(path, "rb") as file:
-            shutil.copyfileobj(file, to)
-        to.seek(0)
-    except OSError as exc:
-        raise UsageError(
-            f"{path} cannot be kept until the run is known to be one: {exc.strerror}",
-            "remove it, or set TMPDIR to a folder that has room for it",
-        ) from None
-
-
-def _opened(path: Path, force: bool) -> IO[bytes]:
-    try:
-        return open(path, "wb" if force else "xb", buffering=0)
-    except FileExistsError:
-        if path.is_dir():
-            raise UsageError(f"{path} is a directory", "name a file in it") from None
-        raise UsageError(f"{path} exists", "name another file, or add --force") from None
-    except OSError as exc:
-        raise UsageError(f"cannot write {path}: {exc.strerror}", "name a file in a folder you may write to") from None
-
-
-class Capture:
-    """A capture file being written, unbuffered: each line is there at once.
-
-    When the disk gives out, writing ends and `failure` says why; the run itself goes on.
-    """
+class Capture(Writer):
+    """A capture file being written."""
 
     def __init__(self, file: IO[bytes], plan: Plan) -> None:
-        self.failure = ""
-        self._file = file
-        self._put({"record": "capture", "schema": SCHEMA, "plan": plan})
+        super().__init__(file)
+        self.put({"record": "capture", "schema": SCHEMA, "plan": plan})
 
     def write(self, cell: Cell, record: Any) -> None:
+        """Append one record of a cell."""
         own = {field.name: getattr(record, field.name) for field in fields(record)}
-        self._put({"record": _NAMES[type(record)], "cell": cell.name, **own})
-
-    def _put(self, line: dict[str, Any]) -> None:
-        if self.failure:
-            return
-        try:
-            self._file.write(msgspec.json.encode(line) + b"\n")
-        except OSError as exc:
-            self.failure = exc.strerror or type(exc).__name__
+        self.put({"record": _NAMES[type(record)], "cell": cell.name, **own})
 
 
 def read(path: Path) -> tuple[Plan, list[Evidence]]:

@@ -12,6 +12,7 @@ from typing import IO, Any
 import msgspec
 
 from hermes_diag.core.errors import UsageError
+from hermes_diag.core.jsonl import Writer
 from hermes_diag.watch.records import Ended, Held, Tick, Watched
 from hermes_diag.watch.timeline import Timeline
 
@@ -22,30 +23,16 @@ _KINDS: dict[str, type] = {"sample": Tick, "ended": Ended, "condition": Held}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
-class WatchCapture:
-    """A capture being written, unbuffered: each line is there at once.
-
-    When the disk gives out, writing ends and `failure` says why; the watch itself goes on.
-    """
+class WatchCapture(Writer):
+    """A capture of a watch being written."""
 
     def __init__(self, file: IO[bytes], watched: Watched) -> None:
-        self.failure = ""
-        self._file = file
-        self._put({"record": KIND, "schema": SCHEMA, "watched": watched})
+        super().__init__(file)
+        self.put({"record": KIND, "schema": SCHEMA, "watched": watched})
 
     def write(self, record: Tick | Ended | Held) -> None:
         """Append one record."""
-        self._put({"record": _NAMES[type(record)], **msgspec.to_builtins(record)})
-
-    def _put(self, line: dict[str, Any]) -> None:
-        if self.failure:
-            return
-        data = msgspec.json.encode(line) + b"\n"
-        try:
-            if self._file.write(data) != len(data):
-                self.failure = "the disk is full"
-        except OSError as exc:
-            self.failure = exc.strerror or type(exc).__name__
+        self.put({"record": _NAMES[type(record)], **msgspec.to_builtins(record)})
 
 
 def is_watch(path: Path) -> bool:

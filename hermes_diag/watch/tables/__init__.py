@@ -1,7 +1,12 @@
-"""Where socket tables come from: one file a source, all with the same functions."""
+"""Where socket tables come from: one file for each source, found by listing this folder.
+
+A source has KNOWS_INODES, `available() -> str` ("" or why it does not work here) and
+`table(states, port, info, pid, known)`, see sock_diag.py; the first line of its docstring says what it is.
+"""
 
 from __future__ import annotations
 
+import pkgutil
 from importlib import import_module
 from types import ModuleType
 
@@ -9,21 +14,18 @@ from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.watch import process
 from hermes_diag.watch.filters import STATES
 
-#: Names and modules, in the order in which auto tries them; the third is for another network namespace.
-BACKENDS = {"sock_diag": "sock_diag", "psutil": "psutil_table", "proc_net": "proc_net"}
-
 #: What a socket that somebody may hold can be in. A busy host has more sockets in TIME_WAIT than others.
 BUT_TIME_WAIT = tuple(state for state in STATES if state not in ("TIME_WAIT", "CLOSE"))
 
 
 def names() -> list[str]:
-    """Every backend by its name."""
-    return list(BACKENDS)
+    """Every source by its name."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def load(name: str) -> ModuleType:
-    """A backend by name; psutil is only imported when it is wanted."""
-    return import_module(f"{__name__}.{BACKENDS[name]}")
+    """A source by name; psutil is only imported when it is wanted."""
+    return import_module(f"{__name__}.{name}")
 
 
 def pick(pid: int, name: str = "auto") -> tuple[ModuleType, str, str]:
