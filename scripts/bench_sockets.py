@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from hermes_diag.watch.observer import WHOLE, Eye
+from hermes_diag.watch.observer import WHOLE, Observer
 
 TARGET = Path(__file__).parent.parent / "tests" / "target.py"
 DIAG = [str(Path(sys.executable).with_name("hermes-diag"))]
@@ -72,7 +72,11 @@ def ratio(what: str, ours: float, theirs: float, most: float) -> bool:
 def looks(count: int, rounds: int) -> Iterator[bool]:
     with target(count) as pid:
         print(f"a process with {count:,} TCP sockets, warm")
-        eye, narrow, me = Eye(pid, "sock_diag"), Eye(pid, "sock_diag", states=("CLOSE_WAIT",)), psutil.Process(pid)
+        eye, narrow, me = (
+            Observer(pid, "sock_diag"),
+            Observer(pid, "sock_diag", states=("CLOSE_WAIT",)),
+            psutil.Process(pid),
+        )
         eye.look(info=False), narrow.look(info=False), me.net_connections("tcp")
         works: dict[str, Callable[[], object]] = {
             "sample by sock_diag": lambda: eye.look(info=False),

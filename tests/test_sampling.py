@@ -19,7 +19,7 @@ from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.evidence import Sample
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.watch import observer, snapshot
-from hermes_diag.watch.observer import Eye
+from hermes_diag.watch.observer import Observer
 from hermes_diag.watch.tables import load, names, pick, sock_diag
 
 WORKING = [pytest.param(load(name), id=name) for name in names() if not load(name).available()]
@@ -167,9 +167,9 @@ def reset(one: socket.socket) -> None:
     one.close()
 
 
-def eye_on(address: tuple[str, int], backend: str) -> Eye:
+def eye_on(address: tuple[str, int], backend: str) -> Observer:
     """Looks at what this process has to do with an address."""
-    return Eye(os.getpid(), backend, wanted=lambda row: address in (row.local, row.remote))
+    return Observer(os.getpid(), backend, wanted=lambda row: address in (row.local, row.remote))
 
 
 @pytest.mark.skipif(not LINUX, reason="the descriptors of a process are read on Linux only")
@@ -181,7 +181,7 @@ def test_cheap_looks_follow_every_change(backend: str) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdout.readline()
-        kept = Eye(process.pid, backend)
+        kept = Observer(process.pid, backend)
         kept.look()
         steps = 0
         while True:
@@ -190,7 +190,7 @@ def test_cheap_looks_follow_every_change(backend: str) -> None:
             if process.stdout.readline() != b"ready\n":
                 break
             steps += 1
-            whole = Eye(process.pid, backend).look()
+            whole = Observer(process.pid, backend).look()
             for _ in range(2):  # the second look finds all as it was
                 cheap = kept.look(info=False)
                 assert settled(cheap.rows) == settled(whole.rows), steps

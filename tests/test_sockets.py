@@ -787,12 +787,12 @@ def test_netlink_refused(target: Target) -> None:
 def test_portable_path(target: Target, portable: bool) -> None:
     """psutil tells the same of a process as /proc does."""
     from hermes_diag.watch import process
-    from hermes_diag.watch.observer import Eye
+    from hermes_diag.watch.observer import Observer
 
     if not portable and not LINUX:
         pytest.skip("needs Linux")
     pid = target("child", 2)
-    seen = Eye(pid, "psutil", children=True, portable=portable).look()
+    seen = Observer(pid, "psutil", children=True, portable=portable).look()
     assert len(seen.processes) == 2
     first, me = seen.processes[0], psutil.Process(pid)
     assert (first.pid, first.name, first.threads) == (pid, me.name(), 1)
@@ -800,15 +800,15 @@ def test_portable_path(target: Target, portable: bool) -> None:
     assert first.fds == me.num_fds()
     assert sum(row.state == "CLOSE_WAIT" for row in seen.rows) == 2
     with pytest.raises(process.Ended):
-        Eye(999999999, portable=portable)
+        Observer(999999999, portable=portable)
 
 
 def test_pid_reuse_ends_a_watch(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process with the same PID is not the one that was watched."""
-    from hermes_diag.watch.observer import Eye
+    from hermes_diag.watch.observer import Observer
     from hermes_diag.watch.watch import Watch
 
-    eye = Eye(target("idle", 1))
+    eye = Observer(target("idle", 1))
     watch = Watch(eye, 0.01, count=50)
     samples = iter(watch)
     next(samples)
@@ -820,9 +820,9 @@ def test_pid_reuse_ends_a_watch(target: Target, monkeypatch: pytest.MonkeyPatch)
 
 def test_our_own_descriptors_do_not_grow(target: Target) -> None:
     """A hundred samples leave no descriptor open here."""
-    from hermes_diag.watch.observer import Eye
+    from hermes_diag.watch.observer import Observer
 
-    eye = Eye(target("idle", 2))
+    eye = Observer(target("idle", 2))
     eye.look()
     me = psutil.Process()
     before = me.num_fds()

@@ -17,7 +17,7 @@ import pytest
 
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.watch import explain
-from hermes_diag.watch.observer import Eye
+from hermes_diag.watch.observer import Observer
 from hermes_diag.watch.records import Look
 from hermes_diag.watch.tables import load, names
 
@@ -42,7 +42,7 @@ def zoo() -> Iterator[dict[str, Any]]:
 
 
 def look(zoo: dict[str, Any], backend: str) -> Look:
-    return Eye(zoo["pid"], backend).look()
+    return Observer(zoo["pid"], backend).look()
 
 
 def ports(zoo: dict[str, Any]) -> set[int]:
@@ -166,20 +166,20 @@ def test_kinds(zoo: dict[str, Any]) -> None:
 @pytest.mark.parametrize("backend", NAMES)
 def test_filters(zoo: dict[str, Any], backend: str) -> None:
     """--state asks for these only, and CLOSE is not what another state left out."""
-    seen = Eye(zoo["pid"], backend, states=("CLOSE_WAIT",)).look()
+    seen = Observer(zoo["pid"], backend, states=("CLOSE_WAIT",)).look()
     assert {row.state for row in seen.rows} == {"CLOSE_WAIT"}
     assert not seen.closed
     assert seen.processes[0].fds == look(zoo, backend).processes[0].fds
-    seen = Eye(zoo["pid"], backend, states=("LISTEN",)).look()
+    seen = Observer(zoo["pid"], backend, states=("LISTEN",)).look()
     assert [row.state for row in seen.rows] == ["LISTEN"] * 3
-    seen = Eye(zoo["pid"], backend, states=("CLOSE",)).look()
+    seen = Observer(zoo["pid"], backend, states=("CLOSE",)).look()
     assert not seen.rows
     assert [fd for _, fd, _ in seen.closed or ()] == zoo["closed"]
 
 
 def test_a_cheap_look_counts_the_same(zoo: dict[str, Any]) -> None:
     """What a watch takes has the counts of a whole look."""
-    eye = Eye(zoo["pid"])
+    eye = Observer(zoo["pid"])
     whole = eye.look()
     for _ in range(3):
         cheap = eye.look(info=False)

@@ -131,9 +131,9 @@ def command(
     asked = _asked(locals(), tuned, Output(json, verbose, save, force))
     filters = _filters(asked)
     target = _target(process, pid, gateway, profile)
-    from hermes_diag.watch.observer import Eye
+    from hermes_diag.watch.observer import Observer
 
-    eye = Eye(target, tuned.backend, children, asked.states, filters)
+    eye = Observer(target, tuned.backend, children, asked.states, filters)
     return watching.watch(eye, asked) if watch else watching.look(eye, asked)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hermes_diag.cli.options.output import Output
     from hermes_diag.watch.fail_on import Condition
-    from hermes_diag.watch.observer import Eye
+    from hermes_diag.watch.observer import Observer
     from hermes_diag.watch.records import Held, Summary
     from hermes_diag.watch.timeline import Timeline
     from hermes_diag.watch.watch import Watch
@@ -40,7 +40,7 @@ class Asked:
     output: Output
 
 
-def look(eye: Eye, asked: Asked) -> int:
+def look(eye: Observer, asked: Asked) -> int:
     """Take one look and print it; the exit code."""
     seen = eye.look()
     names: dict[str, str] = {}
@@ -75,7 +75,7 @@ def _status(held: list[Held]) -> Status:
     return Status.COULD_NOT_TELL if any(one.held is None for one in held) else Status.CLEAN
 
 
-def watch(eye: Eye, asked: Asked) -> int:
+def watch(eye: Observer, asked: Asked) -> int:
     """Look until an end, then print the summary; the exit code."""
     from hermes_diag.core.jsonl import create
     from hermes_diag.watch.capture import WatchCapture

@@ -60,7 +60,7 @@ class Openings:
 
     def __init__(self) -> None:
         self._by_key: dict[int, Opening] = {}
-        self._unborn: list[tuple[weakref.ref[socket.socket], Opening, int]] = []  # with the thread
+        self._incomplete: list[tuple[weakref.ref[socket.socket], Opening, int]] = []  # with the thread
         self._popens: list[tuple[weakref.ref[Any], Opening]] = []  # subprocess.Popen, which has the pid
         self._forks: dict[int, Opening] = {}  # by pid
         self._threads: weakref.WeakKeyDictionary[threading.Thread, Opening] = weakref.WeakKeyDictionary()
@@ -78,7 +78,7 @@ class Openings:
 
     def sockets(self) -> dict[int, Opening]:
         """By KEY; of sockets that are closed, too."""
-        self._give_birth()
+        self._complete()
         return dict(self._by_key)
 
     def of_thread(self, thread: threading.Thread) -> Opening | None:
@@ -115,7 +115,7 @@ class Openings:
         if event == "subprocess.Popen":
             self._popens.append((weakref.ref(frame.f_locals["self"]), self._opening(frame)))
             return
-        self._give_birth()
+        self._complete()
         sock = args[0]
         if event == "socket.__new__":
             self._announce(sock, frame)
@@ -133,7 +133,7 @@ class Openings:
         given = frame.f_locals.get("fileno") if frame.f_code is _INIT else None
         if given is None:
             with contextlib.suppress(TypeError):  # no weak reference to what C code makes
-                self._unborn.append((weakref.ref(sock), self._opening(frame), threading.get_ident()))
+                self._incomplete.append((weakref.ref(sock), self._opening(frame), threading.get_ident()))
         else:
             self._note(given, self._opening(frame, self._server(frame.f_back)))
 
@@ -143,15 +143,15 @@ class Openings:
             return None
         return self._by_key.get(snapshot.backend.key(_socket.socket.fileno(frame.f_locals["self"])))
 
-    def _give_birth(self) -> None:
+    def _complete(self) -> None:
         """Find the KEYs of sockets that were not complete when they were announced."""
-        waiting, self._unborn = self._unborn, []
+        waiting, self._incomplete = self._incomplete, []
         me = threading.get_ident()
         for ref, opening, thread in waiting:
             sock = ref()
             # A thread that has come here has made what it announced: that is closed if it has no descriptor.
             if sock is not None and not self._note(_socket.socket.fileno(sock), opening) and thread != me:
-                self._unborn.append((ref, opening, thread))
+                self._incomplete.append((ref, opening, thread))
 
     def _note(self, fd: int, opening: Opening, again: bool = False) -> bool:
         """Remember a socket by its KEY; False: it has none. again: it was opened before, but this line says more,

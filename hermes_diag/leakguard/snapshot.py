@@ -42,14 +42,15 @@ class Held:
         return Counter(self.targets.values())
 
     def admit(self, before: Held, after: Held) -> None:
-        """Count what came between two moments as held all along: it belongs to a wider scope."""
+        """Treat what was opened between two moments as if it had been there from the start: it belongs to a fixture of
+        wider scope."""
         self.targets |= {fd: to for fd, to in after.targets.items() if before.targets.get(fd) != to}
         for pid, sockets in after.children.items():
             self.children.setdefault(pid, {}).update(sockets)
         self.threads |= after.threads - before.threads
 
 
-#: pytest leads these to a file while it captures, and back: where they point to says when we look, and no more.
+#: pytest points these at a file while it captures output, and back: a change of them is not the test's.
 _STANDARD = (0, 1, 2)
 
 

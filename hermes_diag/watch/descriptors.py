@@ -1,8 +1,8 @@
 """The file descriptors of a process by kind, read once and then kept up (Linux).
 
-Reading 16,000 links takes longer than asking the kernel for 16,000 sockets, so that a watch reads
-only what is new. A number may be closed and used again between two looks: a socket that has left the
-table has its descriptor read again, and so have all others when the table shows a socket nobody has.
+Reading the links of 16,000 descriptors takes longer than asking the kernel for 16,000 sockets. So a watch reads only
+those that are new. A number may be closed and given to another file between two looks: when a socket has left the
+socket table, its descriptor is read again; when the table shows a socket that no known descriptor belongs to, all are.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Looks at one process, or it and its descendants, again and again, as cheaply as may be.
 
-An Eye never attaches to, signals, locks or writes to what it looks at, and sends nothing on the wire.
+An Observer never attaches to, signals, locks or writes to what it looks at, and sends nothing on the wire.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Found:
     closed: tuple[tuple[int, int, int | None], ...] | None = None
 
 
-class Eye:
+class Observer:
     """Looks at process `pid`.
 
     backend: a name or "auto". children: its descendants too, as of each look. states: only these, none

@@ -1,6 +1,6 @@
 """One look at a worker, as the rules want it: all sockets towards its provider, whoever has them.
 
-An Eye tells what a process holds, and of the rest what is surely nobody's. Here the port is our own, so
+An Observer tells what a process holds, and of the rest what is surely nobody's. Here the port is our own, so
 that whatever goes to it counts, and each look is made from nothing: a count must be the same in every run.
 """
 

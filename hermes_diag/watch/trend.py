@@ -2,13 +2,14 @@
 
 The slope is Theil and Sen's: the median of the slopes of all pairs of points, which a burst does not
 move. Its interval is Sen's (by Kendall's variance), made wider where neighbours resemble each other:
-samples of a slowly wandering load are worth fewer than they are. A leak at moments of chance never bends back
-to its line, which no scatter about the line shows: the interval is no narrower than the noise of a count.
+when a load changes slowly, neighbouring samples repeat each other, and say less than as many independent ones.
+A leak that happens at random moments drifts away from its line for good, which the scatter about the line does not
+show: so the interval is never narrower than the random error of a count (its square root).
 
-A word needs more than a slope. A leak lifts the *base*: what a number falls back to between bursts.
+A slope alone does not make a leak. A leak raises the *base*: the value to which a number returns between bursts.
 
-Where nothing is found, the watch has a resolution: in a watch of an hour one rise in two hours leaves no
-trace. `at_most` is the growth that what was seen does not exclude.
+A watch that finds nothing still cannot see everything: an hour shows nothing of a leak that adds one socket every two
+hours. `at_most` is the fastest growth that could have gone unnoticed.
 """
 
 from __future__ import annotations

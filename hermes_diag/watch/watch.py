@@ -12,7 +12,7 @@ from typing import Any
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.sockets import CLOSE_WAIT, SocketRow
 from hermes_diag.watch import filters, process
-from hermes_diag.watch.observer import Eye
+from hermes_diag.watch.observer import Observer
 from hermes_diag.watch.records import Ended, Look, Tick, Watched
 
 #: Endpoints of which a sample tells the sockets; the rest, the least frequent ones, is left out.
@@ -27,7 +27,7 @@ class Watch:
 
     def __init__(
         self,
-        eye: Eye,
+        eye: Observer,
         interval: float,
         duration: float | None = None,
         count: int | None = None,
