@@ -1,4 +1,4 @@
-"""`hermes-diag audit` and `repro --factory` on factories as users write them, in the interpreters they use."""
+"""`hermes-diag audit` and `hermes-diag replay` on factories as users write them, in the interpreters they use."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_the_wire_decides_where_timeouts_disagree(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("command", "name", "words"),
     [("audit", *one) for one in DOWN.items()]
-    + [("repro --factory", name, DOWN[name]) for name in ("raises", "leaves_at_once", "nothing")],
+    + [("replay", name, DOWN[name]) for name in ("raises", "leaves_at_once", "nothing")],
 )
 def test_a_factory_that_breaks_down(cli: Cli, command: str, name: str, words: tuple[str, str]) -> None:
     """One line that says what and where, exit 3, and no word of what the user's code said."""
@@ -259,8 +259,7 @@ def test_the_verdict_is_about_the_factory(cli: Cli) -> None:
 def test_abandoned_clients_grow(cli: Cli) -> None:
     """--end abandon puts the caller to the test: a fresh client for each turn, given up, leaves its socket."""
     done = cli(
-        "repro",
-        "--factory",
+        "replay",
         f"{FILE}:right_async",
         "--end",
         "abandon",
@@ -333,10 +332,12 @@ def test_what_cannot_be_called_so(cli: Cli, tmp_path: Path, source: str, words: 
     assert f"the factory broke: TypeError while {words}" in done.stdout
 
 
-def test_factory_goes_with_no_strategy(cli: Cli) -> None:
-    done = cli("replay", f"{FILE}:right", "--strategy", "fixed")
-    assert done.returncode == 2
-    assert "leave one of them out" in done.stderr
+def test_a_strategy_of_ours_takes_no_environment(cli: Cli) -> None:
+    """Options that only a factory of the user's heeds are refused, and a factory has no strategy."""
+    done = cli("audit", "buggy", "--env", "X=1", "--cwd", ".")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--cwd and --env: no effect on a strategy of ours" in done.stderr
+    assert "No such option: --strategy" in cli("replay", f"{FILE}:right", "--strategy", "fixed").stderr
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "140"])

@@ -120,7 +120,8 @@ def _signals() -> Iterator[asyncio.Future[int]]:
     """The number of the signal that ends the server, once it has come."""
     loop = asyncio.get_running_loop()
     told: asyncio.Future[int] = loop.create_future()
-    with Interrupts(lambda number: loop.call_soon_threadsafe(_resolve, told, number)):
+    # Always: a script that starts the server in the background, where a shell ignores SIGINT, ends it with one.
+    with Interrupts(lambda number: loop.call_soon_threadsafe(_resolve, told, number), always=True):
         yield told
 
 

@@ -12,21 +12,25 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """Within, the first signal calls `first(number)` and each further one `again(number)`. Context manager.
 
-    A signal that was ignored before stays ignored (`nohup`, a shell's background job). Afterwards the earlier
-    handlers are back; with `deaf`, only if no signal came: what was learnt is then told undisturbed.
+    A signal that was ignored before stays ignored (`nohup`, a shell's background job), unless `always`. Afterwards the
+    earlier handlers are back; with `deaf`, only if no signal came: what was learnt is then told undisturbed.
     In a thread that is not the main one, where Python takes no signals, nothing happens.
     """
 
     def __init__(
-        self, first: Callable[[int], object], again: Callable[[int], object] = lambda number: None, deaf: bool = False
+        self,
+        first: Callable[[int], object],
+        again: Callable[[int], object] = lambda number: None,
+        deaf: bool = False,
+        always: bool = False,
     ) -> None:
         self.number = 0  # of the first signal; 0: none came
-        self._first, self._again, self._deaf = first, again, deaf
+        self._first, self._again, self._deaf, self._always = first, again, deaf, always
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
         for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            if self._always or signal.getsignal(number) is not signal.SIG_IGN:
                 try:
                     self._before[number] = signal.signal(number, self._take)
                 except ValueError:  # not in the main thread
