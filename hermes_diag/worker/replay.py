@@ -86,9 +86,11 @@ class ReplayDriver(Driver):
         return self.sdk.open_stream(client, job.api, self.body, headers, timeout, job.settings.get("connect"))
 
     def barrier(self, label):
-        """An event loop closes a socket in the round after it was asked to: that round ends before the barrier."""
+        """An event loop closes a socket in the round after it was asked to, and what that calls comes in the next:
+        those rounds end before the barrier."""
         if event_loop.started():
-            event_loop.call(lambda: None)
+            for _ in range(3):
+                event_loop.call(lambda: None)
         super().barrier(label)
 
     def turn(self, session, turn, interrupt=False, hold=None, abort=False):
