@@ -576,7 +576,7 @@ def test_closed_sockets_that_are_kept_cost_nothing_more(run: Run) -> None:
                 kept[-1].close()
             openings = sys.modules["hermes_diag.leakguard.hook"]._watching
             openings.sockets()
-            assert not openings._unborn
+            assert not openings._incomplete
         """
     )
     assert outcome(done) == "1 passed", done.stdout
