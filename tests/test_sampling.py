@@ -49,8 +49,7 @@ def pairs(count: int) -> Iterator[tuple[list[socket.socket], list[socket.socket]
 
 def sample(backend: ModuleType, address: tuple[str, int]) -> Sample:
     """Of this process."""
-    rows = snapshot.rows(backend, os.getpid(), address)
-    return snapshot.sample(rows, backend, os.getpid(), 0.0, 0.0, "idle", 1)
+    return snapshot.sample(snapshot.take(backend, os.getpid(), [address]), os.getpid(), 0.0, 0.0, "idle", 1)
 
 
 @pytest.mark.parametrize("backend", WORKING)
@@ -59,7 +58,7 @@ def test_states_towards_an_endpoint(backend: ModuleType) -> None:
     with pairs(5) as (clients, servers, address):
         for server in servers[:2]:
             server.close()
-        rows = snapshot.rows(backend, os.getpid(), address)
+        rows = snapshot.take(backend, os.getpid(), [address]).rows
         assert Counter(row.state for row in rows) == {"ESTABLISHED": 3, "CLOSE_WAIT": 2}
         assert {row.pid for row in rows} == {os.getpid()}
         assert {row.fd for row in rows} == {client.fileno() for client in clients}
@@ -72,7 +71,7 @@ def test_states_towards_an_endpoint(backend: ModuleType) -> None:
 def test_other_processes_are_no_owner(backend: ModuleType) -> None:
     """A socket of a process that was not asked about counts, without an owner."""
     with pairs(1) as (_, _, address):
-        (row,) = snapshot.rows(backend, os.getppid(), address)
+        (row,) = snapshot.take(backend, os.getppid(), [address]).rows
         assert (row.pid, row.fd) == (None, None)
 
 
@@ -90,6 +89,39 @@ def test_a_sample_sees_ownerless_sockets(backend: ModuleType) -> None:
         assert seen.fds
         assert seen.threads
         assert seen.rss
+
+
+@pytest.mark.skipif(not LINUX, reason="the descriptors of a process are read on Linux only")
+@pytest.mark.parametrize("backend", WORKING)
+@pytest.mark.parametrize("busy", [1, 100])
+def test_rows_and_descriptors_are_of_one_moment(backend: ModuleType, busy: int) -> None:
+    """A process that changes between the table and the list of its descriptors is looked at again, but not for ever.
+
+    Of two readings at two moments, a socket that was closed in between would be ESTABLISHED without an owner, and
+    more sockets would have an owner than there are descriptors.
+    """
+    with pairs(10) as (clients, _, address):
+        asked = 0
+
+        def table(*states: object, port: int | None = None, pid: int) -> list[SocketRow]:
+            nonlocal asked
+            rows: list[SocketRow] = backend.table(*states, port=port, pid=pid)
+            if port is not None:
+                asked += 1
+                if asked <= busy:
+                    clients.pop().close()
+            return rows
+
+        changing = ModuleType("changing")
+        vars(changing).update(table=table, KNOWS_INODES=backend.KNOWS_INODES)
+        seen = sample(changing, address)
+        assert asked == (2 if busy == 1 else snapshot.TRIES)
+        assert seen.fds is not None
+        assert seen.unlisted is not None
+        assert sum(seen.owned.values()) + seen.unlisted <= seen.fds
+        assert sum(seen.owned.values()) == len(clients)
+        if busy == 1:
+            assert seen.ownerless("ESTABLISHED") == 0
 
 
 class Netlink(socket.socket):

@@ -402,6 +402,8 @@ def tick(at: float) -> bytes:
         (HEAD.replace(b'"why":""', b'"why":"","conditions":["pigs > 5"]'), "line 1: --fail-on 'pigs > 5'"),
         (HEAD + b"[]\n", "line 2: not a record"),
         (HEAD + b"\xff\n", "line 2: not a record"),
+        (HEAD + b"[" * 100_000 + b"\n", "line 2: not a record"),
+        (b"[" * 100_000 + b"\n", "is no capture"),
         (HEAD + tick(1) + tick(1), "line 3: its time is not after"),
         (HEAD + tick(5) + tick(1), "line 3: its time is not after"),
     ],

@@ -6,13 +6,31 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
 from hermes_diag.core.errors import UsageError
+
+#: What a line raises that is no record.
+NO_RECORD = (msgspec.MsgspecError, KeyError, TypeError, AttributeError, UnicodeDecodeError, RecursionError)
+
+
+def decode(path: Path, number: int, line: bytes, kinds: Mapping[str, type]) -> tuple[Any, str]:
+    """A line as a record of one of these kinds, and the cell that it is of, "" without one. Raises UsageError."""
+    try:
+        fields = msgspec.json.decode(line)
+        kind, cell = kinds[fields.pop("record")], str(fields.pop("cell", ""))
+        return msgspec.convert(fields, kind, str_keys=True), cell
+    except NO_RECORD as exc:
+        raise changed(path, number, str(exc) if isinstance(exc, msgspec.ValidationError) else "not a record") from None
+
+
+def changed(path: Path, number: int, why: str) -> UsageError:
+    """A line that is not as it was written."""
+    return UsageError(f"{path} line {number}: {why}", "the file was changed after it was written")
 
 
 class Writer:

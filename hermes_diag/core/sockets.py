@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 #: The states of a TCP socket as psutil and Linux name them.
 ESTABLISHED, CLOSE_WAIT = "ESTABLISHED", "CLOSE_WAIT"
+#: States that a socket passes through after its owner has let go of it.
+LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"})
 
 
 class SocketRow(NamedTuple):

@@ -16,16 +16,14 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hermes_diag.core.sockets import CLOSE_WAIT, SocketRow
+from hermes_diag.core.sockets import CLOSE_WAIT, LET_GO, SocketRow
 from hermes_diag.leakguard import snapshot
-from hermes_diag.leakguard.backends import NOWHERE, Place, socket_text
+from hermes_diag.leakguard.backends import NOWHERE, Place
 from hermes_diag.leakguard.limits import Limits
 from hermes_diag.leakguard.origins import Opening, Openings, clock
 from hermes_diag.leakguard.snapshot import Held
 from hermes_diag.leakguard.stacks import is_own
-
-#: States through which a socket passes after its owner has let go of it.
-_LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"})
+from hermes_diag.watch.descriptors import socket_text
 
 #: Seconds between two looks while things may still go, first and last.
 _SOON, _LATER = 0.002, 0.05
@@ -163,7 +161,7 @@ def _sockets(before: Held, after: Held, openings: Openings, limits: Limits) -> t
         opening = opened.get(key)
         if opening and opening.to and row.remote == NOWHERE:
             row = row._replace(remote=opening.to)
-        if (fd is None and row.state in _LET_GO) or (limits.remote and not wanted(row)):
+        if (fd is None and row.state in LET_GO) or (limits.remote and not wanted(row)):
             continue
         age = now - opening.at if opening else None
         found.append(Socket(row, holder, fd, opening or (openings.of_process(holder) if holder else None), age))

@@ -21,8 +21,9 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from hermes_diag.leakguard import snapshot
-from hermes_diag.leakguard.backends import Place, sockets_of
+from hermes_diag.leakguard.backends import Place
 from hermes_diag.leakguard.stacks import Line, lines_of, waiting_lines
+from hermes_diag.watch import descriptors
 
 #: Tests put other things in the place of socket.socket; this is what Python calls so.
 _SOCKET: Any = next(kind for kind in _socket.socket.__subclasses__() if kind.__module__ == "socket")
@@ -174,7 +175,7 @@ class Openings:
 
     def _forget(self) -> None:
         """Drop what is closed, so that a test may open a million sockets; not that in which a thread still waits."""
-        still = sockets_of(snapshot.backend.descriptors())
+        still = descriptors.sockets(snapshot.backend.descriptors())
         without: dict[int, Place] = {key: (None, None) for key in self._by_key if key not in still}
         for key in without.keys() - snapshot.backend.rows(without).keys():
             del self._by_key[key]

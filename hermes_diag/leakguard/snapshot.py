@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from types import FrameType, ModuleType
 from typing import Any
 
-from hermes_diag.leakguard.backends import is_socket, portable, proc, sockets_of
+from hermes_diag.leakguard.backends import portable, proc
+from hermes_diag.watch import descriptors
 
 backend: ModuleType = proc if sys.platform.startswith("linux") else portable
 
@@ -31,7 +32,7 @@ class Held:
 
     def sockets(self) -> dict[int, int]:
         """KEY -> fd of this process; of several descriptors of one socket, one."""
-        return sockets_of(self.targets)
+        return descriptors.sockets(self.targets)
 
     def keys(self) -> set[int]:
         """Of all sockets, the children's too."""
@@ -59,7 +60,7 @@ def now(spared: Collection[int] = ()) -> Held:
     targets = {
         fd: to
         for fd, to in backend.descriptors().items()
-        if fd not in spared and (fd not in _STANDARD or is_socket(to))
+        if fd not in spared and (fd not in _STANDARD or descriptors.is_socket(to))
     }
     children = backend.children()
     server = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)

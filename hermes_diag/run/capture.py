@@ -6,16 +6,16 @@ cell, `{"record": KIND, "cell": NAME, ...fields...}`; a cell is over with its "o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
+from hermes_diag.core import jsonl
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.evidence import Connection, Evidence, Outcome, Sample, Served
-from hermes_diag.core.jsonl import Writer
 from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.core.text import quoted
 from hermes_diag.worker.contract import ClientBuilt, Fact, Hello, Measured, TurnDone
@@ -77,7 +77,7 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
     )
 
 
-class Capture(Writer):
+class Capture(jsonl.Writer):
     """A capture file being written."""
 
     def __init__(self, file: IO[bytes], plan: Plan) -> None:
@@ -106,7 +106,8 @@ def read(path: Path) -> tuple[Plan, list[Evidence]]:
     if not plan.cells:
         raise UsageError(f"{path} has a plan without cells", "the file was changed after it was written")
     records: dict[str, list[Any]] = {cell.name: [] for cell in plan.cells}
-    for name, record in _records(path, whole[1:]):
+    for number, line in enumerate(whole[1:], start=2):
+        record, name = jsonl.decode(path, number, line, KINDS)
         if name not in records:
             raise UsageError(f"{path} has a record of {name!r}, which its plan does not know")
         records[name].append(record)
@@ -117,7 +118,7 @@ def _header(path: Path, line: bytes) -> Plan:
     try:
         head = msgspec.json.decode(line)
         schema, plan = head["schema"], head["plan"]
-    except (msgspec.MsgspecError, KeyError, TypeError, UnicodeDecodeError, RecursionError):
+    except jsonl.NO_RECORD:
         raise UsageError(f"{path} is no capture of hermes-diag", "name a file written by --save") from None
     if schema != SCHEMA:
         raise UsageError(
@@ -127,9 +128,9 @@ def _header(path: Path, line: bytes) -> Plan:
     try:
         converted = msgspec.convert(plan, Plan)
     except msgspec.ValidationError as exc:
-        raise UsageError(f"{path} line 1: {exc}", "the file was changed after it was written") from None
+        raise jsonl.changed(path, 1, str(exc)) from None
     if unknown := _unknown(plan, msgspec.to_builtins(converted)):
-        raise UsageError(f"{path} line 1: a plan has no {quoted(unknown)}", "the file was changed after it was written")
+        raise jsonl.changed(path, 1, f"a plan has no {quoted(unknown)}")
     return converted
 
 
@@ -142,14 +143,3 @@ def _unknown(given: Any, known: Any) -> str:
         below = (_unknown(value, known[key]) for key, value in given.items() if key in known)
         return next((key for key in given if key not in known), "") or next(filter(None, below), "")
     return next(filter(None, map(_unknown, given, known)), "") if isinstance(given, list) else ""
-
-
-def _records(path: Path, lines: list[bytes]) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(lines, start=2):
-        try:
-            fields_ = msgspec.json.decode(line)
-            kind, cell = KINDS[fields_.pop("record")], fields_.pop("cell")
-            yield cell, msgspec.convert(fields_, kind)
-        except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, UnicodeDecodeError, RecursionError) as exc:
-            reason = str(exc) if isinstance(exc, msgspec.ValidationError) else "not a record"
-            raise UsageError(f"{path} line {number}: {reason}", "the file was changed after it was written") from None

@@ -15,7 +15,7 @@ import psutil
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.evidence import Outcome
 from hermes_diag.core.plan import FRESH, Cell
-from hermes_diag.core.sockets import ESTABLISHED, SocketRow
+from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.provider.extras import Extras
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
@@ -25,6 +25,7 @@ from hermes_diag.run.interpreter import Gone, Interpreter, Lane, Target
 from hermes_diag.run.job import job_of, settings_of
 from hermes_diag.run.thread_lane import ThreadLane
 from hermes_diag.watch import snapshot
+from hermes_diag.watch.snapshot import Snapshot
 from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, Hello, Started
 
 #: Seconds between two samples of the timeline.
@@ -217,20 +218,20 @@ class CellRun:
             if barrier.label == "idle":
                 await self._thread.do(self._provider.close_idle())
             async with asyncio.timeout(PATIENCE):
-                rows = await self._rows_after_fins()
+                seen = await self._snapshot_after_fins()
         except TimeoutError:
             raise CannotMeasure("the connections to the provider did not come to rest") from None
-        self._sample(rows, 0.0, barrier.label, barrier.turns)
+        self._sample(seen, 0.0, barrier.label, barrier.turns)
         if barrier.label == "held":
             await self._thread.do(self._provider.release())
 
-    async def _rows_after_fins(self) -> list[SocketRow]:
-        """The socket table, once every socket to which the provider has sent a FIN has left ESTABLISHED: on a busy
+    async def _snapshot_after_fins(self) -> Snapshot:
+        """A snapshot, once every socket to which the provider has sent a FIN has left ESTABLISHED: on a busy
         machine that takes the kernel a moment even on loopback."""
         while True:
-            rows = self._rows()
-            if not any(row.state == ESTABLISHED and row.local in self._provider.closed for row in rows):
-                return rows
+            seen = self._look()
+            if not any(row.state == ESTABLISHED and row.local in self._provider.closed for row in seen.rows):
+                return seen
             await asyncio.sleep(0.001)
 
     async def _tick(self) -> None:
@@ -242,18 +243,18 @@ class CellRun:
             late = time.monotonic() - due
             if self._pid:
                 with contextlib.suppress(CannotMeasure, psutil.Error, OSError):
-                    self._sample(self._rows(), late, "tick", 0)
+                    self._sample(self._look(tries=2), late, "tick", 0)
             due = max(due, time.monotonic() - TICK)
 
-    def _rows(self) -> list[SocketRow]:
+    def _look(self, tries: int = snapshot.TRIES) -> Snapshot:
         if self._endpoint is not None:
-            return self._endpoint.rows(self._backend, self._pid)
-        return snapshot.rows(self._backend, self._pid, self._provider.address)
+            return self._endpoint.look(self._backend, self._pid, tries)
+        return snapshot.take(self._backend, self._pid, [self._provider.address], tries)
 
-    def _sample(self, rows: list[SocketRow], late: float, label: str, turns: int) -> None:
+    def _sample(self, seen: Snapshot, late: float, label: str, turns: int) -> None:
         at = time.monotonic() - self._begun
-        seen = snapshot.sample(rows, self._backend, self._pid, at, late, label, turns)
-        self._record(replace(seen, posts=self._provider.posts))
+        taken = snapshot.sample(seen, self._pid, at, late, label, turns)
+        self._record(replace(taken, posts=self._provider.posts))
 
     def _record(self, record: Any) -> None:
         self._recorder.add(record)

@@ -25,10 +25,10 @@ from hermes_diag.core.plan import FRESH, MEASURE, Cell, Plan
 from hermes_diag.run.credentials import Credentials
 from hermes_diag.run.payload import Payload
 from hermes_diag.watch import snapshot
+from hermes_diag.watch.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from hermes_diag.core.evidence import Connection, Served
-    from hermes_diag.core.sockets import SocketRow
 
 #: Unless options say otherwise; enough for the second turn of a session to fail.
 SESSIONS, TURNS = 2, 3
@@ -236,14 +236,14 @@ class RemoteProvider:
         self._remotes = [(address, port) for address in addresses]
         self._ours: set[tuple[str, int]] = set()
 
-    def rows(self, backend: ModuleType, pid: int) -> list[SocketRow]:
+    def look(self, backend: ModuleType, pid: int, tries: int) -> Snapshot:
         """Sockets of the job to the endpoint, also those whose descriptor it has closed.
 
         Other processes may talk to the same addresses; a socket is the job's if it was seen to belong to it once.
         """
-        rows = [row for remote in self._remotes for row in snapshot.rows(backend, pid, remote)]
-        self._ours |= {row.local for row in rows if row.pid == pid}
-        return [row for row in rows if row.local in self._ours]
+        seen = snapshot.take(backend, pid, self._remotes, tries)
+        self._ours |= {row.local for row in seen.rows if row.pid == pid}
+        return replace(seen, rows=[row for row in seen.rows if row.local in self._ours])
 
     async def start(self) -> None:
         """It runs already."""

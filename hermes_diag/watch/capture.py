@@ -7,12 +7,12 @@ Line one is `{"record": "watch", "schema": 1, ...what is watched...}`, each furt
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import msgspec
 
+from hermes_diag.core import jsonl
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.jsonl import Writer
 from hermes_diag.watch.records import Ended, Held, Tick, Watched
 from hermes_diag.watch.timeline import Timeline
 
@@ -23,7 +23,7 @@ _KINDS: dict[str, type] = {"sample": Tick, "ended": Ended, "condition": Held}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
-class WatchCapture(Writer):
+class WatchCapture(jsonl.Writer):
     """A capture of a watch being written."""
 
     def __init__(self, file: IO[bytes], watched: Watched) -> None:
@@ -40,7 +40,7 @@ def is_watch(path: Path) -> bool:
     try:
         with open(path, "rb") as file:
             head = msgspec.json.decode(file.readline(1 << 20))
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, *jsonl.NO_RECORD):
         return False  # whoever reads captures of runs has better words for it
     return isinstance(head, dict) and head.get("record") == KIND
 
@@ -52,13 +52,13 @@ def read(path: Path) -> tuple[Timeline, Ended]:
             timeline, ended = _begin(path, file.readline()), Ended("cut", "the capture ends before the watch did")
             for number, line in enumerate(file, start=2):
                 if line.endswith(b"\n"):
-                    record = _record(path, number, line)
+                    record, _ = jsonl.decode(path, number, line, _KINDS)
                     if isinstance(record, Ended):
                         ended = record
                     elif isinstance(record, Held):
                         timeline.held[record.condition] = record
                     elif timeline.last is not None and record.at <= timeline.last.at:
-                        raise _changed(path, number, "its time is not after that of the line before")
+                        raise jsonl.changed(path, number, "its time is not after that of the line before")
                     else:
                         timeline.add(record)
     except OSError as exc:
@@ -76,16 +76,4 @@ def _begin(path: Path, line: bytes) -> Timeline:
     try:
         return Timeline(msgspec.convert(head.get("watched"), Watched))
     except (msgspec.ValidationError, UsageError) as exc:
-        raise _changed(path, 1, str(exc)) from None
-
-
-def _record(path: Path, number: int, line: bytes) -> Any:
-    try:
-        fields = msgspec.json.decode(line)
-        return msgspec.convert(fields, _KINDS[fields.pop("record")], str_keys=True)
-    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as exc:
-        raise _changed(path, number, str(exc) if isinstance(exc, msgspec.ValidationError) else "not a record") from None
-
-
-def _changed(path: Path, number: int, why: str) -> UsageError:
-    return UsageError(f"{path} line {number}: {why}", "the file was changed after it was written")
+        raise jsonl.changed(path, 1, str(exc)) from None

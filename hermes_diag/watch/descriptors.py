@@ -7,16 +7,50 @@ socket table, its descriptor is read again; when the table shows a socket that n
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 
 TCP, UNIX, OTHER_SOCKET, PIPE, FILE, SQLITE, ANON = "TCP", "unix", "other socket", "pipe", "file", "SQLite", "event"
 
 _SQLITE_ENDS = (".db", ".sqlite", ".sqlite3", ".db3")
 _SQLITE_SIDES = ("-wal", "-shm", "-journal")
-_TCP_PROTOCOLS = (b"TCP", b"TCPv6")
+_SOCKET = "socket:["
+
+
+def targets(pid: int | str) -> dict[int, str]:
+    """What each fd of a process points to: a path, `pipe:[N]`, `socket:[INODE]`. Raises OSError."""
+    folder = f"/proc/{pid}/fd"
+    found = {}
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile, as that of the listing itself
+            found[int(name)] = os.readlink(f"{folder}/{name}")
+    return found
+
+
+def sockets(targets_: Mapping[int, str]) -> dict[int, int]:
+    """inode -> fd of the sockets among these; of several descriptors of one socket the last."""
+    return {int(target[len(_SOCKET) : -1]): fd for fd, target in targets_.items() if is_socket(target)}
+
+
+def is_socket(target: str) -> bool:
+    return target.startswith(_SOCKET)
+
+
+def socket_text(inode: int) -> str:
+    """What an fd of that socket points to."""
+    return f"{_SOCKET}{inode}]"
+
+
+def protocol(pid: int | str, fd: int | str) -> str:
+    """Of a socket: TCP (of IPv6, too), UNIX, UDP and so on; "" when that cannot be seen."""
+    try:
+        name = os.getxattr(f"/proc/{pid}/fd/{fd}", "system.sockprotoname").rstrip(b"\0").decode("ascii", "replace")
+    except OSError:
+        return ""
+    return TCP if name == "TCPv6" else name.partition("-")[0]  # UNIX-STREAM
 
 
 class Descriptors:
@@ -26,6 +60,7 @@ class Descriptors:
     def __init__(self, pid: int, started: float = 0.0) -> None:
         self.started = started
         self.version = 0  # another one when descriptors have been read
+        self._pid = pid
         self._folder = f"/proc/{pid}/fd"
         self.inodes: dict[int, int] = {}  # inode of a socket -> fd
         self._kinds: dict[str, str] = {}  # name of the fd -> kind; a socket's is "" until asked
@@ -120,8 +155,8 @@ class Descriptors:
                 if name in self._kinds:
                     self._forget([name])
                 continue
-            if target.startswith("socket:["):
-                inode = int(target[8:-1])
+            if is_socket(target):
+                inode = int(target[len(_SOCKET) : -1])
                 if self._socket_of.get(name) != inode:
                     self._socket_of[name] = inode
                     self._kinds[name] = ""
@@ -133,11 +168,7 @@ class Descriptors:
                     self._sqlite[name] = os.path.basename(target.removesuffix(" (deleted)"))
 
     def _protocol(self, name: str) -> str:
-        try:
-            protocol = os.getxattr(f"{self._folder}/{name}", "system.sockprotoname").rstrip(b"\0")
-        except OSError:
-            return OTHER_SOCKET
-        return TCP if protocol in _TCP_PROTOCOLS else UNIX if protocol.startswith(b"UNIX") else OTHER_SOCKET
+        return {TCP: TCP, "UNIX": UNIX}.get(protocol(self._pid, name), OTHER_SOCKET)
 
 
 def kind_of(target: str) -> str:
@@ -161,7 +192,7 @@ def holders(inodes: Collection[int]) -> tuple[set[int], int]:
     unreadable = 0
     if not sys.platform.startswith("linux"):
         return held, unreadable
-    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    wanted = {socket_text(inode): inode for inode in inodes}
     for process in os.listdir("/proc"):
         if not process.isdigit():
             continue

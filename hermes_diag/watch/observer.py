@@ -12,14 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hermes_diag.core.errors import CannotMeasure
-from hermes_diag.core.sockets import SocketRow
+from hermes_diag.core.sockets import LET_GO, SocketRow
 from hermes_diag.watch import process, tables
 from hermes_diag.watch.descriptors import Descriptors, holders
 from hermes_diag.watch.filters import Address
 from hermes_diag.watch.records import Look, Missing, Process
 
-#: States that a socket passes through after its owner has let go of it.
-_LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"})
 #: Remotes of the past that are remembered, so that what outlives its descriptor is still attributed.
 _REMEMBERED = 4096
 #: Rows of sockets that have changed or gone, beyond as many as there are now, that are kept at most.
@@ -215,7 +213,7 @@ class Observer:
         remotes = self._remotes
         let_go, suspects = [], []
         for row in others:
-            if row.state in _LET_GO and row.inode is None and row.pid is None:
+            if row.state in LET_GO and row.inode is None and row.pid is None:
                 if row.remote in remotes or row.local[1] in listening:
                     let_go.append(row)
             elif row.remote in remotes and row.pid is None:

@@ -162,26 +162,31 @@ def identity(pid: int, portable: bool = not LINUX) -> float:
 
 def descendants(pid: int, portable: bool = not LINUX) -> list[int]:
     """PIDs of all children and their children, in the order of their PIDs."""
-    if portable:
+    if portable or not os.path.exists(f"/proc/self/task/{os.getpid()}/children"):  # gVisor has no such file
         import psutil
 
         try:
             return sorted(child.pid for child in psutil.Process(pid).children(recursive=True))
         except psutil.Error:
             return []
-    parents: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(Ended, OSError):
-                seen = stat(int(name))
-                if seen.state not in _ENDED:
-                    parents.setdefault(seen.parent, []).append(int(name))
-    found, todo = [], [pid]
+    found: list[int] = []
+    todo = [pid]
     while todo:
-        children = parents.get(todo.pop(), [])
-        found += children
-        todo += children
-    return sorted(found)
+        parent = todo.pop()
+        with contextlib.suppress(OSError):  # has ended
+            for task in os.listdir(f"/proc/{parent}/task"):
+                todo += children_of(parent, task)
+        found.append(parent)
+    return sorted(found[1:])
+
+
+def children_of(pid: int | str, task: int | str) -> list[int]:
+    """PIDs of the children that a thread of a process has started, the last one last (Linux)."""
+    try:
+        with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+            return [int(child) for child in file.read().split()]
+    except OSError:
+        return []
 
 
 def other_namespace(pid: int) -> bool:

@@ -2,6 +2,11 @@
 
 An Observer tells what a process holds, and of the rest what is surely nobody's. Here the port is our own, so
 that whatever goes to it counts, and each look is made from nothing: a count must be the same in every run.
+
+The socket table and the list of descriptors are two questions to the system, and a busy process opens and closes
+in between. So the descriptors are read before and after the table: where both agree, the table is of that
+moment, too. A process that never rests is taken as it was at the last reading: a socket counts as owned only if its
+descriptor is in there, so that a sample never has more sockets than descriptors.
 """
 
 from __future__ import annotations
@@ -9,6 +14,8 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
 from types import ModuleType
 
 import psutil
@@ -16,8 +23,22 @@ import psutil
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.evidence import Sample
 from hermes_diag.core.sockets import ESTABLISHED, SocketRow
-from hermes_diag.watch import process, tables
-from hermes_diag.watch.descriptors import Descriptors
+from hermes_diag.watch import descriptors, process, tables
+
+#: How often the table is asked for at most until the descriptors are the same before and after it.
+TRIES = 5
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """rows: TCP sockets towards the addresses asked for, those of the process with pid and fd.
+
+    fds: descriptors of the process. unlisted: its TCP sockets that are in no table (state CLOSE). None: not seen.
+    """
+
+    rows: list[SocketRow]
+    fds: int | None
+    unlisted: int | None
 
 
 def see(backend: ModuleType) -> None:
@@ -29,7 +50,7 @@ def see(backend: ModuleType) -> None:
         address = listener.getsockname()[:2]
         with socket.create_connection(address) as client:
             try:
-                found = rows(backend, os.getpid(), address)
+                found = take(backend, os.getpid(), [address]).rows
             except (OSError, psutil.Error) as exc:
                 raise CannotMeasure(f"no socket table: {type(exc).__name__}", "try another --set backend") from None
             mine = [row for row in found if row.local == client.getsockname()[:2] and row.pid == os.getpid()]
@@ -37,34 +58,64 @@ def see(backend: ModuleType) -> None:
         raise CannotMeasure("the socket table does not show a connection that is open", "try another --set backend")
 
 
-def rows(backend: ModuleType, pid: int, remote: tuple[str, int]) -> list[SocketRow]:
-    """TCP sockets towards an (address, port), those of `pid` with pid and fd. Raises OSError."""
-    found = [row for row in backend.table(port=remote[1], pid=pid) if row.remote == remote]
+def take(backend: ModuleType, pid: int, remotes: Collection[tuple[str, int]], tries: int = TRIES) -> Snapshot:
+    """Look at the sockets towards `remotes`, all of one port. Raises OSError when the system refuses."""
+    port = next(port for _, port in remotes)
+    after = _targets(pid)
+    for _ in range(tries):
+        before = after
+        rows = [row for row in backend.table(port=port, pid=pid) if row.remote in remotes]
+        after = _targets(pid)
+        if before == after:
+            break
+    if after is None:
+        return Snapshot([_of(row, pid, row.pid == pid, row.fd) for row in rows], None, None)
+    fds = descriptors.sockets(after)
     if not backend.KNOWS_INODES:
-        return [row if row.pid == pid else row._replace(pid=None, fd=None) for row in found]
-    fds = _descriptors(pid, found).inodes
-    return [row.owned_by(pid, fds[row.inode]) if row.inode in fds else row for row in found]
+        held = set(fds.values())
+        rows = [_of(row, pid, row.pid == pid and row.fd in held, row.fd) for row in rows]
+    else:
+        rows = [_of(row, pid, row.inode in fds, fds.get(row.inode or 0)) for row in rows]
+    return Snapshot(rows, len(after), _unlisted(backend, pid, fds, {row.inode for row in rows}))
 
 
-def sample(
-    found: list[SocketRow], backend: ModuleType, pid: int, at: float, late: float, label: str, turns: int
-) -> Sample:
-    """A Sample of now from rows just taken. Raises process.Ended or NotAllowed."""
-    seen = process.facts(pid)
-    fds, unlisted = _fds(found, backend, pid) if process.LINUX else (seen.fds, None)
+def sample(seen: Snapshot, pid: int, at: float, late: float, label: str, turns: int) -> Sample:
+    """A Sample from a Snapshot just taken. Raises process.Ended or NotAllowed."""
+    facts = process.facts(pid)
     return Sample(
         at=at,
         late=late,
         label=label,
         turns=turns,
-        states=dict(Counter(row.state for row in found)),
-        owned=dict(Counter(row.state for row in found if row.pid == pid)),
-        keepalive=_keepalive([row for row in found if row.pid == pid and row.state == ESTABLISHED]),
-        unlisted=unlisted,
-        fds=fds,
-        threads=seen.threads,
-        rss=seen.rss,
+        states=dict(Counter(row.state for row in seen.rows)),
+        owned=dict(Counter(row.state for row in seen.rows if row.pid == pid)),
+        keepalive=_keepalive([row for row in seen.rows if row.pid == pid and row.state == ESTABLISHED]),
+        unlisted=seen.unlisted,
+        fds=facts.fds if seen.fds is None else seen.fds,
+        threads=facts.threads,
+        rss=facts.rss,
     )
+
+
+def _targets(pid: int) -> dict[int, str] | None:
+    """What each descriptor points to; None where the system does not say it. Raises OSError."""
+    return descriptors.targets(pid) if process.LINUX else None
+
+
+def _of(row: SocketRow, pid: int, owned: bool, fd: int | None) -> SocketRow:
+    """A row as the process's, or as nobody's."""
+    return row.owned_by(pid, fd) if owned else row._replace(pid=None, fd=None)
+
+
+def _unlisted(backend: ModuleType, pid: int, fds: dict[int, int], listed: set[int | None]) -> int | None:
+    """How many TCP sockets with a descriptor are in no table."""
+    suspects = {
+        inode for inode, fd in fds.items() if inode not in listed and descriptors.protocol(pid, fd) == descriptors.TCP
+    }
+    try:
+        return len(suspects - tables.inodes(backend, pid)) if suspects else 0
+    except OSError:
+        return None
 
 
 def _keepalive(rows: list[SocketRow]) -> int | None:
@@ -72,22 +123,3 @@ def _keepalive(rows: list[SocketRow]) -> int | None:
     if any(row.keepalive is None for row in rows):
         return None
     return sum(bool(row.keepalive) for row in rows)
-
-
-def _fds(found: list[SocketRow], backend: ModuleType, pid: int) -> tuple[int | None, int | None]:
-    """File descriptors, and those of TCP sockets that are in no table: reset ones, in state CLOSE.
-
-    None is what cannot be seen.
-    """
-    try:
-        known = _descriptors(pid, found)
-        closed = set(known.closed().values())
-        return known.count, len(closed - tables.inodes(backend, pid)) if closed else 0
-    except OSError:
-        return None, None
-
-
-def _descriptors(pid: int, found: list[SocketRow]) -> Descriptors:
-    known = Descriptors(pid)
-    known.refresh({row.inode for row in found if row.inode})
-    return known

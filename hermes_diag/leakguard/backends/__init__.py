@@ -13,7 +13,6 @@ A KEY is a number that names a socket for as long as it is open.
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
 
 #: Where a socket is: the pid of who holds it, 0 for this process, and the fd; None where nobody has one.
 Place = tuple[int | None, int | None]
@@ -25,16 +24,3 @@ def cure(error: OSError) -> str:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "every descriptor is taken: look at what ran before, or raise the limit (ulimit -n)"
     return "leave it visible (mounted, and not under a fake file system), or run with --limit-sockets=off"
-
-
-def socket_text(key: int) -> str:
-    return f"socket:[{key}]"
-
-
-def sockets_of(targets: Mapping[int, str]) -> dict[int, int]:
-    """KEY -> fd, of several descriptors of one socket the last, from what each fd points to."""
-    return {int(to[len("socket:[") : -1]): fd for fd, to in targets.items() if is_socket(to)}
-
-
-def is_socket(target: str) -> bool:
-    return target.startswith("socket:[")

@@ -17,7 +17,8 @@ from typing import Any
 
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.sockets import SocketRow
-from hermes_diag.leakguard.backends import NOWHERE, Place, cure, socket_text
+from hermes_diag.leakguard.backends import NOWHERE, Place, cure
+from hermes_diag.watch.descriptors import socket_text
 
 REUSES_KEYS = True
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.sockets import SocketRow
-from hermes_diag.leakguard.backends import NOWHERE, Place, cure, sockets_of
+from hermes_diag.leakguard.backends import NOWHERE, Place, cure
+from hermes_diag.watch import process
+from hermes_diag.watch.descriptors import TCP, protocol, sockets, targets
 from hermes_diag.watch.tables import proc_net, sock_diag
 
 REUSES_KEYS = False
@@ -18,21 +20,21 @@ REUSES_KEYS = False
 def descriptors() -> dict[int, str]:
     """Raises CannotMeasure where /proc cannot be read."""
     try:
-        return _targets("self")
+        return targets("self")
     except OSError as exc:
         raise CannotMeasure(f"/proc/self/fd cannot be read: {exc.strerror}", cure(exc)) from None
 
 
 def children() -> dict[int, dict[int, int]]:
     found = {}
-    for pid in _descendants("self"):
+    for pid in process.descendants(os.getpid()):
         with contextlib.suppress(OSError):  # ended, or not ours to see
-            found[pid] = sockets_of(_targets(str(pid)))
+            found[pid] = sockets(targets(pid))
     return found
 
 
 def newest_child() -> int | None:
-    pids = list(_children_of("self", str(threading.get_native_id())))
+    pids = process.children_of("self", threading.get_native_id())
     return pids[-1] if pids else None
 
 
@@ -51,35 +53,6 @@ def rows(suspects: Mapping[int, Place]) -> dict[int, SocketRow]:
     return found
 
 
-def _targets(pid: str) -> dict[int, str]:
-    folder = f"/proc/{pid}/fd"
-    found = {}
-    for name in os.listdir(folder):
-        with contextlib.suppress(FileNotFoundError):  # that of the listing itself
-            found[int(name)] = os.readlink(f"{folder}/{name}")
-    return found
-
-
-def _descendants(pid: str) -> Iterable[int]:
-    try:
-        tasks = os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return
-    for task in tasks:
-        for child in _children_of(pid, task):
-            yield child
-            yield from _descendants(str(child))
-
-
-def _children_of(pid: str, task: str) -> Iterable[int]:
-    """Those that a thread has started, the last one last."""
-    try:
-        with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
-            return list(map(int, file.read().split()))
-    except OSError:
-        return []
-
-
 def _table() -> dict[int, SocketRow]:
     """inode -> row of every TCP socket of this network namespace."""
     try:
@@ -94,10 +67,5 @@ def _table() -> dict[int, SocketRow]:
 
 def _unlisted(holder: int | None, fd: int | None, inode: int) -> SocketRow:
     """A socket that is in no TCP table, by its protocol; a TCP one was reset, or never connected."""
-    try:
-        raw = os.getxattr(f"/proc/{holder or 'self'}/fd/{fd}", "system.sockprotoname")
-    except OSError:
-        raw = b"socket"
-    name = raw.rstrip(b"\0").decode("ascii", "replace")
-    state = "CLOSE" if name in ("TCP", "TCPv6") else name.partition("-")[0]  # UNIX-STREAM
-    return SocketRow(state, NOWHERE, NOWHERE, inode=inode)
+    name = protocol(holder or "self", str(fd)) or "socket"
+    return SocketRow("CLOSE" if name == TCP else name, NOWHERE, NOWHERE, inode=inode)
