@@ -289,14 +289,14 @@ def test_allowances(repository: Path) -> None:
     assert f"allowed until {until}: mended in 2.0" in {one.attrib["message"] for one in skipped}
 
 
-def test_limits(cli: Cli) -> None:
-    """A healthy pool holds a CLOSE_WAIT socket when idle: clean by default, and a limit decides otherwise."""
-    limits = ["--limit", "close_wait_left=0", "--limit", "close_wait_peak=2", "--limit", "established_left=0"]
-    done = cli("check", f"{FACTORIES}:RightPool", "--json", *limits)
+def test_conditions(cli: Cli) -> None:
+    """A healthy pool holds a CLOSE_WAIT socket when idle: clean by default, and a condition decides otherwise."""
+    texts = ["close_wait_left > 0", "close_wait_peak>=3", "ESTABLISHED_left > 0"]
+    done = cli("check", f"{FACTORIES}:RightPool", "--json", *(word for text in texts for word in ("--fail-on", text)))
     document = json.loads(done.stdout)
-    rows = {row["name"]: row["status"] for row in document["rows"] if row["kind"] == "limit"}
-    assert rows == {"close_wait_left": "failed", "close_wait_peak": "passed", "established_left": "passed"}
-    assert (done.returncode, failed(document)) == (1, {"close_wait_left"})
+    rows = {row["name"]: row["status"] for row in document["rows"] if row["kind"] == "condition"}
+    assert rows == dict(zip(texts, ["failed", "passed", "passed"], strict=True))
+    assert (done.returncode, failed(document)) == (1, {"close_wait_left > 0"})
     assert cli("check", f"{FACTORIES}:RightPool").returncode == 0
 
 
@@ -420,7 +420,8 @@ CONFIGURATIONS = {
     "did you mean rst-mid-stream or ",
     'faults = ["hold"]': "2: tool.hermes-diag.faults[0]: fault hold is for the run's own use; "
     "use it with hermes-diag serve",
-    "close_wait = 1": "2: tool.hermes-diag.close_wait: unknown key; did you mean close_wait_peak or close_wait_left?",
+    'fail_on = ["close_wait > 1"]': "2: tool.hermes-diag.fail_on[0]: 'close_wait > 1': no such metric; "
+    "did you mean close_wait_peak or close_wait_left?",
 }
 
 
@@ -480,7 +481,7 @@ def test_whose_mistake_it_is(repository: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert commands(done.stderr) == [({"title": "hermes-diag"}, "run.jsonl exists: name another file, or add --force")]
     assert "hermes-diag: run.jsonl exists\n" in done.stderr
-    for arguments in (["--cwd", "a\n::warning::b"], ["--limit", "x\n::warning::b"], ["--python", "a\n::warning::b"]):
+    for arguments in (["--cwd", "a\n::warning::b"], ["--fail-on", "x\n::warning::b"], ["--python", "a\n::warning::b"]):
         done = run(repository, *arguments, **place)
         assert done.returncode == 2
         assert len(commands(done.stderr)) == 1
@@ -677,7 +678,9 @@ def test_junit_has_the_schema_of_ci(which: str) -> None:
 def test_terminal(width: int) -> None:
     """Lines stay within any width, and the verdict is the last thing said."""
     plan, evidence = capture.read(GOLDEN / "stream-killed.fires.jsonl")
-    own = settings.Settings(factory="buggy", limits={"close_wait_left": 0})
+    own = settings.Settings(
+        factory="buggy", fail_on=(settings.Condition("close_wait_left > 0", "close_wait_left", ">", 0),)
+    )
     report = checks.judge(plan, evidence, own)
     text = terminal.render(report, width, verbose=False)
     assert all(len(line) <= width for line in text.splitlines())

@@ -148,7 +148,7 @@ def test_settle_waits_for_what_goes(run: Run) -> None:
         def start(seconds):
             sock = socket.create_connection(LISTENER.getsockname())
             threading.Thread(target=close_later, args=(sock, seconds), daemon=True).start()
-        @pytest.mark.limit_sockets(settle=60)
+        @pytest.mark.limit_sockets(settle="1m")
         def test_goes(): start(0.2)
         @pytest.mark.limit_sockets(settle=0.1)
         def test_stays(): start(600)
@@ -275,8 +275,8 @@ WRONG = {
     "leaked=-1": "leaked=-1 is no count: give 0 or more, or None: not checked",
     "fds=True": "fds=True is no count: give 0 or more, or None: not checked",
     "threads='2'": "threads='2' is no count: give 0 or more, or None: not checked",
-    "settle=float('nan')": "settle=nan is no time: give seconds from 0 to 600",
-    "settle=None": "settle=None is no time: give seconds from 0 to 600",
+    "settle=float('nan')": "settle=nan is no time: give seconds from 0 to 600, or 500ms, 2s",
+    "settle=None": "settle=None is no time: give seconds from 0 to 600, or 500ms, 2s",
     "remote=80": "remote=80 is no address: give 'HOST:PORT', a network, or a list of them",
     "remote='10.0.0.1:http'": "remote='10.0.0.1:http': 'http' is no port: a port is a number from 1 to 65535",
     "remote='api.test'": "remote=api.test: a name, and nothing is looked up: give its address or network",

@@ -25,7 +25,7 @@ faults = [
     "rst-mid-stream",
     "fin-mid-stream:every=2",
 ]
-close_wait_left = 1
+fail_on = ["close_wait_left > 1"]
 
 [[tool.hermes-diag.allow]]
 finding = "default-limits"
@@ -34,13 +34,14 @@ expires = 2027-01-31
 """
 
 
-def resolve(text: str = "", environ: dict[str, str] | None = None, limits: tuple[str, ...] = (), **given: Any) -> Any:
-    layers = [settings.flags(given, limits), settings.environment(environ or {})]
+def resolve(text: str = "", environ: dict[str, str] | None = None, **given: Any) -> Any:
+    layers = [settings.flags(given), settings.environment(environ or {})]
     if text:
         layers += filter(None, [pyproject.document(text.encode(), "../pyproject.toml")])
     return settings.resolve(layers, TODAY)
 
 
+EXAMPLE = "write for example 'close_wait_left > 0'"
 #: key -> (flag, variable, file, default), each with what comes out of it.
 LAYERS: dict[str, tuple[Any, Any, Any, Any]] = {
     "factory": ("a:b", "c:d", "shop.clients:make", "fixed"),
@@ -48,12 +49,18 @@ LAYERS: dict[str, tuple[Any, Any, Any, Any]] = {
     "cwd": ("/a", "b", "../src", None),
     "workloads": (("overlapping",), ("steady", "interrupted"), ("steady",), ("steady", "interrupted", "overlapping")),
     "faults": (("a",), ("b", "c:every=2"), ("rst-mid-stream", "fin-mid-stream:every=2"), ()),
-    "close_wait_left": (0, 2, 1, None),
     "allow": ("nodelay", "drop-releases", "default-limits", None),
+    "fail_on": (
+        ("close_wait_left > 0",),
+        ("close_wait_left > 2", "established_left >= 9"),
+        ("close_wait_left > 1",),
+        (),
+    ),
 }
 FLAGS = {
     "factory": "a:b", "python": "/a/python", "cwd": "/a", "workloads": ["overlapping"], "faults": ["a"],
     "allow": ["nodelay:2026-11-23:today is the last day: it counts"],
+    "fail_on": ["close_wait_left > 0"],
 }  # fmt: skip
 ENVIRON = {
     "HERMES_DIAG_FACTORY": "c:d",
@@ -61,7 +68,7 @@ ENVIRON = {
     "HERMES_DIAG_CWD": "b",
     "HERMES_DIAG_WORKLOADS": "steady, interrupted",
     "HERMES_DIAG_FAULTS": "b c:every=2",
-    "HERMES_DIAG_CLOSE_WAIT_LEFT": "2",
+    "HERMES_DIAG_FAIL_ON": "close_wait_left > 2; established_left >= 9",
     "HERMES_DIAG_ALLOW": "drop-releases:2027-02-01:gc will do",
 }
 
@@ -70,10 +77,9 @@ ENVIRON = {
 def test_precedence(key: str) -> None:
     """Flag before environment before pyproject.toml before default; the source is named but for a default."""
     flag = {key: FLAGS[key]} if key in FLAGS else {}
-    limits = ("close_wait_left=0",) if key == "close_wait_left" else ()
     variable = {name: text for name, text in ENVIRON.items() if name == f"HERMES_DIAG_{key.upper()}"}
     found = [
-        resolve(PYPROJECT, variable, limits, **flag),
+        resolve(PYPROJECT, variable, **flag),
         resolve(PYPROJECT, variable),
         resolve(PYPROJECT, {f"HERMES_DIAG_{key.upper()}": " "}),  # an empty variable is not set
         resolve(),
@@ -86,7 +92,7 @@ def test_precedence(key: str) -> None:
 def _value(found: Any, key: str) -> Any:
     if key == "allow":
         return found.allow[0].finding if found.allow else None
-    return found.limits.get(key) if key in settings.LIMITS else getattr(found, key)
+    return tuple(one.text for one in found.fail_on) if key == "fail_on" else getattr(found, key)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +103,7 @@ def _value(found: Any, key: str) -> Any:
         ("FACTORIES", "FACTORY"),
         ("WORKLOAD", "WORKLOADS"),
         ("ALLOWANCES", "ALLOW"),
-        ("CLOSE_WAITS_LEFT", "CLOSE_WAIT_LEFT"),
+        ("FAIL_IN", "FAIL_ON"),
     ],
 )
 def test_a_slip_in_a_variable(name: str, meant: str) -> None:
@@ -131,14 +137,14 @@ def test_a_factory_of_a_file_counts_from_its_folder() -> None:
         (
             '[tool.hermes-diag]\n\nxyz = 1',
             "3: tool.hermes-diag.xyz: unknown key; known: factory, python, cwd, workloads, faults, allow, "
-            "close_wait_left, close_wait_peak, established_left",
+            "fail_on",
         ),
         ("\ntool = 3", "2: tool: a table, not 3"),
         ("[tool.hermes_diag]", "1: tool.hermes_diag: unknown table; did you mean hermes-diag?"),
         (
             '[tool.hermes-diag]\n"a\\n\\u001b[31m" = 3',
             '1: tool.hermes-diag."a\\n\\u001b[31m": unknown key; known: factory, python, cwd, workloads, faults, '
-            "allow, close_wait_left, close_wait_peak, established_left",
+            "allow, fail_on",
         ),
         ("\ufeff[tool]", "1: not TOML: begins with a byte order mark; save it as UTF-8 without one"),
         ("[tool]\nhermes-diag = 3", "2: tool.hermes-diag: a table, not 3"),
@@ -156,16 +162,17 @@ def test_a_factory_of_a_file_counts_from_its_folder() -> None:
         ),
         ("[tool.hermes-diag]\nfaults = [1]", "2: tool.hermes-diag.faults[0]: a string, not 1"),
         (
-            '[tool.hermes-diag]\nclose_wait_left = "0"',
-            "2: tool.hermes-diag.close_wait_left: a whole number from 0 on, not '0'",
+            '[tool.hermes-diag]\nfail_on = "close_wait_left > 0"',
+            "2: tool.hermes-diag.fail_on: a list of strings, not 'close_wait_left > 0'",
         ),
         (
-            "[tool.hermes-diag]\nclose_wait_peak = true",
-            "2: tool.hermes-diag.close_wait_peak: a whole number from 0 on, not true",
+            '[tool.hermes-diag]\nfail_on = [\n  "close_wait_left > 0",\n  "close_wait_peak > -1",\n]',
+            "4: tool.hermes-diag.fail_on[1]: 'close_wait_peak > -1': no condition; "
+            "write for example 'close_wait_left > 0'",
         ),
         (
-            "tool.hermes-diag.established_left = -1",
-            "1: tool.hermes-diag.established_left: a whole number from 0 on, not -1",
+            "tool.hermes-diag.fail_on = [-1]",
+            "1: tool.hermes-diag.fail_on[0]: a string, not -1",
         ),
         ("[tool.hermes-diag]\nallow = 1", "2: tool.hermes-diag.allow: a list of tables, not 1"),
         (
@@ -215,7 +222,7 @@ def test_what_is_wrong_in_a_file(text: str, line: str) -> None:
 
 def test_a_number_of_thousands_of_digits() -> None:
     with pytest.raises(UsageError, match=r"pyproject.toml: cannot be read: Exceeds the limit"):
-        pyproject.document(b"[tool.hermes-diag]\nclose_wait_left = " + b"9" * 5000, "pyproject.toml")
+        pyproject.document(b"[tool.hermes-diag]\nfail_on = " + b"9" * 5000, "pyproject.toml")
 
 
 def test_the_line_is_found_in_a_large_file() -> None:
@@ -246,9 +253,9 @@ def test_bytes_that_are_no_text() -> None:
             "HERMES_DIAG_WORKLOADS: no workload 'staedy'; did you mean steady?",
         ),
         (
-            {"HERMES_DIAG_CLOSE_WAIT_LEFT": "few"},
+            {"HERMES_DIAG_FAIL_ON": "few"},
             {},
-            "HERMES_DIAG_CLOSE_WAIT_LEFT: a whole number from 0 on, not 'few'",
+            f"HERMES_DIAG_FAIL_ON: 'few': no condition; {EXAMPLE}",
         ),
         (
             {"HERMES_DIAG_ALLOW": "nodelay:2020-01-01:old"},
@@ -263,14 +270,25 @@ def test_bytes_that_are_no_text() -> None:
         ({}, {"workloads": ["x"]}, "--workload: no workload 'x'; known: steady, interrupted, overlapping"),
         (
             {},
-            {"limits": ("close_wait=0",)},
-            "--limit close_wait=0: no such limit; did you mean close_wait_peak or close_wait_left?",
+            {"fail_on": ["close_wait > 0"]},
+            "--fail-on: 'close_wait > 0': no such metric; did you mean close_wait_peak or close_wait_left?",
         ),
-        ({}, {"limits": ("close_wait_left",)}, "--limit close_wait_left: write NAME=N, like --limit close_wait_left=0"),
+        ({}, {"fail_on": ["close_wait_left=0"]}, f"--fail-on: 'close_wait_left=0': no condition; {EXAMPLE}"),
         (
             {},
-            {"limits": ("close_wait_left=-1",)},
-            "--limit close_wait_left: a whole number from 0 on, not '-1'",
+            {"fail_on": ["close_wait_left > 1.2.3"]},
+            f"--fail-on: 'close_wait_left > 1.2.3': '1.2.3' is no number; {EXAMPLE}",
+        ),
+        (
+            {},
+            {"fail_on": ["close_wait_left > 5/h"]},
+            "--fail-on: 'close_wait_left > 5/h': a number of sockets has no unit",
+        ),
+        (
+            {"HERMES_DIAG_FAIL_ON": "close_wait_left.age > 1"},
+            {},
+            "HERMES_DIAG_FAIL_ON: 'close_wait_left.age > 1': no such metric; "
+            "did you mean close_wait_left or close_wait_peak?",
         ),
     ],
 )

@@ -595,7 +595,7 @@ def test_help_fits(cli: Cli, columns: str) -> None:
         ("hermes-diag repro --fault rst", {"rst-mid-stream"}),
         ("hermes-diag repro --workload ", {"steady", "interrupted", "overlapping"}),
         ("hermes-diag repro --strategy ", {"buggy", "fixed"}),
-        ("hermes-diag check --limit ", {"close_wait_left="}),
+        ("hermes-diag check --fail-on ", {"close_wait_left"}),
         ("hermes-diag check --allow close", {"close-releases:"}),
         ("hermes-diag so", {"sockets"}),
     ],

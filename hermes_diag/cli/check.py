@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
   hermes-diag check
   hermes-diag check ./clients.py:make_client --output check.xml --output check.md
-  hermes-diag check ./clients.py:make_client --limit close_wait_left=0 --fault rst-mid-stream
+  hermes-diag check ./clients.py:make_client --fail-on 'close_wait_left > 0' --fault rst-mid-stream
   hermes-diag check ./clients.py:make_client --save main.jsonl
   hermes-diag check ./clients.py:make_client --baseline main.jsonl
   hermes-diag check ./clients.py:make_client --allow 'default-limits:2027-01-31:ten connections are plenty'
@@ -56,13 +56,14 @@ Allow = Annotated[
         help="Do not fail on it up to that day. Repeatable.",
     ),
 ]
-Limit = Annotated[
+FailOn = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="NAME=N",
+        "--fail-on",
+        metavar="CONDITION",
         show_default=False,
-        autocompletion=complete.limits,
-        help="close_wait_left, close_wait_peak or established_left: at most so many sockets. Repeatable.",
+        autocompletion=complete.check_conditions,
+        help="Fail when it holds, like 'close_wait_left > 0'; also close_wait_peak, established_left. Repeatable.",
     ),
 ]
 Earlier = Annotated[
@@ -81,7 +82,7 @@ def command(
     workload: Workloads = None,
     fault: Faults = None,
     allow: Allow = None,
-    limit: Limit = None,
+    fail_on: FailOn = None,
     baseline: Earlier = None,
     save: Save = None,
     force: Force = False,
@@ -100,10 +101,11 @@ def command(
 
     given = {
         "factory": spec, "python": python, "cwd": cwd, "workloads": workload, "faults": fault, "allow": allow,
+        "fail_on": fail_on,
     }  # fmt: skip
     output = Output(json, verbose, save, force, tuple(files or ()))
     with github.refusals():  # on GitHub what is refused is an annotation, too
-        settings = configuration.load(given, limit or ())
+        settings = configuration.load(given)
         if settings.factory in matrix.STRATEGIES:
             subject.refuse_idle(cwd, env)
         return _check(settings, env, baseline, output)

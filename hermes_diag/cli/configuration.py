@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from hermes_diag.judge import pyproject, settings
 from hermes_diag.run import pythons
 
 
-def load(given: Mapping[str, Any], limits: Iterable[str]) -> settings.Settings:
+def load(given: Mapping[str, Any]) -> settings.Settings:
     """Flags, environment, nearest pyproject.toml. Raises UsageError, in one line that names the place."""
-    layers = [settings.flags(given, limits), settings.environment(os.environ)]
+    layers = [settings.flags(given), settings.environment(os.environ)]
     if found := _nearest():
         layers.append(found)
     loaded = settings.resolve(layers, datetime.date.today())

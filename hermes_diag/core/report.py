@@ -32,10 +32,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was looked at: a promise, a cell, a limit, a scenario."""
+    """One thing that was looked at: a promise, a cell, a condition, a scenario."""
 
-    kind: str  # "promise", "workload", "limit", "cell", "scenario", ...
-    name: str  # the promise's code, the workload (with its fault behind it), the limit's name
+    kind: str  # "promise", "workload", "condition", "cell", "scenario", ...
+    name: str  # the promise's code, the workload (with its fault behind it), the condition
     code: str  # what an allowance may name; "" where there is nothing to allow
     what: str  # what is asked for
     status: RowStatus

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from hermes_diag.core import matrix
+from hermes_diag.core import conditions, matrix
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.leaves import leaves
 from hermes_diag.core.plan import AUDIT, Cell, PayloadInfo, Plan
@@ -14,7 +14,7 @@ from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import audit
 from hermes_diag.judge.baseline import Baseline, spec_of
-from hermes_diag.judge.settings import LIMITS, Allowance, Settings
+from hermes_diag.judge.settings import METRICS, Allowance, Condition, Settings
 from hermes_diag.judge.verdicts import cell as judge_cell
 
 #: Seconds for a request under a fault, which may be one that never answers.
@@ -55,11 +55,11 @@ def judge(
     interrupted: bool = False,
 ) -> CheckReport:
     """A check with its verdict. baseline: an earlier run. trouble: why the run could not be made at all."""
-    found = tuple(_allowed(row, settings.allow) for row in rows(evidence, settings.limits))
+    found = tuple(_allowed(row, settings.allow) for row in rows(evidence, settings.fail_on))
     notes = tuple(_unused(found, settings.allow))
     better: tuple[str, ...] = ()
     if baseline is not None:
-        before = rows(baseline.comparable(plan_.cells), settings.limits)
+        before = rows(baseline.comparable(plan_.cells), settings.fail_on)
         compared = baseline.compare(found, before, plan_.cells)
         found, better, notes = compared.rows, compared.better, (*notes, *compared.notes)
     verdict, status = _verdict(settings.factory, found)
@@ -84,7 +84,7 @@ def judge(
 
 
 def again(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False) -> CheckReport:
-    """The check of a capture: without its limits and allowances, which are not in it."""
+    """The check of a capture: without its conditions and allowances, which are not in it."""
     return judge(plan_, evidence, Settings(factory=spec_of(plan_.cells[0])), interrupted=interrupted)
 
 
@@ -100,12 +100,12 @@ def _defined(spec: str, evidence: Sequence[Evidence]) -> Place | None:
 # --- rows --------------------------------------------------------------------------------------------
 
 
-def rows(evidence: Sequence[Evidence], limits: Mapping[str, int]) -> tuple[Row, ...]:
-    """A row for each promise, for each workload or each problem found in it, and for each limit."""
+def rows(evidence: Sequence[Evidence], fail_on: Sequence[Condition] = ()) -> tuple[Row, ...]:
+    """A row for each promise, for each workload or each problem found in it, and for each condition."""
     parts = [one for one in evidence if one.cell.workload == AUDIT]
     loads = [one for one in evidence if one.cell.workload != AUDIT]
     audited = _promises(parts) if len(parts) == len(audit.PARTS) else ()
-    return (*audited, *(row for one in loads for row in _workload(one)), *_limits(loads, limits))
+    return (*audited, *(row for one in loads for row in _workload(one)), *_conditions(loads, fail_on))
 
 
 def _promises(parts: Sequence[Evidence]) -> Iterable[Row]:
@@ -158,29 +158,29 @@ def _counts(cell: CellReport) -> str:
     return f"{well}{' (the fault ended the others)' if failed else ''}, CLOSE_WAIT {cell.close_wait_left} at the end"
 
 
-def _limits(loads: Sequence[Evidence], limits: Mapping[str, int]) -> Iterable[Row]:
-    for name, most in limits.items():
-        values = {workload(one.cell): _value(name, one) for one in loads}
+def _conditions(loads: Sequence[Evidence], fail_on: Sequence[Condition]) -> Iterable[Row]:
+    for condition in fail_on:
+        row = Row("condition", condition.text, "", METRICS[condition.metric], RowStatus.PASSED, "")
+        values = {workload(one.cell): _value(condition.metric, one) for one in loads}
         known = {cell: value for cell, value in values.items() if value is not None}
-        what = f"{LIMITS[name]}: at most {most}"
         if not known:
-            yield Row("limit", name, "", what, RowStatus.COULD_NOT_TELL, "no snapshot was taken of a workload")
+            seen = "no snapshot was taken of a workload"
+            yield replace(row, status=RowStatus.COULD_NOT_TELL, seen=seen)
             continue
-        worst = max(known, key=lambda cell: known[cell])
-        status = RowStatus.COULD_NOT_TELL if len(known) < len(values) else RowStatus.PASSED
-        if known[worst] > most:
-            status = RowStatus.FAILED
-        seen = f"{known[worst]} in {worst}"
-        yield Row("limit", name, "", what, status, seen, numbers={"value": known[worst]})
+        held = [cell for cell, value in known.items() if conditions.holds(condition.op, value, condition.limit)]
+        shown = max(held or known, key=lambda cell: known[cell])
+        unknown = RowStatus.COULD_NOT_TELL if len(known) < len(values) else RowStatus.PASSED
+        status = RowStatus.FAILED if held else unknown
+        yield replace(row, status=status, seen=f"{known[shown]} in {shown}", numbers={"value": known[shown]})
 
 
-def _value(limit: str, evidence: Evidence) -> int | None:
+def _value(metric: str, evidence: Evidence) -> int | None:
     cell = judge_cell(evidence)
     if cell.word == "no result":
         return None
-    if limit == "close_wait_left":
+    if metric == "close_wait_left":
         return cell.close_wait_left
-    if limit == "close_wait_peak":
+    if metric == "close_wait_peak":
         return cell.close_wait_peak
     gaps = evidence.idle()
     return gaps[-1].states.get(ESTABLISHED, 0) if gaps else None

@@ -10,19 +10,20 @@ import datetime
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from hermes_diag.core import conditions
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.matrix import WORKLOADS
-from hermes_diag.core.text import did_you_mean, one_line
+from hermes_diag.core.text import did_you_mean, one_line, quoted
 from hermes_diag.judge import promises, rules
 
 DEFAULT_FACTORY = "fixed"
 
-#: Limits that may be set; without one there is none, since a healthy idle pool holds CLOSE_WAIT sockets too.
-LIMITS: Mapping[str, str] = {
+#: What a condition of `fail_on` may be about. Without one no number fails: a healthy idle pool holds CLOSE_WAIT, too.
+METRICS: Mapping[str, str] = {
     "close_wait_left": "CLOSE_WAIT sockets in the last idle gap of a workload",
     "close_wait_peak": "CLOSE_WAIT sockets at any look at a workload",
     "established_left": "ESTABLISHED sockets in the last idle gap of a workload",
@@ -35,7 +36,7 @@ FLAGS: Mapping[str, str] = {
     "workloads": "--workload",
     "faults": "--fault",
     "allow": "--allow",
-    **{limit: f"--limit {limit}" for limit in LIMITS},
+    "fail_on": "--fail-on",
 }
 _OF_ALLOWANCE = ("finding", "reason", "expires")
 
@@ -47,6 +48,16 @@ class Allowance:
     finding: str
     reason: str
     expires: datetime.date
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A number of sockets that fails the check. metric: one of METRICS."""
+
+    text: str
+    metric: str
+    op: str
+    limit: float
 
 
 @dataclass(frozen=True)
@@ -73,15 +84,17 @@ class Settings:
     workloads: tuple[str, ...] = WORKLOADS
     faults: tuple[str, ...] = ()
     allow: tuple[Allowance, ...] = ()
-    limits: Mapping[str, int] = field(default_factory=dict)
+    fail_on: tuple[Condition, ...] = ()
     origins: Mapping[str, Layer] = field(default_factory=dict)
 
     def sources(self) -> Iterator[tuple[str, str, str]]:
         """(key, value, source) of each setting that is not default."""
         for key, layer in self.origins.items():
-            value: Any = self.limits[key] if key in LIMITS else getattr(self, key)
+            value: Any = getattr(self, key)
             if key == "allow":
                 value = ", ".join(f"{one.finding} until {one.expires}" for one in value)
+            elif key == "fail_on":
+                value = ", ".join(one.text for one in value)
             elif isinstance(value, tuple):
                 value = ", ".join(value)
             yield key, str(value), layer.name or layer.where((key,))
@@ -90,25 +103,18 @@ class Settings:
 # --- the layers --------------------------------------------------------------------------------------
 
 
-def flags(given: Mapping[str, Any], limits: Iterable[str] = ()) -> Layer:
-    """The command line: values by key (None: not given), and each --limit as NAME=N. Raises UsageError."""
+def flags(given: Mapping[str, Any]) -> Layer:
+    """The command line: values by key, None: not given."""
     values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-    for text in limits:
-        name, equals, number = text.partition("=")
-        if name not in LIMITS:
-            raise UsageError(f"--limit {text}: no such limit; {did_you_mean(name, LIMITS)}")
-        if not equals:
-            raise UsageError(f"--limit {text}: write NAME=N, like --limit {name}=0")
-        values[name] = _number(number)
     if "allow" in values:
         values["allow"] = [_allowance(text) for text in values["allow"]]
     return Layer("", values, lambda path: FLAGS[str(path[0])])
 
 
 def environment(environ: Mapping[str, str]) -> Layer:
-    """HERMES_DIAG_FACTORY and so on; an empty variable is not set. Lists are split at white space, allowances
-    at semicolons and ends of lines. Raises UsageError for a variable that is nearly one: other tools of ours have
-    variables, too, but a slip in the name of the factory would have another one checked."""
+    """HERMES_DIAG_FACTORY and so on; an empty variable is not set. Lists are split at white space, allowances and
+    conditions at semicolons and ends of lines. Raises UsageError for a variable that is nearly one: other tools of ours
+    have variables, too, but a slip in the name of the factory would have another one checked."""
     for name, text in sorted(environ.items()):
         if text.strip() and (meant := _meant(name)):
             raise UsageError(f"{name}: no such setting; did you mean {meant}?")
@@ -117,13 +123,14 @@ def environment(environ: Mapping[str, str]) -> Layer:
         text = environ.get(_variable(key), "").strip()
         if not text:
             continue
-        if key == "allow":
-            found = [_allowance(one.strip()) for one in re.split(r"[;\n]", text) if one.strip()]
-            values |= {key: found} if found else {}
+        if key in ("allow", "fail_on"):
+            found = [one.strip() for one in re.split(r"[;\n]", text) if one.strip()]
+            if found:
+                values[key] = [_allowance(one) for one in found] if key == "allow" else found
         elif key in ("workloads", "faults"):
             values[key] = text.replace(",", " ").split() if key == "workloads" else text.split()
         else:
-            values[key] = _number(text) if key in LIMITS else text
+            values[key] = text
     return Layer("", values, lambda path: _variable(str(path[0])))
 
 
@@ -142,10 +149,6 @@ def _variable(key: str) -> str:
     return f"HERMES_DIAG_{key.upper()}"
 
 
-def _number(text: str) -> int | str:
-    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text
-
-
 def _allowance(text: str) -> dict[str, str]:
     """`close-releases:2027-01-31:known upstream` as pyproject.toml would have it; what is missing shows later."""
     return {
@@ -159,27 +162,25 @@ def _allowance(text: str) -> dict[str, str]:
 def resolve(layers: Sequence[Layer], today: datetime.date) -> Settings:
     """What holds, the first layer that has a key deciding. Raises UsageError."""
     values: dict[str, Any] = {}
-    limits: dict[str, int] = {}
     origins: dict[str, Layer] = {}
     for layer in layers:
         for key, raw in layer.values.items():
             value = _checked(layer, key, raw, today)
             if key not in origins:
                 origins[key] = layer
-                (limits if key in LIMITS else values)[key] = value
+                values[key] = value
     if "factory" in origins and "cwd" not in values and origins["factory"].base:
         values["cwd"] = origins["factory"].base  # a file's own factory counts from its folder
-    return Settings(**values, limits=limits, origins={key: origins[key] for key in FLAGS if key in origins})
+    return Settings(**values, origins={key: origins[key] for key in FLAGS if key in origins})
 
 
 def _checked(layer: Layer, key: str, raw: Any, today: datetime.date) -> Any:
-    if key in LIMITS:
-        if isinstance(raw, bool) or not isinstance(raw, int) or raw < 0:
-            layer.wrong((key,), f"a whole number from 0 on, not {kind_of(raw)}")
-        return raw
     if key == "allow":
         _want(layer, (key,), raw, list, "a list of tables")
         return tuple(_checked_allowance(layer, number, one, today) for number, one in enumerate(raw))
+    if key == "fail_on":
+        _want(layer, (key,), raw, list, "a list of strings")
+        return tuple(dict.fromkeys(_condition(layer, number, one) for number, one in enumerate(raw)))
     if key in ("workloads", "faults"):
         _want(layer, (key,), raw, list, "a list of strings")
         for number, one in enumerate(raw):
@@ -220,6 +221,20 @@ def _checked_allowance(layer: Layer, number: int, one: Any, today: datetime.date
             f"the allowance of {one['finding']} expired on {expires}: fix the cause, or set a later day",
         )
     return Allowance(one["finding"], one_line(one["reason"]), expires)
+
+
+def _condition(layer: Layer, number: int, one: Any) -> Condition:
+    at = ("fail_on", number)
+    _want(layer, at, one, str, "a string")
+    try:
+        found = conditions.parts(one, quoted(one), "write for example 'close_wait_left > 0'")
+    except UsageError as exc:
+        layer.wrong(at, f"{exc.message}; {exc.hint}")
+    if found.name not in METRICS or found.aspect:
+        layer.wrong(at, f"{quoted(one)}: no such metric; {did_you_mean(found.name, METRICS)}")
+    if found.unit:
+        layer.wrong(at, f"{quoted(one)}: a number of sockets has no unit")
+    return Condition(found.text, found.name, found.op, found.number)
 
 
 def _date(layer: Layer, path: tuple[str | int, ...], raw: Any) -> datetime.date:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from hermes_diag.core import units
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.core.text import did_you_mean
@@ -22,7 +23,8 @@ class Limits:
 
     close_wait: sockets in CLOSE_WAIT. leaked: sockets in any other state. fds: descriptors that are no
     sockets, more than before. threads: Python threads, more than before. remote: only sockets towards one
-    of these count. settle: seconds to wait at most for things to go.
+    of these count. settle: seconds to wait at most for things to go;
+    also written as 500ms, 2s.
     """
 
     close_wait: int | None = 0
@@ -73,9 +75,11 @@ def _value(name: str, value: object, source: str) -> Any:
             return value
         raise UsageError(f"{source}: {name}={value!r} is no count", "give 0 or more, or None: not checked")
     if name == "settle":
+        if isinstance(value, str):
+            return units.time(f"{source}: settle", value, least=0, most=LONGEST)
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LONGEST:
             return float(value)
-        raise UsageError(f"{source}: settle={value!r} is no time", f"give seconds from 0 to {LONGEST:g}")
+        raise UsageError(f"{source}: settle={value!r} is no time", f"give seconds from 0 to {LONGEST:g}, or 500ms, 2s")
     if name == "remote":
         return _remotes(value, source)
     raise UsageError(f"{source}: there is no argument {name!r}", did_you_mean(name, NAMES))

@@ -1,26 +1,21 @@
-"""The little grammar of `--fail-on`, and whether a condition holds. Pure.
+"""Conditions of `sockets --fail-on`: what is measured, in which units, and whether one holds. Pure.
 
-    condition  METRIC OP NUMBER[UNIT]
-    METRIC     fds | threads | rss               a level, of each sample
-               STATE.age                         how long the oldest socket is in that state, at least
-               STATE.growth | fds.growth | threads.growth     a slope, of a whole watch
-    OP         > | >= | < | <=
-    UNIT       fds: none or % of the soft limit; rss: K M G; age: s m h d; growth: /s /min /h /d
+    fds | threads | rss                         a level, of each sample
+    STATE.age                                   how long the oldest socket is in that state, at least
+    STATE.growth | fds.growth | threads.growth  how fast it grows, of a whole watch
+    UNIT    fds: none or % of the soft limit; rss: K M G; age: s m h d; growth: /s /min /h /d
 
-Upper and lower case are the same, and a state is written as --state takes it.
+The grammar is that of core/conditions; a state is written as --state takes it.
 
-A number of sockets is not a metric: a healthy idle pool holds CLOSE_WAIT sockets, and a watchdog that
-acted on their count killed a healthy gateway every three minutes. What tells is growth, or age.
+A number of sockets is not a metric: a healthy idle pool holds CLOSE_WAIT sockets, too. A watchdog that acted on
+their number ended a healthy gateway every three minutes. Growth and age tell a leak.
 """
 
 from __future__ import annotations
 
-import operator
-import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from hermes_diag.core import units
+from hermes_diag.core import conditions, units
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.text import quoted
 from hermes_diag.watch import trend
@@ -29,13 +24,6 @@ from hermes_diag.watch.records import Course, Held, Tick
 
 LEVEL, AGE, GROWTH = "level", "age", "growth"
 
-_SHAPE = re.compile(r"\s*([A-Za-z_0-9-]+)(?:\.([A-Za-z]+))?\s*(>=|<=|>|<)\s*([0-9.]+)\s*([A-Za-z%/]*)\s*")
-_OPS: Mapping[str, Callable[[float, float], bool]] = {
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-}
 #: Nobody holds a descriptor of such sockets, so that no process has any.
 _OWNERLESS = ("TIME_WAIT", "SYN_RECV")
 _EXAMPLES = "write for example 'close_wait.growth > 5/h', 'fds > 80%' or 'close_wait.age > 10m'"
@@ -54,28 +42,19 @@ class Condition:
     share: bool = False  # of the soft limit
 
     def is_true_of(self, value: float) -> bool:
-        return _OPS[self.op](value, self.limit)
+        return conditions.holds(self.op, value, self.limit)
 
 
 def parse(text: str) -> Condition:
     """A condition as users write it. Raises UsageError."""
     said = f"--fail-on {quoted(text)}"
-    match = _SHAPE.fullmatch(text)
-    if match is None:
-        raise UsageError(f"{said}: no condition", _EXAMPLES)
-    name, aspect, op, number, unit = match.groups(default="")
-    name, aspect = name.lower(), aspect.lower()
-    try:
-        limit = float(number)
-    except ValueError:
-        raise UsageError(f"{said}: {quoted(number)} is no number", _EXAMPLES) from None
+    plain, name, aspect, op, limit, unit = conditions.parts(text, said, _EXAMPLES)
     state = state_named(name) or ""
     if state in _OWNERLESS:
         raise UsageError(
             f"{said}: sockets in {state} belong to no process, so that this could never hold",
             "close_wait.growth and fds.growth tell a leak; a look shows what nobody holds under States",
         )
-    plain = " ".join(text.split())
     if aspect == "growth" and (state or name in ("fds", "threads")):
         if unit not in _PER:
             raise UsageError(f"{said}: growth per what?", "add /h, /min, /s or /d")

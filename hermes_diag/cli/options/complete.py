@@ -53,10 +53,10 @@ def auth(incomplete: str) -> Words:
     return _from(words, incomplete)
 
 
-def limits(incomplete: str) -> Words:
-    from hermes_diag.judge.settings import LIMITS
+def check_conditions(incomplete: str) -> Words:
+    from hermes_diag.judge.settings import METRICS
 
-    return _from(((f"{name}=", meaning) for name, meaning in LIMITS.items()), incomplete)
+    return _from(((f"{name} > ", meaning) for name, meaning in METRICS.items()), incomplete)
 
 
 def findings(incomplete: str) -> Words:
