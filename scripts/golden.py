@@ -6,7 +6,6 @@ Run by hand after a change of the capture's schema: .venv/bin/python scripts/gol
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,8 +14,8 @@ from pathlib import Path
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
 SMALL = ["--sessions", "2", "--turns", "5"]
 DRY = ["--turns", "101"]
-#: A Python with hermes-agent 0.16.0, which sends a request again when it was given up.
-HERMES = ["--turns", "4", "--python", os.environ.get("HERMES_DIAG_GOLDEN_PYTHON", sys.executable)]
+#: Hermes Agent 0.16.0 sends a request again when it was given up.
+HERMES = ["0.16.0", "--turns", "4"]
 
 #: rule -> ((cell, arguments) that it fires on, the same for quiet)
 CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
@@ -26,8 +25,8 @@ CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
     ),
     "posts-unwanted": (("hermes/aborted", HERMES), ("hermes/steady", HERMES)),
     "ownerless-grows": (
-        ("silent-stream-aborted/bad", ["--scenario", "silent-stream-aborted"]),
-        ("silent-stream-aborted/good", ["--scenario", "silent-stream-aborted"]),
+        ("silent-stream-aborted/bad", []),
+        ("silent-stream-aborted/good", []),
     ),
     "closed-transport-reused": (("buggy/close/steady", SMALL), ("fixed/close/steady", SMALL)),
     "close-wait-grows": (("fixed/abandon/steady", SMALL), ("buggy/abandon/steady", SMALL)),
@@ -54,20 +53,26 @@ def record(target: Path, cell: str, arguments: list[str]) -> None:
     """Run one cell for real and keep its records."""
     with tempfile.TemporaryDirectory() as folder:
         capture = Path(folder) / "run.jsonl"
-        if cell.startswith("hermes/"):
-            arguments = [*arguments, "--strategy", "hermes", "--workload", cell.partition("/")[2]]
-        elif cell.count("/") >= 2:
-            strategy, end, workload = cell.split("/")[:3]
-            arguments = [*arguments, "--strategy", strategy, "--end", end, "--workload", workload]
-        elif "--scenario" not in arguments:
-            arguments = [*arguments, "--workload", "steady"]
-        command = [sys.executable, "-m", "hermes_diag", "repro", "--save", str(capture), *arguments]
-        subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "hermes_diag", *asked(cell), "--save", str(capture), *arguments]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode not in (0, 1):
+            sys.exit(f"{cell}: exit code {done.returncode}\n{done.stderr}")
         head, *records = map(json.loads, capture.read_text().splitlines())
     head["plan"]["cells"] = [one for one in head["plan"]["cells"] if name(one) == cell]
     kept = [head, *(one for one in records if one["cell"] == cell and one.get("label") != "tick")]
     target.write_text("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in kept))
     print(target.name, len(kept), "records")
+
+
+def asked(cell: str) -> list[str]:
+    """The command that runs a cell."""
+    first, _, second = cell.partition("/")
+    if first == "hermes":
+        return ["hermes", "--workload", second]
+    if cell.count("/") >= 2:
+        strategy, end, workload = cell.split("/")[:3]
+        return ["repro", "--strategy", strategy, "--end", end, "--workload", workload]
+    return ["scenarios", first] if second else ["repro", "--workload", "steady"]
 
 
 #: rule -> (strategy in tests/custom.py, workload): what no strategy of ours shows.

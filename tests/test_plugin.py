@@ -952,7 +952,7 @@ class Fork:
 def test_children():
     ready(subprocess.Popen([sys.executable, "-c", HOLD], stdin=-1, stdout=-1))  # one
     ready(subprocess.Popen([sys.executable, "-c", HOLD], stdin=-1, stdout=-1))  # two
-    ready(subprocess.Popen(["sh", "-c", sys.executable + ' -c "$1"; true', "sh", HOLD], stdin=-1, stdout=-1))  # shell
+    ready(subprocess.Popen(["sh", "-c", '"$0" -c "$1"; true', sys.executable, HOLD], stdin=-1, stdout=-1))  # shell
     pipe, end = os.pipe()
     child = multiprocessing.get_context("fork").Process(target=hold, args=(end,))
     child.start()  # multiprocessing

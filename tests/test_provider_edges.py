@@ -411,7 +411,21 @@ def test_nothing_is_left_of_one_that_was_killed() -> None:
         (["serve", "--fault", "http-500:every=-1"], "counting starts at 1"),
         (["serve", "--fault", "http-500:seed=3"], "a seed without a probability"),
         (["scenarios", "closed-client", "--fault", "gzip"], "No such option: --fault"),
-        (["scenarios", "list", "--output", "x.md"], "takes only --json"),
+        *(
+            (["scenarios", "list", *option], "takes only --json")
+            for option in (
+                ["--output", "x.md"],
+                ["--save", "x"],
+                ["--force"],
+                ["-v"],
+                ["--set", "start=spawn"],
+                ["--python", "x"],
+                ["--payload", "x"],
+            )
+        ),
+        (["scenarios", "list", "closed-client"], "takes no name"),
+        *(([command, "--force"], "--force needs --save") for command in ("repro", "check", "scenarios")),
+        (["nope"], "No such command 'nope'"),
         (["scenarios", "closed-client", "--set", "seed=3"], "has no effect in this command"),
         (["scenarios", ","], "no scenario ','"),
         (["scenarios", ""], "no scenario ''"),

@@ -161,7 +161,7 @@ def test_a_worker_that_hangs_is_a_finding_with_its_stack(tmp_path: Path) -> None
 def test_an_interpreter_that_is_none(cli: Cli, tmp_path: Path, script: str, says: str) -> None:
     """Something that runs but is no Python with a worker in it: exit 3 and a cure."""
     fake = tmp_path / "python"
-    fake.write_text(f"#!{sys.executable}\n{script}\n")
+    fake.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c '{script}'\n")
     fake.chmod(0o755)
     done = cli("repro", "--python", fake)
     assert done.returncode == 3
@@ -175,7 +175,7 @@ def test_a_missing_sdk_is_said_with_its_cure(cli: Cli, tmp_path: Path) -> None:
     done = cli("repro", "--python", tmp_path / "bare" / "bin" / "python")
     assert done.returncode == 3
     assert "cannot import the SDK: ModuleNotFoundError: openai" in done.stderr
-    assert "-m pip install 'openai>=2.24,<3'" in done.stderr
+    assert "-m pip install 'openai>=2.24'" in done.stderr
 
 
 def test_a_python_that_does_not_exist(cli: Cli) -> None:

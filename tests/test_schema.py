@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,33 @@ def test_the_summary_of_a_watch(cli: Cli) -> None:
     """Its last line is such a document."""
     done = cli("sockets", os.getpid(), "--watch", "--interval", "20ms", "--duration", "300ms", "--json")
     assert valid(done.stdout.splitlines()[-1])["exit_code"] == done.returncode
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("repro",),
+        ("replay", f"{FACTORY}:right"),
+        ("audit", f"{FACTORY}:right"),
+        ("check",),
+        ("scenarios",),
+        ("sockets", os.getpid(), "--watch", "--interval", "20ms"),
+    ],
+    ids=lambda value: str(value[0]),
+)
+def test_a_real_interrupt_says_130(tmp_path: Path, arguments: tuple[object, ...]) -> None:
+    """Ctrl-C in the middle: the last line is a whole document all the same, and says so."""
+    saved = tmp_path / "run.jsonl"
+    command = [sys.executable, "-m", "hermes_diag", *map(str, arguments), "--json", "--save", str(saved)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as host:
+        while host.poll() is None and not (saved.exists() and saved.read_bytes().count(b"\n") > 3):
+            time.sleep(0.002)
+        host.send_signal(signal.SIGINT)
+        out, err = host.communicate(timeout=100)
+    document = valid(out.splitlines()[-1] if arguments[0] == "sockets" else out)
+    assert (host.returncode, document["exit_code"], document["command"]) == (130, 130, arguments[0])
+    assert document["interrupted"] is True
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("status", Status)

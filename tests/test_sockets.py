@@ -7,6 +7,7 @@ import os
 import platform
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -111,7 +112,7 @@ def test_head(target: Target) -> None:
     """A reader that leaves early gets no traceback, neither from a look nor from a watch."""
     pid = target("idle", 3)
     for extra in ("", "-v", "--json", "--watch --interval 10ms --set count=1000"):
-        line = f"{' '.join(COMMAND)} --pid {pid} {extra} | head -1"
+        line = f"{shlex.join(COMMAND)} --pid {pid} {extra} | head -1"
         done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, timeout=50)
         assert not done.stderr
         assert len(done.stdout.splitlines()) == 1
@@ -605,17 +606,36 @@ def test_completion(words: str, offered: set[str]) -> None:
     assert offered <= completed(words)
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("hermes-diag sockets --watch --int", '"--interval"'),
+        ("hermes-diag repro --fault rst", '"rst-mid-stream":"So many events,'),
+        ("hermes-diag scenarios ", '"closed-client"'),
+        ("hermes-diag check --fail-on ", '"close_wait_left > ":"CLOSE_WAIT sockets'),
+        ("hermes-diag sockets --state ", '"close_wait"'),
+    ],
+)
+def test_completion_of_zsh(words: str, offered: str) -> None:
+    """The same words, with what each means."""
+    assert offered in complete("zsh", _TYPER_COMPLETE_ARGS=words)
+
+
 def completed(words: str) -> set[str]:
-    environment = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    return set(complete("bash", COMP_WORDS=words, COMP_CWORD=str(len(words.split(" ")) - 1)).split())
+
+
+def complete(shell: str, **environment: str) -> str:
+    """What a shell is told at a Tab."""
     done = subprocess.run(
         [Path(sys.executable).with_name("hermes-diag")],
-        env={**os.environ, **environment, "_HERMES_DIAG_COMPLETE": "complete_bash"},
+        env={**os.environ, **environment, "_HERMES_DIAG_COMPLETE": f"complete_{shell}"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    return set(done.stdout.split())
+    return done.stdout
 
 
 def test_completion_knows_every_option() -> None:
@@ -690,7 +710,7 @@ def test_not_allowed(backend: str) -> None:
 def test_proc_hidden() -> None:
     """Under hidepid a process that exists is not called missing."""
     with stranger() as pid:
-        inner = f"mount -t proc -o hidepid=2 proc /proc && exec {' '.join([*POWERLESS, *COMMAND])} --pid {pid}"
+        inner = f"mount -t proc -o hidepid=2 proc /proc && exec {shlex.join([*POWERLESS, *COMMAND])} --pid {pid}"
         done = subprocess.run(["unshare", "-m", "sh", "-c", inner], capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
     assert "/proc hides it" in done.stderr
@@ -701,7 +721,7 @@ def test_few_descriptors_of_our_own(target: Target) -> None:
     """A limit of 64 fds on ourselves is enough, for a look and for a watch."""
     pid = target("many", 200)
     for extra in ("", "--watch --set count=3 --interval 20ms"):
-        line = f"ulimit -n 64 && exec {' '.join(COMMAND)} --pid {pid} {extra}"
+        line = f"ulimit -n 64 && exec {shlex.join(COMMAND)} --pid {pid} {extra}"
         done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
         assert done.returncode in (0, 3), done.stderr
         assert "CLOSE_WAIT" in done.stdout
@@ -711,9 +731,12 @@ def test_few_descriptors_of_our_own(target: Target) -> None:
 @as_root
 def test_other_namespace(cli: Cli) -> None:
     """A process in another network namespace is noticed and read through its /proc files."""
-    inner = f"ip link set lo up && exec {sys.executable} {Path(__file__).with_name('target.py')} idle 3"
+    loopback, program = (str(Path(__file__).with_name(name)) for name in ("loopback.py", "target.py"))
+    inner = '"$0" "$1" && exec "$0" "$2" idle 3'
     with subprocess.Popen(
-        ["unshare", "-n", "sh", "-c", inner], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ["unshare", "-n", "sh", "-c", inner, sys.executable, loopback, program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -742,7 +765,7 @@ def test_a_pid_that_comes_again(tmp_path: Path) -> None:
     """In a PID namespace of its own a real PID is given anew in the middle of a watch."""
     script = f"""
         sleep 100 & one=$!
-        {" ".join(COMMAND)} --pid $one --watch --interval 100ms --json > {tmp_path}/out & watch=$!
+        {shlex.join(COMMAND)} --pid $one --watch --interval 100ms --json > {tmp_path}/out & watch=$!
         while [ ! -s {tmp_path}/out ]; do sleep 0.02; done
         kill -STOP $watch; kill $one; wait $one
         echo $((one - 1)) > /proc/sys/kernel/ns_last_pid

@@ -66,7 +66,9 @@ def command(
     from hermes_diag.core.errors import UsageError
     from hermes_diag.core.plan import Plan
 
-    if (version is None) == (python is None):
+    if version and python:
+        raise UsageError("VERSION and --python name two Hermes Agents", "leave one out")
+    if not version and not python:
         raise UsageError("which Hermes Agent?", "give a VERSION such as 0.19.0, or --python PATH of one that has it")
     tuned = tuning.parse(set_, ("idle-close", "seed", "backend", "start"))
     output = Output(json, verbose, save, force, tuple(files or ()))

@@ -40,7 +40,7 @@ def resolve(given: str) -> str:
 
 def install(python: str) -> str:
     """The pip line that gives an interpreter the SDK."""
-    return f"{shlex.quote(python)} -m pip install 'openai>=2.24,<3'"
+    return f"{shlex.quote(python)} -m pip install 'openai>=2.24'"
 
 
 def newer(least: str) -> str:

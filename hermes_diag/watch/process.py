@@ -169,14 +169,11 @@ def descendants(pid: int, portable: bool = not LINUX) -> list[int]:
             return sorted(child.pid for child in psutil.Process(pid).children(recursive=True))
         except psutil.Error:
             return []
-    found: list[int] = []
-    todo = [pid]
-    while todo:
-        parent = todo.pop()
+    found = [pid]
+    for parent in found:  # which grows
         with contextlib.suppress(OSError):  # has ended
             for task in os.listdir(f"/proc/{parent}/task"):
-                todo += children_of(parent, task)
-        found.append(parent)
+                found += children_of(parent, task)
     return sorted(found[1:])
 
 
