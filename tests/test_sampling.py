@@ -207,7 +207,7 @@ def eye_on(address: tuple[str, int], backend: str) -> Observer:
 @pytest.mark.skipif(not LINUX, reason="the descriptors of a process are read on Linux only")
 @pytest.mark.parametrize("backend", [name for name in names() if not load(name).available()])
 def test_cheap_looks_follow_every_change(backend: str) -> None:
-    """What is kept from look to look never hides a birth, a change of state, a death or a used fd."""
+    """What is kept from look to look hides no socket that was opened, changed its state or was closed, and no fd."""
     command = [sys.executable, str(Path(__file__).with_name("target.py")), "steps"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None

@@ -162,7 +162,7 @@ def test_a_look_touches_nothing(target: Target) -> None:
 
 
 def test_a_leak_is_found_with_its_rate(cli: Cli, target: Target) -> None:
-    """One CLOSE_WAIT a second: within 10 % in 60 samples, with remote, births and time to the limit."""
+    """One CLOSE_WAIT a second: within 10 % in 60 samples, with remote, opened sockets and time to the limit."""
     done = cli("sockets", "--pid", target("leak", 1), "--watch", "--interval", "333ms", "--set", "count=60", "--json")
     assert done.returncode == 1, done.stderr
     *samples, summary = lines(done.stdout)
@@ -176,8 +176,8 @@ def test_a_leak_is_found_with_its_rate(cli: Cli, target: Target) -> None:
     assert courses["threads"]["word"] == "steady"
     limit = samples[-1]["limit"]
     assert summary["until_limit"] == pytest.approx((limit - samples[-1]["fds"]), rel=0.12)
-    (remote,) = summary["born"]
-    assert summary["born"][remote] == pytest.approx(19, abs=2)
+    (remote,) = summary["opened"]
+    assert summary["opened"][remote] == pytest.approx(19, abs=2)
     assert remote in summary["verdict"]
     assert samples[-1]["oldest"]["CLOSE_WAIT"] == pytest.approx(19, abs=2)
 
@@ -193,7 +193,7 @@ def test_a_burst_is_no_leak(cli: Cli, target: Target) -> None:
     courses = {one["name"]: one for one in summary["courses"]}
     assert courses["CLOSE_WAIT"]["word"] == courses["fds"]["word"] == "bursty"
     assert courses["CLOSE_WAIT"]["high"] == 7
-    assert sum(summary["died"].values()) >= 7
+    assert sum(summary["gone"].values()) >= 7
     assert summary["verdict"].startswith("bursty but returning to base")
 
 
@@ -334,7 +334,7 @@ def test_a_full_disk_ends_no_watch(cli: Cli, target: Target) -> None:
 
 @linux
 def test_verbose_shows_every_endpoint_of_a_watch(cli: Cli, target: Target, tmp_path: Path) -> None:
-    """-v is not ignored: births and deaths towards all endpoints, and so in the report of it."""
+    """-v is not ignored: opened and gone sockets of all endpoints, and so in the report of it."""
     saved = tmp_path / "w.jsonl"
     options = ("--watch", "--interval", "200ms", "--set", "count=15", "--save", saved)
     done = cli("sockets", "--pid", target("scatter", 0.2), *options, "-v")
@@ -384,7 +384,7 @@ def test_report_exits_as_the_watch_did(cli: Cli, target: Target, tmp_path: Path,
 
 
 HEAD = (
-    b'{"record":"watch","schema":1,"watched":{"pid":1,"name":"x","started":0.0,"begun":0.0,"interval":1.0,'
+    b'{"record":"watch","schema":2,"watched":{"pid":1,"name":"x","started":0.0,"begun":0.0,"interval":1.0,'
     b'"backend":"psutil","why":""}}\n'
 )
 
@@ -398,7 +398,7 @@ def tick(at: float) -> bytes:
     ("line", "says"),
     [
         (b'{"record": "watch", "schema": 99}\n', "schema 99"),
-        (b'{"record": "watch", "schema": 1, "watched": {"pid": "x"}}\n', "line 1"),
+        (b'{"record": "watch", "schema": 2, "watched": {"pid": "x"}}\n', "line 1"),
         (HEAD + b'{"record": "sample"}\n', "line 2"),
         (HEAD.replace(b'"why":""', b'"why":"","conditions":["pigs > 5"]'), "line 1: --fail-on 'pigs > 5'"),
         (HEAD + b"[]\n", "line 2: not a record"),

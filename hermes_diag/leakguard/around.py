@@ -22,7 +22,7 @@ from hermes_diag.leakguard.snapshot import Held
 class Guard:
     """Watches one test; `end` must be called. Raises CannotMeasure where it cannot look.
 
-    judged: the limits that it is held to, None: it is only measured. settings: of the run.
+    judged: the limits that it is held to, None: it is only listed. settings: those of the run.
     """
 
     def __init__(self, item: pytest.Item, judged: Limits | None, settings: Settings) -> None:
@@ -35,11 +35,13 @@ class Guard:
         self._unexpected: dict[str, Any] | None = None
         self._left = Left()
         self._before = snapshot.now()
-        self._reserve: int | None = os.open(os.devnull, os.O_RDONLY)  # to look with when the test has taken all others
+        self._reserve: int | None = os.open(
+            os.devnull, os.O_RDONLY
+        )  # freed to look with when the test has used up all descriptors
         self._reserved = os.fstat(self._reserve).st_rdev
         self._openings = origins.Openings()
         self._watched_before = hook.watch(self._openings)
-        # Whether a cycle that holds a socket has been collected must not depend on what ran before.
+        # When garbage is collected depends on what ran before: the verdict must not.
         self._collects = gc.isenabled()
         gc.disable()
 
@@ -48,9 +50,9 @@ class Guard:
         return node in self._item.listchain()
 
     def await_end(self) -> None:
-        """Look when the fixtures that are still to be set up for this test are gone, and none of wider scope is.
+        """Look after the fixtures of this test have ended, and before any of wider scope does.
 
-        At the end of a module or a session those go in the same teardown, and may close what the test has left.
+        At the end of a module or a session those end in the same teardown, and may close what the test has left.
         """
         if not self._awaited:
             self._awaited = True
@@ -58,7 +60,7 @@ class Guard:
 
     @contextlib.contextmanager
     def wider_scope(self) -> Iterator[None]:
-        """What comes to be in here outlives the test by intent: it is not its own."""
+        """What is opened in here belongs to a fixture of wider scope, and not to the test."""
         before = self._seen()
         try:
             with self._openings.paused():
@@ -68,7 +70,7 @@ class Guard:
                 self._before.admit(before, after)
 
     def _seen(self) -> Held | None:
-        """What is held now; that it cannot be seen is the verdict's to say, not the fixture's."""
+        """What is held now; None when it cannot be seen, which makes the test an error at its end."""
         try:
             return snapshot.now()
         except CannotMeasure as exc:
@@ -90,13 +92,13 @@ class Guard:
                 raise self._blind
             why = self._verdict()
             self._found = why, bool(why)
-        except CannotMeasure as exc:  # who could not look never says clean
+        except CannotMeasure as exc:  # could not look: the test must not pass
             blind = f"limit_sockets could not look: {exc.message}: {exc.hint}"
             self._found = blind if self._judged else "", False
 
     def _free_reserve(self) -> None:
         if self._reserve is not None:
-            with contextlib.suppress(OSError):  # a test may close what it likes, and open another in its place
+            with contextlib.suppress(OSError):  # the test may have closed it and opened another with its number
                 if os.fstat(self._reserve).st_rdev == self._reserved:
                     os.close(self._reserve)
             self._reserve = None
@@ -110,7 +112,7 @@ class Guard:
         return message.message(marked, beyond, self._item.config.rootpath)
 
     def _measure(self) -> None:
-        """What a test that failed leaves is kept by its traceback: that is only listed, and not waited for."""
+        """The traceback of a failed test keeps its sockets open: they are only listed, and not waited for."""
         if self._passed:
             self._left = lefts.settled(self._before, self._openings, self._judged or self._settings.default)
         elif self._settings.report:
@@ -131,7 +133,7 @@ class Guard:
             self._note_teardown(report)
 
     def _note_call(self, report: pytest.TestReport) -> None:
-        """What has passed so far is said after the teardown; so is that an expected failure did not come."""
+        """A pass is reported only after the teardown, and so is an expected failure that did not come."""
         unexpected = _passed_unexpectedly(report)
         self._subtest_failed = self._subtest_failed or (report.failed and unexpected is None)
         self._passed = not self._subtest_failed and (report.passed or unexpected is not None)
@@ -185,7 +187,7 @@ def begin(item: pytest.Item, marker: pytest.Mark | None, settings: Settings | No
         judged = _limits(item, marker, settings.default)
     if judged is not None:
         return Guard(item, judged, settings)
-    with contextlib.suppress(CannotMeasure):  # who is only listed does not fail
+    with contextlib.suppress(CannotMeasure):  # a test that is only listed does not fail
         return Guard(item, judged, settings) if settings.report else None
     return None
 
@@ -200,5 +202,5 @@ def _limits(item: pytest.Item, marker: pytest.Mark | None, default: Limits) -> L
 
 
 def _given(kwargs: Mapping[str, object]) -> dict[str, object]:
-    """remote=None is what it is without it."""
+    """remote=None means the same as no remote."""
     return {name: () if name == "remote" and value is None else value for name, value in kwargs.items()}

@@ -1,7 +1,7 @@
-"""Puts an audit hook on Python, once, and tells whoever watches of each socket, thread and fork.
+"""Installs an audit hook in Python, once, which tells the running guard of each socket, thread and fork.
 
-A hook cannot be taken off again: it is put on when first wanted (with a wrapper of Thread.start), and costs one
-comparison per audit event when nobody watches.
+An audit hook cannot be removed: it is installed when it is first needed (with a wrapper of Thread.start), and costs one
+comparison per audit event when no test is watched.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _installed = False
 
 
 class _Unnoticed:
-    """We must never break what we look at: of exceptions only those that are not ours come through."""
+    """An error of ours must not reach the code under test: it is swallowed. All other exceptions come through."""
 
     def __enter__(self) -> None: ...
 
@@ -34,7 +34,7 @@ _unnoticed = _Unnoticed()
 
 
 def _is_ours(exc: Exception) -> bool:
-    """Whether we failed; else it is what a signal's handler raised meanwhile."""
+    """Whether it was raised in our code; else a signal handler raised it meanwhile."""
     trace = exc.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
@@ -70,7 +70,7 @@ def _forked() -> None:
 
 
 def watch(openings: Openings | None) -> Openings | None:
-    """From now on these remember; None: nobody does. Returns who did before, to be put back."""
+    """From now on these remember what is opened; None: nothing does. Returns what did before, to be put back later."""
     global _watching, _installed
     if openings is not None and not _installed:
         sys.addaudithook(_hook)

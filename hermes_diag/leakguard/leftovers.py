@@ -2,7 +2,7 @@
 
 Counted are sockets that this process or a child of it still holds, and those that the kernel keeps open
 although no descriptor is left (a thread still reads from it). A socket that was closed is not left behind,
-in whatever state its TCP farewell is.
+whatever TCP state it is still in.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hermes_diag.watch.descriptors import socket_text
 
 #: Seconds between two looks while things may still go, first and last.
 _SOON, _LATER = 0.002, 0.05
-#: Turns of an event loop at a time: a farewell takes a few.
+#: Rounds of an event loop at a time: closing a connection takes a few.
 _TURNS = 5
 
 
@@ -76,7 +76,7 @@ class Left:
 
 def settled(before: Held, openings: Openings, limits: Limits) -> Left:
     """What is left once the limits hold, or when the time to settle is over. Raises CannotMeasure."""
-    waited, pause = 0.0, _SOON  # no clock: tests stop clocks
+    waited, pause = 0.0, _SOON  # not by a clock: tests may stop it
     while True:
         left = look(before, openings, limits)
         if not left.beyond(limits) or waited >= limits.settle:
@@ -87,14 +87,14 @@ def settled(before: Held, openings: Openings, limits: Limits) -> Left:
 
 
 def _pause(seconds: float, loops: list[Any]) -> None:
-    """Let time go by, and turn the event loops that go on when the test is over: its sockets close in there."""
+    """Wait, and let the event loops that go on after the test run a few rounds: sockets close in there."""
     time.sleep(seconds)
     asyncio = sys.modules.get("asyncio")
     for loop in loops:
         if asyncio is not None and asyncio._get_running_loop() is None and not loop.is_running():
             with contextlib.suppress(RuntimeError):  # something in it has stopped it
                 for _ in range(_TURNS):
-                    loop.run_until_complete(asyncio.sleep(0))  # no longer: its clock may stand still
+                    loop.run_until_complete(asyncio.sleep(0))  # no timers: its clock may stand still
 
 
 def look(before: Held, openings: Openings, limits: Limits) -> Left:
@@ -129,12 +129,12 @@ def _known(before: Held, openings: Openings) -> set[int]:
 
 
 def collect(left: Left, before: Held, openings: Openings, limits: Limits) -> Left:
-    """The same, with the sockets marked that are gone once garbage has been collected.
+    """The same, with those sockets marked that are closed once garbage has been collected.
 
-    It is done after judging: a client that only the garbage collector closes was closed by nobody.
+    That is done after judging: a client that only the garbage collector closes counts as not closed.
     """
     with warnings.catch_warnings():
-        # "unclosed socket" is said already, and by the right test.
+        # "unclosed socket" would be said a second time, and not by the test that left it.
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
     still = {one.row.inode for one in look(before, openings, limits).sockets}
@@ -147,7 +147,7 @@ def _sockets(before: Held, after: Held, openings: Openings, limits: Limits) -> t
         key: (pid, fd)
         for pid, sockets in after.children.items()
         for key, fd in sockets.items()
-        # What a process that was there before opens by itself is its own affair.
+        # What a process that was there before the test opens by itself does not count.
         if pid not in before.children or key in opened
     }
     places |= {key: (0, fd) for key, fd in after.sockets().items()}

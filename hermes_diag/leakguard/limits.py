@@ -13,7 +13,7 @@ from hermes_diag.core.text import did_you_mean
 from hermes_diag.watch import filters
 
 COUNTS = ("close_wait", "leaked", "fds", "threads")
-#: Seconds; who waits longer than this for a socket to go waits for something else.
+#: Seconds; the longest time that may be asked for.
 LONGEST = 600.0
 
 
@@ -97,7 +97,7 @@ def _remotes(value: object, source: str) -> tuple[str, ...]:
 
 
 def _resolve(host: str) -> list[str]:
-    """Only what needs no packet."""
+    """Only names that need no packet."""
     if host == "localhost":
         return ["127.0.0.1", "::1"]
     raise UsageError(f"--remote {host}: a name, and nothing is looked up", "give its address or network")

@@ -1,4 +1,4 @@
-"""What was left behind, in words for somebody who has never heard of us."""
+"""What was left behind, in words for a reader who does not know this tool."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _key(one: Socket) -> Hashable:
 
 
 def _grouped(sockets: list[Socket], root: Path) -> list[str]:
-    """Those that differ in nothing but their age and descriptor as one."""
+    """Sockets that differ only in age and descriptor, as one."""
     groups: dict[Hashable, list[Socket]] = {}
     for one in sockets:
         groups.setdefault(_key(one), []).append(one)

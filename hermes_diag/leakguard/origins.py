@@ -1,4 +1,4 @@
-"""Remembers which line of code opened a socket or started a thread, while somebody watches.
+"""Remembers which line of code opened a socket or started a thread, while a test is watched.
 
 An audit hook (hook.py) sees every socket that Python opens, whatever library asks, and the stack at that moment. A
 socket is known by its KEY (see backends).
@@ -25,15 +25,15 @@ from hermes_diag.leakguard.backends import Place
 from hermes_diag.leakguard.stacks import Line, lines_of, waiting_lines
 from hermes_diag.watch import descriptors
 
-#: Tests put other things in the place of socket.socket; this is what Python calls so.
+#: The class socket.socket itself: tests may replace the name by something else.
 _SOCKET: Any = next(kind for kind in _socket.socket.__subclasses__() if kind.__module__ == "socket")
 _INIT, _ACCEPT = _SOCKET.__init__.__code__, _SOCKET.accept.__code__
-#: Openings remembered before those whose socket is closed are forgotten.
+#: After so many openings those of closed sockets are forgotten.
 _MANY = 4096
 
 
 def clock() -> float:
-    """Seconds that go on: tests stop time.monotonic."""
+    """Seconds of a clock that tests do not stop, as they do time.monotonic."""
     return time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
@@ -43,8 +43,9 @@ class Opening(NamedTuple):
     at: seconds of `clock`. lines: of the code under test and its test, the innermost first; where
     there are none, of the library. thread: the name of the thread if not the main one. started: where that
     thread was started. to: where a socket was to be connected, if that was an address: of one that was reset the
-    kernel does not show it any more. direct: a line of one's own called for it, not what an event loop or another
-    thread goes on with. accepted: the lines are those that opened the server, since none called for this connection.
+    kernel does not show it any more. direct: a line of the code under test opened it, and not an event loop or
+    another thread that works for it. accepted: the lines are those that opened the server, since no line of the
+    code under test accepted this connection itself.
     """
 
     at: float
@@ -133,7 +134,7 @@ class Openings:
         """The event comes before the socket has its descriptor, unless it is made around one (accept, pairs)."""
         given = frame.f_locals.get("fileno") if frame.f_code is _INIT else None
         if given is None:
-            with contextlib.suppress(TypeError):  # no weak reference to what C code makes
+            with contextlib.suppress(TypeError):  # objects of C code have no weak references
                 self._incomplete.append((weakref.ref(sock), self._opening(frame), threading.get_ident()))
         else:
             self._note(given, self._opening(frame, self._server(frame.f_back)))
@@ -150,13 +151,13 @@ class Openings:
         me = threading.get_ident()
         for ref, opening, thread in waiting:
             sock = ref()
-            # A thread that has come here has made what it announced: that is closed if it has no descriptor.
+            # If this thread announced it, it is complete by now: without a descriptor it has been closed.
             if sock is not None and not self._note(_socket.socket.fileno(sock), opening) and thread != me:
                 self._incomplete.append((ref, opening, thread))
 
     def _note(self, fd: int, opening: Opening, again: bool = False) -> bool:
-        """Remember a socket by its KEY; False: it has none. again: it was opened before, but this line says more,
-        unless that one called for it and this one does not."""
+        """Remember a socket by its KEY; False: it has none. again: it is known already, and this line (connect, bind)
+        is remembered instead, unless the first one was direct and this one is not."""
         try:
             key = snapshot.backend.key(fd)
         except OSError:
@@ -164,7 +165,7 @@ class Openings:
         if key is None:
             return False
         known = self._by_key.get(key)
-        # Of a KEY that is used again each birth is another socket, and what was not born meanwhile is from before.
+        # Where a KEY may be used again, each opening is another socket, and one that was not opened here is older.
         if (known or not again) if snapshot.backend.REUSES_KEYS else (again or not known):
             if again and known and known.direct and not opening.direct:
                 opening = known._replace(to=opening.to)
@@ -174,7 +175,7 @@ class Openings:
         return True
 
     def _forget(self) -> None:
-        """Drop what is closed, so that a test may open a million sockets; not that in which a thread still waits."""
+        """Forget closed sockets, so that a test may open a million; not one in which a thread still waits."""
         still = descriptors.sockets(snapshot.backend.descriptors())
         without: dict[int, Place] = {key: (None, None) for key in self._by_key if key not in still}
         for key in without.keys() - snapshot.backend.rows(without).keys():
@@ -190,7 +191,7 @@ class Openings:
         if server and not direct:
             return server._replace(at=now, accepted=True)
         if not below:
-            # A task that a library made: the lines of the task which waits say more than the runner's.
+            # A task that a library made: the lines of the task that waits for it say more than its own.
             own = waiting_lines() or own
         thread = threading.current_thread()
         if thread is threading.main_thread():

@@ -28,7 +28,9 @@ class Held:
 
     targets: dict[int, str] = field(default_factory=dict)
     children: dict[int, dict[int, int]] = field(default_factory=dict)  # pid -> KEY -> fd
-    threads: weakref.WeakSet[threading.Thread] = field(default_factory=weakref.WeakSet)  # not to keep one alive
+    threads: weakref.WeakSet[threading.Thread] = field(
+        default_factory=weakref.WeakSet
+    )  # weak: must not keep a thread alive
 
     def sockets(self) -> dict[int, int]:
         """KEY -> fd of this process; of several descriptors of one socket, one."""
@@ -51,7 +53,7 @@ class Held:
         self.threads |= after.threads - before.threads
 
 
-#: pytest points these at a file while it captures output, and back: a change of them is not the test's.
+#: pytest points these at a file while it captures output, and back: a change of them does not count.
 _STANDARD = (0, 1, 2)
 
 
@@ -71,8 +73,8 @@ def now(spared: Collection[int] = ()) -> Held:
 def kept_loop() -> Any:
     """The event loop that asyncio's policy keeps for this thread between runs, None for none.
 
-    It is that of a wider scope, or one that pytest-asyncio leaves there, at the first test or after each, as its
-    release has it. Asking makes none.
+    It belongs to a fixture of wider scope, or pytest-asyncio leaves it there (after the first test or after each,
+    depending on its release). This does not make one.
     """
     policy = getattr(sys.modules.get("asyncio.events"), "_event_loop_policy", None)
     return getattr(getattr(policy, "_local", None), "_loop", None)
@@ -93,12 +95,12 @@ def threads_of(loop: Any) -> set[threading.Thread]:
 
 
 def _threads() -> set[threading.Thread]:
-    """Those that Python started; a thread of a C library is nobody's in particular, and one that trio keeps
-    for whatever comes next is not the test's to end."""
+    """Those that Python started; threads of C libraries are not seen, and idle ones that trio keeps are left
+    out: the test cannot end them."""
     own = {thread for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)}
     frames = sys._current_frames()
     found = {thread for thread in own if not _kept_by_trio(frames.get(thread.ident or 0))}
-    frames.clear()  # ours is among them: a cycle that would keep the threads until garbage is collected
+    frames.clear()  # our own frame is among them: a reference cycle that would keep the threads alive
     return found
 
 

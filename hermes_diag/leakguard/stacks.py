@@ -1,6 +1,7 @@
 """Which lines of a stack are of the code under test, and who waits for a task that a library made.
 
-Only names of files and numbers of lines are kept, no frame: a kept frame would keep the client alive and forge a leak.
+Only names of files and numbers of lines are kept, no frame: a kept frame would keep the client alive, which would
+look like a leak.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ class Line(NamedTuple):
 
 
 def lines_of(frame: FrameType | None) -> tuple[tuple[Line, ...], tuple[Line, ...], bool]:
-    """(the innermost lines of any code, those of one's own, whether own ones come before an event loop's)."""
+    """(the innermost lines of any code, those of the code under test, whether such a one comes before a loop's)."""
     lines: list[Line] = []
     own: list[Line] = []
     in_task, below = True, False
     for _ in range(DEPTH):
         if frame is None or _PYTEST in frame.f_code.co_filename:
-            break  # what called pytest is nobody's code under test
+            break  # below pytest nothing is code under test
         code = frame.f_code
         line = Line(code.co_filename, frame.f_lineno, code.co_name)
         if is_own(code.co_filename):
@@ -54,8 +55,8 @@ def waiting_lines() -> tuple[Line, ...]:
 
 
 def _of_asyncio(asyncio: Any) -> tuple[Line, ...]:
-    """asyncio knows no parents; but what waits for a task has left a callback with it. Nothing when nobody waits
-    yet, and when several do."""
+    """asyncio does not know which task waits for which, but a waiting task leaves a callback with the one it waits for.
+    Nothing when no task waits yet, or several do."""
     try:
         me = asyncio.current_task()
     except (AttributeError, RuntimeError):
@@ -119,7 +120,7 @@ def _suspended(coroutine: Any) -> tuple[Line, ...]:
     return tuple(reversed(lines))
 
 
-_realpath = os.path.realpath  # which a test may put something else in the place of
+_realpath = os.path.realpath  # a test may replace os.path.realpath
 _STDLIB = tuple({_realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")})
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 #: The folder of our own package.

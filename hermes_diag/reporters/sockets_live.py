@@ -126,5 +126,5 @@ def _joined(*parts: str) -> str:
 
 
 def _turnover(timeline: Timeline, name: str) -> str:
-    born, died = timeline.born.get(name, 0), timeline.died.get(name, 0)
-    return f"+{born} -{died}" if born or died else ""
+    opened, gone = timeline.opened.get(name, 0), timeline.gone.get(name, 0)
+    return f"+{opened} -{gone}" if opened or gone else ""

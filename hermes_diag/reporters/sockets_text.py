@@ -85,9 +85,9 @@ def sample(tick: Tick, begun: float) -> str:
         parts.append(f"fds {tick.fds}" + (f" ({tick.used:.0%})" if tick.used is not None else ""))
     if tick.threads is not None:
         parts.append(f"threads {tick.threads}")
-    born, died = sum(tick.born.values()), sum(tick.died.values())
-    if born or died:
-        parts.append(f"+{born} -{died}")
+    opened, gone = sum(tick.opened.values()), sum(tick.gone.values())
+    if opened or gone:
+        parts.append(f"+{opened} -{gone}")
     if seconds := tick.oldest.get(CLOSE_WAIT):
         parts.append(f"oldest CLOSE_WAIT {units.duration(seconds)}")
     if tick.late > 0.1:
@@ -113,7 +113,7 @@ def summary(found: Summary, width: int, verbose: bool = False) -> list[str]:
         lines += fitted(f"{course.name} {mark}{course.word}{END} {course.text}", width, 2)
     if seconds := found.oldest.get(CLOSE_WAIT):
         lines += fitted(f"the oldest CLOSE_WAIT socket was in it for at least {units.duration(seconds)}", width, 2)
-    if found.born or found.died:
+    if found.opened or found.gone:
         lines += ["", _heading("Opened and closed"), *_turnover(found, width, verbose)]
     for one in watched.missing:
         lines += fitted(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
@@ -278,9 +278,9 @@ def _lost(seen: Look, width: int) -> list[str]:
 
 
 def _turnover(found: Summary, width: int, verbose: bool) -> list[str]:
-    names = sorted({*found.born, *found.died}, key=lambda name: -found.born.get(name, 0) - found.died.get(name, 0))
+    names = sorted({*found.opened, *found.gone}, key=lambda name: -found.opened.get(name, 0) - found.gone.get(name, 0))
     shown = names if verbose else names[:ROWS]
-    rows = [[name, f"+{found.born.get(name, 0):,}", f"-{found.died.get(name, 0):,}"] for name in shown]
+    rows = [[name, f"+{found.opened.get(name, 0):,}", f"-{found.gone.get(name, 0):,}"] for name in shown]
     hidden = len(names) - len(shown)
     more = fitted(f"and {hidden:,} more endpoints (-v)", width, 2) if hidden else []
     return table(rows, width, right=(1, 2)) + more

@@ -1,7 +1,8 @@
 """A watch to and from JSON Lines, written as it happens, so that a killed watch can still be read.
 
-Line one is `{"record": "watch", "schema": 1, ...what is watched...}`, each further line one sample,
-`{"record": "sample", ...}`; at the end come why the watch ended, if it could, and what was found of each condition.
+Line one is `{"record": "watch", "schema": 2, ...what is watched...}`, each further line one sample,
+`{"record": "sample", ...}`; the last ones say why the watch ended, unless it was killed, and what was found of each
+condition.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from hermes_diag.core.errors import UsageError
 from hermes_diag.watch.records import Ended, Held, Tick, Watched
 from hermes_diag.watch.timeline import Timeline
 
-SCHEMA = 1
+SCHEMA = 2
 KIND = "watch"
 
 _KINDS: dict[str, type] = {"sample": Tick, "ended": Ended, "condition": Held}
@@ -41,7 +42,7 @@ def is_watch(path: Path) -> bool:
         with open(path, "rb") as file:
             head = msgspec.json.decode(file.readline(1 << 20))
     except (OSError, *jsonl.NO_RECORD):
-        return False  # whoever reads captures of runs has better words for it
+        return False  # the reader of captures of runs says what is wrong with it
     return isinstance(head, dict) and head.get("record") == KIND
 
 

@@ -54,12 +54,12 @@ def protocol(pid: int | str, fd: int | str) -> str:
 
 
 class Descriptors:
-    """What each fd of a process is. Nothing is read until `refresh`. started: of which process with that
-    PID this is told."""
+    """What each fd of a process is. Nothing is read until `refresh`. started: when the process began, since a
+    PID may be used again."""
 
     def __init__(self, pid: int, started: float = 0.0) -> None:
         self.started = started
-        self.version = 0  # another one when descriptors have been read
+        self.version = 0  # goes up when descriptors have been read
         self._pid = pid
         self._folder = f"/proc/{pid}/fd"
         self.inodes: dict[int, int] = {}  # inode of a socket -> fd
@@ -92,8 +92,8 @@ class Descriptors:
         gone = self._known - table
         self._strangers &= table
         if not (whole or gone) and self._as_many_as_before():
-            # A socket that nobody is known to have is somebody else's: one of ours would be one fd more.
-            # Unless another was closed for it, which the next whole look finds.
+            # A socket in the table without a known fd belongs to another process: one of ours would be one fd more.
+            # Or another of ours was closed at the same time: the next whole look finds that.
             self._doubtful |= unclaimed
             self._strangers |= unclaimed
             return

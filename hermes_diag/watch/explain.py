@@ -1,7 +1,7 @@
 """What the numbers of a socket mean, in words. Pure.
 
 Measured on Linux: the receive queue of a socket whose peer has closed counts the FIN as one byte, until
-the process has read the end of the stream. TLS 1.3 says goodbye with a record of 24 bytes before it.
+the process has read the end of the stream. TLS 1.3 sends a close_notify record of 24 bytes before it.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def age(row: SocketRow) -> str:
 
 
 def socket(row: SocketRow) -> list[str]:
-    """All that is worth saying of a socket, most telling first."""
+    """All that is worth saying of a socket, the most important first."""
     said = [age(row), "" if row.state == "SYN_SENT" else recv_q(row), send_q(row) if row.send_q else "", keepalive(row)]
     said.append(unanswered(row))
     if row.rtt_ms and row.state in (ESTABLISHED, CLOSE_WAIT):

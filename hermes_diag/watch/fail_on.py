@@ -94,7 +94,7 @@ def at_tick(condition: Condition, tick: Tick) -> Held:
         count = tick.closed if condition.metric == "CLOSE" else tick.states.get(condition.metric, 0)
         if count is None:
             return Held(condition.text, None, f"{condition.metric} cannot be seen")
-        if not count:  # what is not there has no age, neither a high nor a low one
+        if not count:  # no socket in that state, no age
             return Held(condition.text, False, f"no {condition.metric}")
         seconds = tick.oldest.get(condition.metric)
         if seconds is None:
@@ -117,8 +117,8 @@ def _level_words(condition: Condition, value: float, tick: Tick) -> str:
 def at_end(condition: Condition, course: Course) -> Held:
     """Growth, judged by a whole watch.
 
-    A number that is growing has its rate, and one that is not has none; but a limit between that and what the
-    watch would have noticed cannot be told. A limit of 0 asks for the word alone.
+    A number that is growing has its rate, one that is not has the rate 0. A watch notices only growth above a certain
+    rate (`at_most`): a limit between the two cannot be told. A limit of 0 asks only whether it is growing.
     """
     found = f"{course.name} {course.word}: {course.text}"
     if course.at_most is None:
@@ -142,6 +142,6 @@ def _cure(limit: float, course: Course) -> str:
     if needed is None:
         return ", watch longer"
     # The last sample may come up to an interval before the end. Where the watch was long enough to count so few
-    # rises, the number scatters too much: what helps is more of it.
+    # rises, that number is too uncertain: twice as long helps.
     needed = needed + course.interval if needed > course.seconds else 2 * course.seconds
     return f", watch for {units.at_least(needed)} at least"

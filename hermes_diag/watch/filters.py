@@ -43,7 +43,7 @@ def text(address: Address) -> str:
 
 
 def of(row: SocketRow, listening: Collection[int]) -> str:
-    """Whom a socket belongs with: the remote endpoint, or, of a port that the process serves, its
+    """The group of a socket: the remote endpoint, or, of a port that the process serves, its
     clients together (each has a port of its own, so that one by one they would say nothing)."""
     if row.state == "LISTEN":
         return f"listening on {text(row.local)}"
@@ -79,7 +79,7 @@ def remotes(wanted: Iterable[str], resolve: Callable[[str], list[str]] | None = 
 
 
 def _tests(wanted: str, resolve: Callable[[str], list[str]] | None) -> list[Callable[[Address], bool]]:
-    import ipaddress  # only who filters pays for it
+    import ipaddress  # takes time to import
 
     host, port = _split(wanted)
     try:

@@ -18,9 +18,9 @@ from hermes_diag.watch.descriptors import Descriptors, holders
 from hermes_diag.watch.filters import Address
 from hermes_diag.watch.records import Look, Missing, Process
 
-#: Remotes of the past that are remembered, so that what outlives its descriptor is still attributed.
+#: Remotes that are remembered, so that a socket whose descriptor was closed is still known to be the process's.
 _REMEMBERED = 4096
-#: Rows of sockets that have changed or gone, beyond as many as there are now, that are kept at most.
+#: How many rows of sockets that have changed or gone are kept at most, beyond the number of sockets now.
 _STALE = 1000
 #: Seconds from one whole look of a watch to the next: it reads the list of descriptors whatever the socket
 #: table says, and the sockets in TIME_WAIT, which stay in it for a minute.
@@ -63,7 +63,7 @@ class Observer:
         self._identity = process.identity(pid, self._portable)
         self._backend, self.backend, self.why = tables.pick(pid, backend)
         self._states = states
-        # A socket in CLOSE is one that is in no table: all of it is needed. LISTEN tells clients from remotes.
+        # A socket in CLOSE is one that is in no table: the whole table is needed. LISTEN tells clients from remotes.
         self._asked = (*states, "LISTEN") if states and "CLOSE" not in states else ()
         self._wanted = wanted
         self._descriptors: dict[int, Descriptors] = {}
@@ -94,7 +94,7 @@ class Observer:
             self._whole = time.monotonic()
         table = self._ask(self._asked or (() if info else tables.BUT_TIME_WAIT), info)
         at = time.time()
-        # Rows that have not changed are the same objects, so that a table that has not is soon compared.
+        # Rows that have not changed are the same objects: comparing an unchanged table takes little time.
         same = not whole and table == self._table
         if not same:
             self._table = table
@@ -170,7 +170,7 @@ class Observer:
         if info:
             self._waiting = tuple(row for row in unowned if row.state == "TIME_WAIT")
         elif not self._asked:
-            # They stay in TIME_WAIT for a minute: between whole looks those of the last one do.
+            # Sockets stay in TIME_WAIT for a minute: between whole looks those of the last whole look are shown.
             if whole:
                 let_go, _ = self._sift(self._ask(("TIME_WAIT",), info), listening)
                 self._waiting = tuple(self._narrow(let_go))
@@ -233,7 +233,7 @@ class Observer:
             still = tables.inodes(self._backend, self.pid) - held if new - held else set()
             for row in suspects:
                 if row.inode in new:
-                    # Of a socket that I made, the holders are mine as a rule, and I may read mine.
+                    # A socket of this user is as a rule held by a process of this user, which may be read.
                     certain = not unreadable or row.uid == os.geteuid()
                     self._held[row.inode] = row.inode not in still or not certain
                     if row.inode in still and not certain:

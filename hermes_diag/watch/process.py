@@ -23,7 +23,7 @@ LINUX = sys.platform.startswith("linux")
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD
 _ENDED = "ZX"
 
-#: For a root that may not look, as in a container.
+#: For root without the right to look, as in a container.
 CAPABLE = "root needs CAP_SYS_PTRACE here: run outside of the container, or start it with --cap-add SYS_PTRACE"
 
 
@@ -55,7 +55,7 @@ def stat(pid: int) -> Stat:
             line = file.read()
     except (FileNotFoundError, ProcessLookupError):
         raise Ended(f"process {pid} has ended") from None
-    # The name is in parentheses and may itself hold blanks and parentheses.
+    # The name stands in parentheses and may itself have blanks and parentheses in it.
     name, rest = line[line.index(b"(") + 1 : line.rindex(b")")], line[line.rindex(b")") + 2 :].split()
     return Stat(
         name=name.decode("utf-8", "replace"),

@@ -89,8 +89,8 @@ class Tick:
     elsewhere: int = 0  # sockets of further endpoints, those with the fewest
     each: dict[int, tuple[int, int | None]] = field(default_factory=dict)  # pid -> its fds, its soft limit
     entered: dict[str, int] = field(default_factory=dict)  # state -> sockets that came into it since the last sample
-    born: dict[str, int] = field(default_factory=dict)  # endpoint -> sockets new since the last sample
-    died: dict[str, int] = field(default_factory=dict)
+    opened: dict[str, int] = field(default_factory=dict)  # endpoint -> sockets opened since the last sample
+    gone: dict[str, int] = field(default_factory=dict)
     oldest: dict[str, float] = field(default_factory=dict)  # state -> seconds that one is in it at least
 
 
@@ -143,8 +143,8 @@ class Summary:
     courses: tuple[Course, ...]  # CLOSE_WAIT, fds, threads, then other states that were seen
     until_limit: float | None  # seconds until the first process reaches its soft fd limit, at its own rate
     limit: int | None  # of that process, else of the one that is nearest to its own
-    born: dict[str, int]
-    died: dict[str, int]
+    opened: dict[str, int]
+    gone: dict[str, int]
     oldest: dict[str, float]  # state -> the longest that one socket was in it at least
     last: Tick | None
     status: Status

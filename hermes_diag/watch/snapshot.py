@@ -1,7 +1,8 @@
-"""One look at a worker, as the rules want it: all sockets towards its provider, whoever has them.
+"""A snapshot of a worker for the rules: all sockets towards its provider, whoever holds them.
 
-An Observer tells what a process holds, and of the rest what is surely nobody's. Here the port is our own, so
-that whatever goes to it counts, and each look is made from nothing: a count must be the same in every run.
+An Observer also has to find out which of the other sockets nobody holds. Here the port is our own provider's, so that
+every socket towards it counts; and nothing is kept from one snapshot to the next, so that counts are the same in every
+run.
 
 The socket table and the list of descriptors are two questions to the system, and a busy process opens and closes
 in between. So the descriptors are read before and after the table: where both agree, the table is of that
@@ -44,7 +45,7 @@ class Snapshot:
 def see(backend: ModuleType) -> None:
     """Prove on a connection of our own that the backend sees what is there.
 
-    A sampler that sees nothing would call every client clean. Raises CannotMeasure.
+    A table without any sockets would call every client clean. Raises CannotMeasure.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()[:2]

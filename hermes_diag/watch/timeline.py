@@ -21,7 +21,7 @@ FDS, THREADS, UNOWNED, CLOSED = "fds", "threads", "ESTABLISHED without owner", "
 #: What is judged: growth of any of these is a problem. Other states come and go by themselves.
 JUDGED = (CLOSE_WAIT, FDS, THREADS)
 
-#: Endpoints of which births and deaths are told one by one; a process that talks to more has "others".
+#: Endpoints whose opened and gone sockets are told one by one; the others are told together, as "others".
 ENDPOINTS = 500
 #: Samples that a sparkline can show.
 RECENT = 60
@@ -45,8 +45,8 @@ class Timeline:
         self._times = trend.Series()  # all 0: what a state that was not seen yet has been
         self._each: dict[int, trend.Series] = {}  # fds by process, of those that are alive
         self.recent: dict[str, deque[int]] = {}
-        self.born: Counter[str] = Counter()
-        self.died: Counter[str] = Counter()
+        self.opened: Counter[str] = Counter()
+        self.gone: Counter[str] = Counter()
         self.entered: Counter[str] = Counter()
         self.oldest: dict[str, float] = {}
         self.first: Tick | None = None
@@ -72,8 +72,8 @@ class Timeline:
             self.recent.setdefault(name, deque([0] * min(self.samples - 1, RECENT), RECENT))
         for name, values in self.recent.items():
             values.append(tick.states.get(name, 0))
-        _count(self.born, tick.born)
-        _count(self.died, tick.died)
+        _count(self.opened, tick.opened)
+        _count(self.gone, tick.gone)
         self.entered.update(tick.entered)
         for state, seconds in tick.oldest.items():
             self.oldest[state] = max(seconds, self.oldest.get(state, 0.0))
@@ -119,8 +119,8 @@ class Timeline:
             courses=courses,
             until_limit=first_to_fail.seconds if first_to_fail else None,
             limit=limit,
-            born=dict(self.born.most_common()),
-            died=dict(self.died.most_common()),
+            opened=dict(self.opened.most_common()),
+            gone=dict(self.gone.most_common()),
             oldest=self.oldest,
             last=self.last,
             verdict=self._verdict(by_name, first_to_fail),

@@ -1,4 +1,4 @@
-"""Watches a live process: looks at absolute times, and tells what was born, what died and how old the
+"""Watches a live process: looks at absolute times, and tells what was opened, what is gone and how old the
 rest is at least."""
 
 from __future__ import annotations
@@ -109,20 +109,20 @@ class Tracker:
         """One look as a sample of a watch. at: seconds since the watch began."""
         if look.unowned is not self._unowned:  # the same tuple: nothing has changed
             self._unowned, self._lost = look.unowned, dict(Counter(row.state for row in look.unowned))
-        born: Counter[str] = Counter()
-        died: Counter[str] = Counter()
+        opened: Counter[str] = Counter()
+        gone: Counter[str] = Counter()
         entered: Counter[str] = Counter()
         if look.rows is not self._rows:
             self._rows = look.rows
-            born, died, entered = self._compare(look, at)
-        tick = _tick(look, at, late, self._since, self._lost, born, died, entered)
+            opened, gone, entered = self._compare(look, at)
+        tick = _tick(look, at, late, self._since, self._lost, opened, gone, entered)
         return replace(tick, oldest={**tick.oldest, **self._oldest_closed(look, at)})
 
     def _compare(self, look: Look, at: float) -> tuple[Counter[str], Counter[str], Counter[str]]:
         """Sockets that came and went by endpoint, and those that came into a state; keeps the new table."""
         listening = look.listening
         since: dict[Any, tuple[str, float, str]] = {}
-        born: Counter[str] = Counter()
+        opened: Counter[str] = Counter()
         entered: Counter[str] = Counter()
         for row in look.rows:
             key = row[5] or row[1:5]
@@ -134,14 +134,14 @@ class Tracker:
             since[key] = (row[0], at - _known_age(row), name)
             entered[row[0]] += 1
             if old is None:
-                born[name] += 1
-        died = Counter(name for _, _, name in self._since.values())
+                opened[name] += 1
+        gone = Counter(name for _, _, name in self._since.values())
         if not self._known:
-            born.clear()  # nobody saw the first ones come
+            opened.clear()  # nobody saw the first ones come
             entered.clear()
             self._known = True
         self._since = since
-        return born, died, entered
+        return opened, gone, entered
 
     def _oldest_closed(self, look: Look, at: float) -> dict[str, float]:
         """How long the oldest socket that is only a descriptor has been one at least."""
@@ -171,8 +171,8 @@ def _tick(
     late: float,
     since: dict[Any, tuple[str, float, str]],
     unowned: dict[str, int],
-    born: Counter[str],
-    died: Counter[str],
+    opened: Counter[str],
+    gone: Counter[str],
     entered: Counter[str],
 ) -> Tick:
     states, remotes, elsewhere = _counted(since)
@@ -200,8 +200,8 @@ def _tick(
         elsewhere=elsewhere,
         each={one.pid: (one.fds, one.soft_limit) for one in look.processes if one.fds is not None},
         entered=dict(entered),
-        born=dict(born),
-        died=dict(died),
+        opened=dict(opened),
+        gone=dict(gone),
         oldest={state: round(at - begun, 3) for state, begun in oldest.items()},
     )
 
