@@ -19,7 +19,7 @@ from hermes_diag.judge.promises import Audited
 #: Conditions of the three processes of an audit, by the part of worker/workloads/audit.py that each runs.
 PARTS: Mapping[Literal["direct", "proxy", "contract"], Conditions] = {
     "contract": Conditions(),  # the longest, so it is begun first
-    # The authority is not named here: a client that trusts the server all the same trusts any.
+    # The certificate's authority is not made known: a client that connects all the same does not verify.
     "direct": Conditions(tls=True, proxy=True, direct="127.0.0.1", untrusted=True),
     "proxy": Conditions(tls=True, proxy=True),
 }
@@ -50,7 +50,7 @@ def _cell(part: Literal["direct", "proxy", "contract"], conditions: Conditions, 
 
 
 def judge(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False) -> AuditReport:
-    """Every promise with its verdict. A contract that came to no end gives no rows."""
+    """Every promise with its verdict. A process that came to no end gives no rows."""
     spec = spec_of(plan_.cells[0])
     parts: dict[str, Evidence] = {one.cell.audit: one for one in evidence}
     contract = parts["contract"]

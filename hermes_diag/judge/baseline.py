@@ -12,10 +12,10 @@ from hermes_diag.core.plan import FRESH, MEASURE, Cell
 from hermes_diag.core.report import Row
 from hermes_diag.core.status import RowStatus
 
-#: Of a finding's numbers those that say how bad it is.
+#: The numbers of a finding that say how bad it is.
 _BAD = ("attempts", "last", "value")
-#: Counts of sockets and turns are the same each time; threads and descriptors come and go, and are worse only by
-#: more than a quarter and more than two.
+#: Counts of sockets and turns are the same in each run. Threads and descriptors vary: they are worse only if there are
+#: more than a quarter more and more than two more.
 _RACY = ("threads-grow", "descriptors-grow")
 
 
@@ -48,7 +48,7 @@ class Baseline:
         sized = self._same_sizes(cells)
         told_now = any(
             row.status != RowStatus.COULD_NOT_TELL for row in now
-        )  # a run that told nothing is no comparison
+        )  # a run that could tell nothing cannot be compared with
 
         def compared(row: Row) -> Row:
             if row.status == RowStatus.FAILED:
@@ -92,7 +92,7 @@ def _conditions(cell: Cell) -> tuple[Any, ...]:
 
 
 def _same(spec: str) -> str:
-    """`./file.py:name` and `file.py:name` are one."""
+    """`./file.py:name` and `file.py:name` are the same."""
     place, colon, name = spec.rpartition(":")
     return f"{os.path.normpath(place)}{colon}{name}" if place.endswith(".py") else spec
 

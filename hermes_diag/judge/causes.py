@@ -15,7 +15,7 @@ FD_CLOSED = "socket closed here while in use"
 POOL_TIMEOUT = "pool exhausted"
 GIVEN_UP = "given up by its own watchdog"
 OTHER = "other"
-#: Causes that lie in how the client is used here; all others but OTHER lie beyond its sockets.
+#: Causes in how the client is used; all others but OTHER are the network's or the provider's.
 OURS = (CLIENT_CLOSED, FD_CLOSED, POOL_TIMEOUT)
 
 #: The class anywhere in the chain (module left out: httpx and httpx2 name them alike) and the cause.

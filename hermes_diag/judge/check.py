@@ -21,7 +21,7 @@ from hermes_diag.judge.verdicts import cell as judge_cell
 FAULT_TIMEOUT = 2.0
 #: Turns that fail under a fault are the provider's doing; what they leave behind is the factory's.
 _EXCUSED = "turns-failed"
-#: A provider that sends for ever holds any client, and cannot be told from a client that hangs.
+#: With a provider that never stops sending, a client that hangs cannot be told from one that still reads.
 _ENDLESS = "worker-hung"
 ENDS_WELL = "every turn ends well and nothing is left behind"
 LEAVES_NOTHING = "whatever a turn's end, nothing is left behind"
@@ -89,7 +89,7 @@ def again(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False) 
 
 
 def _defined(spec: str, evidence: Sequence[Evidence]) -> Place | None:
-    """Where the worker says that the factory is defined; if it came to no import, the file that the spec names."""
+    """Where the worker says that the factory is defined; if it could not be imported, the file that SPEC names."""
     said = next((place for one in evidence if (place := one.facts.get("defined"))), None)
     if said:
         return Place(**said)
@@ -204,7 +204,7 @@ def _unused(found: Sequence[Row], allow: Sequence[Allowance]) -> Iterable[str]:
 
 
 def _verdict(spec: str, found: Sequence[Row]) -> tuple[str, Status]:
-    """What failed is proof, whatever else could not be told."""
+    """A failure is a result, whatever else could not be told."""
     failed, untold = named(found, RowStatus.FAILED), named(found, RowStatus.COULD_NOT_TELL)
     unknown = f"could not tell {', '.join(untold)}" if untold else ""
     if failed:

@@ -1,4 +1,4 @@
-"""The claims of the bug report (#11070 and its fixes), each weighed against what was measured. Pure."""
+"""The claims of the bug report (#11070 and its fixes), each compared with what was measured. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Found = tuple[str, str, str]  # status, conditions, evidence
 def weigh(evidence: Sequence[Evidence]) -> tuple[Claim, ...]:
     """Every claim with its status; "not tested" when no cell of the plan could show it.
 
-    The claims are about our two strategies: none of them is weighed on a user's factory or the real Hermes.
+    The claims are about our two strategies: none is judged on a user's factory or the real Hermes.
     """
     ours = [one for one in evidence if one.cell.strategy not in (FACTORY, HERMES)]
     if not ours:

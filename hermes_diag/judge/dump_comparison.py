@@ -1,4 +1,4 @@
-"""What a request dump says happened then, beside what happened here. Pure."""
+"""Compares the error that a request dump records with what happened in this run. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hermes_diag.core.report import CellReport, RunReport
 
 @dataclass(frozen=True)
 class Beside:
-    """A dump and this run: `same` names the cells in which the error of then surfaced, `ok` those without
+    """A dump and this run: `same` names the cells in which the recorded error surfaced, `ok` those without
     any error, `other` those with other errors only."""
 
     payload: str
@@ -38,13 +38,13 @@ def _beside(report: RunReport, info: PayloadInfo, then: Then) -> Beside:
 def _group(one: CellReport, then: Then, statuses: set[int | None]) -> str:
     if not one.errors:
         return "ok"
-    # An answer of the provider is known by its status, any other failure by the class that surfaced.
+    # An answer of the provider is recognised by its status, any other failure by its exception class.
     same = then.status in statuses if then.status is not None else then.error in one.errors
     return "same" if same else "other"
 
 
 def words(then: Then) -> str:
-    """The error of then for people."""
+    """The recorded error in words."""
     if not then.error and then.status is None and not then.message:
         return "no error was recorded"
     what = ", ".join(filter(None, (then.error, f"HTTP {then.status}" if then.status else "")))

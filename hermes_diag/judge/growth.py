@@ -1,10 +1,10 @@
-"""Growth, the only signal that accuses: a healthy idle pool holds CLOSE_WAIT sockets too. Pure."""
+"""Growth is what makes a leak: a healthy idle pool holds CLOSE_WAIT sockets, too. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-#: Points below which growth and presence cannot be told apart.
+#: With fewer points growth cannot be told from a constant number.
 ENOUGH = 4
 
 Point = tuple[int, int]  # (turns so far, count)

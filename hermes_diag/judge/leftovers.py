@@ -1,4 +1,4 @@
-"""What is more at a later look than at an earlier one, in words. Pure."""
+"""What there is more of at a later look than at an earlier one, in words. Pure."""
 
 from __future__ import annotations
 

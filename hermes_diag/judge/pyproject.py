@@ -33,7 +33,7 @@ def document(data: bytes, name: str) -> Layer | None:
         raise UsageError(_not_toml(name, text, str(exc))) from None
     except RecursionError:
         raise UsageError(f"{name}: nested too deeply to be read") from None
-    except ValueError as exc:  # of Python itself: a number of thousands of digits
+    except ValueError as exc:  # Python refuses a number of thousands of digits
         raise UsageError(f"{name}: cannot be read: {exc}") from None
 
     def where(path: tuple[str | int, ...]) -> str:

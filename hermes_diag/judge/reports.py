@@ -10,9 +10,9 @@ from hermes_diag.core.report import Report
 
 
 def of(plan: Plan, evidence: Sequence[Evidence], interrupted: bool = False) -> Report:
-    """Judge a run by what its plan asked. Raises UsageError for a scenario that there is not any more.
+    """Judge a run by its plan. Raises UsageError for a scenario that does not exist any more.
 
-    A check is judged without its limits, allowances and baseline, which are no part of a plan.
+    A check is judged without its conditions, allowances and baseline, which are no part of a plan.
     """
     audited = [cell.workload == AUDIT for cell in plan.cells]
     if any(cell.scenario for cell in plan.cells):

@@ -1,4 +1,4 @@
-"""Whether a retry brings a turn back after a failure of the provider's. Pure."""
+"""Whether a retry helps after a failure of the provider. Pure."""
 
 from __future__ import annotations
 

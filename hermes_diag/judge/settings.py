@@ -1,6 +1,6 @@
 """Settings of `check`: flags before environment before pyproject.toml before defaults. Pure.
 
-A Layer is one place where settings stand. Every layer is checked, also what another one overrides; what
+A Layer is one place where settings stand. Every layer is checked, also values that another one overrides; what
 is wrong is one line that names the place: a flag, a variable, or file, line and key.
 """
 
@@ -113,8 +113,8 @@ def flags(given: Mapping[str, Any]) -> Layer:
 
 def environment(environ: Mapping[str, str]) -> Layer:
     """HERMES_DIAG_FACTORY and so on; an empty variable is not set. Lists are split at white space, allowances and
-    conditions at semicolons and ends of lines. Raises UsageError for a variable that is nearly one: other tools of ours
-    have variables, too, but a slip in the name of the factory would have another one checked."""
+    conditions at semicolons and ends of lines. Raises UsageError for a variable whose name is
+    nearly one of these: with a slip in HERMES_DIAG_FACTORY another factory would be checked."""
     for name, text in sorted(environ.items()):
         if text.strip() and (meant := _meant(name)):
             raise UsageError(f"{name}: no such setting; did you mean {meant}?")
@@ -135,7 +135,7 @@ def environment(environ: Mapping[str, str]) -> Layer:
 
 
 def _meant(name: str) -> str | None:
-    """The variable that another one is nearly: in small letters, longer, or with a slip."""
+    """The variable that was probably meant by one in small letters, with more letters or with a slip."""
     start, key = _variable(""), name.upper().removeprefix(_variable(""))
     variables = {_variable(one): one.upper() for one in FLAGS}
     if name in variables or not name.upper().startswith(start):

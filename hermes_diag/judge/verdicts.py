@@ -18,7 +18,7 @@ from hermes_diag.worker.contract import HERMES
 
 
 def report(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False) -> RunReport:
-    """Judge a run. Half the evidence gives no verdict: such a run could not be measured."""
+    """Judge a run. With a part of the evidence missing there is no verdict: the run could not be measured."""
     cells = tuple(map(cell, evidence))
     stack = next((one.stack for one in evidence if one.stack), None)
     subject = subject_of(plan_)
@@ -57,7 +57,7 @@ def subject_of(plan_: Plan) -> str:
 
 
 def _row(report_: CellReport) -> Row:
-    """A cell as one row: passed when it is as expected, or where nothing is expected when all went well."""
+    """A cell as a row: passed when it is as expected; where nothing is expected, when all went well."""
     well = report_.as_expected if report_.expected else report_.word in _WELL
     status = RowStatus.PASSED if well else RowStatus.FAILED
     if report_.word in ("no result", "too short"):
@@ -110,9 +110,9 @@ def cell(evidence: Evidence) -> CellReport:
 
 
 def missing_from(evidence: Evidence) -> str:
-    """Why this evidence is not whole, "" when it is: what was planned and not seen gives no verdict.
+    """Why this evidence is not complete, "" when it is: without it there is no verdict.
 
-    A client that hung is whole evidence of a hang.
+    A client that hung is complete evidence of a hang.
     """
     cell, how = evidence.cell, evidence.outcome.how
     if how == "hung":
@@ -121,7 +121,7 @@ def missing_from(evidence: Evidence) -> str:
         return evidence.outcome.detail
     if cell.workload == MEASURE:
         return "" if evidence.measured else "nothing was measured"
-    if cell.scenario:  # judges its own evidence: it may well be that turns are lost
+    if cell.scenario:  # these judge their own evidence, in which turns may be missing
         return ""
     planned = cell.sessions * cell.turns
     begun = len({(turn.session, turn.turn) for turn in evidence.turns})
@@ -144,7 +144,7 @@ def missing_from(evidence: Evidence) -> str:
 
 
 def _beyond(evidence: Evidence) -> str:
-    """How an endpoint that is not ours failed turns, "" when it did not: that says nothing of the client."""
+    """How a real endpoint failed turns, "" when it did not: such failures say nothing of the client."""
     failed = [causes.of(turn) for turn in evidence.turns if turn.outcome == "error"]
     counts = Counter(cause for cause in failed if cause not in (*causes.OURS, causes.OTHER))
     named = ", ".join(f"{cause} x{count}" for cause, count in counts.most_common())
@@ -181,7 +181,7 @@ def _left(evidence: Evidence, label: str) -> Left | None:
     )
 
 
-#: Words of a cell with nothing wrong; of few idle gaps nobody can say whether sockets grow.
+#: Words of a cell with nothing wrong; from too few idle gaps growth cannot be told.
 _WELL = ("ok", "too short")
 #: Whose issue it is: a reader may have a #11070 of their own.
 REPORT = "hermes-agent #11070"

@@ -42,7 +42,7 @@ class Timeline:
         self.watched = watched
         self._wanted = [fail_on.parse(text) for text in watched.conditions]
         self.series: dict[str, trend.Series] = {name: trend.Series() for name in JUDGED}
-        self._times = trend.Series()  # all 0: what a state that was not seen yet has been
+        self._times = trend.Series()  # all 0: the history of a state that was not seen before
         self._each: dict[int, trend.Series] = {}  # fds by process, of those that are alive
         self.recent: dict[str, deque[int]] = {}
         self.opened: Counter[str] = Counter()
@@ -130,7 +130,7 @@ class Timeline:
         )
 
     def _at_end(self, condition: fail_on.Condition, courses: dict[str, Course]) -> Held:
-        """A condition on which no sample has had a say."""
+        """A condition that no sample could decide."""
         if condition.kind != fail_on.GROWTH:
             return Held(condition.text, None, "not one sample was taken")
         return fail_on.at_end(condition, self._course(condition.metric, courses))
@@ -232,8 +232,8 @@ def _count(total: Counter[str], new: dict[str, int]) -> None:
 def _status(ended: Ended, courses: dict[str, Course], held: tuple[Held, ...], samples: int, fails: bool) -> Status:
     """With conditions only they count, without them growth does.
 
-    One thread or descriptor more at the end of a watch is everyday business and no reason to doubt the whole
-    watch; more than one, or of CLOSE_WAIT any, must have been told.
+    One thread or descriptor more at the end of a watch is normal and leaves the verdict clean. Where more of them
+    have come, or any CLOSE_WAIT socket, and whether they grow could not be told, the watch could not tell.
     """
     if ended.how == "lost":
         return Status.COULD_NOT_TELL

@@ -184,8 +184,8 @@ def _fallen(points: list[Point]) -> int:
 def _quiet(points: list[Point], begun: float) -> float:
     """Seconds for which a number that rose has kept still, if that is the end of the rise; else 0.
 
-    A pool that warms up rises and is then quiet for good; a slow leak rests as long between two rises. So the
-    rest must be the longer part, and after several rises longer than chance would have it between them.
+    A pool that warms up rises and then stays as it is; a slow leak may pause as long between two rises. So the
+    pause must be the longer part, and after several rises longer than pauses between them are by chance.
     """
     slack = 1 if _fallen(points) else 0
     start, low, high = len(points) - 1, points[-1].low, points[-1].high
@@ -195,7 +195,7 @@ def _quiet(points: list[Point], begun: float) -> float:
             break
         start = i
     rest = points[start:]
-    if _fallen(rest) < rest[-1].last - rest[0].low:  # one up and never down again is no jitter
+    if _fallen(rest) < rest[-1].last - rest[0].low:  # one step up and none down is not noise
         return 0.0
     seconds, whole = points[-1].at - rest[0].at, points[-1].at - begun
     settled = min(p.low for p in rest)

@@ -1,7 +1,7 @@
 """Rules: one file each, evidence of one cell in, a hit or nothing out. Pure.
 
 A rule module has CODE (stable), SEVERITY ("problem" breaks turns or leaks, "cause" explains one,
-"note" informs), WORD (the verdict it earns its cell, "" for none), REMEDY, REFERENCE and
+"note" informs), WORD (what a cell with it is called, "" for none), REMEDY, REFERENCE and
 `check(evidence) -> Hit | None`. Rules are found by listing this folder.
 """
 
@@ -75,7 +75,7 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def word(findings_: tuple[Finding, ...]) -> str:
-    """The verdict word that a cell's findings earn it."""
+    """What a cell with these findings is called."""
     by_code = {rule.CODE: rule.WORD for rule in modules()}
     earned = {by_code[finding.code] for finding in findings_}
     return next((word for word in WORDS if word in earned), "ok")

@@ -7,7 +7,7 @@ CODE, SEVERITY, WORD = "descriptors-grow", "problem", "leaks"
 REMEDY = "Look at what they are with `hermes-diag sockets`, which counts files and databases by kind."
 REFERENCE = "#96027, #31599"
 
-#: Growth a turn that is no file opened once.
+#: Growth in each turn above which it is not just a file that was opened once.
 LEAST = 0.25
 
 

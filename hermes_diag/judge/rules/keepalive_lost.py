@@ -11,7 +11,7 @@ REFERENCE = "#10933"
 
 
 def check(evidence: Evidence) -> Hit | None:
-    if evidence.cell.strategy == FACTORY:  # nobody said that it has keepalive; `audit` asks that
+    if evidence.cell.strategy == FACTORY:  # a user's factory did not promise keepalive; `audit` asks for it
         return None
     # Seen on the wire, where streams are held open; only sock_diag tells timers.
     held = [sample for sample in evidence.samples if sample.label == "held" and sample.keepalive is not None]

@@ -26,5 +26,5 @@ def check(evidence: Evidence) -> Hit | None:
 
 
 def _given_up(turn: TurnDone) -> bool:
-    """A stream that the provider has cut is rightly asked for again; one given up on purpose is not."""
+    """A stream that the provider cut may be asked for again; a turn that was given up on purpose may not."""
     return turn.outcome == "error" and causes.of(turn) == causes.GIVEN_UP

@@ -12,7 +12,7 @@ REFERENCE = "#11070"
 
 def check(evidence: Evidence) -> Hit | None:
     if evidence.cell.strategy == HERMES and evidence.cell.fault:
-        return None  # nothing helps against a provider that fails each time
+        return None  # a provider that always fails is not the client's doing
     retries = [turn for turn in evidence.turns if turn.attempt > 1]
     if not retries or any(turn.outcome != "error" for turn in retries):
         return None

@@ -7,7 +7,7 @@ CODE, SEVERITY, WORD = "threads-grow", "problem", "leaks"
 REMEDY = "Wake the thread that reads a stream which was given up (shut its socket down), and have it close the client."
 REFERENCE = "#11070"
 
-#: Growth a turn that is no background thread of a program started once.
+#: Growth in each turn above which it is not just a background thread that was started once.
 LEAST = 0.25
 
 

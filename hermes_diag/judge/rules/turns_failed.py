@@ -16,7 +16,7 @@ REFERENCE = ""
 def check(evidence: Evidence) -> Hit | None:
     cell = evidence.cell
     if cell.strategy == HERMES and (cell.fault or cell.workload == ABORTED):
-        return None  # the provider made them fail; judged is what Hermes leaves behind
+        return None  # the provider made them fail; only what Hermes leaves behind is judged
     turns = [turn for turn in evidence.turns if turn.outcome == "error" and causes.of(turn) not in causes.OURS]
     if not turns:
         return None
