@@ -66,7 +66,7 @@ DOWN = {
     "leaves_at_once": ("its process ended with exit code 0", ""),
     "imports": ("ModuleNotFoundError of nowhere_to_be_found while calling the factory", "factories.py"),
     "calls_home": ("OutOfReach while calling the factory", "factories.py"),
-    "number": ("it is an object of int, neither callable nor a client", ""),
+    "number": ("the name stands for an object of int, which is neither callable nor a client", ""),
 }
 
 ODD = ["prints", "forks", "closes_stdout", "starts_daemon", "points_elsewhere"]

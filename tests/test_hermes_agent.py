@@ -248,7 +248,7 @@ def test_a_python_without_hermes(cli: Cli) -> None:
         ([], "give a VERSION such as 0.19.0, or --python PATH"),
         (["0.19.0", "--python", "x"], "VERSION and --python name two Hermes Agents"),
         (["--python", "x", "--end", "close"], "No such option: --end"),
-        (["--python", "x", "--set", "scope=gateway"], "has no effect in this command"),
+        (["--python", "x", "--set", "scope=gateway"], "has no effect here"),
         (["--python", "x", "--workload", "measure"], "there is none of that name"),
         (["--python", "x", "--mutate", "--workload", "aborted"], "after one turn none has a stream to abort"),
         (["--", "--index"], "'--index' is no version"),

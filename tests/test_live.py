@@ -437,7 +437,7 @@ def test_sockets_of_others_are_not_counted(cli: Cli, tmp_path: Path) -> None:
         (["https://h.test/", "--live", "--yes", "--auth", KEY], "--auth names no token"),
         (["http://127.0.0.1:9/", "--workload", "overlapping"], "holds streams open"),
         (["http://127.0.0.1:9/", "--fault", "rst-mid-stream"], "No such option"),
-        (["http://127.0.0.1:9/", "--set", "idle-close=1"], "has no effect in this command"),
+        (["http://127.0.0.1:9/", "--set", "idle-close=1"], "has no effect here"),
         (["http://127.0.0.1:9/", "--max-requests", "0"], "--max-requests"),
         (["http://127.0.0.1:9/", "--auth", "other"], "--auth names no token"),
     ],

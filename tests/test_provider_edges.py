@@ -426,7 +426,11 @@ def test_nothing_is_left_of_one_that_was_killed() -> None:
         (["scenarios", "list", "closed-client"], "takes no name"),
         *(([command, "--force"], "--force needs --save") for command in ("repro", "check", "scenarios")),
         (["nope"], "No such command 'nope'"),
-        (["scenarios", "closed-client", "--set", "seed=3"], "has no effect in this command"),
+        (["serve", "--fault", "healthy", "--fault", "http-500"], "healthy answers every request first"),
+        (["repro", "--fault", "idle-close=soon"], "a time like 500ms or 2s"),
+        (["repro", "--turns", "abc"], "it is to be a whole number"),
+        (["report", "cut.jsonl"], "is cut off within its first line"),
+        (["scenarios", "closed-client", "--set", "seed=3"], "has no effect here"),
         (["scenarios", ","], "no scenario ','"),
         (["scenarios", ""], "no scenario ''"),
         (["scenarios", "cut-stream", "nope"], "no scenario 'nope'"),
@@ -437,6 +441,7 @@ def test_nothing_is_left_of_one_that_was_killed() -> None:
 def test_bad_input_is_one_line_and_a_cure(cli: Any, tmp_path: Path, arguments: list[str], says: str) -> None:
     """Exit code 2 and never an internal error."""
     (tmp_path / "deep.json").write_text('{"output": [{"call": "f", "arguments": ' + '{"a":' * 20_000)
+    (tmp_path / "cut.jsonl").write_text('{"record":"capture","schema":2,"plan":{"cel')
     (tmp_path / "negative.json").write_text('{"output": [], "usage": {"input_tokens": -1}}')
     for name, scenario in (("renamed", "gone/bad"), ("sideless", "closed-client/bad")):
         cell = {"strategy": "buggy", "end": "close", "workload": "steady", "sessions": 1, "turns": 1}

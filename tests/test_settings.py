@@ -265,7 +265,7 @@ def test_bytes_that_are_no_text() -> None:
         (
             {},
             {"allow": ["nodelay:2027-01-01"]},
-            "--allow: reason is missing: an allowance has finding, reason, expires",
+            "--allow: reason is missing: an allowance has finding, reason, expires; write FINDING:DATE:REASON",
         ),
         ({}, {"workloads": ["x"]}, "--workload: no workload 'x'; known: steady, interrupted, overlapping"),
         (
@@ -282,7 +282,7 @@ def test_bytes_that_are_no_text() -> None:
         (
             {},
             {"fail_on": ["close_wait_left > 5/h"]},
-            "--fail-on: 'close_wait_left > 5/h': a number of sockets has no unit",
+            "--fail-on: 'close_wait_left > 5/h': a number of sockets has no unit; write 10, not 10m",
         ),
         (
             {"HERMES_DIAG_FAIL_ON": "close_wait_left.age > 1"},

@@ -19,8 +19,11 @@ _CURES = {
     errno.ENOSPC: "is the disk full?",
     errno.EDQUOT: "is the disk full?",
     errno.EMFILE: "raise the limit: ulimit -n 1024",
+    errno.EBADF: "is stdout closed?",
     errno.ENETUNREACH: "loopback is down: ip link set lo up",
 }
+#: What typer says of a word that is no number.
+_NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
 
 
 def main() -> None:
@@ -76,7 +79,7 @@ def _usage_error(exc: BaseException) -> UsageError:
     message = exc.format_message() if hasattr(exc, "format_message") else str(exc)
     context = getattr(exc, "ctx", None)
     command = context.command_path if context is not None else "hermes-diag"
-    message = message.rstrip(".")
+    message = message.rstrip(".").replace(_NO_INTEGER, "it is to be a whole number").replace("Input should", "it is to")
     return UsageError(message if len(message) <= 200 else f"{message[:200]}...", f"{command} --help")
 
 
@@ -86,7 +89,8 @@ def _repair_standard_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free descriptor, which is this one
+            # The lowest free descriptor, which is this one. Writing to stdout fails: the report would be lost unseen.
+            os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_RDWR)
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -39,11 +39,11 @@ def command(
     from hermes_diag.core import matrix
     from hermes_diag.judge import audit
 
+    where = subject.target(python, cwd, env)
     if spec in matrix.STRATEGIES:
         subject.refuse_idle(cwd, env)
     else:
         subject.check_spec(spec, cwd)
-    where = subject.target(python, cwd, env)
     tuned = tuning.Tuning()
     bodies = load.payloads(None, tuned.max_payload)
     output = Output(json, False, save, force, tuple(files or ()))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hermes_diag.cli.options import complete, load
-from hermes_diag.cli.options.load import Ends, Payloads, Retries, Sessions, Strategies, Timeout, Turns, Workloads
+from hermes_diag.cli.options.load import Payloads, Retries, Strategies
 from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
 from hermes_diag.cli.options.subject import Python
 from hermes_diag.cli.options.tuning import Set
@@ -44,6 +44,11 @@ Auth = Annotated[
     ),
 ]
 MaxRequests = Annotated[int, typer.Option(metavar="N", min=1, max=200, help="No more requests than this leave.")]
+Ends = Annotated[list[str] | None, load.end_option("close")]
+Workloads = Annotated[list[str] | None, load.workload_option("steady")]
+Sessions = Annotated[int | None, load.sessions_option("2")]
+Turns = Annotated[int | None, load.turns_option("3")]
+Timeout = Annotated[str | None, load.timeout_option("60s; 1s for a free connection")]
 Yes = Annotated[bool, typer.Option("--yes", help="With --live: do not ask before sending.")]
 
 

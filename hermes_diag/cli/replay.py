@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 from hermes_diag.cli.options import load
-from hermes_diag.cli.options.load import Ends, Faults, Payloads, Retries, Sessions, Timeout, Turns, Workloads
+from hermes_diag.cli.options.load import Faults, Payloads, Retries, Sessions, Timeout, Turns, Workloads
 from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
 from hermes_diag.cli.options.subject import Cwd, Env, Python, Spec
 from hermes_diag.cli.options.tuning import Set
@@ -16,6 +17,8 @@ EXAMPLES = """
   hermes-diag replay ./clients.py:make_client last-dump --workload interrupted --turns 50 -v
   hermes-diag replay ./clients.py:make_client --fault rst-mid-stream --end abandon
 """
+
+Ends = Annotated[list[str] | None, load.end_option("close")]
 
 
 def command(
@@ -40,7 +43,7 @@ def command(
 ) -> int:
     """Put your own client factory, pool or client under the load of a gateway, and judge it by its sockets.
 
-    Its clients are closed after each turn unless --end abandon says otherwise. Exit code 0 when every turn ended
+    Each client is closed after its turn, or with --end abandon by nobody. Exit code 0 when every turn ended
     well and nothing grew, 1 when not, 3 when it could not be measured.
     """
     from hermes_diag.cli import plans

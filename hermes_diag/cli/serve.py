@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -91,7 +92,7 @@ def command(
         serving.Options(
             port=port,
             host=host,
-            faults=tuple(fault or ()),
+            faults=_faults(fault or ()),
             tls=tls,
             reply=reply,
             models=tuple(model) if model else None,
@@ -103,3 +104,18 @@ def command(
             json=json,
         )
     )
+
+
+def _faults(given: Sequence[str]) -> tuple[str, ...]:
+    """Refuse a fault that would never apply. Raises UsageError."""
+    from hermes_diag.core.errors import UsageError
+    from hermes_diag.provider import faults
+    from hermes_diag.provider.when import When
+
+    always = ""
+    for fault in map(faults.parse, given):
+        if always and fault.hook == "answer" and not fault.when.path:
+            raise UsageError(f"--fault {fault}: {always} answers every request first", f"write {always}:every=2")
+        if fault.hook == "answer" and fault.when == When():
+            always = fault.name
+    return tuple(given)

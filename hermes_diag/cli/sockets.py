@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -30,7 +31,7 @@ EXAMPLES = """
 Conditions of --fail-on: METRIC OP NUMBER[UNIT], OP one of > >= < <=
   fds, threads, rss        a level: 'fds > 900', 'fds > 80%' (of the soft limit), 'rss > 2G'
   STATE.age                how long the oldest socket is in a state at least:
-                           'close_wait.age > 10m' (s, m, h, d)
+                           'close_wait.age > 10m' (ms, s, m, h, d)
   STATE.growth, fds.growth, threads.growth
                            the slope of a whole watch: 'close_wait.growth > 5/h' (/s, /min, /h, /d)
   Levels and ages end a watch at once when they hold; growth is judged at its end. A watch that is
@@ -166,6 +167,8 @@ def _asked(given: dict[str, Any], tuned: Any, output: Output) -> Asked:
         for name in ("interval", "duration")
         if given[name] is not None
     }
+    if times.get("interval", 0.0) > times.get("duration", math.inf):
+        raise UsageError("--interval is longer than --duration: there would be one look", "watch for longer")
     asked = watching.Asked(
         states=states,
         remotes=tuple(given["remote"] or ()),
@@ -187,7 +190,7 @@ def _conditions(given: Sequence[str]) -> Sequence[Condition]:
         return ()
     from hermes_diag.watch import fail_on
 
-    return [fail_on.parse(one) for one in given]
+    return list(dict.fromkeys(map(fail_on.parse, given)))
 
 
 def _check_conditions(asked: Asked, watch: bool) -> None:
@@ -223,7 +226,7 @@ def _target(process: str | None, pid: str | None, gateway: bool, profile: str | 
     if len(given) + gateway != 1:
         if not given:
             raise UsageError("which process?", "give a PID, or --gateway for the running Hermes gateway")
-        raise UsageError("a PID and --gateway are two answers to one question", "give one of them, once")
+        raise UsageError("more than one process is named", "give one PID, or --pid, or --gateway")
     if not gateway:
         return _number(given[0])
     from hermes_diag.hermes import home

@@ -90,6 +90,11 @@ def rate(per_hour: float) -> str:
     return f"{per_hour:,.0f}/h" if abs(per_hour) >= 100 else f"{per_hour:.3g}/h"
 
 
+def count(number: int, what: str) -> str:
+    """`1 sample`, `1,200 samples`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def cited(reference: str) -> str:
     """`#11070, #18451` with its project, to stand behind a sentence: who reads it may have a #11070 of his own."""
     return f"  [hermes-agent {reference}]" if reference else ""

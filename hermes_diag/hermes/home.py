@@ -145,7 +145,7 @@ def _places(root: Path, profile: str | None) -> dict[str, Path]:
         if profile in ("", ".", "..") or "/" in profile or not (profiles / profile).is_dir():
             known = ", ".join(sorted(one.name for one in profiles.iterdir())) if profiles.is_dir() else ""
             raise UsageError(
-                f"{root} has no profile {profile!r}", f"it has {known}" if known else "leave out --profile"
+                f"{root} has no profile {profile!r}", f"it has {known}" if known else "it has none: name no profile"
             )
         return {profile: profiles / profile}
     places = {"": root}

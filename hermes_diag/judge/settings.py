@@ -206,7 +206,8 @@ def _checked_allowance(layer: Layer, number: int, one: Any, today: datetime.date
             layer.wrong((*at, key), f"unknown key; {did_you_mean(key, _OF_ALLOWANCE)}")
     for key in _OF_ALLOWANCE:
         if key not in one:
-            layer.wrong(at, f"{key} is missing: an allowance has {', '.join(_OF_ALLOWANCE)}")
+            written = "" if layer.name else "; write FINDING:DATE:REASON"
+            layer.wrong(at, f"{key} is missing: an allowance has {', '.join(_OF_ALLOWANCE)}{written}")
     for key in ("finding", "reason"):
         _want(layer, (*at, key), one[key], str, "a string")
         if not one[key].strip():
@@ -233,7 +234,7 @@ def _condition(layer: Layer, number: int, one: Any) -> Condition:
     if found.name not in METRICS or found.aspect:
         layer.wrong(at, f"{quoted(one)}: no such metric; {did_you_mean(found.name, METRICS)}")
     if found.unit:
-        layer.wrong(at, f"{quoted(one)}: a number of sockets has no unit")
+        layer.wrong(at, f"{quoted(one)}: a number of sockets has no unit; write 10, not 10m")
     return Condition(found.text, found.name, found.op, found.number)
 
 

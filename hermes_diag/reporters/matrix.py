@@ -102,7 +102,7 @@ def _cell(cell: CellReport) -> Text:
 
 def _word(cell: CellReport) -> Text:
     text = Text(cell.word, style=_STYLES.get(cell.word, "red"))
-    if not cell.as_expected:
+    if not cell.as_expected and cell.word != "no result":
         text.append(f", NOT AS PREDICTED: {', '.join(cell.flaws) or cell.expected}", style=style.BAD)
     elif cell.word != "ok" and cell.expected:
         never_closed = cell.cell.strategy == "fixed" and cell.cell.end == "abandon"

@@ -90,10 +90,10 @@ def _report(found: Summary) -> Report:
 
 
 def _condition(held: Held) -> Row:
-    """A --fail-on condition as a row: it passes when it does not hold."""
+    """A --fail-on condition as a row: it fails when it holds."""
     statuses = {True: RowStatus.FAILED, False: RowStatus.PASSED, None: RowStatus.COULD_NOT_TELL}
     status = statuses[held.held]
-    return Row("condition", held.condition, "", "the condition does not hold", status, held.found)
+    return Row("condition", held.condition, "", "fails when it holds", status, held.found)
 
 
 def _findings(held: Sequence[Held]) -> Iterator[Finding]:

@@ -71,7 +71,8 @@ def draw(
 ) -> list[str]:
     """The view as lines. words: what each number that is judged does, by its name."""
     watched = timeline.watched
-    head = f"process {watched.pid} ({watched.name}), {timeline.samples:,} samples in {units.duration(tick.at)}"
+    samples = units.count(timeline.samples, "sample")
+    head = f"process {watched.pid} ({watched.name}), {samples} in {units.duration(tick.at)}"
     rows: list[Row] = [
         (
             sockets_text.marked(state),

@@ -99,7 +99,7 @@ def summary(found: Summary, width: int, verbose: bool = False) -> list[str]:
     """A whole watch, judged."""
     watched = found.watched
     lines = fitted(
-        f"{BOLD}process {watched.pid}{END} ({watched.name}), {found.samples:,} samples in "
+        f"{BOLD}process {watched.pid}{END} ({watched.name}), {units.count(found.samples, 'sample')} in "
         f"{units.duration(found.seconds)}, seen by {watched.backend} ({watched.why})",
         width,
     )

@@ -73,7 +73,7 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
         connections=tuple(by_kind[Connection]),
         measured=tuple(by_kind[Measured]),
         facts={fact.name: fact.value for fact in by_kind[Fact]},
-        outcome=outcomes[-1] if outcomes else Outcome("cut", "the run ended before this cell did"),
+        outcome=outcomes[-1] if outcomes else Outcome("cut", "this cell was not finished"),
     )
 
 
@@ -119,6 +119,8 @@ def _header(path: Path, line: bytes) -> Plan:
         head = msgspec.json.decode(line)
         schema, plan = head["schema"], head["plan"]
     except jsonl.NO_RECORD:
+        if line.startswith(b'{"record":"capture"'):
+            raise UsageError(f"{path} is cut off within its first line", "run again: it has no results") from None
         raise UsageError(f"{path} is no capture of hermes-diag", "name a file written by --save") from None
     if schema != SCHEMA:
         raise UsageError(

@@ -84,7 +84,7 @@ class CellRun:
         """Record the stack. Raises CannotMeasure when the cell needs what it does not have."""
         if self.cell.strategy == HERMES and not stack.hermes:
             raise CannotMeasure(
-                "the Python that runs the worker has no hermes-agent",
+                "this Python has no hermes-agent",
                 "name one that has with --python, or give a VERSION, of which an environment is made",
             )
         self._record(stack)

@@ -96,7 +96,7 @@ def parse(url: str) -> Endpoint:
 
 def _check(parts: SplitResult) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError("it is no http or https URL with a host", _EXAMPLE)
+        raise UsageError("URL is no http or https URL with a host", _EXAMPLE)
     if "@" in parts.netloc:
         raise UsageError("the URL holds a user or a password", "leave it out; name a token with --auth")
     if parts.query or parts.fragment:

@@ -157,7 +157,7 @@ class Lane:
         except Gone:
             raise CannotMeasure(
                 f"{self.python} ended before it could say what SDK it has",
-                f"run `{self.python} -c 'import openai'` to see why; a Python >= 3.9 gets it with "
+                f"is it a Python >= 3.9? `{self.python} -c 'import openai'` shows why; if the SDK is missing: "
                 + pythons.install(self.python),
             ) from None
         except TimeoutError:

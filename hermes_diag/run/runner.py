@@ -110,7 +110,7 @@ def _fd_limit(need: int) -> Iterator[None]:
     except (ValueError, OSError):
         raise CannotMeasure(
             f"this plan needs {need} file descriptors, the limit is {soft} (hard limit {hard})",
-            f"run `ulimit -n {need}` first, or plan fewer sessions, turns or workloads",
+            f"raise the limit (as root: `ulimit -n {need}`), or run fewer sessions, turns or workloads",
         ) from None
     try:
         yield

@@ -3,7 +3,7 @@
     fds | threads | rss                         a level, of each sample
     STATE.age                                   how long the oldest socket is in that state, at least
     STATE.growth | fds.growth | threads.growth  how fast it grows, of a whole watch
-    UNIT    fds: none or % of the soft limit; rss: K M G; age: s m h d; growth: /s /min /h /d
+    UNIT    fds: none or % of the soft limit; rss: K M G; age: ms s m h d; growth: /s /min /h /d
 
 The grammar is that of core/conditions; a state is written as --state takes it.
 
@@ -61,7 +61,7 @@ def parse(text: str) -> Condition:
         return Condition(plain, GROWTH, state or name, op, limit * _PER[unit])
     if aspect == "age" and state:
         if unit not in units.SECONDS:
-            raise UsageError(f"{said}: an age has a unit", "add s, m, h or d")
+            raise UsageError(f"{said}: an age has a unit", "add ms, s, m, h or d")
         return Condition(plain, AGE, state, op, limit * units.SECONDS[unit])
     if aspect:
         raise UsageError(
@@ -70,7 +70,7 @@ def parse(text: str) -> Condition:
         )
     if state:
         raise UsageError(
-            f"{said}: a count alone accuses the innocent, an idle pool holds CLOSE_WAIT sockets too",
+            f"{said}: a number of sockets alone tells no leak: a healthy idle pool holds CLOSE_WAIT sockets, too",
             f"use {name}.growth or {name}.age",
         )
     return _level(said, plain, name, op, limit, unit)

@@ -107,7 +107,8 @@ def check(pid: int, portable: bool = not LINUX) -> None:
 def not_allowed(pid: int) -> NotAllowed:
     """The refusal with its cure: as whom to run."""
     return NotAllowed(
-        f"not allowed to see the descriptors of process {pid}, which runs as {_user(pid)}; this is {_me()}",
+        f"not allowed to see the descriptors of process {pid}, which runs as {_user(pid)}; this is {_me()}"
+        + (", but without the right to trace processes" if _is_root() else ""),
         CAPABLE if _is_root() else f"sudo {ourselves()} sockets {pid}, or run as that user",
     )
 

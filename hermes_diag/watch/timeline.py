@@ -123,7 +123,7 @@ class Timeline:
             gone=dict(self.gone.most_common()),
             oldest=self.oldest,
             last=self.last,
-            verdict=self._verdict(by_name, first_to_fail),
+            verdict="; ".join(filter(None, (_said(held), self._verdict(by_name, first_to_fail)))),
             conditions=held,
             status=_status(ended, by_name, held, self.samples, first_to_fail is not None),
             interrupted=ended.how == "interrupted",
@@ -222,6 +222,17 @@ def _sockets(tick: Tick, name: str, states: Sequence[str]) -> int:
 
 def _tcp(tick: Tick) -> int:
     return sum(tick.states.values()) + (tick.closed or 0)
+
+
+def _said(held: tuple[Held, ...]) -> str:
+    """What became of the conditions, "" without any: they alone decide the exit code."""
+    if not held:
+        return ""
+    true = [one.condition for one in held if one.held]
+    untold = [one.condition for one in held if one.held is None]
+    if true or untold:
+        return "; ".join([*(f"{one} holds" for one in true), *(f"cannot tell whether {one}" for one in untold)])
+    return "no condition of --fail-on holds"
 
 
 def _count(total: Counter[str], new: dict[str, int]) -> None:

@@ -121,7 +121,7 @@ def judge(name: str, series: Series) -> Course:
     over = f"in {series.samples} samples over {units.duration(seconds)}"
     seen = f"{first:,}" if low == high else f"{low:,} to {high:,}"
     if series.samples < ENOUGH or seconds <= 0:
-        return Course(name, TOO_SHORT, f"{seen} {over}: {ENOUGH} samples are the least", first, last, low, high)
+        return Course(name, TOO_SHORT, f"{seen} {over}: at least {ENOUGH} samples are needed", first, last, low, high)
     found = theil_sen([(p.at, p.last) for p in points])
     bases = [min(p.low for p in part) for part in _parts(points)]
     rises = all(a < b for a, b in itertools.pairwise(bases))

@@ -34,7 +34,7 @@ def of(job, base_url, sdk, channel):
         kwargs = {"api_key": sdk.LOCAL_KEY, "base_url": base_url, "max_retries": 0}
         return Pool(sdk, channel, base_url, thing, kwargs)
     if not callable(thing):
-        raise Broken("it is %s, neither callable nor a client" % _kind(thing))
+        raise Broken("the name stands for %s, which is neither callable nor a client" % _kind(thing))
     return Factory(sdk, channel, base_url, thing)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,26 +39,32 @@ Strategies = Annotated[
         help="Only this client strategy. Repeatable.",
     ),
 ]
-Ends = Annotated[
-    list[str] | None,
-    typer.Option(
+
+
+def end_option(default: str) -> Any:
+    """--end, of which commands have other defaults."""
+    return typer.Option(
         "--end",
         metavar="close|abandon",
-        show_default="both",
+        show_default=default,
         autocompletion=complete.ends,
         help="Only this end of a turn: the caller closes the request client, or abandons it. Repeatable.",
-    ),
-]
-Workloads = Annotated[
-    list[str] | None,
-    typer.Option(
+    )
+
+
+def workload_option(default: str) -> Any:
+    """--workload, of which commands have other defaults."""
+    return typer.Option(
         "--workload",
         metavar="NAME",
-        show_default="all",
+        show_default=default,
         autocompletion=complete.workloads,
         help="Only this workload. Repeatable.",
-    ),
-]
+    )
+
+
+Ends = Annotated[list[str] | None, end_option("both")]
+Workloads = Annotated[list[str] | None, workload_option("all")]
 Faults = Annotated[
     list[str] | None,
     typer.Option(
@@ -69,13 +75,20 @@ Faults = Annotated[
         help="A fault of the provider, see `hermes-diag faults`: one more dimension. Repeatable.",
     ),
 ]
-Sessions = Annotated[
-    int | None, typer.Option(metavar="N", min=1, max=100, show_default="1 to 3, by workload", help="Chat sessions.")
-]
-Turns = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=1, max=5000, show_default="6 to 101, by workload", help="Turns per session."),
-]
+
+
+def sessions_option(default: str) -> Any:
+    """--sessions, of which commands have other defaults."""
+    return typer.Option("--sessions", metavar="N", min=1, max=100, show_default=default, help="Chat sessions.")
+
+
+def turns_option(default: str) -> Any:
+    """--turns, of which commands have other defaults."""
+    return typer.Option("--turns", metavar="N", min=1, max=5000, show_default=default, help="Turns per session.")
+
+
+Sessions = Annotated[int | None, sessions_option("1 to 3, by workload")]
+Turns = Annotated[int | None, turns_option("6 to 101, by workload")]
 Retries = Annotated[
     int,
     typer.Option(
@@ -85,14 +98,19 @@ Retries = Annotated[
         help="Retries of a failed turn, each with a shared client rebuilt from the same kwargs.",
     ),
 ]
-Timeout = Annotated[
-    str | None,
-    typer.Option(
+
+
+def timeout_option(default: str) -> Any:
+    """--timeout, of which commands have other defaults."""
+    return typer.Option(
+        "--timeout",
         metavar="TIME",
-        show_default="10s, and 1s for a free connection",
-        help="Request timeout, also for the wait for a free connection (the SDK's is 600s).",
-    ),
-]
+        show_default=default,
+        help="Request timeout, and how long a request waits for a free connection of the pool (the SDK's is 600s).",
+    )
+
+
+Timeout = Annotated[str | None, timeout_option("10s; 1s for a free connection")]
 
 
 def payloads(given: Sequence[str] | None, limit: int) -> tuple[Payload, ...]:

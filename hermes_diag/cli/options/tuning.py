@@ -98,7 +98,10 @@ def parse(given: Sequence[str] | None, heeded: Sequence[str] = OF_RUNS) -> Tunin
             what = "write NAME=VALUE" if name in SETTINGS else did_you_mean(name, SETTINGS)
             raise UsageError(f"--set {quoted(text)}: there is no such setting", what)
         if name not in heeded:
-            raise UsageError(f"--set {name}: has no effect in this command", f"leave it out; {', '.join(heeded)} have")
+            cure = "add --watch" if name == "count" and heeded == ("backend",) else f"it takes {', '.join(heeded)}"
+            raise UsageError(f"--set {name}: has no effect here", cure)
+        if any(other.startswith(f"{name}=") and other != text for other in given or ()):
+            raise UsageError(f"--set {name}: is given twice", "give it once")
         read, meaning = SETTINGS[name]
         try:
             found = replace(found, **{name.replace("-", "_"): read(value)})

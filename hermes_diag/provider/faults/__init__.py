@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from hermes_diag.core import units
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.text import did_you_mean
 from hermes_diag.provider.when import CONDITIONS, When
@@ -193,10 +194,11 @@ def _number(spec: str, key: str, text: str, kind: type, least: int = 0) -> Any:
     """A value as its type. Numbers are finite and not below `least`."""
     if kind is str:
         return text
+    of_time = kind is float and key != "probability"
     try:
-        value = kind(text)
+        value = units.seconds(text) if of_time else kind(text)
     except ValueError:
-        word = "a whole number" if kind is int else "a number"
+        word = "a whole number" if kind is int else "a time like 500ms or 2s" if of_time else "a number"
         raise UsageError(f"fault {spec}: {key} is {text!r}", f"{key} is {word}") from None
     if not (math.isfinite(value) and least <= value <= _LARGEST):
         cure = "counting starts at 1" if least and value < least else f"{key} is from {least} to {_LARGEST}"

@@ -41,6 +41,7 @@ def load(name: str) -> Format:
 def of_file(path: Path) -> Format:
     """The format that a file's name asks for by its ending. Raises UsageError."""
     known = {format_.ENDING: format_ for format_ in map(load, names()) if format_.ENDING}
-    if path.suffix not in known:
+    ending = path.suffix.lower()
+    if ending not in known:
         raise UsageError(f"--output {path}: the ending names no format", f"use one of {', '.join(sorted(known))}")
-    return known[path.suffix]
+    return known[ending]
