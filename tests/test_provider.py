@@ -165,6 +165,32 @@ def test_idle_close_is_a_fin(idle_close: float) -> None:
     asyncio.run(talk())
 
 
+def test_a_port_that_comes_again() -> None:
+    """A connection from the port of one that was closed is open: nobody waits for its end."""
+
+    async def talk() -> None:
+        async with provider(0.0) as one:
+            first = await Raw.to(one)
+            own = first.writer.get_extra_info("sockname")[:2]
+            await one.settle()
+            await one.close_idle()
+            await first.eof()
+            assert own in one.closed
+            # Without SO_LINGER the port would be in TIME_WAIT.
+            first.writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0" + bytes(4)
+            )
+            first.close()
+            await first.writer.wait_closed()
+            again = Raw(*await asyncio.open_connection(*one.address, local_addr=own))
+            await again.send("GET", "/v1/models")
+            assert (await again.response())[0] == 200
+            assert own not in one.closed
+            again.close()
+
+    asyncio.run(talk())
+
+
 def test_without_idle_close_nothing_is_closed() -> None:
     """`never` leaves the connection open; the next request works."""
 

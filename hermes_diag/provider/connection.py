@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
         self._socket: Any = transport.get_extra_info("socket")
-        self._peer: tuple[str, int] = (transport.get_extra_info("peername") or ("", 0))[:2]
+        self.peer: tuple[str, int] = (transport.get_extra_info("peername") or ("", 0))[:2]
 
     def decrypted(self, data: bytes) -> bytes:
         """Bytes from the socket as the client meant them; b"" when there is nothing to act on."""
@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
         if self._tls is not None and notify and not self.half_closed and not self._transport.is_closing():
             self._send(self._tls.close_notify())
         self.ends("fin")
-        self.ledger.was_sent_fin(self._peer)
+        self.ledger.was_sent_fin(self.peer)
         self._transport.close()
 
     def half_close(self) -> None:
@@ -229,14 +229,14 @@ class Connection(asyncio.Protocol):
 
     def _send_fin_and_read_on(self) -> None:
         self.half_closed = True
-        self.ledger.was_sent_fin(self._peer)
+        self.ledger.was_sent_fin(self.peer)
         self._transport.write_eof()
 
     def reset(self) -> None:
         """Close with a RST."""
         self.ends("reset")
         tcp.reset_on_close(self._socket)
-        self.ledger.was_sent_fin(self._peer)
+        self.ledger.was_sent_fin(self.peer)
         self._transport.abort()
 
     def vanish(self, seconds: float) -> None:

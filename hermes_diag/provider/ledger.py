@@ -25,9 +25,10 @@ class Ledger:
         self._keep = keep
         self._counts: Counter[str] = Counter()
 
-    def opened(self) -> None:
-        """A connection was accepted."""
+    def opened(self, peer: tuple[str, int]) -> None:
+        """A connection was accepted. The kernel may give it the port of one that was closed."""
         self._counts["connections"] += 1
+        self.closed.pop(peer, None)
 
     def answered(self, served: Served, fault: str) -> None:
         """An exchange is over, whether it was finished or not."""

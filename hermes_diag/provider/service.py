@@ -93,7 +93,7 @@ class Service(Ledger):
         """Take in a connection just accepted."""
         connection.serial = next(self._serials)
         self.open.add(connection)
-        self.opened()
+        self.opened(connection.peer)
         self.faults.accept(connection)
         if self.tls:
             connection.secure(Tls(authority().context(connection.certificate)))
