@@ -201,6 +201,34 @@ def never_closes(kwargs):
     return _Unclosed(**kwargs)
 
 
+class _Once(OpenAI):
+    done = False
+
+    def close(self):
+        if self.done:
+            raise RuntimeError("already closed")
+        self.done = True
+        super().close()
+
+
+def closes_once(kwargs):
+    return _Once(**kwargs)
+
+
+class _OnceAsync(AsyncOpenAI):
+    done = False
+
+    async def close(self):
+        if self.done:
+            raise RuntimeError("already closed")
+        self.done = True
+        await super().close()
+
+
+def closes_once_async(kwargs):
+    return _OnceAsync(**kwargs)
+
+
 class _Threaded(OpenAI):
     def close(self):
         super().close()

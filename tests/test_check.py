@@ -165,7 +165,7 @@ def test_a_leak_on_github(repository: Path) -> None:
     assert document["verdict"].startswith("./clients.py:make_client: 4 problems: ")
     assert len(document["findings"]) == 4
     assert (suite.attrib["failures"], suite.attrib["errors"]) == ("4", "0")
-    assert int(suite.attrib["tests"]) == len(suite.findall("testcase")) == 14 + 3
+    assert int(suite.attrib["tests"]) == len(suite.findall("testcase")) == 15 + 3
     assert sorted(path.name for path in repository.parent.iterdir()) == [
         "check.md",
         "check.xml",

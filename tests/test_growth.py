@@ -19,6 +19,8 @@ from hermes_diag.judge import growth
         ([1, 2, 3], False),  # too few to tell
         ([], False),
         ([0, 0, 0, 0, 0, 7], False),  # one late burst is no trend yet
+        ([2, 4, 6, 8, 8, 8], False),  # a pool that has filled up
+        ([2, 4, 6, 8, 8, 9], True),
     ],
 )
 def test_grows(counts: list[int], grows: bool) -> None:

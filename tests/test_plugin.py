@@ -582,6 +582,28 @@ def test_closed_sockets_that_are_kept_cost_nothing_more(run: Run) -> None:
     assert outcome(done) == "1 passed", done.stdout
 
 
+def test_a_hook_calls_nothing_that_a_test_may_replace(run: Run) -> None:
+    """blockbuster makes such functions raise within an event loop: that must not come out of socket.socket()."""
+    done = run(
+        """
+        import os, posixpath
+        def refuse(*args, **kwargs):
+            raise RuntimeError("a blocking call")
+        @pytest.mark.limit_sockets(settle=0)
+        def test_it(monkeypatch):
+            with monkeypatch.context() as patch:
+                for name in ("stat", "lstat", "fstat", "readlink", "listdir", "scandir", "open", "getcwd"):
+                    patch.setattr(os, name, refuse)
+                for name in ("realpath", "abspath", "isfile", "exists"):
+                    patch.setattr(posixpath, name, refuse)
+                KEPT.append(socket.create_connection(LISTENER.getsockname()))
+        """
+    )
+    assert outcome(done) == "1 failed", done.stdout
+    assert "a blocking call" not in done.stdout
+    assert "opened at test_it.py" in done.stdout
+
+
 def test_a_test_may_run_pytest_itself(run: Run) -> None:
     """Guards stand inside each other: each judges its own test, and the outer one hears of later openings again."""
     done = run(

@@ -471,7 +471,7 @@ def test_faults_combine() -> None:
         ("idle-clos", "no fault 'idle-clos'", "idle-close"),
         ("", "no fault ''", "`hermes-diag faults` lists all"),
         ("healthy=1", "healthy takes no value", "write healthy"),
-        ("slow-events=x", "seconds is 'x'", "a number"),
+        ("slow-events=x", "seconds is 'x'", "a time like 500ms or 2s"),
         ("slow-events=-1", "seconds is -1", "from 0"),
         ("slow-events=nan", "seconds is nan", "from 0"),
         ("slow-events=1e300", "seconds is 1e300", "from 0"),

@@ -60,7 +60,8 @@ def duration(seconds_: float) -> str:
     whole = round(seconds_)
     if whole < 120:
         return f"{whole} s"
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    minutes = round(seconds_ / 60)
+    hours, days = minutes // 60, minutes // 1440
     if minutes < 120:
         return f"{minutes} min"
     if hours < 48:

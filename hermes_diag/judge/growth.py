@@ -11,15 +11,16 @@ Point = tuple[int, int]  # (turns so far, count)
 
 
 def grows(points: Sequence[Point]) -> bool:
-    """Whether every count of the later half is above every count of the earlier half.
+    """Whether every count of the later half is above every count of the earlier half, and the later half rises, too.
 
-    A constant count, a burst that returns to its base and too few points are no growth.
+    A constant count, a pool that has filled up, a burst that returns to its base and too few points are no growth.
     """
     if len(points) < ENOUGH:
         return False
     counts = [count for _, count in points]
     half = len(counts) // 2
-    return min(counts[-half:]) > max(counts[:half])
+    later = counts[-half:]
+    return min(later) > max(counts[:half]) and max(later) > later[0]
 
 
 def per_turn(points: Sequence[Point]) -> float:

@@ -120,8 +120,10 @@ def _suspended(coroutine: Any) -> tuple[Line, ...]:
     return tuple(reversed(lines))
 
 
-_realpath = os.path.realpath  # a test may replace os.path.realpath
-_STDLIB = tuple({_realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")})
+#: Folders of Python, also by the names of links to them. Asked here, once: within an audit hook no function of os may
+#: be called, since tests replace them by ones that raise (blockbuster does, to find blocking calls in an event loop).
+_FOLDERS = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
+_STDLIB = tuple(folder + os.sep for folder in {*_FOLDERS, *map(os.path.realpath, _FOLDERS)})
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 #: The folder of our own package.
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -136,5 +138,4 @@ def is_own(file: str) -> bool:
 @functools.cache
 def is_stdlib(file: str) -> bool:
     """Whether a file is of Python itself, or no file."""
-    path = _realpath(file)
-    return file.startswith("<") or (path.startswith(_STDLIB) and not any(folder in path for folder in _INSTALLED))
+    return file.startswith("<") or (file.startswith(_STDLIB) and not any(folder in file for folder in _INSTALLED))

@@ -1,7 +1,8 @@
 """What the numbers of a socket mean, in words. Pure.
 
 Measured on Linux: the receive queue of a socket whose peer has closed counts the FIN as one byte, until
-the process has read the end of the stream. TLS 1.3 sends a close_notify record of 24 bytes before it.
+the process has read the end of the stream. TLS 1.3 sends a close_notify record of 24 bytes before it, TLS 1.2 (AES-GCM)
+one of 31. The counter of window probes goes back to 0 at every answer.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
 #: The peer has sent its FIN, which the queue counts.
 _PEER_CLOSED = (CLOSE_WAIT, "LAST_ACK", "CLOSING")
 
-#: A bare FIN; TLS 1.3's close_notify and the FIN.
-FIN, CLOSE_NOTIFY = 1, 25
+#: A bare FIN; the close_notify of TLS 1.3 or 1.2 and the FIN.
+FIN, CLOSE_NOTIFY = 1, (25, 32)
 
 
 def recv_q(row: SocketRow) -> str:
@@ -29,8 +30,8 @@ def recv_q(row: SocketRow) -> str:
         return "Recv-Q 0: all was read, the end of the stream too"
     if n == FIN:
         return "Recv-Q 1: the bare FIN, nothing is lost"
-    if n == CLOSE_NOTIFY:
-        return "Recv-Q 25: TLS close_notify and FIN, nothing is lost"
+    if n in CLOSE_NOTIFY:
+        return f"Recv-Q {n}: TLS close_notify and FIN, nothing is lost"
     return f"Recv-Q {n:,}: {n - FIN:,} bytes of unread body and the FIN"
 
 
@@ -59,11 +60,14 @@ def keepalive(row: SocketRow) -> str:
 
 def unanswered(row: SocketRow) -> str:
     """What was sent again and again. The kernel keeps one number, and its timer says of what."""
-    if not (n := row.retransmits):
+    n = row.retransmits
+    if row.timer == "persist" and n is not None:
+        if n > 1:
+            return f"{n} window probes not answered: the peer may be gone"
+        return f"the peer reads nothing, and the last window probe is {'not answered yet' if n else 'answered'}"
+    if not n:
         return ""
     many = "s" if n > 1 else ""
-    if row.timer == "persist":
-        return f"{n} window probe{many}: the peer lives but reads nothing"
     if row.timer == "keepalive":
         return f"{n} keepalive probe{many} not answered: the peer may be gone"
     return f"{n} retransmit{many}"
@@ -94,7 +98,7 @@ def badness(row: SocketRow) -> tuple[int, float, int]:
     since = float((row.acked_ms if row.state == CLOSE_WAIT else row.silent_ms) or 0)
     if row.state == CLOSE_WAIT:
         return (4, since, waiting)
-    if row.retransmits and row.timer != "persist":
+    if row.retransmits and (row.timer != "persist" or row.retransmits > 1):
         return (3, since, waiting)
     if row.state == "LISTEN":
         return (2 if row.recv_q else -1, since, waiting)

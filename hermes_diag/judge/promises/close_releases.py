@@ -3,7 +3,7 @@
 from hermes_diag.judge.leftovers import grown
 from hermes_diag.judge.promises import CLIENTS, Audited, Verdict, failed, passed, unknown
 
-CODE, ORDER = "close-releases", 13
+CODE, ORDER = "close-releases", 14
 PROMISE = "what a client opened is gone after its close"
 WHY = "one socket, descriptor or thread per turn, until the process may open no more"
 REFERENCE = "#11070, #61979"

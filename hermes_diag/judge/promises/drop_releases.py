@@ -3,7 +3,7 @@
 from hermes_diag.judge.leftovers import grown
 from hermes_diag.judge.promises import CLIENTS, Audited, Verdict, failed, not_applicable, passed, unknown
 
-CODE, ORDER = "drop-releases", 14
+CODE, ORDER = "drop-releases", 15
 PROMISE = "what a client opened is gone when it is dropped and collected"
 WHY = "an exception between building and closing must not cost a socket for good"
 REFERENCE = "#61979"

@@ -196,7 +196,7 @@ def _number(spec: str, key: str, text: str, kind: type, least: int = 0) -> Any:
         return text
     of_time = kind is float and key != "probability"
     try:
-        value = units.seconds(text) if of_time else kind(text)
+        value = units.seconds(text) if of_time and text[-1:].isalpha() and text[0].isdigit() else kind(text)
     except ValueError:
         word = "a whole number" if kind is int else "a time like 500ms or 2s" if of_time else "a number"
         raise UsageError(f"fault {spec}: {key} is {text!r}", f"{key} is {word}") from None

@@ -141,6 +141,8 @@ class Audit:
         kwargs = self._driver.fresh_kwargs()
         shared, closed = self._client(kwargs), self._client(dict(kwargs))
         self._subject.release(closed)
+        if self._subject.makes:
+            self._say("closed_twice", self._second_close(closed))
         again = self._client(dict(kwargs))
         http = self._sdk.http_client_of(again)
         self._say("closed_again", {"client": bool(again.is_closed()), "http_client": bool(http.is_closed)})
@@ -155,6 +157,14 @@ class Audit:
         self._say("stream_close", self._close_in_mid_stream(reader, other))
         for client in [*leave, shared, reader]:
             self._subject.release(client)
+
+    def _second_close(self, client):
+        """The exception classes that closing a closed client raises, "" for none."""
+        try:
+            self._subject.release(client)
+        except supervised.Broken as exc:
+            return exc.failed.error.partition(" while ")[0]
+        return ""
 
     def _close_in_mid_stream(self, reader, other):
         """The chain that a reader's stream raised when another client was closed while it was read."""
