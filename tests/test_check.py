@@ -21,6 +21,7 @@ from markdown_it import MarkdownIt
 from test_audit import NONE, SECRET, interpreters
 from test_robust import until
 
+from hermes_diag.core import conditions
 from hermes_diag.core.report import CheckReport, Place, Row
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import check as checks
@@ -678,9 +679,7 @@ def test_junit_has_the_schema_of_ci(which: str) -> None:
 def test_terminal(width: int) -> None:
     """Lines stay within any width, and the verdict is the last thing said."""
     plan, evidence = capture.read(GOLDEN / "stream-killed.fires.jsonl")
-    own = settings.Settings(
-        factory="buggy", fail_on=(settings.Condition("close_wait_left > 0", "close_wait_left", ">", 0),)
-    )
+    own = settings.Settings(factory="buggy", fail_on=(conditions.parse("close_wait_left > 0", "", ""),))
     report = checks.judge(plan, evidence, own)
     text = terminal.render(report, width, verbose=False)
     assert all(len(line) <= width for line in text.splitlines())

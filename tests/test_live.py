@@ -21,6 +21,7 @@ import pytest
 from conftest import Cli
 from live_endpoint import ADDRESS, NAME, Endpoint, Handler
 
+from hermes_diag.core import matrix
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.run import credentials, endpoint
 
@@ -588,3 +589,11 @@ def test_what_a_worker_may_reach(endpoint: bool) -> None:
     # An endpoint on loopback opens neither the rest of loopback nor another name for it.
     only_endpoint = ["True"] * 10 + ["False", "True", "True", "True"]
     assert done.stdout.split() == (only_endpoint if endpoint else provider)
+
+
+def test_the_help_names_the_defaults(cli: Cli) -> None:
+    """They are written out there, since to import them would make the help slow."""
+    text = " ".join(cli("live", "--help", COLUMNS="300").stdout.split())
+    for option, default in (("Chat sessions.", endpoint.SESSIONS), ("Turns per session.", endpoint.TURNS)):
+        assert re.search(rf"{re.escape(option)} \[default: \({default}\)", text)
+    assert f"[default: ({endpoint.TIMEOUT:g}s; {matrix.POOL_TIMEOUT:g}s for a free connection)]" in text

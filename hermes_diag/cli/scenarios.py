@@ -56,9 +56,9 @@ def command(
     from hermes_diag.core.errors import UsageError
     from hermes_diag.judge import scenarios
 
-    if names and "list" in names and len(names) > 1:
-        raise UsageError("`scenarios list` shows all scenarios and takes no name", "leave one out")
-    if names == ["list"]:
+    if names and "list" in names:
+        if len(names) > 1:
+            raise UsageError("`scenarios list` shows all scenarios and takes no name", "leave one out")
         if payload or set_ or save or force or files or verbose or python != sys.executable:
             raise UsageError("`scenarios list` runs nothing and takes only --json", "leave the other options out")
         return _list(json)

@@ -143,6 +143,8 @@ def _refuse_idle(given: dict[str, Any]) -> None:
     for name in ("interval", "duration", "save"):
         if given[name] is not None and not given["watch"]:
             raise UsageError(f"--{name} needs --watch", "add --watch, or leave it out for a single look")
+    if not given["watch"] and any(text.startswith("count=") for text in given["set_"] or ()):
+        raise UsageError("--set count: has no effect here", "add --watch")
     if given["group_by"] and (given["watch"] or given["json"]):
         other = "--watch" if given["watch"] else "--json"
         raise UsageError(f"--group-by is for the table of one look, and {other} prints none", "leave one of them out")

@@ -23,7 +23,7 @@ _OPS: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
-class Parts(NamedTuple):
+class Condition(NamedTuple):
     """A condition taken apart. text: as written, with single blanks. aspect, unit: "" without one."""
 
     text: str
@@ -34,14 +34,14 @@ class Parts(NamedTuple):
     unit: str
 
 
-def parts(text: str, said: str, examples: str) -> Parts:
-    """said: how the error begins. examples: its cure. Raises UsageError."""
+def parse(text: str, said: str, examples: str) -> Condition:
+    """A condition as users write it. said: how the error begins. examples: its cure. Raises UsageError."""
     match = _SHAPE.fullmatch(text)
     if match is None:
         raise UsageError(f"{said}: no condition", examples)
     name, aspect, op, number, unit = match.groups(default="")
     try:
-        return Parts(" ".join(text.split()), name.lower(), aspect.lower(), op, float(number), unit)
+        return Condition(" ".join(text.split()), name.lower(), aspect.lower(), op, float(number), unit)
     except ValueError:
         raise UsageError(f"{said}: {quoted(number)} is no number", examples) from None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from hermes_diag.core import conditions, matrix
+from hermes_diag.core.conditions import Condition
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.leaves import leaves
 from hermes_diag.core.plan import AUDIT, Cell, PayloadInfo, Plan
@@ -14,7 +15,7 @@ from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import audit
 from hermes_diag.judge.baseline import Baseline, spec_of
-from hermes_diag.judge.settings import METRICS, Allowance, Condition, Settings
+from hermes_diag.judge.settings import METRICS, Allowance, Settings
 from hermes_diag.judge.verdicts import cell as judge_cell
 
 #: Seconds for a request under a fault, which may be one that never answers.
@@ -160,14 +161,14 @@ def _counts(cell: CellReport) -> str:
 
 def _conditions(loads: Sequence[Evidence], fail_on: Sequence[Condition]) -> Iterable[Row]:
     for condition in fail_on:
-        row = Row("condition", condition.text, "", METRICS[condition.metric], RowStatus.PASSED, "")
-        values = {workload(one.cell): _value(condition.metric, one) for one in loads}
+        row = Row("condition", condition.text, "", METRICS[condition.name], RowStatus.PASSED, "")
+        values = {workload(one.cell): _value(condition.name, one) for one in loads}
         known = {cell: value for cell, value in values.items() if value is not None}
         if not known:
             seen = "no snapshot was taken of a workload"
             yield replace(row, status=RowStatus.COULD_NOT_TELL, seen=seen)
             continue
-        held = [cell for cell, value in known.items() if conditions.holds(condition.op, value, condition.limit)]
+        held = [cell for cell, value in known.items() if conditions.holds(condition.op, value, condition.number)]
         shown = max(held or known, key=lambda cell: known[cell])
         unknown = RowStatus.COULD_NOT_TELL if len(known) < len(values) else RowStatus.PASSED
         status = RowStatus.FAILED if held else unknown

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from hermes_diag.core import conditions
+from hermes_diag.core.conditions import Condition
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.matrix import WORKLOADS
 from hermes_diag.core.text import did_you_mean, one_line, quoted
@@ -51,16 +52,6 @@ class Allowance:
 
 
 @dataclass(frozen=True)
-class Condition:
-    """A number of sockets that fails the check. metric: one of METRICS."""
-
-    text: str
-    metric: str
-    op: str
-    limit: float
-
-
-@dataclass(frozen=True)
 class Layer:
     """Values by key as they were written. `where(path)` names the place of a value; a file has a name, and
     relative paths in it count from the folder `base`."""
@@ -84,7 +75,7 @@ class Settings:
     workloads: tuple[str, ...] = WORKLOADS
     faults: tuple[str, ...] = ()
     allow: tuple[Allowance, ...] = ()
-    fail_on: tuple[Condition, ...] = ()
+    fail_on: tuple[Condition, ...] = ()  # each about one of METRICS
     origins: Mapping[str, Layer] = field(default_factory=dict)
 
     def sources(self) -> Iterator[tuple[str, str, str]]:
@@ -228,14 +219,14 @@ def _condition(layer: Layer, number: int, one: Any) -> Condition:
     at = ("fail_on", number)
     _want(layer, at, one, str, "a string")
     try:
-        found = conditions.parts(one, quoted(one), "write for example 'close_wait_left > 0'")
+        found = conditions.parse(one, quoted(one), "write for example 'close_wait_left > 0'")
     except UsageError as exc:
         layer.wrong(at, f"{exc.message}; {exc.hint}")
     if found.name not in METRICS or found.aspect:
         layer.wrong(at, f"{quoted(one)}: no such metric; {did_you_mean(found.name, METRICS)}")
     if found.unit:
         layer.wrong(at, f"{quoted(one)}: a number of sockets has no unit; write 10, not 10m")
-    return Condition(found.text, found.name, found.op, found.number)
+    return found
 
 
 def _date(layer: Layer, path: tuple[str | int, ...], raw: Any) -> datetime.date:

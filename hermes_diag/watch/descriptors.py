@@ -192,18 +192,10 @@ def holders(inodes: Collection[int]) -> tuple[set[int], int]:
     unreadable = 0
     if not sys.platform.startswith("linux"):
         return held, unreadable
-    wanted = {socket_text(inode): inode for inode in inodes}
-    for process in os.listdir("/proc"):
-        if not process.isdigit():
-            continue
+    wanted = set(inodes)
+    for process in filter(str.isdigit, os.listdir("/proc")):
         try:
-            for name in os.listdir(f"/proc/{process}/fd"):
-                try:
-                    target = os.readlink(f"/proc/{process}/fd/{name}")
-                except FileNotFoundError:
-                    continue
-                if target in wanted:
-                    held.add(wanted[target])
+            held |= wanted & sockets(targets(process)).keys()
         except PermissionError:
             unreadable += 1
         except OSError:  # has ended

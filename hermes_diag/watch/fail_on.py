@@ -48,7 +48,7 @@ class Condition:
 def parse(text: str) -> Condition:
     """A condition as users write it. Raises UsageError."""
     said = f"--fail-on {quoted(text)}"
-    plain, name, aspect, op, limit, unit = conditions.parts(text, said, _EXAMPLES)
+    plain, name, aspect, op, limit, unit = conditions.parse(text, said, _EXAMPLES)
     state = state_named(name) or ""
     if state in _OWNERLESS:
         raise UsageError(

@@ -98,8 +98,7 @@ def parse(given: Sequence[str] | None, heeded: Sequence[str] = OF_RUNS) -> Tunin
             what = "write NAME=VALUE" if name in SETTINGS else did_you_mean(name, SETTINGS)
             raise UsageError(f"--set {quoted(text)}: there is no such setting", what)
         if name not in heeded:
-            cure = "add --watch" if name == "count" and heeded == ("backend",) else f"it takes {', '.join(heeded)}"
-            raise UsageError(f"--set {name}: has no effect here", cure)
+            raise UsageError(f"--set {name}: has no effect here", f"it takes {', '.join(heeded)}")
         if any(other.startswith(f"{name}=") and other != text for other in given or ()):
             raise UsageError(f"--set {name}: is given twice", "give it once")
         read, meaning = SETTINGS[name]
