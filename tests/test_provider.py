@@ -170,7 +170,10 @@ def test_a_port_that_comes_again() -> None:
 
     async def talk() -> None:
         async with provider(0.0) as one:
-            first = await Raw.to(one)
+            # A port chosen by connect() may be shared with connections elsewhere; one chosen by bind() is not.
+            first = Raw(*await asyncio.open_connection(*one.address, local_addr=("127.0.0.1", 0)))
+            await first.send("GET", "/v1/models")
+            await first.response()
             own = first.writer.get_extra_info("sockname")[:2]
             await one.settle()
             await one.close_idle()
