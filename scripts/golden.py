@@ -83,6 +83,7 @@ FLAWED = {
     "threads-grow": ("hoarder", "steady"),
     "descriptors-grow": ("hoarder", "steady"),
     "worker-hung": ("stuck", "steady"),
+    "slots-lost": ("wasteful", "steady"),
 }
 
 

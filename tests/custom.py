@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 from hermes_diag.core.evidence import Evidence
-from hermes_diag.core.plan import Cell, Plan
+from hermes_diag.core.plan import Cell, Conditions, Plan
 from hermes_diag.run import cell_run, interpreter, lanes, payload, runner
 from hermes_diag.run.capture import Capture
 
@@ -57,6 +57,20 @@ def create_client(sdk, client_kwargs):
     threading.Thread(target=threading.Event().wait, daemon=True).start()
     return fixed.create_client(sdk, client_kwargs)
 ''',
+    "wasteful": '''"""Shares a small pool: httpcore 1.0.9 keeps the place of a tunnel whose TLS failed."""
+
+_shared = []
+
+
+def create_client(sdk, client_kwargs):
+    class View(sdk.OpenAI):
+        def close(self):
+            pass
+
+    if not _shared:
+        _shared.append(sdk.http.Client(limits=sdk.http.Limits(max_connections=3)))
+    return View(**client_kwargs, http_client=_shared[0])
+''',
     "astray": '''"""Asks for what the provider does not have."""
 
 
@@ -80,7 +94,9 @@ def run_flawed(
     body = payload.load(None)
     scope = "gateway" if workload == "overlapping" else "session"
     turns = 5 if name == "hoarder" else 3  # growth needs gaps to show in
-    cell = Cell(like or name, "close", workload, 2, turns, scope, 0, 0.5, 0.5, 0.0, 0)
+    # Behind a proxy, and with an authority that is not made known: every handshake in the tunnel fails.
+    conditions = Conditions(tls=True, proxy=True, untrusted=True) if name == "wasteful" else Conditions()
+    cell = Cell(like or name, "close", workload, 2, turns, scope, 0, 0.5, 0.5, 0.0, 0, conditions=conditions)
     plan = Plan((cell,), body.info)
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(interpreter, "WORKER", gateway))

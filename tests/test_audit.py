@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import psutil
 import pytest
 from conftest import Cli
 
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Plan
 from hermes_diag.judge import audit as audits
 from hermes_diag.judge import promises
@@ -33,18 +35,12 @@ RIGHT = [
 
 BREAKS = {
     "adds_to_headers": "kwargs-not-mutated",
-    "shares_transport": "clients-separate",
     "ReusesClosed": "closed-not-reused",
     "closes_others": "close-spares-others",
-    "impatient": "default-timeout",
-    "impatient_async": "default-timeout",
-    "small_pool": "default-limits",
     "small_mount": "default-limits",
     "loses_keepalive": "keepalive-on-wire",
     "delays": "nodelay",
     "ignores_proxy": "proxy-honoured",
-    "ignores_no_proxy": "no-proxy-honoured",
-    "ignores_ca_file": "ca-file-honoured",
     "retries_anyway": "max-retries",
     "never_closes": "close-releases",
     "leaves_threads": "close-releases",
@@ -53,10 +49,20 @@ BREAKS = {
     "remembers": "drop-releases",
     "takes_a_key": "kwargs-not-mutated",
     "trusts_anyone": "ca-file-honoured",
-    "hides_a_pool": "clients-separate",
     "asks_less_on_the_wire": "default-timeout",
+}
+
+#: What differs from the SDK's own client and harms nobody: noted, and held against it only where the SDK's is expected.
+CHOOSES = {
+    "shares_transport": "clients-separate",
+    "hides_a_pool": "clients-separate",
+    "impatient": "default-timeout",
+    "impatient_async": "default-timeout",
     "impatient_instance": "default-timeout",
     "impatient_async_instance": "default-timeout",
+    "small_pool": "default-limits",
+    "ignores_no_proxy": "no-proxy-honoured",
+    "ignores_ca_file": "ca-file-honoured",
 }
 
 #: What the one line says, and the frame that it names ("": none).
@@ -99,18 +105,23 @@ def broken(document: dict[str, Any]) -> list[str]:
 
 
 def audit_all(names: Iterable[str], python: str = sys.executable) -> dict[str, tuple[int, list[str]]]:
-    """Audits of many factories in one run, each cell in a process of its own: (exit code, broken promises)."""
+    """Audits of many factories: (exit code, broken promises)."""
+    found = {}
+    for name, (plan_, evidence) in run_audits(names, python).items():
+        report = audits.judge(plan_, evidence)
+        found[name] = report.exit_code, [row.code for row in report.rows if row.status == "failed"]
+    return found
+
+
+def run_audits(names: Iterable[str], python: str = sys.executable) -> dict[str, tuple[Plan, list[Evidence]]]:
+    """The evidence of many audits in one run, each cell in a process of its own."""
     body = payload.load(None)
     plans = {name: audits.plan(body.info, f"{FILE}:{name}") for name in names}
     cells = tuple(cell for plan_ in plans.values() for cell in plan_.cells)
     under_way = runner.Runner(Plan(cells, body.info), [body.wire], lanes.interpreters(Target(python)))
     assert runner.finish(under_way)
     seen = {one.cell: one for one in under_way.evidence()}
-    found = {}
-    for name, plan_ in plans.items():
-        report = audits.judge(plan_, [seen[cell] for cell in plan_.cells])
-        found[name] = report.exit_code, [row.code for row in report.rows if row.status == "failed"]
-    return found
+    return {name: (plan_, [seen[cell] for cell in plan_.cells]) for name, plan_ in plans.items()}
 
 
 def test_right_factories_break_nothing() -> None:
@@ -123,18 +134,34 @@ def test_a_broken_promise_is_named_alone() -> None:
     assert audit_all(BREAKS) == {name: (1, [promise]) for name, promise in BREAKS.items()}
 
 
+def test_a_choice_is_told_and_held_against_nobody() -> None:
+    """What differs from the SDK's own client is a fact with its consequence, unless the SDK's own was expected."""
+    for name, (plan_, evidence) in run_audits(CHOOSES).items():
+        report = audits.judge(plan_, evidence)
+        (row,) = [row for row in report.rows if row.status == "noted"]
+        # Behind a transport that hides its pool nobody can see the limits.
+        untold = ["default-limits"] if name == "hides_a_pool" else []
+        assert [row.code for row in report.rows if row.status == "could not tell"] == untold
+        assert (report.exit_code, row.code, bool(row.remedy)) == (3 if untold else 0, CHOOSES[name], True)
+        assert ": " in row.seen, "the consequence is told"
+        strict = audits.judge(replace(plan_, expect=("sdk-defaults",)), evidence)
+        assert (strict.exit_code, [row.code for row in strict.rows if row.status == "failed"]) == (1, [CHOOSES[name]])
+
+
 def test_a_right_and_a_wrong_one_from_the_shell(cli: Cli) -> None:
     """The command says the same, and its exit code with it."""
     code, document = audit(cli, "right")
     assert (code, broken(document)) == (0, [])
     assert {row["status"] for row in document["rows"]} <= {"passed", "not applicable"}
-    code, document = audit(cli, "impatient_async")
+    code, document = audit(cli, "impatient_async", "--expect", "timeout=600s")
     assert (code, broken(document)) == (1, ["default-timeout"])
+    code, document = audit(cli, "impatient_async", "--expect", "timeout=7s")
+    assert (code, broken(document)) == (0, [])
 
 
 def test_every_promise_is_proved_both_ways() -> None:
     """No promise without a factory that breaks it."""
-    assert {module.CODE for module in promises.modules()} == set(BREAKS.values())
+    assert {module.CODE for module in promises.modules()} == {*BREAKS.values(), *CHOOSES.values()}
 
 
 @pytest.mark.parametrize("python", interpreters() or [NONE])

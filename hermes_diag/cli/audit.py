@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from hermes_diag.cli.options.output import Files, Force, Json, Output, Save
-from hermes_diag.cli.options.subject import KINDS, Cwd, Env, Python
+from hermes_diag.cli.options.subject import KINDS, Cwd, Env, Expect, Python
 
 EXAMPLES = """
   hermes-diag audit ./clients.py:make_client
   hermes-diag audit shop.clients:make_client --python .venv/bin/python --cwd ~/shop
-  hermes-diag audit buggy
+  hermes-diag audit ./clients.py:make_client --expect timeout=120s --expect limits=50/10
+  hermes-diag audit buggy --expect sdk-defaults
   hermes-diag audit ./clients.py:Pool --json | jq '.rows[] | select(.status == "failed")'
 """
 
@@ -25,6 +26,7 @@ def command(
     cwd: Cwd = None,
     env: Env = None,
     python: Python = sys.executable,
+    expect: Expect = None,
     save: Save = None,
     force: Force = False,
     files: Files = None,
@@ -32,19 +34,21 @@ def command(
 ) -> int:
     """Try what a client factory promises: no load, a few turns on loopback, one row for each promise.
 
+    A timeout, limits, a proxy or sharing that differ from the SDK's own client are noted; --expect makes them count.
     Exit code 0 when every promise is kept, 1 when one is not, 3 when something could not be told.
     """
     from hermes_diag.cli import plans
     from hermes_diag.cli.options import load, subject, tuning
     from hermes_diag.core import matrix
-    from hermes_diag.judge import audit
+    from hermes_diag.judge import audit, expectations
 
     where = subject.target(python, cwd, env)
     if spec in matrix.STRATEGIES:
         subject.refuse_idle(cwd, env)
     else:
         subject.check_spec(spec, cwd)
+    expectations.parse(expect or ())
     tuned = tuning.Tuning()
     bodies = load.payloads(None, tuned.max_payload)
     output = Output(json, False, save, force, tuple(files or ()))
-    return plans.carry_out(audit.plan(bodies[0].info, spec), bodies, where, tuned, output)
+    return plans.carry_out(audit.plan(bodies[0].info, spec, expect or ()), bodies, where, tuned, output)

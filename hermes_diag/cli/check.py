@@ -11,7 +11,7 @@ import typer
 from hermes_diag.cli.options import complete
 from hermes_diag.cli.options.load import Faults, Workloads
 from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
-from hermes_diag.cli.options.subject import Env
+from hermes_diag.cli.options.subject import Env, Expect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +83,7 @@ def command(
     fault: Faults = None,
     allow: Allow = None,
     fail_on: FailOn = None,
+    expect: Expect = None,
     baseline: Earlier = None,
     save: Save = None,
     force: Force = False,
@@ -101,7 +102,7 @@ def command(
 
     given = {
         "factory": spec, "python": python, "cwd": cwd, "workloads": workload, "faults": fault, "allow": allow,
-        "fail_on": fail_on,
+        "fail_on": fail_on, "expect": expect,
     }  # fmt: skip
     output = Output(json, verbose, save, force, tuple(files or ()))
     with github.refusals():  # on GitHub what is refused is an annotation, too

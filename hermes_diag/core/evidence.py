@@ -64,6 +64,7 @@ class Connection:
     bytes_out: int
     closed_first: str  # "client", "provider", or "" while it was open at the end
     how: str  # "fin" or "reset", of whoever closed first
+    port: int = 0  # of the client
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ class Plan:
     cells: tuple[Cell, ...]
     payload: PayloadInfo
     further: tuple[PayloadInfo, ...] = ()  # payloads
+    expect: tuple[str, ...] = ()  # what the clients are meant to have (judge/expectations.py)
 
     @property
     def payloads(self) -> tuple[PayloadInfo, ...]:

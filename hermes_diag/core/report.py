@@ -40,7 +40,8 @@ class Row:
     what: str  # what is asked for
     status: RowStatus
     seen: str
-    remedy: str = ""  # why it matters, or what to do
+    why: str = ""  # it matters
+    remedy: str = ""  # what to change
     reference: str = ""
     numbers: dict[str, float] = field(default_factory=dict)
     note: str = ""  # why it does not fail, or how it differs from the baseline
@@ -154,6 +155,7 @@ class AuditReport(Report):
     client: str = ""  # the class of its clients
     is_async: bool = False
     frames: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ class RowStatus(StrEnum):
 
     PASSED = "passed"
     FAILED = "failed"
+    NOTED = "noted"  # a choice: told, and no problem unless something else is expected
     NOT_APPLICABLE = "not applicable"
     COULD_NOT_TELL = "could not tell"
     ALLOWED = "allowed"  # failed, and the settings allow it until a day

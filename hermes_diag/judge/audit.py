@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Literal
 
@@ -12,8 +12,9 @@ from hermes_diag.core.matrix import POOL_TIMEOUT, STRATEGIES, TIMEOUT
 from hermes_diag.core.plan import AUDIT, FACTORY, Cell, Conditions, PayloadInfo, Plan
 from hermes_diag.core.report import AuditReport, Finding, Row, named
 from hermes_diag.core.status import RowStatus, Status
-from hermes_diag.judge import promises
+from hermes_diag.judge import causes, expectations, promises
 from hermes_diag.judge.baseline import spec_of
+from hermes_diag.judge.expectations import NOTHING, Expected
 from hermes_diag.judge.promises import Audited
 
 #: Conditions of the three processes of an audit, by the part of worker/workloads/audit.py that each runs.
@@ -25,9 +26,10 @@ PARTS: Mapping[Literal["direct", "proxy", "contract"], Conditions] = {
 }
 
 
-def plan(payload: PayloadInfo, spec: str) -> Plan:
+def plan(payload: PayloadInfo, spec: str, expect: Sequence[str] = ()) -> Plan:
     """The cells of an audit of one of our strategies, by name, or of the user's factory."""
-    return Plan(tuple(_cell(part, conditions, spec) for part, conditions in PARTS.items()), payload)
+    cells = tuple(_cell(part, conditions, spec) for part, conditions in PARTS.items())
+    return Plan(cells, payload, expect=tuple(expect))
 
 
 def _cell(part: Literal["direct", "proxy", "contract"], conditions: Conditions, spec: str) -> Cell:
@@ -55,11 +57,12 @@ def judge(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False) 
     parts: dict[str, Evidence] = {one.cell.audit: one for one in evidence}
     contract = parts["contract"]
     rows: tuple[Row, ...] = ()
-    if contract.outcome.how == "done":
-        seen = audited(parts)
+    wants = causes.out_of_reach(contract)
+    if contract.outcome.how == "done" and not wants and not is_turn(contract):
+        seen = audited(parts, expectations.parse(plan_.expect))
         rows = tuple(_row(module, seen) for module in promises.modules())
     subject = contract.facts.get("subject", {}) if rows else {}
-    verdict, status = _verdict(spec, rows, contract)
+    verdict, status = _verdict(spec, rows, contract, wants)
     return AuditReport(
         command=AUDIT,
         subject=spec,
@@ -73,7 +76,20 @@ def judge(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False) 
         client=subject.get("client", ""),
         is_async=subject.get("async", False),
         frames=() if rows else contract.outcome.frames,
+        notes=tuple(slow(evidence)),
     )
+
+
+def is_turn(contract: Evidence) -> bool:
+    """Whether the SPEC is a turn: an audit looks at clients, and it has none."""
+    return bool(contract.facts.get("subject", {}).get("kind") == "turn")
+
+
+def slow(evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Calls of the user's code that took long, each once."""
+    told = {fact["doing"]: fact["seconds"] for one in evidence if (fact := one.facts.get("slow"))}
+    for doing, seconds in told.items():
+        yield f"{doing} took more than {seconds} s"
 
 
 def findings(rows: Sequence[Row]) -> tuple[Finding, ...]:
@@ -85,8 +101,8 @@ def findings(rows: Sequence[Row]) -> tuple[Finding, ...]:
     )
 
 
-def audited(parts: Mapping[str, Evidence]) -> Audited:
-    """What the three parts saw, together."""
+def audited(parts: Mapping[str, Evidence], expected: Expected = NOTHING) -> Audited:
+    """What the three parts saw, together, and what is expected."""
     contract = parts["contract"]
     return Audited(
         facts=contract.facts,
@@ -97,6 +113,9 @@ def audited(parts: Mapping[str, Evidence]) -> Audited:
         despite_no_proxy=_connects(parts["direct"]),
         proxy_turn=_turn(parts["proxy"]),
         direct_turn=_turn(parts["direct"]),
+        carried=frozenset(one.port for one in contract.connections if one.requests),
+        proxy_given=bool(parts["proxy"].facts.get("proxy_given")),
+        expected=expected,
     )
 
 
@@ -113,11 +132,25 @@ def _turn(evidence: Evidence) -> tuple[str, ...] | None:
 def _row(module: ModuleType, seen: Audited) -> Row:
     found = promises.check(module, seen)
     return Row(
-        "promise", module.CODE, module.CODE, module.PROMISE, found.status, found.seen, module.WHY, module.REFERENCE
+        kind="promise",
+        name=module.CODE,
+        code=module.CODE,
+        what=module.PROMISE,
+        status=found.status,
+        seen=found.seen,
+        why=module.WHY,
+        remedy=module.FIX,
+        reference=module.REFERENCE,
     )
 
 
-def _verdict(spec: str, rows: Sequence[Row], contract: Evidence) -> tuple[str, Status]:
+def _verdict(spec: str, rows: Sequence[Row], contract: Evidence, wants: str) -> tuple[str, Status]:
+    if wants:
+        return f"could not audit {spec}: {wants}", Status.COULD_NOT_TELL
+    if is_turn(contract):
+        return f"could not audit {spec}: it is a turn, and has no clients to look at", Status.COULD_NOT_TELL
+    if contract.outcome.how == "hung":
+        return f"{spec} hangs: {contract.outcome.detail}", Status.FAILING
     if not rows:
         return f"could not audit {spec}: {contract.outcome.detail}", Status.COULD_NOT_TELL
     failed, untold = named(rows, RowStatus.FAILED), named(rows, RowStatus.COULD_NOT_TELL)
@@ -127,4 +160,6 @@ def _verdict(spec: str, rows: Sequence[Row], contract: Evidence) -> tuple[str, S
         return f"{spec} breaks {len(failed)} of {len(rows)} promises: {', '.join(failed)}", Status.FAILING
     if untold:
         return f"{spec}: could not tell {', '.join(untold)}", Status.COULD_NOT_TELL
-    return f"{spec} breaks no promise", Status.CLEAN
+    choices = named(rows, RowStatus.NOTED)
+    differs = f"; it differs from the SDK's own client in {', '.join(choices)}" if choices else ""
+    return f"{spec} breaks no promise{differs}", Status.CLEAN

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.worker.contract import TurnDone
 
 CLIENT_CLOSED = "closed client"
@@ -47,6 +48,15 @@ def of(turn: TurnDone) -> str:
         return f"HTTP {turn.status}"
     classes = {name.rpartition(".")[2] for name in turn.chain}
     return next((cause for name, cause in _BY_CLASS if name in classes), OTHER)
+
+
+def out_of_reach(evidence: Evidence) -> str:
+    """Where turns wanted to go and our fence refused them, "" when it did not: that is no fault of the client."""
+    chains = [turn.chain for turn in evidence.turns] + [evidence.facts.get("first_turn", ())]
+    wanted = evidence.facts.get("refused", ())
+    if evidence.cell.endpoint or not wanted or not any("OutOfReach" in name for chain in chains for name in chain):
+        return ""
+    return f"it wants {', '.join(wanted)}; a trial reaches loopback only"
 
 
 def surface(turn: TurnDone) -> str:

@@ -13,7 +13,7 @@ from hermes_diag.core.plan import AUDIT, Cell, PayloadInfo, Plan
 from hermes_diag.core.report import CellReport, CheckReport, Finding, Place, Row, named
 from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.core.status import RowStatus, Status
-from hermes_diag.judge import audit
+from hermes_diag.judge import audit, causes
 from hermes_diag.judge.baseline import Baseline, spec_of
 from hermes_diag.judge.settings import METRICS, Allowance, Settings
 from hermes_diag.judge.verdicts import cell as judge_cell
@@ -24,6 +24,8 @@ FAULT_TIMEOUT = 2.0
 _EXCUSED = "turns-failed"
 #: With a provider that never stops sending, a client that hangs cannot be told from one that still reads.
 _ENDLESS = "worker-hung"
+#: What an allowance may excuse: a problem, and what could not be told.
+_ALLOWABLE = (RowStatus.FAILED, RowStatus.COULD_NOT_TELL)
 ENDS_WELL = "every turn ends well and nothing is left behind"
 LEAVES_NOTHING = "whatever a turn's end, nothing is left behind"
 
@@ -36,7 +38,7 @@ def make(payload: PayloadInfo, settings: Settings) -> Plan:
         for fault in ("", *settings.faults)
         for workload in settings.workloads
     ]
-    return Plan((*audit.plan(payload, spec).cells, *cells), payload)
+    return Plan((*audit.plan(payload, spec).cells, *cells), payload, expect=settings.expect)
 
 
 def _cell(payload: PayloadInfo, spec: str, workload: str, fault: str) -> Cell:
@@ -56,11 +58,11 @@ def judge(
     interrupted: bool = False,
 ) -> CheckReport:
     """A check with its verdict. baseline: an earlier run. trouble: why the run could not be made at all."""
-    found = tuple(_allowed(row, settings.allow) for row in rows(evidence, settings.fail_on))
-    notes = tuple(_unused(found, settings.allow))
+    found = tuple(_allowed(row, settings.allow) for row in rows(evidence, settings.fail_on, plan_.expect))
+    notes = (*audit.slow(evidence), *_unused(found, settings.allow))
     better: tuple[str, ...] = ()
     if baseline is not None:
-        before = rows(baseline.comparable(plan_.cells), settings.fail_on)
+        before = rows(baseline.comparable(plan_.cells), settings.fail_on, plan_.expect)
         compared = baseline.compare(found, before, plan_.cells)
         found, better, notes = compared.rows, compared.better, (*notes, *compared.notes)
     verdict, status = _verdict(settings.factory, found)
@@ -101,20 +103,27 @@ def _defined(spec: str, evidence: Sequence[Evidence]) -> Place | None:
 # --- rows --------------------------------------------------------------------------------------------
 
 
-def rows(evidence: Sequence[Evidence], fail_on: Sequence[Condition] = ()) -> tuple[Row, ...]:
+def rows(
+    evidence: Sequence[Evidence], fail_on: Sequence[Condition] = (), expect: tuple[str, ...] = ()
+) -> tuple[Row, ...]:
     """A row for each promise, for each workload or each problem found in it, and for each condition."""
     parts = [one for one in evidence if one.cell.workload == AUDIT]
     loads = [one for one in evidence if one.cell.workload != AUDIT]
-    audited = _promises(parts) if len(parts) == len(audit.PARTS) else ()
+    audited = _promises(parts, expect) if len(parts) == len(audit.PARTS) else ()
     return (*audited, *(row for one in loads for row in _workload(one)), *_conditions(loads, fail_on))
 
 
-def _promises(parts: Sequence[Evidence]) -> Iterable[Row]:
-    report = audit.judge(Plan(tuple(one.cell for one in parts), PayloadInfo("", "", "", 0)), parts)
+def _promises(parts: Sequence[Evidence], expect: tuple[str, ...]) -> Iterable[Row]:
+    plan_ = Plan(tuple(one.cell for one in parts), PayloadInfo("", "", "", 0), expect=expect)
+    report = audit.judge(plan_, parts)
+    contract = next(one for one in parts if one.cell.audit == "contract")
+    if audit.is_turn(contract):
+        return
     if not report.rows:
         what = "the factory can be audited"
-        yield Row("promise", AUDIT, "", what, RowStatus.COULD_NOT_TELL, report.verdict)
-    contract = next(one for one in parts if one.cell.audit == "contract")
+        hangs = report.status == Status.FAILING
+        status, code = (RowStatus.FAILED, "worker-hung") if hangs else (RowStatus.COULD_NOT_TELL, "")
+        yield Row("promise", AUDIT, code, what, status, report.verdict)
     if report.rows and (chain := contract.facts["first_turn"]):
         seen = f"it raised {' <- '.join(chain)}"
         yield Row("promise", "first-turn", "", "a first turn is answered", RowStatus.FAILED, seen)
@@ -128,6 +137,9 @@ def _workload(evidence: Evidence) -> Iterable[Row]:
         return Row("workload", name, "", what, status, seen)
 
     cell = judge_cell(evidence)
+    if wants := causes.out_of_reach(evidence):
+        yield row(RowStatus.COULD_NOT_TELL, wants)
+        return
     problems = [one for one in cell.findings if one.severity == "problem"]
     if evidence.cell.fault:
         problems = [one for one in problems if one.code not in (_EXCUSED, _ENDLESS)]
@@ -192,7 +204,7 @@ def _value(metric: str, evidence: Evidence) -> int | None:
 
 def _allowed(row: Row, allow: Sequence[Allowance]) -> Row:
     for one in allow:
-        if row.status == RowStatus.FAILED and row.code == one.finding:
+        if row.status in _ALLOWABLE and row.code == one.finding:
             return replace(row, status=RowStatus.ALLOWED, note=f"allowed until {one.expires}: {one.reason}")
     return row
 
@@ -201,7 +213,7 @@ def _unused(found: Sequence[Row], allow: Sequence[Allowance]) -> Iterable[str]:
     met = {row.code for row in found if row.status == RowStatus.ALLOWED}
     for one in allow:
         if one.finding not in met:
-            yield f"the allowance of {one.finding} is not needed any more: nothing failed on it; remove it"
+            yield f"the allowance of {one.finding} is not needed any more: nothing fails on it; remove it"
 
 
 def _verdict(spec: str, found: Sequence[Row]) -> tuple[str, Status]:
@@ -215,8 +227,9 @@ def _verdict(spec: str, found: Sequence[Row]) -> tuple[str, Status]:
         first = next(row for row in found if row.status == RowStatus.COULD_NOT_TELL)
         return f"{spec}: {unknown}: {first.seen}", Status.COULD_NOT_TELL
     tried = {kind: len({row.name for row in found if row.kind == kind}) for kind in ("promise", "workload")}
-    spared = [
-        f"{len(names)} {status}" for status in (RowStatus.ALLOWED, RowStatus.KNOWN) if (names := named(found, status))
-    ]
-    counts = [f"{tried['promise']} promises", f"{tried['workload']} workloads", *spared]
+    spared, noted = (
+        [f"{len(names)} {status}" for status in statuses if (names := named(found, status))]
+        for statuses in ((RowStatus.ALLOWED, RowStatus.KNOWN), (RowStatus.NOTED,))
+    )
+    counts = [f"{tried['promise']} promises", f"{tried['workload']} workloads", *spared, *noted]
     return f"{spec}: {'no more problems' if spared else 'no problem'}: {', '.join(counts)}", Status.CLEAN

@@ -19,7 +19,7 @@ from hermes_diag.core.conditions import Condition
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.matrix import WORKLOADS
 from hermes_diag.core.text import did_you_mean, one_line, quoted
-from hermes_diag.judge import promises, rules
+from hermes_diag.judge import expectations, promises, rules
 
 DEFAULT_FACTORY = "fixed"
 
@@ -38,6 +38,7 @@ FLAGS: Mapping[str, str] = {
     "faults": "--fault",
     "allow": "--allow",
     "fail_on": "--fail-on",
+    "expect": "--expect",
 }
 _OF_ALLOWANCE = ("finding", "reason", "expires")
 
@@ -76,6 +77,7 @@ class Settings:
     faults: tuple[str, ...] = ()
     allow: tuple[Allowance, ...] = ()
     fail_on: tuple[Condition, ...] = ()  # each about one of METRICS
+    expect: tuple[str, ...] = ()  # see expectations.py
     origins: Mapping[str, Layer] = field(default_factory=dict)
 
     def sources(self) -> Iterator[tuple[str, str, str]]:
@@ -118,7 +120,7 @@ def environment(environ: Mapping[str, str]) -> Layer:
             found = [one.strip() for one in re.split(r"[;\n]", text) if one.strip()]
             if found:
                 values[key] = [_allowance(one) for one in found] if key == "allow" else found
-        elif key in ("workloads", "faults"):
+        elif key in ("workloads", "faults", "expect"):
             values[key] = text.replace(",", " ").split() if key == "workloads" else text.split()
         else:
             values[key] = text
@@ -172,12 +174,14 @@ def _checked(layer: Layer, key: str, raw: Any, today: datetime.date) -> Any:
     if key == "fail_on":
         _want(layer, (key,), raw, list, "a list of strings")
         return tuple(dict.fromkeys(_condition(layer, number, one) for number, one in enumerate(raw)))
-    if key in ("workloads", "faults"):
+    if key in ("workloads", "faults", "expect"):
         _want(layer, (key,), raw, list, "a list of strings")
         for number, one in enumerate(raw):
             _want(layer, (key, number), one, str, "a string")
             if key == "workloads" and one not in WORKLOADS:
                 layer.wrong((key, number), f"no workload {one!r}; {did_you_mean(one, WORKLOADS)}")
+        if key == "expect":
+            _check_expectations(layer, raw)
         if key == "workloads" and not raw:
             layer.wrong((key,), f"empty; known: {', '.join(WORKLOADS)}")
         return tuple(dict.fromkeys(raw))
@@ -213,6 +217,14 @@ def _checked_allowance(layer: Layer, number: int, one: Any, today: datetime.date
             f"the allowance of {one['finding']} expired on {expires}: fix the cause, or set a later day",
         )
     return Allowance(one["finding"], one_line(one["reason"]), expires)
+
+
+def _check_expectations(layer: Layer, raw: Sequence[str]) -> None:
+    for number in range(len(raw)):
+        try:
+            expectations.parse(raw[: number + 1])
+        except UsageError as exc:
+            layer.wrong(("expect", number), f"{exc.message}; {exc.hint}")
 
 
 def _condition(layer: Layer, number: int, one: Any) -> Condition:

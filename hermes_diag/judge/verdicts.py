@@ -119,6 +119,8 @@ def missing_from(evidence: Evidence) -> str:
         return ""
     if how != "done":
         return evidence.outcome.detail
+    if wants := causes.out_of_reach(evidence):
+        return wants
     if cell.workload == MEASURE:
         return "" if evidence.measured else "nothing was measured"
     if cell.scenario:  # these judge their own evidence, in which turns may be missing
@@ -133,6 +135,8 @@ def missing_from(evidence: Evidence) -> str:
     if cell.endpoint:
         return _beyond(evidence)
     if cell.fault or (cell.hermes and cell.hermes.fault):  # the two sides are meant to disagree
+        return ""
+    if not evidence.clients:  # a turn of the user's own: its requests carry no name of ours
         return ""
     served = {one.turn: one for one in evidence.served}
     for turn in evidence.turns:

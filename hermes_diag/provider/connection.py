@@ -155,7 +155,9 @@ class Connection(asyncio.Protocol):
 
     def summary(self) -> Seen:
         """The connection as evidence."""
-        return Seen(self.serial, self.requests, self.bytes_in, self.bytes_out, self.closed_first, self._how)
+        return Seen(
+            self.serial, self.requests, self.bytes_in, self.bytes_out, self.closed_first, self._how, self.peer[1]
+        )
 
     def say(self, what: str, **details: Any) -> None:
         """Tell the observer what happened on this connection."""

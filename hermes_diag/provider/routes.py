@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Coroutine
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
@@ -22,7 +23,7 @@ from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.reply import Reply
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.wire import Request, Wire
-from hermes_diag.worker.contract import FAULT_HEADER
+from hermes_diag.worker.contract import FAULT_HEADER, FAULT_PREFIX
 
 #: The part of an answer that has not gone out at once.
 Rest = Coroutine[Any, Any, None]
@@ -33,6 +34,8 @@ APIS = {
     "/v1/chat/completions": "chat",
 }
 MODELS = "/v1/models"
+#: An Azure client names the deployment in the path; one that was led to /v1 does so there.
+_AZURE = re.compile(r"/(openai|openai/v1|v1)(/deployments/[^/]+)?(?P<api>/responses|/chat/completions)")
 #: The model that is named where one must be.
 MODEL = "gpt-5"
 #: The models that `serve` knows unless told otherwise.
@@ -49,6 +52,7 @@ def name(path: str) -> str:
 
 def exchange(service: Service, connection: Connection, wire: Wire, request: Request) -> Exchange:
     """The exchange that a request begins; what of it cannot be understood is left empty."""
+    request = _meant(request)
     api = APIS.get(request.path, "")
     body = (_decoded(request.body) if api and request.method == "POST" else None) or {}
     model = body.get("model")
@@ -59,6 +63,17 @@ def exchange(service: Service, connection: Connection, wire: Wire, request: Requ
     model = model if isinstance(model, str) else ""
     streamed = body.get("stream") is True
     return Exchange(connection, wire, request, api, model, streamed, reply, model_names(service.models))
+
+
+def _meant(request: Request) -> Request:
+    """A request by the path that it means: without the fault in front of it, and of Azure's paths those of the APIs."""
+    path, headers = request.path, request.headers
+    if path.startswith(FAULT_PREFIX):
+        fault, _, rest = path.removeprefix(FAULT_PREFIX).partition("/")
+        path, headers = f"/{rest}", {**headers, FAULT_HEADER: fault}
+    if match := _AZURE.fullmatch(path):
+        path = f"/v1{match['api']}"
+    return request if path == request.path else replace(request, path=path, headers=headers)
 
 
 @cache

@@ -26,7 +26,7 @@ def audit(report: AuditReport) -> RenderableType:
     parts += _rows(report.rows, verbose=True)
     if report.frames:
         parts += [Text("stacks, innermost frame first", style=style.TITLE), Text("\n".join(report.frames))]
-    return Group(*parts, *_end(report))
+    return Group(*parts, *_notes(report), *_end(report))
 
 
 def check(report: CheckReport, verbose: bool = False) -> RenderableType:
@@ -38,10 +38,15 @@ def check(report: CheckReport, verbose: bool = False) -> RenderableType:
     parts += [
         Text.assemble(("better", style.GOOD), f"  {name}: in the baseline, and not any more") for name in report.better
     ]
-    parts += [Text(one_line(f"note: {note}"), style=style.UNSURE) for note in report.notes]
+    parts += _notes(report)
     if report.defined:
         parts.append(Text(one_line(f"defined in {place(report)}")))
     return Group(*parts, *_end(report))
+
+
+def _notes(report: AuditReport | CheckReport) -> Iterator[RenderableType]:
+    for note in report.notes:
+        yield Text(one_line(f"note: {note}"), style=style.UNSURE)
 
 
 def _end(report: AuditReport | CheckReport) -> Iterator[RenderableType]:
@@ -70,8 +75,12 @@ def details(row: Row) -> Iterator[str]:
         return
     if row.note:
         yield row.note
+    if row.status == RowStatus.COULD_NOT_TELL and row.kind == "promise":
+        return
+    if row.why and row.status != RowStatus.NOTED:  # of a choice the consequence is told
+        yield f"Why: {row.why}{units.cited(row.reference)}"
     if row.remedy:
-        yield f"{'Why' if row.kind == 'promise' else 'Remedy'}: {row.remedy}{units.cited(row.reference)}"
+        yield f"Fix: {row.remedy}{'' if row.why else units.cited(row.reference)}"
 
 
 def place(report: CheckReport) -> str:

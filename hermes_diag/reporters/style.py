@@ -18,6 +18,7 @@ GOOD, BAD, UNSURE, TITLE = "green", "bold red", "magenta", "bold"
 ROWS = {
     RowStatus.PASSED: GOOD,
     RowStatus.FAILED: BAD,
+    RowStatus.NOTED: TITLE,
     RowStatus.NOT_APPLICABLE: "",
     RowStatus.COULD_NOT_TELL: UNSURE,
     RowStatus.ALLOWED: UNSURE,

@@ -149,7 +149,8 @@ class CellRun:
 
     async def _follow(self, lane: Lane | ThreadLane) -> None:
         """Take events until the job's process has exited."""
-        done, failed = False, ""
+        done = False
+        failed: Exception | None = None
         while True:
             try:
                 # Not wait_for: before Python 3.12 it loses a cancellation (Ctrl-C) that arrives together with an event.
@@ -161,7 +162,7 @@ class CellRun:
                 if done and lane.spawn:
                     return
                 if failed:
-                    raise Died(failed) from None
+                    raise failed from None
                 raise
             if isinstance(event, Started):
                 self._pid = event.pid
@@ -170,19 +171,25 @@ class CellRun:
                 await lane.go()
             elif isinstance(event, Done):
                 done = True
-            elif isinstance(event, Failed) and event.blame == "spec":
-                raise UsageError(
-                    f"{self.cell.factory}: {event.error}", "check its spelling; names count from --cwd, or from here"
-                )
             elif isinstance(event, Failed):
-                at = f" at {', '.join(event.frames)}" if event.frames else ""
-                failed = f"the {event.blame} broke: {event.error}{at}" if at or event.blame != "worker" else event.error
+                failed = self._failure(event)
             elif isinstance(event, Exited):
                 if done:
                     return
-                raise Died(failed or f"its process ended with {_exit_words(event.code)}")
+                raise failed or Died(f"its process ended with {_exit_words(event.code)}")
             else:
                 self._record(event)
+
+    def _failure(self, event: Failed) -> Died | Hung:
+        """How a cell ends whose worker said that. Raises UsageError when SPEC names nothing."""
+        if event.blame == "spec":
+            raise UsageError(
+                f"{self.cell.factory}: {event.error}", "check its spelling; names count from --cwd, or from here"
+            )
+        if event.blame == "hang":
+            return Hung(event.error, ("thread", *reversed(event.frames)))
+        at = f" at {', '.join(event.frames)}" if event.frames else ""
+        return Died(f"the {event.blame} broke: {event.error}{at}" if at or event.blame != "worker" else event.error)
 
     async def _end_hung(self, lane: Lane | ThreadLane) -> NoReturn:
         """End a job that hangs, so that its lane is free again, and raise Hung with its stacks.

@@ -1,35 +1,37 @@
-"""The sockets that this process connects, whichever library does, and the options that are set on them."""
+"""The TCP connections of this process, whichever library made them, and the options set on them."""
 
 import contextlib
+import os
 import socket
-import sys
-import weakref
+import stat
+from urllib.parse import urlsplit
 
 
-class Connected:
-    """Every socket that is connected from now on."""
-
-    def __init__(self):
-        self._seen = weakref.WeakSet()
-        sys.addaudithook(self._hook)
-
-    def _hook(self, event, args):
-        if event == "socket.connect" and isinstance(args[0], socket.socket):
-            with contextlib.suppress(TypeError):
-                self._seen.add(args[0])
-
-    def open_to(self, base_url):
-        """The sockets that are open to the port of that URL."""
-        port = int(base_url.split(":")[2].split("/")[0])
-        found = []
-        for sock in list(self._seen):
-            with contextlib.suppress(OSError):
-                if sock.fileno() >= 0 and sock.getpeername()[1] == port:
-                    found.append(sock)
-        return found
+def open_to(base_url):
+    """Options of each socket that is connected to the port of that URL, with its own port."""
+    port = urlsplit(base_url).port
+    return [one for peer, one in _connections() if peer == port]
 
 
-def options(sock):
+def count():
+    """How many TCP connections this process has, to whomever."""
+    return len(_connections())
+
+
+def _connections():
+    """(the peer's port, options) of each."""
+    found = []
+    for name in os.listdir("/dev/fd"):
+        with contextlib.suppress(OSError, ValueError):
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                # A duplicate: closing a socket object closes its descriptor.
+                with contextlib.closing(socket.socket(fileno=os.dup(int(name)))) as sock:
+                    if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
+                        found.append((sock.getpeername()[1], dict(_options(sock), port=sock.getsockname()[1])))
+    return found
+
+
+def _options(sock):
     """SO_KEEPALIVE with its idle time, interval (seconds) and count, and TCP_NODELAY; None: not on this platform."""
 
     def read(level, name):

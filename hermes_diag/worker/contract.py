@@ -24,6 +24,8 @@ PROTOCOL = 2
 #: fault it wants (the value is "session/turn/attempt", and a name in `provider/faults/`).
 TURN_HEADER = "x-hermes-diag-turn"
 FAULT_HEADER = "x-hermes-diag-fault"
+#: For code that sets no header of ours: `/with/FAULT/v1/responses` asks for that fault.
+FAULT_PREFIX = "/with/"
 
 GO = "go"
 
@@ -131,7 +133,7 @@ class TurnDone:
 class Barrier:
     """The worker stands still until `go`. `turns` counts the turns that have begun so far."""
 
-    label: Literal["start", "held", "idle", "end", "before", "closed", "dropped", "collected"]
+    label: Literal["start", "held", "idle", "end", "before", "closed", "failed", "dropped", "collected"]
     turns: int
 
 
@@ -167,7 +169,7 @@ class Failed:
 
     error: str
     frames: Tuple[str, ...]
-    blame: Literal["worker", "factory", "spec"] = "worker"
+    blame: Literal["worker", "factory", "spec", "hang"] = "worker"  # hang: a call did not return that had before
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import random
 import threading
 import weakref
 
+from . import inside
 from .contract import ClientBuilt
 
 #: provider/faults/hold.py: the first event, then nothing until the host lets the stream go on.
@@ -29,12 +30,16 @@ class Driver:
     def __init__(self, job, sdk, channel):
         self.job, self.sdk, self.channel = job, sdk, channel
         self.turns = 0  # begun so far
-        self.builds = Builds(sdk, channel)
+        self.builds = Builds(channel)
         self._random = random.Random(job.seed)
 
     def run_workload(self):
         """Run the file in workloads/ that the job names."""
         importlib.import_module(".workloads." + self.job.workload, __package__).run(self)
+
+    def places(self, most):
+        """How many turns may be under way at a time, `most` at most."""
+        return most
 
     def rounds(self):
         """Idle gaps are spread evenly: at most `job.barriers` of them, the last one after the last round."""
@@ -56,8 +61,7 @@ class Builds:
     """Tells the host of each client that was built, from whatever thread. Numbers objects: the same object, the
     same number, without keeping it alive."""
 
-    def __init__(self, sdk, channel):
-        self._sdk = sdk
+    def __init__(self, channel):
         self._channel = channel
         self._lock = threading.Lock()
         self._known = weakref.WeakKeyDictionary()
@@ -73,21 +77,20 @@ class Builds:
 
     def tell(self, client, session, role, before, kwargs):
         """before, kwargs: the factory's argument as it was, and as it is now."""
-        sdk = self._sdk
         with self._lock:
             self._clients += 1
             serial = self._clients
-        limits = sdk.pool_limits(client)
+        limits = inside.pool_limits(client)
         self._channel.send(
             ClientBuilt(
                 serial=serial,
                 session=session,
                 role=role,
-                http_client=self.serial_of(sdk.http_client_of(client)),
-                transport=self.serial_of(sdk.transport_of(client)),
+                http_client=self.serial_of(inside.http_client_of(client)),
+                transport=self.serial_of(inside.transport_of(client)),
                 mutated=tuple(sorted(key for key in kwargs if key not in before or kwargs[key] is not before[key])),
                 max_connections=limits[0],
                 max_keepalive=limits[1],
-                read_timeout=sdk.read_timeout(client.timeout),
+                read_timeout=inside.timeouts(client.timeout)["read"],
             )
         )

@@ -21,8 +21,10 @@ _PROGRAMS = ("subprocess.Popen", "os.posix_spawn", "os.system", "os.exec", "os.f
 _LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
 
 
-#: What was refused so far, by kind.
+#: What was refused so far, by kind, and the first hosts that were asked for.
 refused = {"connections": 0, "lookups": 0, "programs": 0}
+wanted = []
+MOST = 5
 
 
 class OutOfReach(OSError):
@@ -127,17 +129,24 @@ def _hook(allowed, programs):
         if event in _CONNECTS:
             if _is_internet(args[1]) and not allowed.address(_plain(args[1][0]), args[1][1]):
                 refused["connections"] += 1
+                _note("%s:%s" % (_plain(args[1][0]), args[1][1]))
                 raise OutOfReach(errno.EACCES, "this job may not talk to that address")
         elif event in _LOOKUPS:
             name = _plain(args[0])
             if name and not _is_address(name) and not allowed.name(name):
                 refused["lookups"] += 1
+                _note(name)
                 raise OutOfReach(errno.EACCES, "this job may not look up that name")
         elif event in _PROGRAMS and not programs:
             refused["programs"] += 1
             raise PermissionError(errno.EPERM, "this job may start no program")
 
     return hook
+
+
+def _note(host):
+    if host not in wanted and len(wanted) < MOST:
+        wanted.append(host)
 
 
 def _is_internet(address):

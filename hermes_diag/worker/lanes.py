@@ -22,7 +22,7 @@ import traceback
 
 from . import sdk_version
 from .channel import HOST_GONE, Channel, Commands
-from .contract import HERMES, PROTOCOL, Done, Exited, Failed, Hello, Job, Measured, Started, Unfit
+from .contract import HERMES, PROTOCOL, Done, Exited, Fact, Failed, Hello, Job, Measured, Started, Unfit
 
 
 def main(argv):
@@ -181,6 +181,8 @@ def _run(order, channel, sdk):
         ended, code = exc.failed, 3
     except Exception as exc:
         ended, code = _failed(exc), 3
+    if fence.wanted:
+        channel.send(Fact("refused", fence.wanted))
     if counter is not None:
         channel.send(Measured("requests", counter.sent, "requests"))
     channel.send(ended)

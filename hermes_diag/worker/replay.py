@@ -8,8 +8,8 @@ closes the request client is the job's `end`.
 import gc
 import time
 
-from . import environment, event_loop, subjects, watchdog
-from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, TurnDone
+from . import connected, environment, event_loop, inside, subjects, watchdog
+from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, Fact, TurnDone
 from .driver import HOLD, Driver
 
 
@@ -39,6 +39,7 @@ class ReplayDriver(Driver):
         self._key = payload.get("key") or sdk.LOCAL_KEY  # a real one only for a real endpoint
         self._base_url = environment.apply(job.settings, job.base_url)
         self.subject = subjects.of(job, self._base_url, sdk, channel)
+        self._exhausted = False  # whether the host was told of a pool without a free connection
         self._kept = []  # end "abandon": nobody closes, and something still holds a reference
         shared_kwargs = self.fresh_kwargs()
         self.sessions = [
@@ -58,10 +59,16 @@ class ReplayDriver(Driver):
             "max_retries": 0,  # the gateway has retries of its own and switches the SDK's off
         }
 
+    def places(self, most):
+        found = self.subject.places(most)
+        if found < most:
+            self.channel.send(Fact("places", found))
+        return found
+
     def build(self, session, kwargs, role):
         """A client from the subject; the host is told of it."""
         before = dict(kwargs)
-        client = self.subject.client(kwargs)
+        client = self.subject.client(kwargs, str(session.serial))
         self.builds.tell(client, session.serial, role, before, kwargs)
         return client
 
@@ -96,6 +103,9 @@ class ReplayDriver(Driver):
     def turn(self, session, turn, interrupt=False, hold=None, abort=False):
         """See driver.py. A retry has a new request client, and a shared client rebuilt from the same kwargs."""
         self.turns += 1
+        if self.subject.kind == "turn":
+            self.channel.send(self.subject.turn(session, turn, interrupt, hold))
+            return
         if abort:
             self.channel.send(watchdog.aborted_turn(self, session, turn))
             return
@@ -114,7 +124,7 @@ class ReplayDriver(Driver):
 
     def _attempt(self, session, turn, attempt, interrupt, hold):
         client = self.request_client(session)
-        http_client = self.builds.serial_of(self.sdk.http_client_of(client))
+        http_client = self.builds.serial_of(inside.http_client_of(client))
         reading = Reading(self, client, "%d/%d/%d" % (session.serial, turn, attempt))
         failure = {}
         if "gc" in self.job.settings:
@@ -124,6 +134,7 @@ class ReplayDriver(Driver):
             outcome = reading.read(begun, interrupt, hold)
         except Exception as exc:
             outcome, failure = "error", self.sdk.describe(exc)
+            self._look_at_pool(client, failure["chain"])
         else:
             if outcome == "error":
                 failure = {"chain": (NO_TERMINAL_EVENT,)}
@@ -134,6 +145,15 @@ class ReplayDriver(Driver):
         return TurnDone(
             session.serial, turn, attempt, outcome, reading.events, ms, reading.first_ms, http_client, **failure
         )
+
+    def _look_at_pool(self, client, chain):
+        """At the first request that got no connection: what its pool counts as taken, and what is really open."""
+        if self._exhausted or not any(name.endswith(".PoolTimeout") for name in chain):
+            return
+        self._exhausted = True
+        taken = inside.occupied(client)
+        if taken is not None:
+            self.channel.send(Fact("exhausted", {"taken": taken, "sockets": connected.count()}))
 
     def _end(self, client, stream):
         """The end of a turn: its client and stream are closed, kept for ever, or forgotten."""

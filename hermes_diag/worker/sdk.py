@@ -27,11 +27,15 @@ _core_name = {"httpx": "httpcore", "httpx2": "httpcore2"}.get(_http_name, "httpc
 
 from . import event_loop  # noqa: E402
 from .contract import PHRASES, TURN_HEADER  # noqa: E402
+from .inside import family, http_client_of  # noqa: E402
 
 OpenAI = openai.OpenAI
 CLIENTS = (openai.OpenAI, openai.AsyncOpenAI)
 DEFAULT_TIMEOUT = openai.DEFAULT_TIMEOUT
 DEFAULT_LIMITS = openai.DEFAULT_CONNECTION_LIMITS
+
+#: What everything that drives a client asks of it.
+_QUACKS = ("responses", "chat", "base_url", "timeout", "max_retries", "with_options", "close", "is_closed", "_client")
 
 #: A base URL on loopback needs a key, and no real key may ever be sent to it.
 LOCAL_KEY = "hermes-diag-local"
@@ -128,52 +132,15 @@ def lead_to(client, base_url):
         client.base_url = base_url
 
 
-def http_client_of(client):
-    return client._client
+def is_client(thing):
+    """Whether it is a client, or behaves like one: a proxy object around it."""
+    return isinstance(thing, CLIENTS) or (not inspect.isclass(thing) and all(hasattr(thing, name) for name in _QUACKS))
 
 
-def transport_of(client):
-    return client._client._transport
-
-
-def pool_limits(client):
-    """(max_connections, max_keepalive) of the pool behind a client; None where it has no such pool."""
-    pool = getattr(transport_of(client), "_pool", None)
-    return getattr(pool, "_max_connections", None), getattr(pool, "_max_keepalive_connections", None)
-
-
-def pools(client):
-    """(where, pool) of a client's own transport and of each mounted one; nothing for a transport without a pool."""
-    http_client = http_client_of(client)
-    transports = [("transport", http_client._transport)]
-    transports += [("mount %s" % pattern.pattern, mount) for pattern, mount in http_client._mounts.items()]
-    return [(where, transport._pool) for where, transport in transports if hasattr(transport, "_pool")]
-
-
-def pool_settings(pool):
-    """Limits, expiry in seconds and connect retries of a pool."""
-    return {
-        "max_connections": getattr(pool, "_max_connections", None),
-        "max_keepalive": getattr(pool, "_max_keepalive_connections", None),
-        "expiry": getattr(pool, "_keepalive_expiry", None),
-        "retries": getattr(pool, "_retries", None),
-    }
-
-
-def asks_keepalive(pool):
-    """Whether a pool was told to set SO_KEEPALIVE on its sockets."""
-    options = getattr(pool, "_socket_options", None) or ()
-    return any(option[:2] == (socket.SOL_SOCKET, socket.SO_KEEPALIVE) and option[2] for option in options)
-
-
-def timeouts(timeout):
-    """An SDK or httpx timeout as seconds by name; None for none."""
-    return http.Timeout(timeout).as_dict()
-
-
-def read_timeout(timeout):
-    """Seconds of the read timeout in an SDK or httpx timeout, None for none."""
-    return getattr(timeout, "read", timeout)
+def is_async(client):
+    return isinstance(client, openai.AsyncOpenAI) or inspect.iscoroutinefunction(
+        getattr(type(http_client_of(client)), "send", None)
+    )
 
 
 def open_stream(client, api, body, headers, timeout=None, connect=None):
@@ -189,9 +156,11 @@ def open_stream(client, api, body, headers, timeout=None, connect=None):
     named = {key: value for key, value in body.items() if key in known}
     named["stream"] = True
     if timeout is not None:
-        named["timeout"] = http.Timeout(timeout[0], pool=timeout[1], connect=float(connect or timeout[0]))
+        # The client's own family: the other one's Timeout fails at the request.
+        kind = (family(client) or http).Timeout
+        named["timeout"] = kind(timeout[0], pool=timeout[1], connect=float(connect or timeout[0]))
     stream = create(extra_headers=headers, extra_body=extra or None, **named)
-    return AsyncReading(event_loop.run(stream)) if isinstance(client, openai.AsyncOpenAI) else stream
+    return AsyncReading(event_loop.run(stream)) if is_async(client) else stream
 
 
 class AsyncReading:

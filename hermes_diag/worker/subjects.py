@@ -1,26 +1,34 @@
-"""What is put to the test: what hands out clients. Four kinds with the same methods.
+"""What is put to the test: what hands out clients (four kinds with the same methods), or a turn (own_turn.py).
 
 strategy   one of ours (strategies/): create_client(sdk, client_kwargs)
 factory    the user's: callable(client_kwargs) that returns a client; or a class of clients
-pool       the user's: acquire(), release(client), close(); a class of such is called without arguments,
-           or with client_kwargs if it takes some
-instance   the user's: one OpenAI or AsyncOpenAI for everything
+pool       the user's: acquire() or acquire(session), release(client), close(); a class of such is called without
+           arguments, or with client_kwargs if it takes some
+instance   the user's: one OpenAI or AsyncOpenAI for everything; also a factory that hands out the same open client
+           again: it keeps its client, and nobody else closes it
 
-Anything of the user's may be a coroutine function, and any client an AsyncOpenAI.
+Anything of the user's may be a coroutine function, and any client an AsyncOpenAI, or a proxy object around one.
 """
 
 import importlib
 import inspect
 import os
+import threading
+import weakref
 
 from . import event_loop
 from .contract import Fact
+from .own_turn import OwnTurn
 from .spec import defined_at, load
-from .supervised import Broken, SupervisedCall
+from .supervised import IMPORTING, Broken, SupervisedCall
+
+#: Seconds within which a pool hands out a client that it has.
+AT_ONCE = 3.0
 
 
 def of(job, base_url, sdk, channel):
     """The subject of a job. Raises Broken."""
+    SupervisedCall.begin(job.settings)
     spec = job.settings.get("factory")
     if spec is None:
         create = importlib.import_module("." + job.strategy, __package__ + ".strategies").create_client
@@ -28,13 +36,15 @@ def of(job, base_url, sdk, channel):
         return Strategy(sdk, create)
     thing = channel.thing if channel.thing is not None else _imported(spec, base_url, sdk, channel)
     channel.send(Fact("defined", defined_at(thing, sdk.CLIENTS, spec)))
-    if isinstance(thing, sdk.CLIENTS):
+    if sdk.is_client(thing):
         return Instance(sdk, channel, base_url, thing)
     if hasattr(thing, "acquire") and hasattr(thing, "release"):
         kwargs = {"api_key": sdk.LOCAL_KEY, "base_url": base_url, "max_retries": 0}
         return Pool(sdk, channel, base_url, thing, kwargs)
     if not callable(thing):
         raise Broken("the name stands for %s, which is neither callable nor a client" % _kind(thing))
+    if not inspect.isclass(thing) and needs(thing, 2):
+        return OwnTurn(sdk, channel, base_url, thing, job.workload == "interrupted")
     return Factory(sdk, channel, base_url, thing)
 
 
@@ -44,7 +54,7 @@ def _imported(spec, base_url, sdk, channel):
     os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"] = base_url, sdk.LOCAL_KEY
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=channel.mute)  # a child that the user's code forks is not the worker
-    with SupervisedCall(channel, "importing the factory"):
+    with SupervisedCall(channel, IMPORTING):
         return load(spec)
 
 
@@ -57,7 +67,11 @@ class Strategy:
         self._sdk = sdk
         self._create = create
 
-    def client(self, kwargs):
+    def places(self, most):
+        """How many clients may be out at a time, `most` at most."""
+        return most
+
+    def client(self, kwargs, session=""):
         return self._create(self._sdk, kwargs)
 
     def release(self, client):
@@ -80,10 +94,13 @@ class Users:
             return event_loop.settled(function(*args))
 
     def _checked(self, client):
-        if not isinstance(client, self._sdk.CLIENTS):
+        if not self._sdk.is_client(client):
             raise Broken("it returned %s, not an OpenAI or AsyncOpenAI client" % _kind(client))
         self._sdk.lead_to(client, self._base_url)
         return client
+
+    def places(self, most):
+        return most
 
     def close(self):
         pass
@@ -92,18 +109,38 @@ class Users:
 class Factory(Users):
     """callable(client_kwargs) -> client; a class of clients is called with them as keywords."""
 
-    kind, makes, role = "factory", True, "request"
+    role = "request"
 
     def __init__(self, sdk, channel, base_url, create):
         super().__init__(sdk, channel, base_url)
         is_class = inspect.isclass(create) and issubclass(create, sdk.CLIENTS)
         self._create = (lambda kwargs: create(**kwargs)) if is_class else create
+        self._out = weakref.WeakValueDictionary()  # clients that were not given back, by their ids
+        self._kept = None  # the client that it hands out again and again
 
-    def client(self, kwargs):
-        return self._checked(self._call("calling the factory", self._create, kwargs))
+    @property
+    def kind(self):
+        return "factory" if self.makes else "instance"
+
+    @property
+    def makes(self):
+        return self._kept is None
+
+    def client(self, kwargs, session=""):
+        client = self._checked(self._call("calling the factory", self._create, kwargs))
+        if self._out.get(id(client)) is client:
+            self._kept = client
+        self._out[id(client)] = client
+        return client
 
     def release(self, client):
-        self._call("closing its client", self._sdk.close, client)
+        if client is not self._kept:
+            self._out.pop(id(client), None)
+            self._call("closing its client", self._sdk.close, client)
+
+    def close(self):
+        if self._kept is not None:
+            self._call("closing it", self._sdk.close, self._kept)
 
 
 class Pool(Users):
@@ -117,9 +154,28 @@ class Pool(Users):
             args = (kwargs,) if _takes_one(pool) else ()
             pool = self._call("making the pool", pool, *args)
         self._pool = pool
+        self._by_session = needs(pool.acquire, 1)
 
-    def client(self, kwargs):
-        return self._checked(self._call("calling acquire()", self._pool.acquire))
+    def client(self, kwargs, session=""):
+        args = (session,) if self._by_session else ()
+        return self._checked(self._call("calling acquire()", self._pool.acquire, *args))
+
+    def places(self, most):
+        """Some pools wait when all their clients are out: a client that is not there at once is waited for in a thread,
+        which gets it when the others are given back."""
+        taken, waiting = [self.client({}, "1")], None
+        while len(taken) < most and waiting is None:
+            waiting = Waiting(lambda: taken.append(self.client({}, str(len(taken) + 1))))
+            if waiting.over.wait(AT_ONCE):
+                waiting.end()
+                waiting = None
+        places = len(taken)
+        for client in list(taken):
+            self.release(client)
+        if waiting is not None:
+            waiting.end()
+            self.release(taken[-1])
+        return places
 
     def release(self, client):
         self._call("calling release()", self._pool.release, client)
@@ -138,7 +194,7 @@ class Instance(Users):
         super().__init__(sdk, channel, base_url)
         self._client = self._checked(client)
 
-    def client(self, kwargs):
+    def client(self, kwargs, session=""):
         return self._client
 
     def release(self, client):
@@ -148,8 +204,42 @@ class Instance(Users):
         self._call("closing it", self._sdk.close, self._client)
 
 
+class Waiting:
+    """A call in a thread of its own. `over` is set when it has returned."""
+
+    def __init__(self, call):
+        self.over = threading.Event()
+        self._failed = None
+        self._thread = threading.Thread(target=self._run, args=(call,), name="second-client", daemon=True)
+        self._thread.start()
+
+    def _run(self, call):
+        try:
+            call()
+        except Exception as exc:
+            self._failed = exc
+        finally:
+            self.over.set()
+
+    def end(self):
+        """Wait for its end. Raises what it raised."""
+        self._thread.join()
+        if self._failed is not None:
+            raise self._failed
+
+
 def _kind(thing):
     return "nothing (None)" if thing is None else "an object of " + type(thing).__name__
+
+
+def needs(function, number):
+    """Whether it must be called with so many positional arguments."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.kind in positional and one.default is one.empty for one in parameters) == number
 
 
 def _takes_one(kind):

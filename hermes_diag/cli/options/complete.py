@@ -59,6 +59,14 @@ def check_conditions(incomplete: str) -> Words:
     return _from(((f"{name} > ", meaning) for name, meaning in METRICS.items()), incomplete)
 
 
+def expectations(incomplete: str) -> Words:
+    from hermes_diag.judge.expectations import EXPECTATIONS
+
+    return _from(
+        ((name if read is None else f"{name}=", how) for name, (read, _, how) in EXPECTATIONS.items()), incomplete
+    )
+
+
 def findings(incomplete: str) -> Words:
     from hermes_diag.judge import settings
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hermes_diag.cli.options import complete
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.text import quoted
 
@@ -37,6 +38,16 @@ Python = Annotated[
         metavar="PATH",
         show_default="this one",
         help="Interpreter whose SDK is put to the test, or the folder of its virtualenv.",
+    ),
+]
+Expect = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[=VALUE]",
+        show_default=False,
+        autocompletion=complete.expectations,
+        help="What the client is meant to have, see docs/audit.md: timeout, limits, keepalive, proxy, retries, "
+        "separate, sdk-defaults. Repeatable.",
     ),
 ]
 _SPEC = "write package.module:name or ./file.py:name"

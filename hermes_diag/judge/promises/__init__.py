@@ -1,7 +1,12 @@
 """Promises of a client factory: one file each, what an audit saw in, a verdict out. Pure.
 
-A promise module has CODE (stable), PROMISE (what a gateway may rely on), WHY (why it matters, one line),
-REFERENCE, ORDER (its place among the rows) and `check(audited) -> Verdict`. Found by listing this folder.
+A promise module has CODE (stable), PROMISE (what a gateway may rely on), WHY (why it matters, one line), FIX (what to
+change, one line), REFERENCE, ORDER (its place among the rows) and `check(audited) -> Verdict`. Found by listing this
+folder.
+
+Harm is a problem: a turn or another's stream broken, something left behind, what was asked for and not applied. A
+choice is a fact: a timeout, limits, a proxy, sharing that differ from the SDK's own client. It is a problem only when
+it came by accident, or is not what the user expects (expectations.py).
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from typing import Any
 
 from hermes_diag.core.evidence import Sample
 from hermes_diag.core.status import RowStatus
+from hermes_diag.judge.expectations import NOTHING, Expected
 
 #: Clients of which it is counted what they leave behind (REPEATS in worker/audit.py).
 CLIENTS = 3
@@ -44,6 +50,9 @@ class Audited:
     despite_no_proxy: int | None = None
     proxy_turn: tuple[str, ...] | None = None
     direct_turn: tuple[str, ...] | None = None
+    carried: frozenset[int] = frozenset()  # client's ports of the connections that carried a request
+    proxy_given: bool = False  # the proxy that it used was given to it, not found in the environment
+    expected: Expected = NOTHING
 
     @property
     def makes(self) -> bool:
@@ -55,12 +64,26 @@ class Audited:
         return str(self.facts["subject"]["kind"])
 
 
+def live_sockets(audited: Audited) -> list[dict[str, Any]]:
+    """Options of the sockets that carried its requests; a factory may have others of its own."""
+    return [one for one in audited.facts["sockets"] if one.get("port", 0) in audited.carried]
+
+
 def passed(seen: str) -> Verdict:
     return Verdict(RowStatus.PASSED, seen)
 
 
 def failed(seen: str) -> Verdict:
     return Verdict(RowStatus.FAILED, seen)
+
+
+def noted(seen: str) -> Verdict:
+    return Verdict(RowStatus.NOTED, seen)
+
+
+def chosen(audited: Audited, seen: str, consequence: str) -> Verdict:
+    """Of a value that differs from the SDK's and came by nobody's accident: a fact, unless the SDK's are expected."""
+    return failed(f"{seen}; the SDK's own was expected") if audited.expected.sdk else noted(f"{seen}: {consequence}")
 
 
 def not_applicable(seen: str) -> Verdict:
@@ -90,5 +113,6 @@ def check(module: ModuleType, audited: Audited) -> Verdict:
     try:
         verdict: Verdict = module.check(audited)
     except KeyError as exc:
-        return unknown(f"not seen: {exc.args[0]}")
+        untried = "; ".join(dict.fromkeys(audited.facts.get("untried", ())))
+        return unknown(f"could not be tried: {untried}" if untried else f"not seen: {exc.args[0]}")
     return verdict

@@ -1,10 +1,11 @@
 """SSL_CERT_FILE is honoured."""
 
-from hermes_diag.judge.promises import Audited, Verdict, failed, passed, unknown
+from hermes_diag.judge.promises import Audited, Verdict, chosen, failed, passed, unknown
 
 CODE, ORDER = "ca-file-honoured", 11
-PROMISE = "SSL_CERT_FILE is honoured"
-WHY = "behind a TLS-inspecting proxy, or with an authority of one's own, every handshake fails"
+PROMISE = "certificates are verified, and SSL_CERT_FILE is honoured"
+WHY = "whoever stands between client and provider can read and change what is said"
+FIX = "leave verify at its default, or build its context with ssl.create_default_context()"
 REFERENCE = "#12008"
 
 
@@ -15,11 +16,13 @@ def check(audited: Audited) -> Verdict:
     if not unnamed:
         return failed("a server whose authority nobody names was trusted: certificates are not verified")
     if _refused(named):
-        return failed("a server whose authority it names was refused: SSLCertVerificationError")
+        seen = "a server whose authority only SSL_CERT_FILE names was refused (SSLCertVerificationError)"
+        return chosen(audited, seen, "behind a TLS-inspecting proxy every handshake fails")
     if named or not _refused(unnamed):
         return unknown(f"a turn over TLS failed otherwise: {' <- '.join(named or unnamed)}")
     return passed("a server whose authority it names was trusted, and without it refused")
 
 
 def _refused(chain: tuple[str, ...]) -> bool:
-    return any(name.startswith("ssl.") for name in chain)
+    """Any other error of TLS says nothing about certificates."""
+    return any(name.rpartition(".")[2] == "SSLCertVerificationError" for name in chain)

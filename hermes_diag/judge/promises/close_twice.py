@@ -5,6 +5,7 @@ from hermes_diag.judge.promises import Audited, Verdict, failed, passed, shared_
 CODE, ORDER = "close-twice", 13
 PROMISE = "a client may be closed twice"
 WHY = "a with-block closes it and so does a finally: an exception of the second close breaks the turn"
+FIX = "make close() return at once when the client is closed already"
 REFERENCE = ""
 
 

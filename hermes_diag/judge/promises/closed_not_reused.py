@@ -5,6 +5,7 @@ from hermes_diag.judge.promises import Audited, Verdict, failed, passed, shared_
 CODE, ORDER = "closed-not-reused", 3
 PROMISE = "a closed client is not handed out again"
 WHY = "a closed httpx client stays closed: every later turn fails at once, and no retry helps"
+FIX = "build a new client when the last one was closed, or do not close what will be handed out again"
 REFERENCE = "#11070"
 
 

@@ -1,10 +1,11 @@
-"""The SDK's default timeout holds, whatever the http_client says."""
+"""The client waits as long as it says; another timeout than the SDK's is a choice."""
 
-from hermes_diag.judge.promises import Audited, Verdict, failed, passed
+from hermes_diag.judge.promises import Audited, Verdict, chosen, failed, passed
 
 CODE, ORDER = "default-timeout", 5
-PROMISE = "the client keeps the SDK's default timeout"
+PROMISE = "a client waits as long as it says"
 WHY = "a shorter read timeout cuts long reasoning off; a longer or missing one waits for ever"
+FIX = "pass no timeout, or timeout=openai.DEFAULT_TIMEOUT, and change none in a hook or transport"
 REFERENCE = "#11072"
 
 
@@ -12,19 +13,37 @@ def check(audited: Audited) -> Verdict:
     timeouts, stall = audited.facts["timeouts"], audited.facts.get("stall")
     own, http, default = timeouts["client"], timeouts["http_client"], timeouts["default"]
     wire = _wire(stall) if stall else ""
-    other = {name: seconds for name, seconds in own.items() if seconds != default[name]}
-    if other:
-        words = ", ".join(f"{name} {_s(seconds)} instead of {_s(default[name])}" for name, seconds in other.items())
-        return failed(words + wire)
-    asked = audited.facts["asked"]
+    wanted, asked = audited.expected.timeout, audited.facts["asked"]
+    if wanted is not None:
+        real = asked if asked is not None else own["read"]
+        met = real is not None and abs(real - wanted) <= 1
+        return passed(f"read {_s(real)}, as expected") if met else failed(f"read {_s(real)}, expected {_s(wanted)}")
     if asked is not None and own["read"] is not None and abs(asked - own["read"]) > 1:
         return failed(f"read {_s(own['read'])}, but of its sockets it asks {asked} s at most{wire}")
     text = f"read {_s(own['read'])}, connect {_s(own['connect'])}"
+    if stall and stall["gave_up_after"] is not None and not _by_its_own(own["read"], stall):
+        return failed(text + wire)
+    other = {name: seconds for name, seconds in own.items() if seconds != default[name]}
+    if other:
+        words = ", ".join(f"{name} {_s(seconds)} instead of {_s(default[name])}" for name, seconds in other.items())
+        return chosen(audited, words, _consequence(own["read"], default["read"]) + wire)
     if http["read"] != own["read"]:
         text += f"; the http_client's own {_s(http['read'])} do not count"
-    if stall and stall["gave_up_after"] is not None:
-        return failed(text + wire)
     return passed(text + wire)
+
+
+def _by_its_own(read: float | None, stall: dict[str, float | None]) -> bool:
+    """Whether it gave up no earlier than it says."""
+    gave_up = stall["gave_up_after"]
+    return read is not None and gave_up is not None and gave_up >= read * 0.9
+
+
+def _consequence(read: float | None, default: float | None) -> str:
+    if read is None:
+        return "a turn whose provider falls silent waits for ever"
+    if default is None or read < default:
+        return f"a turn whose provider is silent for longer than {_s(read)} is given up"
+    return f"a turn whose provider falls silent is given up after {_s(read)} only"
 
 
 def _wire(stall: dict[str, float | None]) -> str:

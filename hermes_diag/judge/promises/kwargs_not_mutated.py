@@ -5,6 +5,7 @@ from hermes_diag.judge.promises import Audited, Verdict, failed, not_applicable,
 CODE, ORDER = "kwargs-not-mutated", 1
 PROMISE = "the caller's client_kwargs are not mutated"
 WHY = "an http_client written into the dict is shared by every later request client, and closed with the first"
+FIX = "copy first, kwargs = dict(client_kwargs), and write only into the copy"
 REFERENCE = "#10933, #11056"
 
 

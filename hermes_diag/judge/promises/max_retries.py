@@ -5,11 +5,15 @@ from hermes_diag.judge.promises import Audited, Verdict, failed, not_applicable,
 CODE, ORDER = "max-retries", 12
 PROMISE = "max_retries is what client_kwargs say"
 WHY = "the gateway retries by itself: the SDK's own retries multiply the waiting, and the bill"
+FIX = "pass max_retries of client_kwargs on to the client"
 REFERENCE = "#11070"
 
 
 def check(audited: Audited) -> Verdict:
     retries = audited.facts["max_retries"]
+    wanted = audited.expected.retries
+    if wanted is not None:
+        return passed(f"{retries}, as expected") if retries == wanted else failed(f"{retries}, expected {wanted}")
     if not audited.makes:
         return not_applicable(f"{retries}; it takes no client_kwargs")
     if retries:

@@ -11,13 +11,23 @@ REFERENCE = "#11070"
 
 def check(evidence: Evidence) -> Hit | None:
     turns = causes.by_cause(evidence.turns, causes.POOL_TIMEOUT)
-    if not turns:
+    if not turns or slots_lost(evidence):
         return None
     limits = {client.serial: client.max_connections for client in evidence.clients}
     limit = max((value for value in limits.values() if value), default=0)
+    seen = evidence.facts.get("exhausted", {})
+    words = f"the pool has {limit}" if limit else "the pool's limit could not be read"
+    if seen:
+        words += f" and counts {seen['taken']} as taken; the process has {seen['sockets']} TCP connections"
     return Hit(
         f"{len(turns)} of {len(evidence.turns)} attempts waited {evidence.cell.pool_timeout:g} s for a connection and "
-        f"got none: all {limit} of the pool were taken by streams that nobody closed",
+        f"got none: {words}",
         {"attempts": len(turns), "pool": limit, "first_turn": turns[0].turn},
         tuple(map(causes.name, turns)),
     )
+
+
+def slots_lost(evidence: Evidence) -> bool:
+    """Whether the pool counted connections as taken of which not one was open."""
+    seen = evidence.facts.get("exhausted", {})
+    return bool(seen.get("taken")) and seen.get("sockets") == 0

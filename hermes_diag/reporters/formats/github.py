@@ -37,7 +37,7 @@ def commands(report: Report, file: str = "") -> Iterator[str]:
 
 def _message(rows: list[Row]) -> str:
     seen = [f"{row.name}: {row.seen}" if row.kind == "workload" else row.seen for row in rows]
-    return "\n".join(filter(None, [rows[0].what, *seen, rows[0].remedy]))
+    return "\n".join(filter(None, [rows[0].what, *seen, rows[0].why, rows[0].remedy]))
 
 
 def error(file: str, line: int | None, title: str, message: str) -> str:

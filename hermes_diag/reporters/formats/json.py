@@ -64,7 +64,13 @@ def _own(report: Report) -> dict[str, Any]:
             "racy": RACY,
         }
     if isinstance(report, AuditReport):
-        return {"kind": report.kind, "client": report.client, "async": report.is_async, "frames": report.frames}
+        return {
+            "kind": report.kind,
+            "client": report.client,
+            "async": report.is_async,
+            "frames": report.frames,
+            "notes": report.notes,
+        }
     if isinstance(report, CheckReport):
         settings = [{"name": name, "value": value, "source": source} for name, value, source in report.settings]
         return {"defined": report.defined, "settings": settings, "better": report.better, "notes": report.notes}

@@ -18,6 +18,7 @@ MOST, LONGEST = 90_000, 400
 _ORDER = (
     RowStatus.FAILED,
     RowStatus.COULD_NOT_TELL,
+    RowStatus.NOTED,
     RowStatus.ALLOWED,
     RowStatus.KNOWN,
     RowStatus.PASSED,

@@ -6,20 +6,21 @@ The setting `audit` says which part: `contract` (one process for everything that
 
 import copy
 import gc
-import time
 
-from .. import clocks, connected, event_loop, supervised
+from .. import connected, event_loop, inside, supervised, waits
 from ..contract import Fact
 from ..driver import HOLD
 
 #: Clients of which it is counted what they leave behind.
 REPEATS = 3
-#: Real seconds that the shortest of the timeouts that disagree lasts on the scaled clock; the stall is twice that.
-BRIEF = 0.3
-STALL = "stall-before-headers"
+#: Of a turn that is to fail.
+ERROR = "http-500"
 
 
 def run(driver):
+    if driver.subject.kind == "turn":
+        driver.channel.send(Fact("subject", {"kind": "turn", "client": "", "async": False}))
+        return
     audit = Audit(driver)
     if driver.job.settings["audit"] == "contract":
         audit.contract()
@@ -32,13 +33,24 @@ class Audit:
         self._driver, self._job, self._sdk = driver, driver.job, driver.sdk
         self._subject, self._channel = driver.subject, driver.channel
         self._turns = 0
-        self._connected = connected.Connected()
+        self._untried = []
 
     def _say(self, name, value):
         self._channel.send(Fact(name, value))
 
     def _client(self, kwargs=None):
         return self._subject.client(self._driver.fresh_kwargs() if kwargs is None else kwargs)
+
+    def _try(self, probe, *args):
+        """Make a probe. One that cannot be made costs its own promises, not the audit. Returns what it returns."""
+        try:
+            return probe(*args)
+        except supervised.Broken as exc:
+            self._untried.append(exc.failed.error)
+        except Exception as exc:  # what is inside a client is not as it usually is
+            self._untried.append("%s while it was tried" % type(exc).__name__)
+        self._say("untried", self._untried)
+        return None
 
     # --- turns -----------------------------------------------------------------------------------
 
@@ -68,34 +80,41 @@ class Audit:
 
     def contract(self):
         first = self._client()
+        # A factory that hands out the same client again shows it now. It is closed later: that may close the first.
+        second = self._try(self._client) if self._subject.makes else None
         self._say(
-            "subject", {"kind": self._subject.kind, "client": type(first).__name__, "async": self._is_async(first)}
+            "subject",
+            {"kind": self._subject.kind, "client": type(first).__name__, "async": self._sdk.is_async(first)},
         )
         self._say("first_turn", self._turn(first))
-        self._wire()
-        self._timeouts(first)
-        self._limits(first)
-        self._retries(first)
-        mutates = self._subject.makes and self._mutation()
-        try:
-            if self._subject.makes:
-                self._sharing()
-            if self._subject.kind != "instance":
-                self._closing()
-        except supervised.Broken:
-            if not mutates:  # a factory that removes a key cannot be called with the dict again
-                raise
-        self._subject.release(first)
-        del first
-        self._leftovers()
-
-    def _is_async(self, client):
-        return isinstance(client, self._sdk.CLIENTS[1])
+        self._try(self._wire)
+        self._try(self._timeouts, first)
+        self._try(self._limits, first)
+        self._try(self._retries, first)
+        if self._subject.makes:
+            self._try(self._mutation)
+            self._try(self._sharing)
+        for client in filter(None, (first, second)):
+            self._try(self._subject.release, client)
+        del first, second, client
+        if self._subject.kind != "instance":
+            self._try(self._closing)
+        self._try(self._leftovers)
 
     def _mutation(self):
-        kwargs = dict(self._driver.fresh_kwargs(), default_headers={"x-hermes-diag-audit": "1"})
-        before, whole = dict(kwargs), copy.deepcopy(kwargs)
-        client = self._client(kwargs)
+        """What a call does to its argument, with something nested in it; also after the first request: a hook may
+        write into it then."""
+        for nested in ("default_headers", "default_query"):
+            kwargs = dict(self._driver.fresh_kwargs(), **{nested: {"x-hermes-diag-audit": "1"}})
+            before, whole = dict(kwargs), copy.deepcopy(kwargs)
+            try:
+                client = self._client(kwargs)
+            except supervised.Broken:  # it gives headers of its own by the same keyword
+                if nested == "default_query":
+                    raise
+                continue
+            self._turn(client)
+            break
         mutation = {
             "added": sorted(set(kwargs) - set(before)),
             "removed": sorted(set(before) - set(kwargs)),
@@ -104,7 +123,6 @@ class Audit:
         }
         self._say("mutation", mutation)
         self._subject.release(client)
-        return any(mutation.values())
 
     def _sharing(self):
         """Whether clients, built as the gateway does from one dict and copies of it, have anything in common.
@@ -115,10 +133,10 @@ class Audit:
         shared = {}
         for name, parts in (
             ("client", lambda client: [client]),
-            ("http_client", lambda client: [self._sdk.http_client_of(client)]),
-            ("transport", lambda client: [self._sdk.transport_of(client)]),
-            ("pool", lambda client: [pool for _, pool in self._sdk.pools(client)][:1]),
-            ("mount", lambda client: [pool for _, pool in self._sdk.pools(client)][1:]),
+            ("http_client", lambda client: [inside.http_client_of(client)]),
+            ("transport", lambda client: [inside.transport_of(client)]),
+            ("pool", lambda client: [pool for _, pool in inside.pools(client)][:1]),
+            ("mount", lambda client: [pool for _, pool in inside.pools(client)][1:]),
         ):
             seen = [id(part) for client in clients for part in {id(part): part for part in parts(client)}.values()]
             shared[name] = len(seen) - len(set(seen))
@@ -132,30 +150,39 @@ class Audit:
             self._subject.release(client)
 
     def _session(self, clients):
-        """The shared client of a session, as the gateway keeps one, and so many request clients."""
+        """The shared client of a session, as the gateway keeps one, and so many request clients; of a pool only
+        these."""
         kwargs = self._driver.fresh_kwargs()
-        return [self._client(kwargs)] + [self._client(dict(kwargs)) for _ in range(clients)]
+        shared = [self._client(kwargs)] if self._subject.makes else []
+        return shared + [self._client(dict(kwargs)) for _ in range(clients)]
 
     def _closing(self):
         """Is a closed client handed out again? Does closing a client break another, which is idle or reads a stream?"""
         kwargs = self._driver.fresh_kwargs()
-        shared, closed = self._client(kwargs), self._client(dict(kwargs))
+        leave = [self._client(kwargs)] if self._subject.makes else []
+        closed = self._client(dict(kwargs))
         self._subject.release(closed)
         if self._subject.makes:
             self._say("closed_twice", self._second_close(closed))
         again = self._client(dict(kwargs))
-        http = self._sdk.http_client_of(again)
+        http = inside.http_client_of(again)
         self._say("closed_again", {"client": bool(again.is_closed()), "http_client": bool(http.is_closed)})
-        leave = [shared, again]
-        shared, kept, other = self._session(2)
+        for client in [*leave, again]:
+            self._subject.release(client)
+        places = self._subject.places(2)
+        self._say("places", places)
+        if places < 2:
+            return
+        *shared, kept, other = self._session(2)
         before = self._turn(kept)
         self._turn(other)
         self._subject.release(other)
         self._say("idle_close", {"before": before, "after": self._turn(kept)})
-        leave += [shared, kept]
-        shared, reader, other = self._session(2)
+        for client in [*shared, kept]:
+            self._subject.release(client)
+        *shared, reader, other = self._session(2)
         self._say("stream_close", self._close_in_mid_stream(reader, other))
-        for client in [*leave, shared, reader]:
+        for client in [*shared, reader]:
             self._subject.release(client)
 
     def _second_close(self, client):
@@ -167,11 +194,14 @@ class Audit:
         return ""
 
     def _close_in_mid_stream(self, reader, other):
-        """The chain that a reader's stream raised when another client was closed while it was read."""
+        """The chains that a reader's stream raised: before another client was closed while it was read, and after."""
         try:
             stream = self._open(reader, HOLD)
             events = iter(stream)
             next(events)
+        except Exception as exc:
+            return {"before": list(self._sdk.describe(exc)["chain"]), "after": []}
+        try:
             self._turn(other)
             self._subject.release(other)
             self._driver.barrier("held")  # the host lets the stream go on
@@ -179,75 +209,52 @@ class Audit:
                 pass
             stream.close()
         except Exception as exc:
-            return list(self._sdk.describe(exc)["chain"])
-        return []
+            return {"before": [], "after": list(self._sdk.describe(exc)["chain"])}
+        return {"before": [], "after": []}
 
     def _wire(self):
         """Options of the sockets that are open to the provider now."""
-        self._say("sockets", [connected.options(sock) for sock in self._connected.open_to(self._job.base_url)])
+        self._say("sockets", connected.open_to(self._job.base_url))
 
     def _timeouts(self, client):
-        sdk = self._sdk
-        own, http = sdk.timeouts(client.timeout), sdk.timeouts(sdk.http_client_of(client).timeout)
-        default = sdk.timeouts(sdk.DEFAULT_TIMEOUT)
-        self._say("timeouts", {"client": own, "http_client": http, "default": default})
-        asked = self._asked(client)
-        self._say("asked", asked)
-        reads = {seconds["read"] for seconds in (own, http, default)} | ({asked} if asked else set())
+        is_async, told = self._sdk.is_async(client), waits.said(self._sdk, client)
+        self._say("timeouts", told)
+        asked = waits.asked(client, is_async, self._turn)
+        self._say("asked", asked[-1] if asked else None)
+        reads = {seconds["read"] for seconds in told.values()} | set(asked)
         if len(reads) > 1:
-            self._say("stall", self._stalled(client, min(seconds for seconds in reads if seconds)))
-
-    def _asked(self, client):
-        """The longest wait, in whole seconds, that a turn asks of its sockets or its event loop; None for none."""
-        asked = []
-        with clocks.recorded_loop(asked) if self._is_async(client) else clocks.scaled(1, asked):
-            self._turn(client, timed=False)
-        return round(max(asked)) if asked else None
-
-    def _stalled(self, client, brief):
-        """A first byte that comes after twice the shortest timeout: does the client wait for it?"""
-        once = client.with_options(max_retries=0)  # each retry would wait as long again
-        factor = brief / BRIEF
-        clock = clocks.scaled_loop(factor) if self._is_async(client) else clocks.scaled(factor, [])
-        with clock:
-            begun = time.perf_counter()
-            chain = self._turn(once, "%s=%g" % (STALL, 2 * BRIEF), timed=False)
-            seconds = (time.perf_counter() - begun) * factor
-        return {"stalled": 2 * brief, "gave_up_after": seconds if chain else None, "chain": chain}
+            brief = min(seconds for seconds in reads if seconds)
+            self._say("stall", waits.stalled(client, is_async, brief, self._turn))
 
     def _limits(self, client):
-        sdk = self._sdk
         self._say(
             "pools",
             [
-                dict(sdk.pool_settings(pool), where=where, keepalive_asked=sdk.asks_keepalive(pool))
-                for where, pool in sdk.pools(client)
+                dict(inside.pool_settings(pool), where=where, keepalive_asked=inside.asks_keepalive(pool))
+                for where, pool in inside.pools(client)
             ],
         )
-        limits = sdk.DEFAULT_LIMITS
+        self._say("http", inside.proxies_of(client))
+        limits = self._sdk.DEFAULT_LIMITS
         self._say("default_limits", [limits.max_connections, limits.max_keepalive_connections])
 
     def _retries(self, client):
         self._say("max_retries", client.max_retries)
         if self._subject.makes and client.max_retries == 0:
-            self._turn(client, "http-500")
+            self._turn(client, ERROR)
             self._say("retried_turn", self._name())  # the host knows how often it was sent
 
     def _leftovers(self):
         """Barriers at which the host counts sockets: before, after clients were released, dropped, and collected."""
         gc.disable()  # when it runs is chance otherwise, and here it decides what is counted
-        client = self._client()
-        failed = [self._turn(client)]  # and a pool has its connection
-        self._subject.release(client)
-        del client
+        failed = [self._used()]  # and a pool has its connection
         self._collect()
         self._driver.barrier("before")
-        for _ in range(REPEATS):
-            client = self._client()
-            failed.append(self._turn(client))
-            self._subject.release(client)
-            del client
+        failed += [self._used() for _ in range(REPEATS)]
         self._driver.barrier("closed")
+        for _ in range(REPEATS):
+            self._used(ERROR)
+        self._driver.barrier("failed")
         if self._subject.makes:
             for _ in range(REPEATS):
                 failed.append(self._turn(self._client()))
@@ -259,6 +266,13 @@ class Audit:
             self._driver.barrier("end")
         self._say("failed", next(filter(None, failed), []))
 
+    def _used(self, fault=None):
+        """A client that is made, takes a turn, and is given back; how its turn failed."""
+        client = self._client()
+        failed = self._turn(client, fault)
+        self._subject.release(client)
+        return failed
+
     def _collect(self):
         """Collect garbage, also in the event loop: the finaliser of an async client needs its running loop."""
         gc.collect()
@@ -269,7 +283,9 @@ class Audit:
     # --- what the environment asks for -----------------------------------------------------------
 
     def environment(self):
-        self._say("turn", self._turn(self._client()))
+        client = self._client()
+        self._say("proxy_given", inside.proxies_of(client)["own_proxy"])
+        self._say("turn", self._turn(client))
 
 
 async def _breathe():

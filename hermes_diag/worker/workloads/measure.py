@@ -8,7 +8,7 @@ a second. The pool's own wait does not go through a socket and is not scaled.
 import statistics
 import time
 
-from .. import clocks
+from .. import clocks, inside
 from ..contract import Measured
 
 SCALE = 20.0
@@ -66,7 +66,7 @@ class Bench:
         sdk = self._sdk
         for name, http_client in (("sdk", None), ("injected", sdk.bare_keepalive_client())):
             with self._openai(http_client) as client:
-                connections, keepalive = sdk.pool_limits(client)
+                connections, keepalive = inside.pool_limits(client)
                 if connections is not None:
                     self._say(name + "_max_connections", connections, "connections")
                 if keepalive is not None:

@@ -12,8 +12,12 @@ CHECK = {"sessions": 2, "turns": 6}
 
 
 def run(driver):
+    together = driver.places(driver.job.sessions)
     for turn in range(1, driver.job.turns + 1):
-        *reading, ending = driver.order()
+        order = driver.order()
+        for session in order[together:]:  # a pool with fewer places than sessions serves these alone
+            driver.turn(session, turn)
+        *reading, ending = order[:together]
         readers = [Reader(driver, session, turn) for session in reading]
         driver.turn(ending, turn)
         driver.barrier("held")  # the host takes its snapshot, then lets the provider finish the held streams
