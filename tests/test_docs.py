@@ -65,7 +65,7 @@ CHEAP = [
     ("faults", 0),
     ("faults idle-close", 0),
     ("scenarios list", 0),
-    ("audit buggy", 1),
+    ("audit buggy --expect sdk-defaults", 1),
     ("repro --strategy buggy --end close --workload steady --retries 3 -v", 0),
     ("repro --fault fin-mid-stream:every=3 --strategy fixed --retries 1", 1),
 ]

@@ -26,6 +26,7 @@ faults = [
     "fin-mid-stream:every=2",
 ]
 fail_on = ["close_wait_left > 1"]
+expect = ["separate"]
 
 [[tool.hermes-diag.allow]]
 finding = "default-limits"
@@ -56,11 +57,13 @@ LAYERS: dict[str, tuple[Any, Any, Any, Any]] = {
         ("close_wait_left > 1",),
         (),
     ),
+    "expect": (("timeout=20s",), ("retries=2", "sdk-defaults"), ("separate",), ()),
 }
 FLAGS = {
     "factory": "a:b", "python": "/a/python", "cwd": "/a", "workloads": ["overlapping"], "faults": ["a"],
     "allow": ["nodelay:2026-11-23:today is the last day: it counts"],
     "fail_on": ["close_wait_left > 0"],
+    "expect": ["timeout=20s"],
 }  # fmt: skip
 ENVIRON = {
     "HERMES_DIAG_FACTORY": "c:d",
@@ -69,6 +72,7 @@ ENVIRON = {
     "HERMES_DIAG_WORKLOADS": "steady, interrupted",
     "HERMES_DIAG_FAULTS": "b c:every=2",
     "HERMES_DIAG_FAIL_ON": "close_wait_left > 2; established_left >= 9",
+    "HERMES_DIAG_EXPECT": "retries=2 sdk-defaults",
     "HERMES_DIAG_ALLOW": "drop-releases:2027-02-01:gc will do",
 }
 
@@ -137,14 +141,14 @@ def test_a_factory_of_a_file_counts_from_its_folder() -> None:
         (
             '[tool.hermes-diag]\n\nxyz = 1',
             "3: tool.hermes-diag.xyz: unknown key; known: factory, python, cwd, workloads, faults, allow, "
-            "fail_on",
+            "fail_on, expect",
         ),
         ("\ntool = 3", "2: tool: a table, not 3"),
         ("[tool.hermes_diag]", "1: tool.hermes_diag: unknown table; did you mean hermes-diag?"),
         (
             '[tool.hermes-diag]\n"a\\n\\u001b[31m" = 3',
             '1: tool.hermes-diag."a\\n\\u001b[31m": unknown key; known: factory, python, cwd, workloads, faults, '
-            "allow, fail_on",
+            "allow, fail_on, expect",
         ),
         ("\ufeff[tool]", "1: not TOML: begins with a byte order mark; save it as UTF-8 without one"),
         ("[tool]\nhermes-diag = 3", "2: tool.hermes-diag: a table, not 3"),
