@@ -12,6 +12,7 @@ from hermes_diag.judge.expectations import Expected
 from hermes_diag.judge.promises import Audited
 
 SECONDS = {"connect": 5.0, "read": 600.0, "write": 600.0, "pool": 600.0}
+ALIKE = {"client": SECONDS, "http_client": SECONDS, "default": SECONDS}
 POOL = {"where": "transport", "max_connections": 1000, "max_keepalive": 100, "keepalive_asked": False}
 SOCKET = {"keepalive": True, "idle": 30, "interval": 10, "count": 3, "nodelay": True, "port": 7}
 
@@ -20,7 +21,7 @@ def seen(expect: str, **facts: Any) -> dict[str, str]:
     """The status of each promise of a client like the SDK's own, but for these facts."""
     usual = {
         "subject": {"kind": "factory", "client": "OpenAI", "async": False},
-        "timeouts": {"client": SECONDS, "http_client": SECONDS, "default": SECONDS},
+        "timeouts": ALIKE,
         "asked": 600,
         "pools": [POOL],
         "default_limits": [1000, 100],
@@ -58,12 +59,11 @@ def test_met_and_not_met(code: str, right: str, wrong: str) -> None:
 @pytest.mark.parametrize(
     ("code", "facts"),
     [
-        ("default-timeout", {"timeouts": {"client": {**SECONDS, "read": 30.0}, "http_client": SECONDS, "default": SECONDS},
-                             "asked": 30}),
+        ("default-timeout", {"timeouts": {**ALIKE, "client": {**SECONDS, "read": 30.0}}, "asked": 30}),
         ("default-limits", {"pools": [{**POOL, "max_connections": 50}]}),
         ("proxy-honoured", {"http": {"trust_env": True, "own_proxy": True}}),
     ],
-)  # fmt: skip
+)
 def test_the_strict_reading(code: str, facts: dict[str, Any]) -> None:
     """What is noted otherwise fails where the SDK's own values are expected."""
     assert (seen("", **facts)[code], seen("sdk-defaults", **facts)[code]) == ("noted", "failed")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hermes_diag.cli.options.output import Files, Force, Json, Output, Save
-from hermes_diag.cli.options.subject import KINDS, Cwd, Env, Expect, Python
+from hermes_diag.cli.options.subject import KINDS, Cwd, Env, Expect, Patience, Python
 
 EXAMPLES = """
   hermes-diag audit ./clients.py:make_client
@@ -26,6 +26,7 @@ def command(
     cwd: Cwd = None,
     env: Env = None,
     python: Python = sys.executable,
+    patience: Patience = None,
     expect: Expect = None,
     save: Save = None,
     force: Force = False,
@@ -51,4 +52,5 @@ def command(
     tuned = tuning.Tuning()
     bodies = load.payloads(None, tuned.max_payload)
     output = Output(json, False, save, force, tuple(files or ()))
-    return plans.carry_out(audit.plan(bodies[0].info, spec, expect or ()), bodies, where, tuned, output)
+    plan = matrix.patient(audit.plan(bodies[0].info, spec, expect or ()), subject.patience(patience))
+    return plans.carry_out(plan, bodies, where, tuned, output)

@@ -11,7 +11,7 @@ import typer
 from hermes_diag.cli.options import complete
 from hermes_diag.cli.options.load import Faults, Workloads
 from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
-from hermes_diag.cli.options.subject import Env, Expect
+from hermes_diag.cli.options.subject import Env, Expect, Patience
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +79,7 @@ def command(
     cwd: Cwd = None,
     env: Env = None,
     python: Python = None,
+    patience: Patience = None,
     workload: Workloads = None,
     fault: Faults = None,
     allow: Allow = None,
@@ -109,12 +110,15 @@ def command(
         settings = configuration.load(given)
         if settings.factory in matrix.STRATEGIES:
             subject.refuse_idle(cwd, env)
-        return _check(settings, env, baseline, output)
+        return _check(settings, env, subject.patience(patience), baseline, output)
 
 
-def _check(settings: Settings, env: Sequence[str] | None, baseline: Path | None, output: Output) -> int:
+def _check(
+    settings: Settings, env: Sequence[str] | None, patience: float | None, baseline: Path | None, output: Output
+) -> int:
     from hermes_diag.cli import github, outcome
     from hermes_diag.cli.options import subject
+    from hermes_diag.core import matrix
     from hermes_diag.judge import check
     from hermes_diag.run import payload
 
@@ -123,7 +127,7 @@ def _check(settings: Settings, env: Sequence[str] | None, baseline: Path | None,
     target = subject.target(settings.python or sys.executable, folder, env)
     before = _baseline(baseline)
     body = payload.load(None)
-    plan = check.make(body.info, settings)
+    plan = matrix.patient(check.make(body.info, settings), patience)
     ran, trouble = _run(plan, body, target, settings, output)
     report = check.judge(plan, ran.evidence, settings, before, trouble, ran.interrupted)
     said = [ran.said]

@@ -8,7 +8,7 @@ from typing import Annotated
 from hermes_diag.cli.options import load
 from hermes_diag.cli.options.load import Faults, Payloads, Retries, Sessions, Timeout, Turns, Workloads
 from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
-from hermes_diag.cli.options.subject import Cwd, Env, Python, Spec
+from hermes_diag.cli.options.subject import Cwd, Env, Patience, Python, Spec
 from hermes_diag.cli.options.tuning import Set
 
 EXAMPLES = """
@@ -34,6 +34,7 @@ def command(
     python: Python = sys.executable,
     cwd: Cwd = None,
     env: Env = None,
+    patience: Patience = None,
     set_: Set = None,
     save: Save = None,
     force: Force = False,
@@ -48,6 +49,7 @@ def command(
     """
     from hermes_diag.cli import plans
     from hermes_diag.cli.options import subject, tuning
+    from hermes_diag.core import matrix
 
     tuned = tuning.parse(set_)
     where = subject.target(python, cwd, env)
@@ -55,5 +57,6 @@ def command(
     bodies = load.payloads(payload, tuned.max_payload)
     sizes = load.sizes(sessions, turns, retries, timeout, tuned)
     plan = plans.factory(spec, bodies, end, workload, fault, sizes)
+    plan = matrix.patient(plan, subject.patience(patience))
     output = Output(json, verbose, save, force, tuple(files or ()))
     return plans.carry_out(plan, bodies, where, tuned, output)

@@ -94,6 +94,12 @@ def for_factory(
     return Plan(tuple(replace(cell, strategy=FACTORY, factory=spec) for cell in own), payload, further)
 
 
+def patient(plan: Plan, patience: float | None) -> Plan:
+    """The same with so many seconds for each call of the user's code; None: as usual."""
+    cells = (replace(cell, conditions=replace(cell.conditions, patience=patience)) for cell in plan.cells)
+    return replace(plan, cells=tuple(cells))
+
+
 def _cell(strategy: str, end: str, workload: str, sizes: Sizes) -> Cell:
     default = {**SIZES, **_OWN_SIZES}[workload]
     return Cell(

@@ -6,7 +6,9 @@ plain function cannot be interrupted.
 """
 
 import asyncio
+import contextlib
 import inspect
+import socket
 import time
 
 from . import event_loop
@@ -14,8 +16,9 @@ from .contract import FAULT_PREFIX, Fact, TurnDone
 from .driver import HOLD
 from .supervised import SupervisedCall
 
-#: Seconds after which a coroutine is cancelled. The provider holds its stream, so that it cannot have ended before.
-INTERRUPT = 0.2
+#: Seconds after its first bytes at which a coroutine is cancelled: it has taken them in. The provider holds its stream,
+#: so that it cannot have ended before. Bytes that go past Python's sockets (uvloop) are not seen: it is cancelled then.
+INTERRUPT, LONGEST = 0.1, 2.0
 DOING = "taking a turn"
 
 
@@ -101,12 +104,39 @@ class Reading:
         return self._interrupt
 
 
+@contextlib.contextmanager
+def _reading(tell):
+    """Within, `tell` is called when a socket has read something."""
+
+    def told(read):
+        def reading(*args):
+            got = read(*args)
+            if got:
+                tell()
+            return got
+
+        return reading
+
+    for name in ("recv", "recv_into"):
+        setattr(socket.socket, name, told(getattr(socket.socket, name)))
+    try:
+        yield
+    finally:
+        # The methods are inherited from C; deleting our attributes uncovers them again.
+        del socket.socket.recv, socket.socket.recv_into
+
+
 def _is_async_gen(function):
     return inspect.isasyncgenfunction(function)
 
 
 async def _cancelled(awaitable):
-    task = asyncio.ensure_future(awaitable)
+    """Cancel it once it has read something; its outcome."""
+    task, reads = asyncio.ensure_future(awaitable), asyncio.Event()
+    with _reading(reads.set):
+        waiting = asyncio.ensure_future(reads.wait())
+        await asyncio.wait([task, waiting], timeout=LONGEST, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
     await asyncio.wait([task], timeout=INTERRUPT)
     if task.cancel():
         await asyncio.wait([task])

@@ -20,7 +20,7 @@ from . import event_loop
 from .contract import Fact
 from .own_turn import OwnTurn
 from .spec import defined_at, load
-from .supervised import IMPORTING, Broken, SupervisedCall
+from .supervised import IMPORTING, PATIENCE, Broken, SupervisedCall
 
 #: Seconds within which a pool hands out a client that it has.
 AT_ONCE = 3.0
@@ -166,7 +166,7 @@ class Pool(Users):
         taken, waiting = [self.client({}, "1")], None
         while len(taken) < most and waiting is None:
             waiting = Waiting(lambda: taken.append(self.client({}, str(len(taken) + 1))))
-            if waiting.over.wait(AT_ONCE):
+            if waiting.over.wait(min(AT_ONCE, (SupervisedCall.patience or PATIENCE) / 2)):
                 waiting.end()
                 waiting = None
         places = len(taken)

@@ -50,6 +50,14 @@ Expect = Annotated[
         "separate, sdk-defaults. Repeatable.",
     ),
 ]
+Patience = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        show_default="10s; 60s for an import",
+        help="Time for a call of your code, or its import, until it counts as hanging.",
+    ),
+]
 _SPEC = "write package.module:name or ./file.py:name"
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -66,6 +74,13 @@ def target(python: str, cwd: Path | None, env: Iterable[str] | None) -> Target:
         # From --cwd a relative path would lead elsewhere. Not resolve(): a virtualenv's interpreter is a link.
         found = os.path.abspath(found)
     return Target(found, cwd, dict(_variable(one) for one in env or ()))
+
+
+def patience(given: str | None) -> float | None:
+    """Seconds of --patience, None without it. Raises UsageError."""
+    from hermes_diag.core import units
+
+    return None if given is None else units.time("--patience", given, least=0.1, most=3600)
 
 
 def _variable(text: str) -> tuple[str, str]:

@@ -1,0 +1,149 @@
+"""Turns and pools as users write them: sound ones, such as break, and such as hang. Runs where factories.py does."""
+
+import asyncio
+import threading
+
+from openai import AsyncOpenAI, AzureOpenAI, DefaultHttpxClient, OpenAI
+
+BODY = {"model": "gpt-5", "input": "hi", "stream": True}
+_kept = []
+
+
+def plain(base_url, session):
+    with OpenAI(base_url=base_url) as client:
+        for _ in client.responses.create(**BODY):
+            pass
+
+
+async def coroutine(base_url, session):
+    async with AsyncOpenAI(base_url=base_url) as client:
+        async for _ in await client.responses.create(**BODY):
+            pass
+
+
+def generator(base_url, session):
+    with OpenAI(base_url=base_url) as client:
+        yield from client.responses.create(**BODY)
+
+
+async def async_generator(base_url, session):
+    async with AsyncOpenAI(base_url=base_url) as client:
+        async for event in await client.responses.create(**BODY):
+            yield event
+
+
+def azure(base_url, session):
+    end = base_url[: -len("/v1")]
+    with AzureOpenAI(azure_endpoint=end, api_version="2025-03-01-preview", api_key="local") as client:
+        client.chat.completions.create(model="gpt-5", messages=[{"role": "user", "content": "hi"}])
+        for _ in client.responses.create(**BODY):
+            pass
+
+
+def leaks(base_url, session):
+    _kept.append(OpenAI(base_url=base_url))
+    for _ in _kept[-1].responses.create(**BODY):
+        pass
+
+
+async def leaks_when_cancelled(base_url, session):
+    client = AsyncOpenAI(base_url=base_url)
+    await asyncio.gather(client.models.list(), client.models.list())  # two connections, of which one stays idle
+    try:
+        async for _ in await client.responses.create(**BODY):
+            pass
+    except asyncio.CancelledError:
+        _kept.append(client)
+        raise
+    await client.close()
+
+
+def raises(base_url, session):
+    raise KeyError("sk-do-not-print-me")
+
+
+class LosesPlaces:
+    """A place is given back only by a turn that was read to its end: the fourth acquire never returns."""
+
+    def __init__(self, kwargs):
+        self._client = OpenAI(**kwargs)
+        self._places = threading.Semaphore(3)
+
+    def acquire(self):
+        self._places.acquire()
+        return self._client
+
+    def release(self, client):
+        pass
+
+    def close(self):
+        self._client.close()
+
+
+class OneAtATime:
+    """Who comes second waits."""
+
+    def __init__(self, kwargs):
+        self._client = OpenAI(**kwargs)
+        self._place = threading.Semaphore(1)
+
+    def acquire(self):
+        self._place.acquire()
+        return self._client
+
+    def release(self, client):
+        self._place.release()
+
+    def close(self):
+        self._client.close()
+
+
+class BySession:
+    """A client for each session, closed at the end."""
+
+    def __init__(self, kwargs):
+        self._kwargs, self._clients = kwargs, {}
+
+    def acquire(self, session):
+        if session not in self._clients:
+            self._clients[session] = OpenAI(**self._kwargs)
+        return self._clients[session]
+
+    def release(self, client):
+        pass
+
+    def close(self):
+        for client in self._clients.values():
+            client.close()
+
+
+_one = []
+
+
+def cached(kwargs):
+    """The same client for all who ask."""
+    if not _one:
+        _one.append(OpenAI(**kwargs))
+    return _one[0]
+
+
+class Proxy:
+    """What tracers put around a client."""
+
+    def __init__(self, client):
+        self._inner = client
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+
+def proxied(kwargs):
+    return Proxy(OpenAI(**kwargs))
+
+
+def own_headers(kwargs):
+    return OpenAI(**kwargs, default_headers={"x-app": "1"}, default_query={"a": "1"})
+
+
+def far_away(kwargs):
+    return OpenAI(**kwargs, http_client=DefaultHttpxClient(proxy="http://10.1.2.3:3128"))
