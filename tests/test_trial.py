@@ -31,12 +31,9 @@ BREAK = ["leaks", "leaks_when_cancelled", "raises", "LosesPlaces", "own_headers"
 def checks(names: Iterable[str]) -> dict[str, CheckReport]:
     body = payload.load(None)
     today = datetime.date(2026, 1, 1)
-    wanted = {
-        name: settings.resolve(
-            [settings.flags({"factory": f"{FILE}:{name}", "workloads": ["interrupted", "overlapping"]})], today
-        )
-        for name in names
-    }
+    flags = {"workloads": ["interrupted", "overlapping"]}
+    layers = {name: settings.flags({"factory": f"{FILE}:{name}", **flags}) for name in names}
+    wanted = {name: settings.resolve([layer], today) for name, layer in layers.items()}
     plans = {name: matrix.patient(check.make(body.info, one), PATIENCE) for name, one in wanted.items()}
     cells = tuple(cell for plan in plans.values() for cell in plan.cells)
     target = Target(sys.executable)
@@ -61,8 +58,8 @@ def test_sound_ones() -> None:
 
 
 def test_what_breaks_and_whose_fault_it_is() -> None:
-    """A leak, a leak of cancelled turns only, a turn that raises, an acquire that does not return any more, headers that
-    ours would replace, a proxy that cannot be reached here."""
+    """A leak, a leak of cancelled turns only, a turn that raises, an acquire that does not return any more, headers in
+    the place of ours, a proxy that cannot be reached here."""
     reports = checks(BREAK)
     assert {name: (report.exit_code, problems(report)) for name, report in reports.items()} == {
         "leaks": (1, [("interrupted", "close-wait-grows"), ("overlapping", "close-wait-grows")]),

@@ -12,8 +12,9 @@ from .contract import Fact, Failed
 PATIENCE, IMPORT_PATIENCE = 10.0, 60.0
 #: Seconds after which the host is told that a call goes on, so that it waits, too.
 SLOW = 5.0
-#: A call that uses the processor for so much of the time is slow and does not hang; it gets so many times the patience.
-BUSY, MOST = 0.5, 6
+#: A call that uses the processor for so much of the time is slow and does not hang, also on a machine that others keep
+#: busy; it gets so many times the patience.
+BUSY, MOST = 0.05, 6
 
 IMPORTING = "importing the factory"
 #: What must put up with which arguments.
