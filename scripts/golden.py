@@ -45,6 +45,10 @@ CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
     "stream-abandoned": (("fixed/abandon/interrupted", SMALL), ("fixed/close/interrupted", SMALL)),
     "stream-killed": (("buggy/close/overlapping", SMALL), ("fixed/close/overlapping", SMALL)),
     "too-few-gaps": (("buggy/abandon/steady", ["--turns", "2"]), ("fixed/close/steady", ["--turns", "2"])),
+    "never-reused": (
+        ("factory/close/steady", ["tests/factories.py:RightPool", "--turns", "4", "--api", "chat"]),
+        ("factory/close/steady", ["tests/factories.py:RightPool", "--turns", "4"]),
+    ),
     "transport-shared": (("buggy/abandon/steady", SMALL), ("fixed/abandon/steady", SMALL)),
 }
 
@@ -67,6 +71,8 @@ def record(target: Path, cell: str, arguments: list[str]) -> None:
 def asked(cell: str) -> list[str]:
     """The command that runs a cell."""
     first, _, second = cell.partition("/")
+    if first == "factory":
+        return ["replay", "--workload", second.partition("/")[2]]
     if first == "hermes":
         return ["hermes", "--workload", second]
     if cell.count("/") >= 2:

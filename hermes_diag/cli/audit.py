@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hermes_diag.cli.options.load import Api
 from hermes_diag.cli.options.output import Files, Force, Json, Output, Save
 from hermes_diag.cli.options.subject import KINDS, Cwd, Env, Expect, Patience, Python
 
@@ -28,6 +29,7 @@ def command(
     python: Python = sys.executable,
     patience: Patience = None,
     expect: Expect = None,
+    api: Api = None,
     save: Save = None,
     force: Force = False,
     files: Files = None,
@@ -50,7 +52,7 @@ def command(
         subject.check_spec(spec, cwd)
     expectations.parse(expect or ())
     tuned = tuning.Tuning()
-    bodies = load.payloads(None, tuned.max_payload)
+    bodies = load.payloads(None, tuned.max_payload, api)
     output = Output(json, False, save, force, tuple(files or ()))
     plan = matrix.patient(audit.plan(bodies[0].info, spec, expect or ()), subject.patience(patience))
     return plans.carry_out(plan, bodies, where, tuned, output)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hermes_diag.cli.options import complete
-from hermes_diag.cli.options.load import Faults, Workloads
+from hermes_diag.cli.options.load import Api, Faults, Workloads
 from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
 from hermes_diag.cli.options.subject import Env, Expect, Patience
 
@@ -85,6 +85,7 @@ def command(
     allow: Allow = None,
     fail_on: FailOn = None,
     expect: Expect = None,
+    api: Api = None,
     baseline: Earlier = None,
     save: Save = None,
     force: Force = False,
@@ -98,7 +99,7 @@ def command(
     pyproject.toml. Exit code 0 when nothing failed, 1 when something did, 3 when something could not be told.
     """
     from hermes_diag.cli import configuration, github
-    from hermes_diag.cli.options import subject
+    from hermes_diag.cli.options import load, subject
     from hermes_diag.core import matrix
 
     given = {
@@ -110,23 +111,26 @@ def command(
         settings = configuration.load(given)
         if settings.factory in matrix.STRATEGIES:
             subject.refuse_idle(cwd, env)
-        return _check(settings, env, subject.patience(patience), baseline, output)
+        return _check(settings, env, subject.patience(patience), load.body(api), baseline, output)
 
 
 def _check(
-    settings: Settings, env: Sequence[str] | None, patience: float | None, baseline: Path | None, output: Output
+    settings: Settings,
+    env: Sequence[str] | None,
+    patience: float | None,
+    body: Payload,
+    baseline: Path | None,
+    output: Output,
 ) -> int:
     from hermes_diag.cli import github, outcome
     from hermes_diag.cli.options import subject
     from hermes_diag.core import matrix
     from hermes_diag.judge import check
-    from hermes_diag.run import payload
 
     files = outcome.report_files(output, **{"--baseline": baseline})
     folder = Path(settings.cwd) if settings.cwd else None
     target = subject.target(settings.python or sys.executable, folder, env)
     before = _baseline(baseline)
-    body = payload.load(None)
     plan = matrix.patient(check.make(body.info, settings), patience)
     ran, trouble = _run(plan, body, target, settings, output)
     report = check.judge(plan, ran.evidence, settings, before, trouble, ran.interrupted)

@@ -6,7 +6,7 @@ import sys
 from typing import Annotated
 
 from hermes_diag.cli.options import load
-from hermes_diag.cli.options.load import Faults, Payloads, Retries, Sessions, Timeout, Turns, Workloads
+from hermes_diag.cli.options.load import Api, Faults, Payloads, Retries, Sessions, Timeout, Turns, Workloads
 from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
 from hermes_diag.cli.options.subject import Cwd, Env, Patience, Python, Spec
 from hermes_diag.cli.options.tuning import Set
@@ -24,6 +24,7 @@ Ends = Annotated[list[str] | None, load.end_option("close")]
 def command(
     spec: Spec,
     payload: Payloads = None,
+    api: Api = None,
     end: Ends = None,
     workload: Workloads = None,
     fault: Faults = None,
@@ -51,10 +52,10 @@ def command(
     from hermes_diag.cli.options import subject, tuning
     from hermes_diag.core import matrix
 
-    tuned = tuning.parse(set_)
+    tuned = tuning.parse(set_, (*tuning.OF_RUNS, "until-sure"))
     where = subject.target(python, cwd, env)
     subject.check_spec(spec, cwd)
-    bodies = load.payloads(payload, tuned.max_payload)
+    bodies = load.payloads(payload, tuned.max_payload, api)
     sizes = load.sizes(sessions, turns, retries, timeout, tuned)
     plan = plans.factory(spec, bodies, end, workload, fault, sizes)
     plan = matrix.patient(plan, subject.patience(patience))

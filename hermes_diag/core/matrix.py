@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hermes_diag.core.leaves import leaves
-from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, MUTATED, Cell, PayloadInfo, Plan
+from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, MUTATED, Cell, Conditions, PayloadInfo, Plan
 from hermes_diag.worker.contract import HERMES
 
 STRATEGIES = tuple(leaves("strategies"))
@@ -46,6 +46,7 @@ class Sizes:
     timeout: float | None = None
     idle_close: float | None = 0.0
     seed: int = 0
+    until_sure: int | None = None
 
 
 def make(
@@ -114,6 +115,7 @@ def _cell(strategy: str, end: str, workload: str, sizes: Sizes) -> Cell:
         pool_timeout=sizes.timeout or POOL_TIMEOUT,
         idle_close=sizes.idle_close,
         seed=sizes.seed,
+        conditions=Conditions(until_sure=sizes.until_sure),
     )
 
 

@@ -57,6 +57,7 @@ class Conditions:
     connect: float | None = None  # a connect timeout of its own
     reader: Literal["", "terminal"] = ""  # who reads a stream stops at its terminal event
     abort: Literal["", "close", "shutdown"] = ""  # how a silent stream is given up (worker/watchdog.py)
+    until_sure: int | None = None  # rounds at most, as long as it cannot be told whether something grows without end
     patience: float | None = None  # for a call of the user's code, until it counts as hanging
 
 

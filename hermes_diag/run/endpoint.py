@@ -239,10 +239,12 @@ class RemoteProvider:
     def look(self, backend: ModuleType, pid: int, tries: int) -> Snapshot:
         """Sockets of the job to the endpoint, also those whose descriptor it has closed.
 
-        Other processes may talk to the same addresses; a socket is the job's if it was seen to belong to it once.
+        Other processes may talk to the same addresses; a socket is the job's if it was seen to belong to it once, and
+        since then at each look to nobody else: the kernel gives the port of one that is gone to others.
         """
         seen = snapshot.take(backend, pid, self._remotes, tries)
-        self._ours |= {row.local for row in seen.rows if row.pid == pid}
+        nobodys = {row.local for row in seen.rows if row.pid is None}
+        self._ours = {row.local for row in seen.rows if row.pid == pid} | (self._ours & nobodys)
         return replace(seen, rows=[row for row in seen.rows if row.local in self._ours])
 
     async def start(self) -> None:

@@ -24,11 +24,14 @@ from hermes_diag.core.text import one_line
 
 MAX_BYTES = 32 * 1024 * 1024
 #: chatgpt.com wants instructions and nothing stored.
-BUILT_IN: dict[str, Any] = {
-    "model": "gpt-5",
-    "instructions": "Answer in one word.",
-    "input": [{"role": "user", "content": "hi"}],
-    "store": False,
+BUILT_IN: dict[str, dict[str, Any]] = {
+    "responses": {
+        "model": "gpt-5",
+        "instructions": "Answer in one word.",
+        "input": [{"role": "user", "content": "hi"}],
+        "store": False,
+    },
+    "chat": {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]},
 }
 
 #: Keyword arguments of the SDK that are no part of a body.
@@ -43,10 +46,15 @@ class Payload:
     wire: bytes = field(repr=False)
 
 
+def built_in(api: str) -> Payload:
+    """The tiny prompt of our own."""
+    return _payload("built-in", "built-in", BUILT_IN[api])
+
+
 def load(path: Path | None, limit: int = MAX_BYTES) -> Payload:
     """The payload in a file, or the built-in one. `limit` in bytes. Raises UsageError."""
     if path is None:
-        return _payload("built-in", "built-in", BUILT_IN)
+        return built_in("responses")
     document = _parse(path, _read(path, limit))
     if not isinstance(document, dict):
         raise UsageError(f"{path}: {_kind(document)}, not a JSON object", "give a Responses or Chat Completions body")

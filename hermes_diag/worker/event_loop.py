@@ -1,6 +1,7 @@
 """Where coroutines run: one event loop in a thread of its own, started when it is first needed."""
 
 import asyncio
+import gc
 import inspect
 import threading
 
@@ -49,6 +50,22 @@ def call(function, *args):
         return function(*args)
 
     return run(calling())
+
+
+def collect():
+    """Collect garbage, also in the loop if there is one: the finaliser of an async client needs its running loop."""
+    gc.collect()
+    if started():
+        call(gc.collect)
+        run(_breathe())
+
+
+async def _breathe():
+    """Let the tasks that a finaliser has made come to their end."""
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+        if len(asyncio.all_tasks()) == 1:
+            return
 
 
 def _live(own):

@@ -12,6 +12,9 @@ from . import connected, environment, event_loop, inside, subjects, watchdog
 from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, Fact, TurnDone
 from .driver import HOLD, Driver
 
+#: Rounds within which a pool may fill up: one that is larger is not told from a leak without --until-sure.
+FILL = 64
+
 
 def run(job, payload, sdk, channel):
     """Carry out one job; returns when the last turn is over and the last barrier has opened."""
@@ -64,6 +67,14 @@ class ReplayDriver(Driver):
         if found < most:
             self.channel.send(Fact("places", found))
         return found
+
+    def goes_on(self, held):
+        """What keeps its clients fills up before it is full. It is told from a leak by more turns, up to a bound."""
+        if self.subject.makes or "reach" in self.job.settings:
+            return False
+        least, most = self.job.turns, max(self.job.turns, int(self.job.settings.get("until_sure", FILL)))
+        half = held[len(held) // 2 :]
+        return least < most and len(held) < most and half[-1] > half[0]
 
     def build(self, session, kwargs, role):
         """A client from the subject; the host is told of it."""

@@ -29,6 +29,15 @@ Payloads = Annotated[
         "the newest dump of the Hermes home. Of several, each runs through every cell. Default: a tiny prompt.",
     ),
 ]
+Api = Annotated[
+    str | None,
+    typer.Option(
+        "--api",
+        metavar="responses|chat",
+        show_default="responses",
+        help="Whose built-in tiny prompt is sent: the Responses API's, or Chat Completions'.",
+    ),
+]
 Strategies = Annotated[
     list[str] | None,
     typer.Option(
@@ -113,9 +122,24 @@ def timeout_option(default: str) -> Any:
 Timeout = Annotated[str | None, timeout_option("10s; 1s for a free connection")]
 
 
-def payloads(given: Sequence[str] | None, limit: int) -> tuple[Payload, ...]:
+def body(api: str | None) -> Payload:
+    """The built-in prompt of that API. Raises UsageError."""
+    from hermes_diag.run import payload
+
+    api = api or "responses"
+    if api not in payload.BUILT_IN:
+        raise UsageError(f"--api {quoted(api)}: there is none of that name", did_you_mean(api, payload.BUILT_IN))
+    return payload.built_in(api)
+
+
+def payloads(given: Sequence[str] | None, limit: int, api: str | None = None) -> tuple[Payload, ...]:
     """What the command line names, or the built-in prompt; at most `limit` bytes each. Raises UsageError."""
     from hermes_diag.run import payload
+
+    if not given:
+        return (body(api),)
+    if api is not None:
+        raise UsageError(f"--api {api}: has no effect on a PAYLOAD, which says its API itself", "leave one of them out")
 
     paths = [_last_dump(one, limit) if _is_dump(one) else Path(one) for one in given or ()]
     return payload.load_all(paths, limit)
@@ -159,4 +183,6 @@ def faults(given: Sequence[str] | None) -> tuple[str, ...]:
 def sizes(sessions: int | None, turns: int | None, retries: int, timeout: str | None, tuning: Tuning) -> matrix.Sizes:
     """The sizes of a plan. Raises UsageError."""
     limit = None if timeout is None else units.time("--timeout", timeout, least=0.05, most=600)
-    return matrix.Sizes(sessions, turns, tuning.scope, retries, limit, tuning.idle_close, tuning.seed)
+    return matrix.Sizes(
+        sessions, turns, tuning.scope, retries, limit, tuning.idle_close, tuning.seed, tuning.until_sure
+    )

@@ -35,6 +35,7 @@ class Tuning:
     start: str = "auto"
     max_payload: int = 32 * 2**20
     count: int | None = None
+    until_sure: int | None = None
 
 
 def _one_of(*known: str) -> Callable[[str], str]:
@@ -69,6 +70,12 @@ def _count(value: str) -> int:
     return int(value)
 
 
+def _rounds(value: str) -> int:
+    if _count(value) > 5000:
+        raise ValueError("a whole number from 1 to 5000")
+    return _count(value)
+
+
 def _backend(value: str) -> str:
     from hermes_diag.watch import tables
 
@@ -83,6 +90,7 @@ SETTINGS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "backend": (_backend, "where socket tables come from"),
     "start": (_one_of("auto", "fork", "spawn"), "how each cell gets its process: fork, or spawn an interpreter each"),
     "max-payload": (_size, "largest payload taken, such as 64M"),
+    "until-sure": (_rounds, "rounds at most, taken as long as a pool may still be filling up, to 5000 (64 without it)"),
     "count": (_count, "number of looks after which a watch ends"),
 }
 #: Those that a run has a use for.

@@ -48,9 +48,17 @@ def count_grows(evidence: Evidence, name: str, count: Callable[[Sample], int | N
     if per_turn < least:
         return None
     return Hit(
-        f"{name} grew from {first} to {last} over {len(points)} idle gaps, {per_turn:.2f} a turn",
+        f"{name} grew from {first} to {last} over {len(points)} idle gaps, {per_turn:.2f} a turn{_or_fills(evidence)}",
         {"first": first, "last": last, "gaps": len(points), "per_turn": per_turn},
     )
+
+
+def _or_fills(evidence: Evidence) -> str:
+    """Of what keeps its clients: how large a pool would have to be to look the same."""
+    if not any(client.role == "pooled" for client in evidence.clients):
+        return ""
+    rounds = max(turn.turn for turn in evidence.turns)
+    return f"; a pool that fills up for more than {rounds} rounds does so, too (--set until-sure=N takes more)"
 
 
 @cache

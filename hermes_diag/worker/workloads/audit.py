@@ -87,7 +87,7 @@ class Audit:
             {"kind": self._subject.kind, "client": type(first).__name__, "async": self._sdk.is_async(first)},
         )
         self._say("first_turn", self._turn(first))
-        self._try(self._wire)
+        self._try(self._wire, first)
         self._try(self._timeouts, first)
         self._try(self._limits, first)
         self._try(self._retries, first)
@@ -212,9 +212,16 @@ class Audit:
             return {"before": [], "after": list(self._sdk.describe(exc)["chain"])}
         return {"before": [], "after": []}
 
-    def _wire(self):
-        """Options of the sockets that are open to the provider now."""
-        self._say("sockets", connected.open_to(self._job.base_url))
+    def _wire(self, client):
+        """Options of the sockets that are open to the provider while a stream is read: some are closed after it."""
+        found = []
+        try:
+            stream = self._open(client)
+            for _ in stream:
+                found = found or connected.open_to(self._job.base_url)
+            stream.close()
+        finally:
+            self._say("sockets", found)
 
     def _timeouts(self, client):
         is_async, told = self._sdk.is_async(client), waits.said(self._sdk, client)
@@ -248,7 +255,7 @@ class Audit:
         """Barriers at which the host counts sockets: before, after clients were released, dropped, and collected."""
         gc.disable()  # when it runs is chance otherwise, and here it decides what is counted
         failed = [self._used()]  # and a pool has its connection
-        self._collect()
+        event_loop.collect()
         self._driver.barrier("before")
         failed += [self._used() for _ in range(REPEATS)]
         self._driver.barrier("closed")
@@ -259,7 +266,7 @@ class Audit:
             for _ in range(REPEATS):
                 failed.append(self._turn(self._client()))
             self._driver.barrier("dropped")
-            self._collect()
+            event_loop.collect()
             self._driver.barrier("collected")
         else:
             self._subject.close()
@@ -273,26 +280,9 @@ class Audit:
         self._subject.release(client)
         return failed
 
-    def _collect(self):
-        """Collect garbage, also in the event loop: the finaliser of an async client needs its running loop."""
-        gc.collect()
-        if event_loop.started():
-            event_loop.call(gc.collect)
-            event_loop.run(_breathe())
-
     # --- what the environment asks for -----------------------------------------------------------
 
     def environment(self):
         client = self._client()
         self._say("proxy_given", inside.proxies_of(client)["own_proxy"])
         self._say("turn", self._turn(client))
-
-
-async def _breathe():
-    """Let the tasks that a finaliser has made come to their end."""
-    import asyncio
-
-    for _ in range(20):
-        await asyncio.sleep(0.005)
-        if len(asyncio.all_tasks()) == 1:
-            return

@@ -13,7 +13,7 @@ CHECK = {"sessions": 2, "turns": 6}
 
 def run(driver):
     together = driver.places(driver.job.sessions)
-    for turn in range(1, driver.job.turns + 1):
+    for turn in driver.numbers():
         order = driver.order()
         for session in order[together:]:  # a pool with fewer places than sessions serves these alone
             driver.turn(session, turn)
