@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -11,6 +12,9 @@ from openai import OpenAI
 
 from hermes_diag import api
 from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.sockets import SocketRow
+from hermes_diag.run import endpoint
+from hermes_diag.watch import snapshot, tables
 from hermes_diag.watch.tables import load, proc_net, sock_diag
 
 DESCRIPTORS = """
@@ -50,3 +54,19 @@ def test_descriptors_suffice_and_the_limit_comes_back() -> None:
     """A hundred abandoned clients need more descriptors than the soft limit has; it is as before afterwards."""
     done = subprocess.run([sys.executable, "-c", DESCRIPTORS], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["100", "100", "100"], done.stderr
+
+
+def test_a_port_of_an_endpoint_that_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket that the job has closed stays the job's; one of somebody else at the same port, later, does not."""
+    own, theirs, remote = 11, 12, ("127.0.0.2", 443)
+    local = ("127.0.0.1", 50000)
+    job = os.getpid()
+    held = SocketRow("ESTABLISHED", local, remote, job, 5, own)
+    orphan = SocketRow("ESTABLISHED", local, remote, None, None, own)
+    gone = SocketRow("TIME_WAIT", local, remote, None, None, 0)
+    stranger = SocketRow("ESTABLISHED", local, remote, None, None, theirs)
+    looks = iter([[held], [orphan], [gone], [stranger], [gone]])
+    monkeypatch.setattr(snapshot, "take", lambda *args: snapshot.Snapshot(next(looks), None, None))
+    provider = endpoint.RemoteProvider(endpoint.Endpoint("https", "a.test", 443, "/v1", ("127.0.0.2",)), 1)
+    seen = [len(provider.look(tables, job, 1).rows) for _ in range(5)]
+    assert seen == [1, 1, 1, 0, 0]

@@ -117,6 +117,26 @@ class BySession:
             client.close()
 
 
+class FillsUp(BySession):
+    """Twenty clients for good, the next one for whoever asks."""
+
+    most = 20
+
+    def __init__(self, kwargs):
+        super().__init__(kwargs)
+        self._asked = 0
+
+    def acquire(self):
+        self._asked += 1
+        return super().acquire(self._asked % self.most)
+
+
+class NeverFull(FillsUp):
+    """The same without an end."""
+
+    most = 10**9
+
+
 _one = []
 
 

@@ -22,6 +22,7 @@ from hermes_diag.core import matrix
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.leaves import leaves
 from hermes_diag.core.plan import FRESH, MEASURE, Cell, Plan
+from hermes_diag.core.sockets import SocketRow
 from hermes_diag.run.credentials import Credentials
 from hermes_diag.run.payload import Payload
 from hermes_diag.watch import snapshot
@@ -234,7 +235,7 @@ class RemoteProvider:
         self.address = (addresses[0], port)
         self.job = {"reach": f"{endpoint.host}|{port}|{','.join(addresses)}", "requests": str(requests)}
         self._remotes = [(address, port) for address in addresses]
-        self._ours: set[tuple[str, int]] = set()
+        self._ours: dict[tuple[str, int], int | None] = {}  # inodes by local addresses
 
     def look(self, backend: ModuleType, pid: int, tries: int) -> Snapshot:
         """Sockets of the job to the endpoint, also those whose descriptor it has closed.
@@ -243,9 +244,16 @@ class RemoteProvider:
         since then at each look to nobody else: the kernel gives the port of one that is gone to others.
         """
         seen = snapshot.take(backend, pid, self._remotes, tries)
-        nobodys = {row.local for row in seen.rows if row.pid is None}
-        self._ours = {row.local for row in seen.rows if row.pid == pid} | (self._ours & nobodys)
+        self._ours = {
+            row.local: row.inode or self._ours.get(row.local)
+            for row in seen.rows
+            if row.pid == pid or self._was_ours(row)
+        }
         return replace(seen, rows=[row for row in seen.rows if row.local in self._ours])
+
+    def _was_ours(self, row: SocketRow) -> bool:
+        """Whether it is a socket that the job has closed; that of a new owner has another inode."""
+        return row.local in self._ours and row.inode in (None, 0, self._ours[row.local])
 
     async def start(self) -> None:
         """It runs already."""
