@@ -24,7 +24,7 @@ from hermes_diag.worker import supervised
 FILE = Path(__file__).with_name("turns.py")
 #: Seconds: twice what a busy machine needs for any call here; those that hang are waited for in each cell.
 PATIENCE = 3.0
-ROUNDS = 50
+ROUNDS = 30
 SOUND = [
     "plain",
     "coroutine",
@@ -86,7 +86,7 @@ def test_what_breaks_and_whose_fault_it_is() -> None:
         "leaks_when_cancelled": (1, [("interrupted", "close-wait-grows")]),
         "raises": (1, [("interrupted", "turns-failed"), ("overlapping", "turns-failed")]),
         "LosesPlaces": (1, [(name, "worker-hung") for name in ("audit", "interrupted", "overlapping")]),
-        "NeverFull": (1, [("interrupted", "close-wait-grows"), ("overlapping", "close-wait-grows")]),
+        "NeverFull": (1, [("overlapping", "close-wait-grows")]),
         "own_headers": (3, []),
         "far_away": (3, []),
     }
