@@ -5,7 +5,7 @@ Which strategies and workloads there are, and their default sizes, is read from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hermes_diag.core.leaves import leaves
 from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, MUTATED, Cell, Conditions, PayloadInfo, Plan
@@ -46,7 +46,7 @@ class Sizes:
     timeout: float | None = None
     idle_close: float | None = 0.0
     seed: int = 0
-    until_sure: int | None = None
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 def make(
@@ -115,7 +115,7 @@ def _cell(strategy: str, end: str, workload: str, sizes: Sizes) -> Cell:
         pool_timeout=sizes.timeout or POOL_TIMEOUT,
         idle_close=sizes.idle_close,
         seed=sizes.seed,
-        conditions=Conditions(until_sure=sizes.until_sure),
+        conditions=sizes.conditions,
     )
 
 

@@ -11,6 +11,7 @@ import typer
 from hermes_diag.cli.options import complete
 from hermes_diag.core import matrix, units
 from hermes_diag.core.errors import UsageError
+from hermes_diag.core.plan import Conditions
 from hermes_diag.core.text import did_you_mean, quoted
 
 if TYPE_CHECKING:
@@ -183,6 +184,5 @@ def faults(given: Sequence[str] | None) -> tuple[str, ...]:
 def sizes(sessions: int | None, turns: int | None, retries: int, timeout: str | None, tuning: Tuning) -> matrix.Sizes:
     """The sizes of a plan. Raises UsageError."""
     limit = None if timeout is None else units.time("--timeout", timeout, least=0.05, most=600)
-    return matrix.Sizes(
-        sessions, turns, tuning.scope, retries, limit, tuning.idle_close, tuning.seed, tuning.until_sure
-    )
+    conditions = Conditions(tls=tuning.tls, until_sure=tuning.until_sure)
+    return matrix.Sizes(sessions, turns, tuning.scope, retries, limit, tuning.idle_close, tuning.seed, conditions)

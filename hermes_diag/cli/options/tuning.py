@@ -36,6 +36,7 @@ class Tuning:
     max_payload: int = 32 * 2**20
     count: int | None = None
     until_sure: int | None = None
+    tls: bool = False
 
 
 def _one_of(*known: str) -> Callable[[str], str]:
@@ -70,6 +71,10 @@ def _count(value: str) -> int:
     return int(value)
 
 
+def _on(value: str) -> bool:
+    return _one_of("on")(value) == "on"
+
+
 def _rounds(value: str) -> int:
     if _count(value) > 5000:
         raise ValueError("a whole number from 1 to 5000")
@@ -90,6 +95,7 @@ SETTINGS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "backend": (_backend, "where socket tables come from"),
     "start": (_one_of("auto", "fork", "spawn"), "how each cell gets its process: fork, or spawn an interpreter each"),
     "max-payload": (_size, "largest payload taken, such as 64M"),
+    "tls": (_on, "on: the provider speaks TLS; SSL_CERT_FILE names its authority"),
     "until-sure": (_rounds, "rounds at most, taken as long as a pool may still be filling up, to 5000 (64 without it)"),
     "count": (_count, "number of looks after which a watch ends"),
 }
