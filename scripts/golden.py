@@ -45,6 +45,10 @@ CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
     "stream-abandoned": (("fixed/abandon/interrupted", SMALL), ("fixed/close/interrupted", SMALL)),
     "stream-killed": (("buggy/close/overlapping", SMALL), ("fixed/close/overlapping", SMALL)),
     "too-few-gaps": (("buggy/abandon/steady", ["--turns", "2"]), ("fixed/close/steady", ["--turns", "2"])),
+    "memory-grows": (
+        ("factory/close/steady", ["tests/turns.py:leaks", "--turns", "8"]),
+        ("factory/close/steady", ["tests/factories.py:RightPool", "--turns", "8"]),
+    ),
     "never-reused": (
         ("factory/close/steady", ["tests/factories.py:RightPool", "--turns", "4", "--api", "chat"]),
         ("factory/close/steady", ["tests/factories.py:RightPool", "--turns", "4"]),

@@ -27,6 +27,7 @@ RACY = (
     "cells[].turns[].first_event_ms",
     "cells[].measured[].value",
     "cells[].findings[code=isolation-price]",
+    "cells[].findings[code=memory-grows]",
     # Whether a stream's reader already waits in the kernel when its socket is closed under it, in which
     # case the kernel keeps the connection for it, or is just about to.
     "cells[name=buggy/close/overlapping].provider.events_sent",
