@@ -45,6 +45,10 @@ CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
     "stream-abandoned": (("fixed/abandon/interrupted", SMALL), ("fixed/close/interrupted", SMALL)),
     "stream-killed": (("buggy/close/overlapping", SMALL), ("fixed/close/overlapping", SMALL)),
     "too-few-gaps": (("buggy/abandon/steady", ["--turns", "2"]), ("fixed/close/steady", ["--turns", "2"])),
+    "closed-loop-reused": (
+        ("factory/close/steady", ["tests/factories.py:AsyncPool", "--turns", "4", "--set", "loop=new"]),
+        ("factory/close/steady", ["tests/factories.py:right_async", "--turns", "4", "--set", "loop=new"]),
+    ),
     "memory-grows": (
         ("factory/close/steady", ["tests/turns.py:leaks", "--turns", "8"]),
         ("factory/close/steady", ["tests/factories.py:RightPool", "--turns", "8"]),

@@ -52,7 +52,7 @@ def command(
     from hermes_diag.cli.options import subject, tuning
     from hermes_diag.core import matrix
 
-    tuned = tuning.parse(set_, (*tuning.OF_RUNS, "until-sure", "tls"))
+    tuned = tuning.parse(set_, (*tuning.OF_RUNS, *tuning.OF_SUBJECTS))
     where = subject.target(python, cwd, env)
     subject.check_spec(spec, cwd)
     bodies = load.payloads(payload, tuned.max_payload, api)

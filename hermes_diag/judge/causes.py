@@ -14,10 +14,11 @@ from hermes_diag.worker.contract import TurnDone
 CLIENT_CLOSED = "closed client"
 FD_CLOSED = "socket closed here while in use"
 POOL_TIMEOUT = "pool exhausted"
+LOOP_CLOSED = "event loop closed"
 GIVEN_UP = "given up by its own watchdog"
 OTHER = "other"
 #: Causes in how the client is used; all others but OTHER are the network's or the provider's.
-OURS = (CLIENT_CLOSED, FD_CLOSED, POOL_TIMEOUT)
+OURS = (CLIENT_CLOSED, FD_CLOSED, POOL_TIMEOUT, LOOP_CLOSED)
 
 #: The class anywhere in the chain (module left out: httpx and httpx2 name them alike) and the cause.
 _BY_CLASS = (
@@ -42,6 +43,8 @@ def of(turn: TurnDone) -> str:
     """The cause of a turn that ended in an error."""
     if turn.phrase == "client has been closed":
         return CLIENT_CLOSED
+    if turn.phrase == "Event loop is closed":
+        return LOOP_CLOSED
     if turn.errno == errno.EBADF:
         return FD_CLOSED
     if turn.status is not None:

@@ -38,7 +38,7 @@ NO_TERMINAL_EVENT = "hermes_diag.NoTerminalEvent"
 
 #: Parts of exception texts that decide a cause and hold no user data. An event names the part that matched; the text
 #: itself is never sent: it may quote a body or a token.
-PHRASES = ("client has been closed",)
+PHRASES = ("client has been closed", "Event loop is closed")
 
 
 @dataclass(frozen=True)

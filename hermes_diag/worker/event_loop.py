@@ -6,26 +6,28 @@ import inspect
 import threading
 
 _lock = threading.Lock()
-_loop = None
+_loop = _thread = None
 
 
 def loop():
     """The event loop, running."""
-    global _loop
+    global _loop, _thread
     with _lock:
         if _loop is None:
             _loop = asyncio.new_event_loop()
-            threading.Thread(target=_live, args=(_loop,), name="event-loop", daemon=True).start()
+            _thread = threading.Thread(target=_live, args=(_loop,), name="event-loop", daemon=True)
+            _thread.start()
     return _loop
 
 
 def stop():
-    """End the loop and its thread, if there is one."""
-    global _loop
+    """End the loop and its thread, if there is one: it is closed then."""
+    global _loop, _thread
     with _lock:
-        ending, _loop = _loop, None
+        ending, thread, _loop, _thread = _loop, _thread, None, None
     if ending is not None:
         ending.call_soon_threadsafe(ending.stop)
+        thread.join()
 
 
 def started():
@@ -70,7 +72,17 @@ async def _breathe():
 
 def _live(own):
     own.run_forever()
+    # As asyncio.run() does at its end.
+    for task in asyncio.all_tasks(own):
+        task.cancel()
+    own.run_until_complete(_ended(asyncio.all_tasks(own)))
+    own.run_until_complete(own.shutdown_asyncgens())
     own.close()
+
+
+async def _ended(tasks):
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 async def _await(awaitable):

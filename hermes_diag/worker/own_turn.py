@@ -27,9 +27,10 @@ class OwnTurn:
 
     kind, makes, role = "turn", False, "request"
 
-    def __init__(self, sdk, channel, base_url, function, interrupted):
-        """interrupted: whether the turns of this job are."""
+    def __init__(self, sdk, channel, base_url, function, interrupted, after=1):
+        """interrupted: whether the turns of this job are, and after how many events."""
         self._sdk, self._channel, self._function = sdk, channel, function
+        self._after = after
         self._cancels = interrupted and inspect.iscoroutinefunction(function)
         self._base_url = base_url.replace("/v1", "%s%s/v1" % (FAULT_PREFIX, HOLD)) if self._cancels else base_url
         if interrupted and not (self._cancels or inspect.isgeneratorfunction(function) or _is_async_gen(function)):
@@ -44,7 +45,7 @@ class OwnTurn:
     def turn(self, session, turn, interrupt, hold):
         """One turn, as TurnDone. hold: an Event that is set when the turn has begun to read, or is over."""
         begun = time.perf_counter()
-        reading = Reading(begun, interrupt, hold)
+        reading = Reading(begun, self._after if interrupt else None, hold)
         failure, outcome = {}, "ok"
         try:
             with SupervisedCall(self._channel, DOING, passes=True):
@@ -72,8 +73,9 @@ class OwnTurn:
 class Reading:
     """How far a turn was read."""
 
-    def __init__(self, begun, interrupt, hold):
-        self._begun, self._interrupt, self._hold = begun, interrupt, hold
+    def __init__(self, begun, after, hold):
+        """after: events after which it is interrupted, None for never."""
+        self._begun, self._after, self._hold = begun, after, hold
         self.events = 0
         self.first_ms = None
 
@@ -101,7 +103,7 @@ class Reading:
             self.first_ms = (time.perf_counter() - self._begun) * 1000
             if self._hold is not None:
                 self._hold.set()
-        return self._interrupt
+        return self.events == self._after
 
 
 @contextlib.contextmanager

@@ -114,6 +114,8 @@ class ReplayDriver(Driver):
     def turn(self, session, turn, interrupt=False, hold=None, abort=False):
         """See driver.py. A retry has a new request client, and a shared client rebuilt from the same kwargs."""
         self.turns += 1
+        if "loop" in self.job.settings and self.job.workload != "overlapping":  # there other turns are under way in it
+            event_loop.stop()
         if self.subject.kind == "turn":
             self.channel.send(self.subject.turn(session, turn, interrupt, hold))
             return
@@ -198,7 +200,7 @@ class Reading:
                 self.first_ms = (time.perf_counter() - begun) * 1000
                 if hold is not None:
                     hold.set()
-            if interrupt:
+            if interrupt and self.events >= int(job.settings.get("after", 1)):
                 return "interrupted"
             if terminal and job.settings.get("reader") == "terminal":
                 break

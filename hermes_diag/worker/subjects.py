@@ -44,7 +44,7 @@ def of(job, base_url, sdk, channel):
     if not callable(thing):
         raise Broken("the name stands for %s, which is neither callable nor a client" % _kind(thing))
     if not inspect.isclass(thing) and needs(thing, 2):
-        return OwnTurn(sdk, channel, base_url, thing, job.workload == "interrupted")
+        return OwnTurn(sdk, channel, base_url, thing, job.workload == "interrupted", int(job.settings.get("after", 1)))
     return Factory(sdk, channel, base_url, thing)
 
 

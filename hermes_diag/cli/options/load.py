@@ -184,5 +184,7 @@ def faults(given: Sequence[str] | None) -> tuple[str, ...]:
 def sizes(sessions: int | None, turns: int | None, retries: int, timeout: str | None, tuning: Tuning) -> matrix.Sizes:
     """The sizes of a plan. Raises UsageError."""
     limit = None if timeout is None else units.time("--timeout", timeout, least=0.05, most=600)
-    conditions = Conditions(tls=tuning.tls, until_sure=tuning.until_sure)
+    conditions = Conditions(
+        tls=tuning.tls, loop=tuning.loop, reader=tuning.reader, after=tuning.after, until_sure=tuning.until_sure
+    )
     return matrix.Sizes(sessions, turns, tuning.scope, retries, limit, tuning.idle_close, tuning.seed, conditions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -37,6 +37,9 @@ class Tuning:
     count: int | None = None
     until_sure: int | None = None
     tls: bool = False
+    loop: Literal["", "new"] = ""
+    reader: Literal["", "terminal"] = ""
+    after: int | None = None
 
 
 def _one_of(*known: str) -> Callable[[str], str]:
@@ -96,9 +99,14 @@ SETTINGS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "start": (_one_of("auto", "fork", "spawn"), "how each cell gets its process: fork, or spawn an interpreter each"),
     "max-payload": (_size, "largest payload taken, such as 64M"),
     "tls": (_on, "on: the provider speaks TLS; SSL_CERT_FILE names its authority"),
+    "loop": (_one_of("new"), "new: the coroutines of each turn run in an event loop of its own"),
+    "reader": (_one_of("terminal"), "terminal: who reads a stream stops at its terminal event, and closes it"),
+    "after": (_rounds, "events after which an interrupted turn is interrupted, to 5000"),
     "until-sure": (_rounds, "rounds at most, taken as long as a pool may still be filling up, to 5000 (64 without it)"),
     "count": (_count, "number of looks after which a watch ends"),
 }
+#: Those that only a subject of the user's has a use for.
+OF_SUBJECTS = ("tls", "loop", "reader", "after", "until-sure")
 #: Those that a run has a use for.
 OF_RUNS = ("scope", "idle-close", "seed", "backend", "start", "max-payload")
 
