@@ -49,6 +49,10 @@ CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
         ("factory/close/steady", ["tests/factories.py:AsyncPool", "--turns", "4", "--set", "loop=new"]),
         ("factory/close/steady", ["tests/factories.py:right_async", "--turns", "4", "--set", "loop=new"]),
     ),
+    "collector-needed": (
+        ("factory/close/steady", ["tests/turns.py:drops", "--turns", "4"]),
+        ("factory/close/steady", ["tests/turns.py:plain", "--turns", "4"]),
+    ),
     "memory-grows": (
         ("factory/close/steady", ["tests/turns.py:leaks", "--turns", "8"]),
         ("factory/close/steady", ["tests/factories.py:RightPool", "--turns", "8"]),

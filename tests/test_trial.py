@@ -24,7 +24,7 @@ from hermes_diag.worker import supervised
 FILE = Path(__file__).with_name("turns.py")
 #: Seconds: twice what a busy machine needs for any call here; those that hang are waited for in each cell.
 PATIENCE = 3.0
-ROUNDS = 30
+TURNS = 60
 SOUND = [
     "plain",
     "coroutine",
@@ -57,9 +57,9 @@ def checks(names: Iterable[str]) -> dict[str, CheckReport]:
 
 
 def _tuned(plan: Plan) -> Plan:
-    """With PATIENCE, and no more ROUNDS than it takes a pool to fill up and to stay so."""
+    """With PATIENCE, and no more TURNS than it takes a pool to fill up and to stay so."""
     plan = matrix.patient(plan, PATIENCE)
-    cells = (replace(cell, conditions=replace(cell.conditions, until_sure=ROUNDS)) for cell in plan.cells)
+    cells = (replace(cell, conditions=replace(cell.conditions, until_sure=TURNS)) for cell in plan.cells)
     return replace(plan, cells=tuple(cells))
 
 

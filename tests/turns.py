@@ -46,6 +46,12 @@ def leaks(base_url, session):
         pass
 
 
+def drops(base_url, session):
+    """A client that is dropped is in a circle with its own resources: the collector finds it."""
+    for _ in OpenAI(base_url=base_url).responses.create(**BODY):
+        pass
+
+
 async def leaks_when_cancelled(base_url, session):
     client = AsyncOpenAI(base_url=base_url)
     await asyncio.gather(client.models.list(), client.models.list())  # two connections, of which one stays idle

@@ -102,7 +102,7 @@ SETTINGS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "loop": (_one_of("new"), "new: the coroutines of each turn run in an event loop of its own"),
     "reader": (_one_of("terminal"), "terminal: who reads a stream stops at its terminal event, and closes it"),
     "after": (_rounds, "events after which an interrupted turn is interrupted, to 5000"),
-    "until-sure": (_rounds, "rounds at most, taken as long as a pool may still be filling up, to 5000 (64 without it)"),
+    "until-sure": (_rounds, "turns at most, taken as long as a pool may still be filling up, to 5000 (64 without it)"),
     "count": (_count, "number of looks after which a watch ends"),
 }
 #: Those that only a subject of the user's has a use for.

@@ -57,8 +57,7 @@ def _or_fills(evidence: Evidence) -> str:
     """Of what keeps its clients: how large a pool would have to be to look the same."""
     if not any(client.role == "pooled" for client in evidence.clients):
         return ""
-    rounds = max(turn.turn for turn in evidence.turns)
-    return f"; a pool that fills up for more than {rounds} rounds does so, too (--set until-sure=N takes more)"
+    return f"; a pool of more than {len(evidence.turns)} clients does so, too (--set until-sure=TURNS takes more)"
 
 
 @cache
