@@ -21,6 +21,8 @@ from hermes_diag.judge import growth
         ([0, 0, 0, 0, 0, 7], False),  # one late burst is no trend yet
         ([2, 4, 6, 8, 8, 8], False),  # a pool that has filled up
         ([2, 4, 6, 8, 8, 9], True),
+        ([0, 1, 2, 2, 3, 4], True),  # a turn in three is kept
+        ([1, 1, 1, 1, 1, 2], False),  # one step
     ],
 )
 def test_grows(counts: list[int], grows: bool) -> None:

@@ -32,13 +32,17 @@ SOUND = [
     "async_generator",
     "azure",
     "OneAtATime",
+    "one_after_the_other",
     "BySession",
     "cached",
     "proxied",
     "FillsUp",
 ]
 
-BREAK = ["leaks", "leaks_when_cancelled", "raises", "LosesPlaces", "NeverFull", "own_headers", "far_away"]
+BREAK = [
+    "closes_what_others_read", "now_and_then", "loses_its_place", "leaks", "leaks_when_cancelled", "raises",
+    "LosesPlaces", "NeverFull", "own_headers", "far_away",
+]  # fmt: skip
 
 
 def checks(names: Iterable[str]) -> dict[str, CheckReport]:
@@ -81,7 +85,13 @@ def test_what_breaks_and_whose_fault_it_is() -> None:
     """A leak, a leak of cancelled turns only, a turn that raises, an acquire that does not return any more, headers in
     the place of ours, a proxy that cannot be reached here."""
     reports = checks(BREAK)
+    # A stream whose socket another thread closes ends in an error, or is waited for until its timeout.
+    killed = problems(reports["closes_what_others_read"])
+    assert killed in ([("overlapping", "turns-failed")], [("overlapping", "worker-hung")])
     assert {name: (report.exit_code, problems(report)) for name, report in reports.items()} == {
+        "closes_what_others_read": (1, killed),
+        "now_and_then": (1, [("overlapping", "close-wait-grows")]),
+        "loses_its_place": (1, [("interrupted", "worker-hung")]),
         "leaks": (1, [("interrupted", "close-wait-grows"), ("overlapping", "close-wait-grows")]),
         "leaks_when_cancelled": (1, [("interrupted", "close-wait-grows")]),
         "raises": (1, [("interrupted", "turns-failed"), ("overlapping", "turns-failed")]),

@@ -64,6 +64,56 @@ async def leaks_when_cancelled(base_url, session):
     await client.close()
 
 
+_last = []
+
+
+def closes_what_others_read(base_url, session):
+    """Each turn replaces the module's client, and closes the last one."""
+    if _last:
+        _last.pop().close()
+    _last.append(OpenAI(base_url=base_url))
+    for _ in _last[-1].responses.create(**BODY):
+        pass
+
+
+_turns = []
+
+
+def now_and_then(base_url, session):
+    """A client in three is kept; closed are all that are interrupted."""
+    client = OpenAI(base_url=base_url)
+    yield from client.responses.create(**BODY)
+    _turns.append(session)
+    if len(_turns) % 3:
+        client.close()
+    else:
+        _kept.append(client)
+
+
+_places = []
+
+
+async def loses_its_place(base_url, session):
+    """Who is cancelled does not give its place back: from the third turn on nobody gets one."""
+    if not _places:
+        _places.append(asyncio.Semaphore(2))
+    await _places[0].acquire()
+    async with AsyncOpenAI(base_url=base_url) as client:
+        async for _ in await client.responses.create(**BODY):
+            pass
+    _places[0].release()
+
+
+def one_after_the_other(base_url, session):
+    """Turns wait for each other."""
+    with _lock, OpenAI(base_url=base_url) as client:
+        for _ in client.responses.create(**BODY):
+            pass
+
+
+_lock = threading.Lock()
+
+
 def raises(base_url, session):
     raise KeyError("sk-do-not-print-me")
 

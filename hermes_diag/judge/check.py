@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -22,8 +23,19 @@ from hermes_diag.judge.verdicts import cell as judge_cell
 FAULT_TIMEOUT = 2.0
 #: Turns that fail under a fault are the provider's doing; what they leave behind is the factory's.
 _EXCUSED = "turns-failed"
-#: With a provider that never stops sending, a client that hangs cannot be told from one that still reads.
-_ENDLESS = "worker-hung"
+#: With a provider that comes to no end, a client that hangs cannot be told from one that still reads.
+_HANGS = "worker-hung"
+ENDLESS = (
+    "comments-only",
+    "first-event-then-silence",
+    "hold",
+    "idle-vanish",
+    "long-stream",
+    "slow-events",
+    "stall-before-first-event",
+    "stall-before-headers",
+    "terminal-without-end",
+)
 #: What an allowance may excuse: a problem, and what could not be told.
 _ALLOWABLE = (RowStatus.FAILED, RowStatus.COULD_NOT_TELL)
 ENDS_WELL = "every turn ends well and nothing is left behind"
@@ -141,12 +153,13 @@ def _workload(evidence: Evidence) -> Iterable[Row]:
         yield row(RowStatus.COULD_NOT_TELL, wants)
         return
     problems = [one for one in cell.findings if one.severity == "problem"]
+    endless = re.split("[=:]", evidence.cell.fault)[0] in ENDLESS
     if evidence.cell.fault:
-        problems = [one for one in problems if one.code not in (_EXCUSED, _ENDLESS)]
+        problems = [one for one in problems if one.code != _EXCUSED and not (endless and one.code == _HANGS)]
     for one in problems:
         failed = row(RowStatus.FAILED, _seen(cell, one))
         yield replace(failed, code=one.code, remedy=one.remedy, reference=one.reference, numbers=one.numbers)
-    if evidence.cell.fault and evidence.outcome.how == "hung":
+    if endless and evidence.outcome.how == "hung":
         seen = f"{evidence.outcome.detail}: under this fault it may be the provider that comes to no end"
         yield row(RowStatus.COULD_NOT_TELL, seen)
     elif cell.word in ("no result", "too short"):

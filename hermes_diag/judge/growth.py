@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 #: With fewer points growth cannot be told from a constant number.
@@ -11,16 +12,18 @@ Point = tuple[int, int]  # (turns so far, count)
 
 
 def grows(points: Sequence[Point]) -> bool:
-    """Whether every count of the later half is above every count of the earlier half, and the later half rises, too.
+    """Whether no count of the later half is below one of the earlier half, and the later half rises, more than once.
 
-    A constant count, a pool that has filled up, a burst that returns to its base and too few points are no growth.
+    A constant count, a pool that has filled up, a burst that returns to its base, one step, and too few points are no
+    growth.
     """
     if len(points) < ENOUGH:
         return False
     counts = [count for _, count in points]
     half = len(counts) // 2
     later = counts[-half:]
-    return min(later) > max(counts[:half]) and max(later) > later[0]
+    rises = sum(before < after for before, after in itertools.pairwise(counts[-half - 1 :]))
+    return min(later) >= max(counts[:half]) and max(later) > later[0] and rises > 1
 
 
 def per_turn(points: Sequence[Point]) -> float:

@@ -26,6 +26,7 @@ class Driver:
     """What the two drivers have in common."""
 
     sessions = ()
+    again = None  # seconds after which a held turn has sent a further request, which is held, too; None: it sends one
 
     def __init__(self, job, sdk, channel):
         self.job, self.sdk, self.channel = job, sdk, channel
@@ -40,6 +41,11 @@ class Driver:
     def places(self, most):
         """How many turns may be under way at a time, `most` at most."""
         return most
+
+    def turn_beside(self, session, turn):
+        """A turn while others are under way. None, or what waits for them: its end() is to be called after theirs."""
+        self.turn(session, turn)
+        return None
 
     def rounds(self):
         """Idle gaps are spread evenly: at most `job.barriers` of them, the last one after the last round."""

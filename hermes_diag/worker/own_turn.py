@@ -6,9 +6,9 @@ plain function cannot be interrupted.
 """
 
 import asyncio
-import contextlib
 import inspect
 import socket
+import threading
 import time
 
 from . import event_loop
@@ -17,9 +17,13 @@ from .driver import HOLD
 from .supervised import SupervisedCall
 
 #: Seconds after its first bytes at which a coroutine is cancelled: it has taken them in. The provider holds its stream,
-#: so that it cannot have ended before. Bytes that go past Python's sockets (uvloop) are not seen: it is cancelled then.
-INTERRUPT, LONGEST = 0.1, 2.0
+#: so that it cannot have ended before.
+INTERRUPT = 0.1
+#: Seconds within which a turn has read something. Bytes that go past Python's sockets (uvloop) are not seen.
+LONGEST = 2.0
 DOING = "taking a turn"
+
+_tell = []  # functions to call when a socket of this process has read something
 
 
 class OwnTurn:
@@ -27,13 +31,16 @@ class OwnTurn:
 
     kind, makes, role = "turn", False, "request"
 
-    def __init__(self, sdk, channel, base_url, function, interrupted, after=1):
-        """interrupted: whether the turns of this job are, and after how many events."""
+    def __init__(self, sdk, channel, base_url, function, job):
         self._sdk, self._channel, self._function = sdk, channel, function
-        self._after = after
-        self._cancels = interrupted and inspect.iscoroutinefunction(function)
-        self._base_url = base_url.replace("/v1", "%s%s/v1" % (FAULT_PREFIX, HOLD)) if self._cancels else base_url
-        if interrupted and not (self._cancels or inspect.isgeneratorfunction(function) or _is_async_gen(function)):
+        self._base_url, self._held_url = base_url, base_url.replace("/v1", "%s%s/v1" % (FAULT_PREFIX, HOLD))
+        self._after = int(job.settings.get("after", 1))  # events after which a turn is interrupted
+        self._cancels = job.workload == "interrupted" and inspect.iscoroutinefunction(function)
+        self._reads = False  # whether a turn was seen to read
+        if channel.thing is None:  # else this process is the user's own
+            _watch_reads()
+        yields = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+        if job.workload == "interrupted" and not (self._cancels or yields):
             channel.send(Fact("not_interrupted", "a plain function cannot be interrupted: its turns were complete"))
 
     def places(self, most):
@@ -43,39 +50,64 @@ class OwnTurn:
         pass
 
     def turn(self, session, turn, interrupt, hold):
-        """One turn, as TurnDone. hold: an Event that is set when the turn has begun to read, or is over."""
+        """One turn, as TurnDone. hold: an Event that is set when the turn reads, or is over; its stream is held."""
         begun = time.perf_counter()
-        reading = Reading(begun, self._after if interrupt else None, hold)
+        reading = Reading(begun, self._after if interrupt else None)
         failure, outcome = {}, "ok"
+        if hold is not None:
+            _tell.append(hold.set)
+            unseen = threading.Timer(LONGEST, hold.set)
+            unseen.start()
         try:
             with SupervisedCall(self._channel, DOING, passes=True):
-                outcome = self._take(str(session.serial), reading)
+                outcome = self._take(str(session.serial), reading, hold is not None)
         except Exception as exc:
             outcome, failure = "error", self._sdk.describe(exc)
         finally:
             if hold is not None:
+                _tell.remove(hold.set)
+                unseen.cancel()
                 hold.set()
         ms = (time.perf_counter() - begun) * 1000
         return TurnDone(session.serial, turn, 1, outcome, reading.events, ms, reading.first_ms, 0, **failure)
 
-    def _take(self, session, reading):
-        made = self._function(self._base_url, session)
+    def _take(self, session, reading, held):
+        made = self._function(self._held_url if held or self._cancels else self._base_url, session)
         if inspect.isgenerator(made):
             return reading.read(made)
         if inspect.isasyncgen(made):
             return event_loop.run(reading.read_async(made))
         if self._cancels:
-            return event_loop.run(_cancelled(made))
+            return event_loop.run(self._cancelled(made))
         event_loop.settled(made)
+        return "ok"
+
+    async def _cancelled(self, awaitable):
+        """Cancel it once it has read something; its outcome. One that reads nothing although turns before it did hangs
+        before its request: it is not cancelled, and found."""
+        task, reads = asyncio.ensure_future(awaitable), asyncio.Event()
+        waiting = asyncio.ensure_future(reads.wait())
+        _tell.append(reads.set)
+        await asyncio.wait([task, waiting], timeout=LONGEST, return_when=asyncio.FIRST_COMPLETED)
+        _tell.remove(reads.set)
+        waiting.cancel()
+        if self._reads and not reads.is_set():
+            await task
+        self._reads = self._reads or reads.is_set()
+        await asyncio.wait([task], timeout=INTERRUPT)
+        if task.cancel():
+            await asyncio.wait([task])
+            return "interrupted"
+        task.result()
         return "ok"
 
 
 class Reading:
     """How far a turn was read."""
 
-    def __init__(self, begun, after, hold):
+    def __init__(self, begun, after):
         """after: events after which it is interrupted, None for never."""
-        self._begun, self._after, self._hold = begun, after, hold
+        self._begun, self._after = begun, after
         self.events = 0
         self.first_ms = None
 
@@ -101,19 +133,16 @@ class Reading:
         self.events += 1
         if self.first_ms is None:
             self.first_ms = (time.perf_counter() - self._begun) * 1000
-            if self._hold is not None:
-                self._hold.set()
         return self.events == self._after
 
 
-@contextlib.contextmanager
-def _reading(tell):
-    """Within, `tell` is called when a socket has read something."""
+def _watch_reads():
+    """From now on the functions in _tell are called when a socket of this process has read something."""
 
     def told(read):
         def reading(*args):
             got = read(*args)
-            if got:
+            for tell in list(_tell) if got else ():
                 tell()
             return got
 
@@ -121,27 +150,3 @@ def _reading(tell):
 
     for name in ("recv", "recv_into"):
         setattr(socket.socket, name, told(getattr(socket.socket, name)))
-    try:
-        yield
-    finally:
-        # The methods are inherited from C; deleting our attributes uncovers them again.
-        del socket.socket.recv, socket.socket.recv_into
-
-
-def _is_async_gen(function):
-    return inspect.isasyncgenfunction(function)
-
-
-async def _cancelled(awaitable):
-    """Cancel it once it has read something; its outcome."""
-    task, reads = asyncio.ensure_future(awaitable), asyncio.Event()
-    with _reading(reads.set):
-        waiting = asyncio.ensure_future(reads.wait())
-        await asyncio.wait([task, waiting], timeout=LONGEST, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-    await asyncio.wait([task], timeout=INTERRUPT)
-    if task.cancel():
-        await asyncio.wait([task])
-        return "interrupted"
-    task.result()
-    return "ok"

@@ -50,6 +50,8 @@ class ReplayDriver(Driver):
         self.subject = subjects.of(job, self._base_url, sdk, channel)
         self._exhausted = False  # whether the host was told of a pool without a free connection
         self.freed = 0  # connections that were closed only when garbage was collected
+        if self.subject.kind == "turn":
+            self.again = 0.3
         self._kept = []  # end "abandon": nobody closes, and something still holds a reference
         shared_kwargs = self.fresh_kwargs()
         self.sessions = [
@@ -77,11 +79,22 @@ class ReplayDriver(Driver):
 
     def goes_on(self, held):
         """What keeps its clients fills up before it is full. It is told from a leak by more turns, up to a bound."""
-        if self.subject.makes or "reach" in self.job.settings:
-            return False
         most = int(self.job.settings.get("until_sure", FILL))
         half = held[len(held) // 2 :]
-        return self.turns < most and half[-1] > half[0]
+        if "reach" in self.job.settings or self.turns >= most or half[-1] <= half[0]:
+            return False
+        # Of what makes a client for each turn, growth in each of them is plain, and some of them leave it to be seen.
+        return not self.subject.makes or any(half[n + 1] <= half[n] for n in range(len(half) - 1))
+
+    def turn_beside(self, session, turn):
+        if self.subject.kind != "turn":
+            return super().turn_beside(session, turn)
+        # The user's turns may wait for each other, on a lock of their own.
+        waiting = subjects.Waiting(lambda: self.turn(session, turn))
+        if not waiting.over.wait(subjects.at_once()):
+            return waiting
+        waiting.end()
+        return None
 
     def build(self, session, kwargs, role):
         """A client from the subject; the host is told of it."""

@@ -22,7 +22,7 @@ from .own_turn import OwnTurn
 from .spec import defined_at, load
 from .supervised import IMPORTING, PATIENCE, Broken, SupervisedCall
 
-#: Seconds within which a pool hands out a client that it has.
+#: Seconds within which a pool hands out a client that it has, and a turn ends that does not wait for another.
 AT_ONCE = 3.0
 
 
@@ -44,7 +44,7 @@ def of(job, base_url, sdk, channel):
     if not callable(thing):
         raise Broken("the name stands for %s, which is neither callable nor a client" % _kind(thing))
     if not inspect.isclass(thing) and needs(thing, 2):
-        return OwnTurn(sdk, channel, base_url, thing, job.workload == "interrupted", int(job.settings.get("after", 1)))
+        return OwnTurn(sdk, channel, base_url, thing, job)
     return Factory(sdk, channel, base_url, thing)
 
 
@@ -166,7 +166,7 @@ class Pool(Users):
         taken, waiting = [self.client({}, "1")], None
         while len(taken) < most and waiting is None:
             waiting = Waiting(lambda: taken.append(self.client({}, str(len(taken) + 1))))
-            if waiting.over.wait(min(AT_ONCE, (SupervisedCall.patience or PATIENCE) / 2)):
+            if waiting.over.wait(at_once()):
                 waiting.end()
                 waiting = None
         places = len(taken)
@@ -202,6 +202,11 @@ class Instance(Users):
 
     def close(self):
         self._call("closing it", self._sdk.close, self._client)
+
+
+def at_once():
+    """AT_ONCE, and no more than half the patience for a call of the user's code."""
+    return min(AT_ONCE, (SupervisedCall.patience or PATIENCE) / 2)
 
 
 class Waiting:

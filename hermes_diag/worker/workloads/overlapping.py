@@ -19,10 +19,15 @@ def run(driver):
             driver.turn(session, turn)
         *reading, ending = order[:together]
         readers = [Reader(driver, session, turn) for session in reading]
-        driver.turn(ending, turn)
+        late = driver.turn_beside(ending, turn)
         driver.barrier("held")  # the host takes its snapshot, then lets the provider finish the held streams
         for reader in readers:
+            while not reader.ended(driver.again):
+                driver.barrier("held")
             reader.finish()
+        if late is not None:  # turns that wait for each other do not overlap
+            late.end()
+            together = 1
         driver.barrier("idle")
 
 
@@ -48,6 +53,11 @@ class Reader:
             self._failed = exc
         finally:
             reading.set()
+
+    def ended(self, seconds):
+        """Whether the turn is over, waited for so long (None: until it is)."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def finish(self):
         """Wait for the end of the turn. Raises what broke in it."""
