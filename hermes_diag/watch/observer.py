@@ -117,6 +117,7 @@ class Observer:
             missing=tuple(missing),
             backend=self.backend,
             why=self.why,
+            held=tuple(known.holding() for known in self._descriptors.values()) if self._descriptors else None,
         )
 
     def _ask(self, states: tuple[str, ...], info: bool) -> list[SocketRow]:
