@@ -21,8 +21,8 @@ _PARTS = 12
 _TELLS = 8
 
 
-def judge(name: str, series: Series, known: Lives | None, whole: Judged | None = None) -> Course:
-    """A word for a number, with what it rests on. whole: what was found of all, where this is a part."""
+def judge(name: str, series: Series, known: Lives | None, found: Judged | None = None) -> Course:
+    """A word for a number, with what it rests on. found: what was found of the lives, where that is known already."""
     if known is None or series.first is None:
         return trend.judge(name, series)
     points, (begun, first) = series.points, series.first
@@ -32,7 +32,7 @@ def judge(name: str, series: Series, known: Lives | None, whole: Judged | None =
     seen = f"{first:,}" if low == high else f"{low:,} to {high:,}"
     if series.samples < trend.ENOUGH or seconds <= 0:
         return trend.judge(name, series)
-    found = lives.judge(known, whole)
+    found = found or lives.judge(known)
     value, least, most = rate(found.leak or found.quietest, known.width)
     course = Course(
         name, UNKNOWN, "", first, last, low, high, value, least, most, most, value, seconds,

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from hermes_diag.watch.records import Lived
 
@@ -27,10 +28,12 @@ OLD = (1 / 16, 1 / 8, 1 / 4, 3 / 8)
 #: Further ages at which is asked whether things still come.
 _YOUNG = (0.0, 1 / 32)
 
-#: A leak: so many stay at least, which came at so many different times, over such a part of the watch.
-_STAY, _TIMES, _SPREAD = 5, 5, 0.3
-#: So few of the old ones go, for each that stays.
-_GO = 0.25
+#: A leak: those that stay came over such a part of the watch at least.
+_SPREAD = 0.3
+#: So many stay at least, which came at so many different times; and so few of that age go, for each that stays.
+_LEAK = (5, 5, 0.25)
+#: The same of a part of a whole that is no leak: there are many parts, and one of them looks like a leak by chance.
+_PART = (8, 7, 0.1)
 #: The pause after the last that came, and the slowing down, are no rarer than this by chance.
 _PAUSE, _SLOWER = 0.1, -1.3
 #: The longest pause, as a part of the time since the first one.
@@ -120,6 +123,7 @@ def judge(lives: Lives, whole: Judged | None = None) -> Judged:
     whole: what was found of a set that holds these. Where nothing comes to the whole any more, nothing comes to its
     parts; what comes to a part then has only changed its state.
     """
+    least = _LEAK if whole is None or whole.leak else _PART
     stays = [lives.stay(part) for part in (*_YOUNG, *OLD)]
     old = stays[len(_YOUNG) :]
     leak = doubt = None
@@ -128,16 +132,25 @@ def judge(lives: Lives, whole: Judged | None = None) -> Judged:
         if len(one.came) > 1:
             chance = min(_pause(younger, _times(one)[0] * one.span) for younger in stays[: i + 1])
             goes_on, chance = max(goes_on, chance), min(chance, most)
-            leak = leak or (one if chance >= _PAUSE and _is_leak(one, lives.end) else None)
+            leak = leak or (one if chance >= _PAUSE and _is_leak(one, lives.end, least) else None)
             doubt = one if chance >= _MAY_PAUSE and _may_be_leak(one, lives.end) else doubt
     return Judged(
         leak, None if leak else doubt, goes_on, min(old, key=lambda one: (len(one.came) + 3) / max(1, one.span))
     )
 
 
-def _is_leak(stay: Stay, whole: int) -> bool:
+def of_parts(whole: Judged, parts: Iterable[Lives]) -> Judged:
+    """A whole that is no leak as one, with the largest leak of its parts if one of them is one."""
+    if whole.leak:
+        return whole
+    found = [judge(part, whole).leak for part in parts if part.count >= _PART[0]]
+    leak = max((one for one in found if one), key=lambda one: len(one.came), default=None)
+    return replace(whole, leak=leak, doubt=None if leak else whole.doubt)
+
+
+def _is_leak(stay: Stay, whole: int, least: tuple[int, int, float]) -> bool:
     times = _times(stay)
-    if len(stay.came) < _STAY or len(times) < _TIMES or stay.gone > _GO * len(stay.came):
+    if len(stay.came) < least[0] or len(times) < least[1] or stay.gone > least[2] * len(stay.came):
         return False
     first, rest = times[0], 1 - times[0]
     if (times[-1] - first) * stay.span < _SPREAD * whole or rest <= 0:

@@ -114,10 +114,15 @@ class Timeline:
         for one in self.lives.values():
             one.advance(self.last.at if self.last else 0.0)
         wholes = {name: lives.judge(self.lives[name]) for name in (SOCKETS, FDS) if name in self.lives}
-        return tuple(
-            courses.judge(name, self.series[name], self._known(name), wholes.get(_whole_of(name)))
-            for name in names or self.series
-        )
+        if SOCKETS in wholes:
+            ends = (one for name, one in self.lives.items() if name.startswith("to "))
+            wholes[SOCKETS] = lives.of_parts(wholes[SOCKETS], ends)
+        found = []
+        for name in names or self.series:
+            known, whole = self._known(name), wholes.get(_whole_of(name))
+            judged = wholes.get(name) or (lives.judge(known, whole) if known and whole else None)
+            found.append(courses.judge(name, self.series[name], known, judged))
+        return tuple(found)
 
     def _known(self, name: str) -> lives.Lives | None:
         """Who came and went of a number, where that is known; of a state that never was nobody did."""
