@@ -35,11 +35,13 @@ _LEAK = (5, 5, 0.25)
 #: The same of a part of a whole that is no leak: there are many parts, and one of them looks like a leak by chance.
 _PART = (8, 7, 0.1)
 #: The pause after the last that came, and the slowing down, are no rarer than this by chance.
-_PAUSE, _SLOWER = 0.1, -1.3
+_PAUSE, _SLOWER = 0.04, -1.3
+#: That fewer and fewer come is no rarer than this: looser, since they may come in clumps.
+_FEWER = -2.5
 #: The longest pause, as a part of the time since the first one.
 _GAP = 0.4
 #: The same of what may be a leak: it is too short to tell.
-_MAY_STAY, _MAY_TIMES, _MAY_SPREAD, _MAY_GO, _MAY_PAUSE = 3, 3, 0.25, 1.0, 0.04
+_MAY_STAY, _MAY_TIMES, _MAY_SPREAD, _MAY_GO, _MAY_PAUSE = 3, 3, 0.25, 1.0, 0.01
 #: Times are told apart in so many parts of the watch: what comes within one of them has come together.
 _APART = 48
 
@@ -156,7 +158,8 @@ def _is_leak(stay: Stay, whole: int, least: tuple[int, int, float]) -> bool:
     if (times[-1] - first) * stay.span < _SPREAD * whole or rest <= 0:
         return False
     later = sum((time - first) / rest for time in times) / len(times)
-    if (later - 0.5) * math.sqrt(12 * len(times)) < _SLOWER:
+    each = sum((cell / stay.span - first) / rest for cell in stay.came) / len(stay.came)
+    if (later - 0.5) * math.sqrt(12 * len(times)) < _SLOWER or (each - 0.5) * math.sqrt(12 * len(stay.came)) < _FEWER:
         return False  # they come more and more slowly
     return max(b - a for a, b in zip(times, [*times[1:], 1.0], strict=True)) <= _GAP * rest
 
@@ -182,5 +185,7 @@ def _pause(stay: Stay, begun: float) -> float:
     times = sorted({int(born / size) for born in stay.came if born >= begun - size})
     if len(stay.came) < 2 or not times:
         return 0.0
-    pause = max(0.0, stay.span - (times[-1] + 0.5) * size) / max(1.0, stay.span - begun)
-    return float((1 - min(1.0, pause)) ** max(1, len(times) - 1))
+    # So many moments after the first, of which some are taken: that the last of them are free is a matter of drawing
+    # the taken ones from the others.
+    moments, others, taken = int(stay.span / size) - times[0], times[-1] - times[0], len(times) - 1
+    return math.prod(max(0, others - i) / max(1, moments - i) for i in range(max(1, taken)))
