@@ -125,6 +125,8 @@ def test_a_leak_of_something_else_is_named_by_kind_and_path() -> None:
     assert "growing: fds by" in found.verdict
     assert "51 are file" in found.verdict
     assert "all are /var/x.log" in found.verdict
+    many = [belongings(i, {str(n): ("file", f"/var/tmp/{n}") for n in range(i)}) for i in range(60)]
+    assert "all are in /var/tmp" in watch(many).verdict
     assert {one.name: one.word for one in found.courses}["fds pipe"] == "steady"
 
 

@@ -22,6 +22,8 @@ MEMORY, DELETED = "memfd", "file (deleted)"
 _SQLITE_ENDS = (".db", ".sqlite", ".sqlite3", ".db3")
 _SQLITE_SIDES = ("-wal", "-shm", "-journal")
 _SOCKET = "socket:["
+#: Descriptors that are no sockets and are read again at each look.
+_FEW = 64
 
 
 def targets(pid: int | str) -> dict[int, str]:
@@ -89,6 +91,7 @@ class Descriptors:
         descriptor was closed and another opened in its stead. narrowed: the table was asked for some states only.
         Raises OSError when the process is gone or not ours.
         """
+        self._look_again(whole)
         if not whole and table is self._table and self._as_many_as_before():
             return
         self._table = table
@@ -152,6 +155,14 @@ class Descriptors:
             if self._kinds[name] == TCP:
                 found[int(name)] = inode
         return found
+
+    def _look_again(self, whole: bool) -> None:
+        """Read again what is no socket, where that is little or a whole look: another file may have the number now."""
+        names = [name for name in self._kinds if name not in self._socket_of]
+        if whole or len(names) <= _FEW:
+            before = [self._targets[name] for name in names]
+            self._read(names)
+            self.version += before != [self._targets.get(name) for name in names]
 
     def _as_many_as_before(self) -> bool:
         size = os.stat(self._folder).st_size  # the number of fds since Linux 6.2, before that 0

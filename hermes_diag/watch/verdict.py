@@ -132,7 +132,9 @@ def _growing(seen: Seen) -> str:
         names.discard(SOCKETS)
     if FDS in names:
         names = {name for name in names if not name.startswith("fds ")}
-    parts = [f"{one.name} by {units.rate(one.per_hour or 0)}" for one in found if one.name in names]
+    order = {CLOSE_WAIT: 0, ESTABLISHED: 1, SOCKETS: 2}
+    first_named = sorted((one for one in found if one.name in names), key=lambda one: order.get(one.name, 3))
+    parts = [f"{one.name} by {units.rate(one.per_hour or 0)}" for one in first_named]
     first = seen.first_to_fail
     if not parts and first:
         parts = [f"fds of process {first.pid}"]
@@ -159,7 +161,7 @@ def _whereto(seen: Seen, found: Sequence[Course]) -> list[str]:
     if kinds and any(one.name.startswith(FDS) for one in found):
         said.append(f"of {units.count(kinds.total(), 'descriptor')} {_listed(kinds)}{_together(kinds)}")
         if files:
-            said.append(f"of {units.count(files.total(), 'file')} {_listed(files, '', 'further files')}")
+            said.append(f"of {units.count(files.total(), 'file')} {_listed(_by_folder(files), '', 'further files')}")
         if processes:
             said.append(f"of the descriptors {_listed(processes, 'in process ')}")
     return said
@@ -172,6 +174,16 @@ def _shares(seen: Seen, prefix: str) -> Counter[str]:
         if name.startswith(prefix) and (prefix == "fds of ") == name.startswith("fds of "):
             shares[name.removeprefix(prefix)] = len(one.stay(lives.OLD[1]).came)
     return +shares
+
+
+def _by_folder(files: Counter[str]) -> Counter[str]:
+    """Files by name where there are few names, else by the folder they are in."""
+    if len(files) <= _NAMED:
+        return files
+    folders = Counter[str]()
+    for path, count in files.items():
+        folders[path if path == OTHERS else f"in {path.rpartition('/')[0] or '/'}"] += count
+    return folders
 
 
 def _listed(shares: Counter[str], before: str = "", others: str = "others") -> str:
