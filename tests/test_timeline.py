@@ -260,3 +260,13 @@ def test_samples_that_were_missed_are_counted() -> None:
     assert found.missed == 68
     assert "68 of 80 samples were missed" in " ".join(sockets_watch.summary(found, 200)).translate({3: None, 5: None})
     assert watch([look()] * 80).missed == 0
+
+
+def test_memory_has_a_growth() -> None:
+    """rss.growth: by its base and slope, told in bytes; memory that was taken once is none."""
+    grows = [look(processes=(replace(process(1, 9, 99), rss=(50 << 20) + i * (1 << 20)),)) for i in range(60)]
+    held = watch(grows, "rss.growth > 1G/h", "rss.growth > 10G/h").conditions
+    assert [one.held for one in held] == [True, False]
+    assert "rss growing: by 3.5 GiB/h, from 50.0 MiB to 109 MiB" in held[0].found
+    taken = [look(processes=(replace(process(1, 9, 99), rss=(60 if i > 20 else 50) << 20),)) for i in range(60)]
+    assert [one.held for one in watch(taken, "rss.growth > 0/h").conditions] == [False]

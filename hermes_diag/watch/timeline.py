@@ -36,6 +36,7 @@ class Timeline:
         self.series: dict[str, trend.Series] = {name: trend.Series() for name in JUDGED}
         self.lives: dict[str, lives.Lives] = {}  # by group, as a sample names them
         self._times = trend.Series()  # all 0: the history of a state that was not seen before
+        self._rss = trend.Series()
         self._each: dict[int, trend.Series] = {}  # fds by process, of those that are alive
         self.recent: dict[str, deque[int]] = {}
         self.opened: Counter[str] = Counter()
@@ -61,6 +62,8 @@ class Timeline:
                 self.series[name] = self._zeros()
             self.series[name].add(tick.at, value)
         self._times.add(tick.at, 0)
+        if tick.rss is not None:
+            self._rss.add(tick.at, tick.rss)
         self._each = {pid: self._each.get(pid) or trend.Series() for pid in tick.each}
         for pid, (fds, _) in tick.each.items():
             self._each[pid].add(tick.at, fds)
@@ -184,6 +187,8 @@ class Timeline:
 
     def _course(self, metric: str, found: dict[str, Course]) -> Course:
         """The course of a metric; a state that never was seen has been 0 all the time."""
+        if metric == fail_on.RSS:
+            return trend.judge(metric, self._rss)
         name = CLOSED if metric == "CLOSE" else metric
         if name == CLOSED and self.last is not None and self.last.closed is None:
             return Course(name, trend.UNKNOWN, "cannot be seen")

@@ -97,7 +97,7 @@ def _found(seen: Seen) -> str:
         parts.append(f"too short to tell: {_names(doubtful)}{_longer(doubtful)}")
     elif not any(parts):
         parts.append("bursty but returning to base" if seen.words(trend.BURSTY) else "steady")
-        parts += [_same(seen), _slowest(seen)]
+        parts += [_same(seen), _unread(seen), _slowest(seen)]
         if named := _names(seen.words(trend.TOO_SHORT)):
             parts.append(f"too short to tell: {named}")
     return "; ".join(filter(None, parts))
@@ -237,6 +237,12 @@ def _abandoned(seen: Seen) -> str:
         f"left behind: {count:,} in CLOSE_WAIT with unread body, of which nothing was read for "
         f"{units.duration(UNTOUCHED)} or longer"
     )
+
+
+def _unread(seen: Seen) -> str:
+    """Data for a process that does not take it."""
+    count = seen.last.untouched.get(ESTABLISHED, 0) if seen.last else 0
+    return f"{count:,} ESTABLISHED hold data that nobody has read for {units.duration(UNTOUCHED)}" if count else ""
 
 
 def _same(seen: Seen) -> str:
