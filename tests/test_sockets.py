@@ -758,6 +758,22 @@ def test_other_namespace(cli: Cli) -> None:
     assert f"nsenter -t {process.pid} -n" in " ".join(done.stdout.split())
 
 
+@as_root
+def test_a_child_in_another_namespace(cli: Cli) -> None:
+    """Its sockets are in no table that is read: that is said, and they are not called reset."""
+    loopback, program = (str(Path(__file__).with_name(name)) for name in ("loopback.py", "target.py"))
+    inner = f"{sys.executable} {loopback} && exec {sys.executable} {program} idle 7"
+    parent = f"import subprocess; subprocess.run(['unshare', '-n', 'sh', '-c', {inner!r}])"
+    with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        done = cli("sockets", process.pid, "--children")
+        process.communicate()
+    assert done.returncode == 0, done.stderr
+    assert "only an fd is left" not in done.stdout
+    assert "another network namespace" in " ".join(done.stdout.split())
+
+
 @linux
 def test_proc_net_by_choice(cli: Cli, target: Target) -> None:
     """In our own namespace the cure for what it does not see is another backend."""

@@ -65,6 +65,7 @@ class Descriptors:
 
     def __init__(self, pid: int, started: float = 0.0) -> None:
         self.started = started
+        self.elsewhere = False  # in another network namespace, whose sockets are in no table that is read
         self.version = 0  # goes up when descriptors have been read
         self._pid = pid
         self._folder = f"/proc/{pid}/fd"
