@@ -270,3 +270,22 @@ def test_memory_has_a_growth() -> None:
     assert "rss growing: by 3.5 GiB/h, from 50.0 MiB to 109 MiB" in held[0].found
     taken = [look(processes=(replace(process(1, 9, 99), rss=(60 if i > 20 else 50) << 20),)) for i in range(60)]
     assert [one.held for one in watch(taken, "rss.growth > 0/h").conditions] == [False]
+
+
+def test_ports_that_run_out() -> None:
+    """Closed connections keep their ports for a minute: nearly all of the range towards one endpoint is a problem."""
+
+    def seen(count: int, to: str = "9.9.9.1") -> Look:
+        waiting = tuple(SocketRow("TIME_WAIT", ("10.0.0.1", 2000 + i), (to, 443)) for i in range(count))
+        return replace(look([row("ESTABLISHED", "9.9.9.1", 1)]), unowned=waiting, ports=100)
+
+    out = watch([seen(95)] * 20)
+    assert out.exit_code == 1
+    assert "out of ports: 96 of 100 ports towards 9.9.9.1:443 are taken, 95 of them" in out.verdict
+    assert "EADDRNOTAVAIL" in out.verdict
+    many = watch([seen(60)] * 20)
+    assert many.exit_code == 0
+    assert "61 of 100 ports towards 9.9.9.1:443 are taken" in many.verdict
+    assert "ports" not in watch([seen(30)] * 20).verdict
+    served = replace(seen(95), listening=frozenset(range(1, 3000)))  # ports of a server are not taken from the range
+    assert watch([served] * 20).exit_code == 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.sockets import LET_GO, SocketRow
-from hermes_diag.watch import process, tables
+from hermes_diag.watch import ports, process, tables
 from hermes_diag.watch.descriptors import Descriptors, holders
 from hermes_diag.watch.filters import Address
 from hermes_diag.watch.records import Look, Missing, Process
@@ -63,6 +63,7 @@ class Observer:
         self._identity = process.identity(pid, self._portable)
         self._backend, self.backend, self.why = tables.pick(pid, backend)
         self._states = states
+        self._ports = ports.in_range(pid)
         # A socket in CLOSE is one that is in no table: the whole table is needed. LISTEN tells clients from remotes.
         self._asked = (*states, "LISTEN") if states and "CLOSE" not in states else ()
         self._wanted = wanted
@@ -118,6 +119,7 @@ class Observer:
             backend=self.backend,
             why=self.why,
             held=tuple(known.holding() for known in self._descriptors.values()) if self._descriptors else None,
+            ports=self._ports,
         )
 
     def _ask(self, states: tuple[str, ...], info: bool) -> list[SocketRow]:

@@ -62,6 +62,7 @@ class Look:
     backend: str
     why: str  # why this backend
     held: tuple[Holding, ...] | None = None  # None: this system tells numbers only
+    ports: int | None = None  # how many the system has to give to connections; None: unknown
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,16 @@ class Watched:
     remotes: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
     conditions: tuple[str, ...] = ()  # of --fail-on, as they were written
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Ports that connections to one endpoint take, of all that there are for them."""
+
+    endpoint: str
+    taken: int
+    waiting: int  # of these: in TIME_WAIT
+    size: int  # of the range
 
 
 @dataclass(frozen=True)
@@ -117,6 +128,7 @@ class Tick:
     lives: dict[str, Lived] = field(default_factory=dict)
     unread: dict[str, int] = field(default_factory=dict)  # state -> sockets with data that waits to be read
     untouched: dict[str, int] = field(default_factory=dict)  # those of which nothing was read for 10 s
+    ports: Ports | None = None  # where the greater part of them is taken
 
 
 @dataclass(frozen=True)

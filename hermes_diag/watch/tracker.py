@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
-from hermes_diag.watch import explain, filters
+from hermes_diag.watch import explain, filters, ports
 from hermes_diag.watch.follow import Belongings, Groups, Names, News
 from hermes_diag.watch.records import Look, Tick
 
@@ -71,6 +71,7 @@ class Tracker:
             entered=dict(entered),
             oldest={**tick.oldest, **self._oldest_closed(at)},
             lives=news.lives(),
+            ports=ports.busiest(look),
         )
 
     def _compare(self, look: Look, at: float, news: News) -> tuple[Counter[str], Counter[str], Counter[str]]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.core.status import Status
-from hermes_diag.watch import lives, trend
+from hermes_diag.watch import lives, ports, trend
 from hermes_diag.watch.follow import FDS, OTHERS, THREADS
 from hermes_diag.watch.records import Course, Ended, Held, Tick, Watched
 from hermes_diag.watch.tracker import SOCKETS, UNTOUCHED
@@ -66,7 +66,7 @@ def status(seen: Seen) -> Status:
         if any(one.held for one in seen.held):
             return Status.FAILING
         return Status.COULD_NOT_TELL if any(one.held is None for one in seen.held) else Status.CLEAN
-    if _full(seen) or _abandoned(seen) or seen.words(trend.GROWING) or seen.first_to_fail:
+    if _full(seen) or _abandoned(seen) or _used_up(seen) or seen.words(trend.GROWING) or seen.first_to_fail:
         return Status.FAILING
     return Status.COULD_NOT_TELL if seen.last is None or _doubtful(seen) else Status.CLEAN
 
@@ -90,14 +90,14 @@ def _said(held: tuple[Held, ...]) -> str:
 def _found(seen: Seen) -> str:
     if seen.last is None:
         return "no sample was taken: nothing can be said"
-    parts = [_full(seen), _abandoned(seen)]
+    parts = [_full(seen), _abandoned(seen), _used_up(seen)]
     if seen.words(trend.GROWING) or seen.first_to_fail:
         parts.append(_growing(seen))
     elif doubtful := _doubtful(seen):
         parts.append(f"too short to tell: {_names(doubtful)}{_longer(doubtful)}")
     elif not any(parts):
         parts.append("bursty but returning to base" if seen.words(trend.BURSTY) else "steady")
-        parts += [_same(seen), _unread(seen), _slowest(seen)]
+        parts += [_same(seen), _unread(seen), _ports(seen), _slowest(seen)]
         if named := _names(seen.words(trend.TOO_SHORT)):
             parts.append(f"too short to tell: {named}")
     return "; ".join(filter(None, parts))
@@ -237,6 +237,16 @@ def _abandoned(seen: Seen) -> str:
         f"left behind: {count:,} in CLOSE_WAIT with unread body, of which nothing was read for "
         f"{units.duration(UNTOUCHED)} or longer"
     )
+
+
+def _ports(seen: Seen) -> str:
+    return ports.text(seen.last.ports) if seen.last and seen.last.ports else ""
+
+
+def _used_up(seen: Seen) -> str:
+    """Hardly a port is left for connections to one endpoint."""
+    found = seen.last.ports if seen.last else None
+    return f"out of ports: {ports.text(found)}" if found and found.taken >= ports.NEARLY_ALL * found.size else ""
 
 
 def _unread(seen: Seen) -> str:
