@@ -100,6 +100,18 @@ def test_children(cli: Cli, target: Target) -> None:
     assert "process" not in cli("sockets", "--pid", child).stdout.partition("Sockets to look at")[2]
 
 
+@linux
+def test_connections_of_two_processes(cli: Cli, target: Target) -> None:
+    """A forked child holds a copy of each connection: that is said, in a look and in a watch."""
+    pid = target("fork", 2)
+    said = "2 connections are held by more than one process each"
+    done = " ".join(cli("sockets", pid, "--children").stdout.split())
+    assert re.search(rf"{said}.* \(127\.0\.0\.1:\d+ by {pid} and \d+, ", done)
+    watched = cli("sockets", pid, "--children", "--watch", "--set", "count=12", "--interval", "20ms").stdout
+    assert said in " ".join(watched.split())
+    assert "more than one process" not in cli("sockets", target("child", 2), "--children").stdout
+
+
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
 def test_lines_fit(cli: Cli, target: Target, columns: str) -> None:
     """Nothing is wider than the terminal, and a pipe gets no escape codes."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
-from hermes_diag.watch import explain, filters, ports
+from hermes_diag.watch import explain, filters, ports, shared
 from hermes_diag.watch.records import Held, Look, Process
 
 #: Sockets, and rows of a table, that are shown unless -v asks for all.
@@ -56,6 +56,7 @@ def look(
         if hidden:
             lines += fitted(f"and {hidden:,} more (-v)", width, 2)
     lines += _lost(seen, width)
+    lines += _shared(seen, width)
     if taken := ports.busiest(seen):
         lines += fitted(f"{MAGENTA}{ports.text(taken)}{END}", width)
     for one in seen.missing:
@@ -214,6 +215,14 @@ def next_step(seen: Look, pid: int) -> str:
     if not any(row.state == CLOSE_WAIT for row in seen.rows) and not seen.closed:
         return ""
     return f"One look cannot tell growth: hermes-diag sockets {pid} --watch --duration 10m"
+
+
+def _shared(seen: Look, width: int) -> list[str]:
+    found = shared.connections(seen)
+    if not found:
+        return []
+    shown = ", ".join(f"{filters.text(row.remote)} by {' and '.join(map(str, pids))}" for row, pids in found[:FEW])
+    return fitted(f"{MAGENTA}{shared.text(len(found))}{END} ({shown}{', ...' if len(found) > FEW else ''})", width)
 
 
 def _lost(seen: Look, width: int) -> list[str]:

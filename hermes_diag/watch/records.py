@@ -129,6 +129,7 @@ class Tick:
     unread: dict[str, int] = field(default_factory=dict)  # state -> sockets with data that waits to be read
     untouched: dict[str, int] = field(default_factory=dict)  # those of which nothing was read for 10 s
     ports: Ports | None = None  # where the greater part of them is taken
+    shared: int = 0  # connections that more than one of the processes holds
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
-from hermes_diag.watch import explain, filters, ports
+from hermes_diag.watch import explain, filters, ports, shared
 from hermes_diag.watch.follow import Belongings, Groups, Names, News
 from hermes_diag.watch.records import Look, Tick
 
@@ -44,6 +44,8 @@ class Tracker:
         self._closed: dict[tuple[int, int, int | None], float] = {}  # (pid, fd, inode) -> since
         self._lost: dict[Any, float] = {}  # ESTABLISHED without an owner -> since
         self._belongings = Belongings(children)
+        self._versions: tuple[tuple[int, int], ...] = ()  # of the descriptors, as of which so many are shared
+        self._shared = 0
         self._known = False
         self._rows: tuple[SocketRow, ...] | None = None  # of the last look
         self._unowned: tuple[SocketRow, ...] = ()  # of the last look, and how many in which state
@@ -72,6 +74,7 @@ class Tracker:
             oldest={**tick.oldest, **self._oldest_closed(at)},
             lives=news.lives(),
             ports=ports.busiest(look),
+            shared=self._count_shared(look),
         )
 
     def _compare(self, look: Look, at: float, news: News) -> tuple[Counter[str], Counter[str], Counter[str]]:
@@ -143,6 +146,12 @@ class Tracker:
         for key in lost - self._lost.keys():
             self._lost[key] = news.at
             news.born((UNOWNED,))
+
+    def _count_shared(self, look: Look) -> int:
+        versions = tuple((one.pid, one.version) for one in look.held or ())
+        if versions != self._versions:
+            self._versions, self._shared = versions, len(shared.connections(look))
+        return self._shared
 
     def _oldest_closed(self, at: float) -> dict[str, float]:
         """How long the oldest socket that is only a descriptor has been one at least."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.core.status import Status
-from hermes_diag.watch import lives, ports, trend
+from hermes_diag.watch import lives, ports, shared, trend
 from hermes_diag.watch.follow import FDS, OTHERS, THREADS
 from hermes_diag.watch.records import Course, Ended, Held, Tick, Watched
 from hermes_diag.watch.tracker import SOCKETS, UNTOUCHED
@@ -100,6 +100,8 @@ def _found(seen: Seen) -> str:
         parts += [_same(seen), _unread(seen), _ports(seen), _slowest(seen)]
         if named := _names(seen.words(trend.TOO_SHORT)):
             parts.append(f"too short to tell: {named}")
+    if seen.last.shared:
+        parts.append(shared.text(seen.last.shared))
     return "; ".join(filter(None, parts))
 
 
