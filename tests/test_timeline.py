@@ -161,7 +161,11 @@ def test_a_process_at_its_limit_is_full() -> None:
     found = watch([full] * 30)
     assert found.exit_code == 1
     assert "full: at its limit, 40 of 40 fds; it can open no more (EMFILE); open are TCP 36, file 4" in found.verdict
-    assert watch([replace(full, processes=(process(1, 40, 41),))] * 30).exit_code == 0
+    below = replace(full, processes=(process(1, 40, 41),))
+    assert watch([below] * 30).exit_code == 0
+    now_and_then = watch([full if i % 3 == 0 else below for i in range(30)])
+    assert now_and_then.exit_code == 1
+    assert "at its limit in 10 of 30 samples, 40 of 40 fds" in now_and_then.verdict
 
 
 def test_unread_body_is_no_idle_pool() -> None:

@@ -37,6 +37,8 @@ class Timeline:
         self.lives: dict[str, lives.Lives] = {}  # by group, as a sample names them
         self._times = trend.Series()  # all 0: the history of a state that was not seen before
         self._rss = trend.Series()
+        self._full: tuple[int, int, int] | None = None  # the process that was at its limit last: PID, fds, limit
+        self._full_samples = 0
         self._each: dict[int, trend.Series] = {}  # fds by process, of those that are alive
         self.recent: dict[str, deque[int]] = {}
         self.opened: Counter[str] = Counter()
@@ -62,6 +64,8 @@ class Timeline:
                 self.series[name] = self._zeros()
             self.series[name].add(tick.at, value)
         self._times.add(tick.at, 0)
+        if full := [(pid, fds, limit) for pid, (fds, limit) in tick.each.items() if limit and fds >= limit]:
+            self._full, self._full_samples = full[0], self._full_samples + 1
         if tick.rss is not None:
             self._rss.add(tick.at, tick.rss)
         self._each = {pid: self._each.get(pid) or trend.Series() for pid in tick.each}
@@ -149,7 +153,7 @@ class Timeline:
         judged = tuple(course for course in found if self.is_judged(course.name))
         seen = verdict.Seen(
             self.watched, self.last, judged, self.lives, held, ended, first_to_fail, len(self._each), self.opened_since,
-            self.same_since, self.entered[CLOSE_WAIT],
+            self.same_since, self.entered[CLOSE_WAIT], self.samples, self._full, self._full_samples,
         )  # fmt: skip
         return Summary(
             watched=self.watched,

@@ -46,6 +46,9 @@ class Seen:
     opened_since: Counter[str]  # by endpoint, since the last one came into CLOSE_WAIT
     same_since: float  # when that was
     entered: int  # into CLOSE_WAIT
+    samples: int
+    full: tuple[int, int, int] | None  # the process that was at its limit last: PID, fds, limit
+    full_samples: int  # in which one was
 
     def words(self, word: str) -> list[Course]:
         return [course for course in self.courses if course.word == word]
@@ -211,18 +214,14 @@ def _together(kinds: Counter[str]) -> str:
 
 def _full(seen: Seen) -> str:
     """A process that can open no more."""
-    full = [
-        (pid, fds, limit)
-        for pid, (fds, limit) in (seen.last.each if seen.last else {}).items()
-        if limit and fds >= limit
-    ]
-    if not full:
+    if not seen.full:
         return ""
-    pid, fds, limit = full[0]
-    kinds = Counter({name.removeprefix("fds "): one.count for name, one in seen.lives.items() if _is_kind(name)})
+    pid, fds, limit = seen.full
     whose = f" (process {pid})" if seen.processes > 1 else ""
+    when = "" if seen.full_samples == seen.samples else f" in {seen.full_samples:,} of {seen.samples:,} samples"
+    kinds = Counter({name.removeprefix("fds "): one.count for name, one in seen.lives.items() if _is_kind(name)})
     filled = ", ".join(f"{kind} {count:,}" for kind, count in (+kinds).most_common(_NAMED))
-    text = f"full{whose}: at its limit, {fds:,} of {limit:,} fds; it can open no more (EMFILE)"
+    text = f"full{whose}: at its limit{when}, {fds:,} of {limit:,} fds; it can open no more (EMFILE)"
     return f"{text}; open are {filled}" if filled else text
 
 
