@@ -133,6 +133,16 @@ def leak_that_stopped(peers: Peers) -> Step:
     return lambda i: peers.close_wait() if i < 25 else None
 
 
+def used_up_pool(peers: Peers) -> Step:
+    """As many connections as there may be, each with a body that nobody reads and a peer that has gone."""
+    for _ in range(20):
+        client, server = peers.connected()
+        server.sendall(b"x" * 5000)
+        server.close()
+        KEPT.append(client)
+    return lambda i: None
+
+
 def full(peers: Peers) -> Step:
     """At its limit: each further try fails."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
@@ -154,6 +164,7 @@ LEAKS = {
     "eventfd_leak": "all are eventfd",
     "thread_leak": "threads by",
     "leak_beneath_a_load": "ESTABLISHED",
+    "used_up_pool": "left behind: 20 in CLOSE_WAIT with unread body",
     "full": "full: at its limit, 40 of 40 fds",
 }
 HEALTHY = (

@@ -178,6 +178,9 @@ def test_unread_body_is_no_idle_pool() -> None:
         idle = watch([look([one._replace(recv_q=queue) for one in used_up])] * 30)
         assert idle.exit_code == 0
         assert "unread" not in idle.verdict
+    short = watch([look(used_up)] * 10)
+    assert short.exit_code == 3
+    assert "too short to tell whether anybody reads the body in 100 in CLOSE_WAIT; watch for 10 s" in short.verdict
     # Somebody reads, slowly: the queue is never the same for long.
     read = watch(look([one._replace(recv_q=5000 + i) for one in used_up]) for i in range(30))
     assert read.exit_code == 0

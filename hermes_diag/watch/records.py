@@ -127,7 +127,9 @@ class Tick:
     #: "threads", "fds KIND", "to ENDPOINT", "file PATH", "fds of PID".
     lives: dict[str, Lived] = field(default_factory=dict)
     unread: dict[str, int] = field(default_factory=dict)  # state -> sockets with data that waits to be read
-    untouched: dict[str, int] = field(default_factory=dict)  # those of which nothing was read for 10 s
+    untouched: dict[str, int] = field(
+        default_factory=dict
+    )  # those of which nothing was read for 10 s, or since the watch began
     ports: Ports | None = None  # where the greater part of them is taken
     shared: int = 0  # connections that more than one of the processes holds
 

@@ -16,7 +16,7 @@ SOCKETS, UNOWNED, CLOSED = "sockets", "ESTABLISHED without owner", "CLOSE (fd on
 
 #: Endpoints of which a sample tells the sockets; the rest, the least frequent ones, is left out.
 ENDPOINTS = 50
-#: Seconds after which unread data that nobody has touched is told.
+#: Seconds after which unread data that nobody has touched is told, in a watch that is as long.
 UNTOUCHED = 10.0
 
 
@@ -183,7 +183,7 @@ def _tick(look: Look, at: float, late: float, sockets: Any) -> Tick:
             oldest[one.state] = one.begun
         if one.unread and explain.is_unread(one.state, one.unread):
             unread[one.state] += 1
-            untouched[one.state] += at - one.unread_since >= UNTOUCHED
+            untouched[one.state] += at > 0 and at - one.unread_since >= min(UNTOUCHED, at)
     parts = [
         (one.fds / one.soft_limit, one.soft_limit) for one in look.processes if one.fds is not None and one.soft_limit
     ]

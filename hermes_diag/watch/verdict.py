@@ -71,7 +71,7 @@ def status(seen: Seen) -> Status:
         return Status.COULD_NOT_TELL if any(one.held is None for one in seen.held) else Status.CLEAN
     if _full(seen) or _abandoned(seen) or _used_up(seen) or seen.words(trend.GROWING) or seen.first_to_fail:
         return Status.FAILING
-    return Status.COULD_NOT_TELL if seen.last is None or _doubtful(seen) else Status.CLEAN
+    return Status.COULD_NOT_TELL if seen.last is None or _doubtful(seen) or _soon(seen) else Status.CLEAN
 
 
 def text(seen: Seen) -> str:
@@ -98,6 +98,8 @@ def _found(seen: Seen) -> str:
         parts.append(_growing(seen))
     elif doubtful := _doubtful(seen):
         parts.append(f"too short to tell: {_names(doubtful)}{_longer(doubtful)}")
+    elif short := _soon(seen):
+        parts.append(short)
     elif not any(parts):
         parts.append("bursty but returning to base" if seen.words(trend.BURSTY) else "steady")
         parts += [_same(seen), _unread(seen), _ports(seen), _slowest(seen)]
@@ -229,15 +231,23 @@ def _is_kind(name: str) -> bool:
     return name.startswith("fds ") and not name.startswith("fds of ")
 
 
+def _untouched(seen: Seen, state: str) -> int:
+    """Sockets with data that nobody reads, where the watch was long enough to say so."""
+    return seen.last.untouched.get(state, 0) if seen.last and seen.last.at >= UNTOUCHED else 0
+
+
 def _abandoned(seen: Seen) -> str:
     """Sockets whose peer has closed, with a body that nobody reads: no idle pool has any."""
-    count = seen.last.untouched.get(CLOSE_WAIT, 0) if seen.last else 0
-    if not count:
-        return ""
-    return (
-        f"left behind: {count:,} in CLOSE_WAIT with unread body, of which nothing was read for "
-        f"{units.duration(UNTOUCHED)} or longer"
-    )
+    count, least = _untouched(seen, CLOSE_WAIT), units.duration(UNTOUCHED)
+    said = f"left behind: {count:,} in CLOSE_WAIT with unread body, of which nothing was read for {least} or longer"
+    return said if count else ""
+
+
+def _soon(seen: Seen) -> str:
+    """The same of a watch that is too short to say so."""
+    count = seen.last.untouched.get(CLOSE_WAIT, 0) if seen.last and seen.last.at < UNTOUCHED else 0
+    said = f"too short to tell whether anybody reads the body in {count:,} in CLOSE_WAIT"
+    return f"{said}; watch for {units.duration(UNTOUCHED)} at least" if count else ""
 
 
 def _ports(seen: Seen) -> str:
@@ -252,7 +262,7 @@ def _used_up(seen: Seen) -> str:
 
 def _unread(seen: Seen) -> str:
     """Data for a process that does not take it."""
-    count = seen.last.untouched.get(ESTABLISHED, 0) if seen.last else 0
+    count = _untouched(seen, ESTABLISHED)
     return f"{count:,} ESTABLISHED hold data that nobody has read for {units.duration(UNTOUCHED)}" if count else ""
 
 
