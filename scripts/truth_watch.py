@@ -38,22 +38,30 @@ Lives = list[series.Life]
 
 def looks(found: Lives, samples: int) -> list[Look]:
     """What each sample of a watch sees. A socket is told by its inode."""
-    states = ("CLOSE_WAIT", "ESTABLISHED")
-    rows = [
-        (born, died, SocketRow(states[inode % 7 == 0], ("10.0.0.1", 1), (f"10.0.1.{to}", 443), inode=inode))
-        for inode, (born, died, to) in enumerate(found, start=1)
-        if died > 0
-    ]
-    looks_, before = [], ()
-    for i in range(samples):
-        at = i / (samples - 1)
-        seen = tuple(row for born, died, row in rows if born <= at < died)
-        before = before if seen == before else seen
-        process = Process(1, "x", 0.0, 1, 1 << 20, len(seen), 1 << 20)
-        fds = {str(row.inode): (TCP, socket_text(row.inode)) for row in before}
-        held = (Holding(1, id(before), fds, frozenset({1})),)
-        looks_.append(Look(0.0, (process,), before, (), (), frozenset(), (), "sock_diag", "", held))
-    return looks_
+    changes: list[list[tuple[int, bool]]] = [[] for _ in range(samples)]
+    remotes: dict[int, int] = {}
+    for inode, (born, died, to) in enumerate(found, start=1):
+        first, end = (max(0, math.ceil(at * (samples - 1))) if at < 2 else samples for at in (born, died))
+        if first < min(end, samples):
+            remotes[inode] = to
+            changes[first].append((inode, True))
+            if end < samples:
+                changes[end].append((inode, False))
+    alive: dict[int, SocketRow] = {}
+    return [_look(alive, i, change, remotes) for i, change in enumerate(changes)]
+
+
+def _look(alive: dict[int, SocketRow], sample: int, changes: list[tuple[int, bool]], remotes: dict[int, int]) -> Look:
+    for inode, comes in changes:
+        if comes:
+            state = ("CLOSE_WAIT", "ESTABLISHED")[inode % 7 == 0]
+            alive[inode] = SocketRow(state, ("10.0.0.1", 1), (f"10.0.1.{remotes[inode]}", 443), inode=inode)
+        else:
+            del alive[inode]
+    process = Process(1, "x", 0.0, 1, 1 << 20, len(alive), 1 << 20)
+    fds = {str(inode): (TCP, socket_text(inode)) for inode in alive}
+    held = (Holding(1, sample, fds, frozenset({1})),)
+    return Look(0.0, (process,), tuple(alive.values()), (), (), frozenset(), (), "sock_diag", "", held)
 
 
 def summary(seen: Sequence[Look]) -> tuple[Summary, Timeline]:
