@@ -41,7 +41,7 @@ Conditions of --fail-on: METRIC OP NUMBER[UNIT], OP one of > >= < <=
 \b
 Exit codes:
   0    nothing is wrong; a single look without --fail-on never judges
-  1    a condition holds; in a watch without --fail-on: CLOSE_WAIT, fds or threads are growing
+  1    a condition holds; in a watch without --fail-on: something grows, or a process is full
   2    wrong usage
   3    could not look, or too short to tell
   130  Ctrl-C or SIGTERM; the summary of what was seen until then is printed

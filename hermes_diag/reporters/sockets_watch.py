@@ -10,6 +10,8 @@ from hermes_diag.core.status import Status
 from hermes_diag.reporters.sockets_text import BOLD, END, GREEN, MAGENTA, RED, ROWS, conditions, fitted, heading, table
 from hermes_diag.watch.records import Course, Summary, Tick
 
+#: Words that are told of a part, too.
+_TOLD = ("growing", "too short")
 _WORD_MARKS = {"growing": RED, "steady": GREEN, "bursty": GREEN}
 
 
@@ -53,8 +55,9 @@ def summary(found: Summary, width: int, verbose: bool = False) -> list[str]:
     if found.ended.detail:
         lines += fitted(f"{BOLD}ended:{END} {found.ended.detail}", width)
     lines += ["", heading("How the numbers went")]
+    words = {course.name: course.word for course in found.courses}
     for course in found.courses:
-        if _is_part(course) and not verbose:
+        if _is_told(course, words) and not verbose:
             continue
         mark = _WORD_MARKS.get(course.word, MAGENTA)
         lines += fitted(f"{course.name} {mark}{course.word}{END} {course.text}", width, 2)
@@ -69,9 +72,11 @@ def summary(found: Summary, width: int, verbose: bool = False) -> list[str]:
     return lines + conditions(found.conditions, width)
 
 
-def _is_part(course: Course) -> bool:
-    """A part of another number, of which nothing is to be said."""
-    return (course.name.startswith("fds ") or course.name == "sockets") and course.word not in ("growing", "too short")
+def _is_told(course: Course, words: dict[str, str]) -> bool:
+    """Whether the rows of others tell it already, or it has nothing to tell."""
+    if course.name == "sockets":
+        return course.word not in _TOLD or course.word in (words.get(CLOSE_WAIT), words.get(ESTABLISHED))
+    return course.name.startswith("fds ") and (course.word not in _TOLD or course.word == words.get("fds"))
 
 
 def _turnover(found: Summary, width: int, verbose: bool) -> list[str]:
