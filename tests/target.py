@@ -1,12 +1,13 @@
 """Processes to look at: each does one thing with its sockets, says "ready" and leaves at the end of stdin.
 
 python tests/target.py leak SECONDS | burst SECONDS | idle COUNT | many COUNT [WAITING] | child COUNT | steps
-                       scatter SECONDS | children COUNT
+                       scatter SECONDS | children COUNT | fork COUNT
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import subprocess
@@ -112,6 +113,15 @@ def child(peers: Peers, count: float) -> None:
         process.communicate()
 
 
+def fork(peers: Peers, count: float) -> None:
+    """So many connections that a child of a fork holds, too."""
+    peers.kept += [one for _ in range(int(count)) for one in peers.connected()[:1]]
+    if os.fork() == 0:
+        peers.listener.close()
+        sys.stdin.read()
+        os._exit(0)
+
+
 def children(peers: Peers, count: float) -> None:
     """So many children, each of which leaks ten CLOSE_WAIT a second."""
     leak = [sys.executable, __file__, "leak", "0.1"]
@@ -161,7 +171,7 @@ def main() -> None:
         print("ready", flush=True)
         steps(peers)
         return
-    {"idle": idle, "many": many, "child": child, "children": children}[name](peers, number)
+    {"idle": idle, "many": many, "child": child, "children": children, "fork": fork}[name](peers, number)
     print("ready", flush=True)
     sys.stdin.read()
     for one in peers.kept:  # a reset leaves no TIME_WAIT behind, which the next look would have to pass

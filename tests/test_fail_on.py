@@ -25,6 +25,8 @@ from hermes_diag.watch.trend import Series, judge
         ("close.growth>1/h", GROWTH, "CLOSE", 1),
         ("closed.age > 1h", AGE, "CLOSE", 3600),
         ("THREADS.growth > 24/d", GROWTH, "threads", 1),
+        ("rss.growth > 2M/min", GROWTH, "rss", 2 * 60 * 1024**2),
+        ("rss.growth > 512/h", GROWTH, "rss", 512),
     ],
 )
 def test_spellings(text: str, kind: str, metric: str, limit: float) -> None:
@@ -39,6 +41,13 @@ def test_states_without_an_owner_are_refused(state: str) -> None:
     for aspect in ("age > 1s", "growth > 1/h"):
         with pytest.raises(UsageError, match="belong to no process"):
             parse(f"{state}.{aspect}")
+
+
+@pytest.mark.parametrize("text", ["fds.growth > 2M/h", "rss.growth > 2M", "rss.growth > 2x/h", "rss.age > 2s"])
+def test_growth_has_a_unit(text: str) -> None:
+    """Of memory a size by the time, of all else a number by the time."""
+    with pytest.raises(UsageError):
+        parse(text)
 
 
 def watched(condition: str, values: list[int], interval: float = 1.0) -> Held:

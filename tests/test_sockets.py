@@ -100,6 +100,18 @@ def test_children(cli: Cli, target: Target) -> None:
     assert "process" not in cli("sockets", "--pid", child).stdout.partition("Sockets to look at")[2]
 
 
+@linux
+def test_connections_of_two_processes(cli: Cli, target: Target) -> None:
+    """A forked child holds a copy of each connection: that is said, in a look and in a watch."""
+    pid = target("fork", 2)
+    said = "2 connections are held by more than one process each"
+    done = " ".join(cli("sockets", pid, "--children").stdout.split())
+    assert re.search(rf"{said}.* \(127\.0\.0\.1:\d+ by {pid} and \d+, ", done)
+    watched = cli("sockets", pid, "--children", "--watch", "--set", "count=12", "--interval", "20ms").stdout
+    assert said in " ".join(watched.split())
+    assert "more than one process" not in cli("sockets", target("child", 2), "--children").stdout
+
+
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
 def test_lines_fit(cli: Cli, target: Target, columns: str) -> None:
     """Nothing is wider than the terminal, and a pipe gets no escape codes."""
@@ -162,24 +174,24 @@ def test_a_look_touches_nothing(target: Target) -> None:
 
 
 def test_a_leak_is_found_with_its_rate(cli: Cli, target: Target) -> None:
-    """One CLOSE_WAIT a second: within 10 % in 60 samples, with remote, opened sockets and time to the limit."""
-    done = cli("sockets", "--pid", target("leak", 1), "--watch", "--interval", "333ms", "--set", "count=60", "--json")
+    """Two CLOSE_WAIT a second: within 10 % in 60 samples, with remote, opened sockets and time to the limit."""
+    done = cli("sockets", "--pid", target("leak", 0.5), "--watch", "--interval", "167ms", "--set", "count=60", "--json")
     assert done.returncode == 1, done.stderr
     *samples, summary = lines(done.stdout)
     assert len(samples) == summary["samples"] == 60
     courses = {one["name"]: one for one in summary["courses"]}
     for name in ("CLOSE_WAIT", "fds"):
         assert courses[name]["word"] == "growing"
-        assert courses[name]["per_hour"] == pytest.approx(3600, rel=0.1)
-        assert courses[name]["per_hour_low"] <= 3600 * 1.02
-        assert courses[name]["per_hour_high"] >= 3600 * 0.98
+        assert courses[name]["per_hour"] == pytest.approx(7200, rel=0.1)
+        assert courses[name]["per_hour_low"] <= 7200 * 1.02
+        assert courses[name]["per_hour_high"] >= 7200 * 0.98
     assert courses["threads"]["word"] == "steady"
     limit = samples[-1]["limit"]
-    assert summary["until_limit"] == pytest.approx((limit - samples[-1]["fds"]), rel=0.12)
+    assert summary["until_limit"] == pytest.approx((limit - samples[-1]["fds"]) / 2, rel=0.12)
     (remote,) = summary["opened"]
     assert summary["opened"][remote] == pytest.approx(19, abs=2)
     assert remote in summary["verdict"]
-    assert samples[-1]["oldest"]["CLOSE_WAIT"] == pytest.approx(19, abs=2)
+    assert samples[-1]["oldest"]["CLOSE_WAIT"] == pytest.approx(10, abs=1.5)
 
 
 def test_a_burst_is_no_leak(cli: Cli, target: Target) -> None:
@@ -194,14 +206,17 @@ def test_a_burst_is_no_leak(cli: Cli, target: Target) -> None:
     assert courses["CLOSE_WAIT"]["word"] == courses["fds"]["word"] == "bursty"
     assert courses["CLOSE_WAIT"]["high"] == 7
     assert sum(summary["gone"].values()) >= 7
-    assert summary["verdict"] == "no condition of --fail-on holds; bursty but returning to base"
+    assert summary["verdict"].startswith("no condition of --fail-on holds; bursty but returning to base; a leak slower")
 
 
-def test_an_idle_pool_is_named(cli: Cli, target: Target) -> None:
-    """CLOSE_WAIT sockets that stay constant are idle pooled connections, and no problem."""
+def test_what_stays_is_told(cli: Cli, target: Target) -> None:
+    """Of CLOSE_WAIT sockets that stay is said what was seen, and both readings that fit it; they are no problem."""
     done = cli("sockets", "--pid", target("idle", 3), "--watch", "--interval", "20ms", "--set", "count=12")
     assert done.returncode == 0, done.stderr
-    assert "steady; the 3 in CLOSE_WAIT are idle pooled connections" in " ".join(done.stdout.split())
+    said = " ".join(done.stdout.split())
+    assert re.search(r"steady; the 3 in CLOSE_WAIT have been the same ones for \S+ s; no new connection", said)
+    assert "idle in a pool, or forgotten" in said
+    assert re.search(r"a leak slower than [\d,]+/h would not have shown", said)
 
 
 def test_too_short_is_no_verdict(cli: Cli, target: Target) -> None:
@@ -328,7 +343,7 @@ def test_a_full_disk_ends_no_watch(cli: Cli, target: Target) -> None:
     done = cli("sockets", "--pid", target("idle", 2), "--watch", "--interval", "20ms", "--set", "count=15",
                "--save", "/dev/full", "--force")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "idle pooled connections" in " ".join(done.stdout.split())
+    assert "idle in a pool, or forgotten" in " ".join(done.stdout.split())
     assert done.stderr == "could not be saved to /dev/full: No space left on device\n"
 
 
@@ -384,7 +399,7 @@ def test_report_exits_as_the_watch_did(cli: Cli, target: Target, tmp_path: Path,
 
 
 HEAD = (
-    b'{"record":"watch","schema":2,"watched":{"pid":1,"name":"x","started":0.0,"begun":0.0,"interval":1.0,'
+    b'{"record":"watch","schema":3,"watched":{"pid":1,"name":"x","started":0.0,"begun":0.0,"interval":1.0,'
     b'"backend":"psutil","why":""}}\n'
 )
 
@@ -398,7 +413,8 @@ def tick(at: float) -> bytes:
     ("line", "says"),
     [
         (b'{"record": "watch", "schema": 99}\n', "schema 99"),
-        (b'{"record": "watch", "schema": 2, "watched": {"pid": "x"}}\n', "line 1"),
+        (b'{"record": "watch", "schema": 2}\n', "schema 2"),  # knows numbers only
+        (b'{"record": "watch", "schema": 3, "watched": {"pid": "x"}}\n', "line 1"),
         (HEAD + b'{"record": "sample"}\n', "line 2"),
         (HEAD.replace(b'"why":""', b'"why":"","conditions":["pigs > 5"]'), "line 1: --fail-on 'pigs > 5'"),
         (HEAD + b"[]\n", "line 2: not a record"),
@@ -448,7 +464,7 @@ def test_live_view(target: Target) -> None:
     assert process.returncode == 0
     assert "█" in text
     assert "q or Ctrl-C: end with the summary" in text
-    assert "idle pooled connections" in " ".join(text.split())
+    assert "idle in a pool, or forgotten" in " ".join(text.split())
 
 
 # --- conditions ----------------------------------------------------------------------------------
@@ -752,6 +768,22 @@ def test_other_namespace(cli: Cli) -> None:
     assert refused.returncode == 3
     assert "another network namespace" in refused.stderr
     assert f"nsenter -t {process.pid} -n" in " ".join(done.stdout.split())
+
+
+@as_root
+def test_a_child_in_another_namespace(cli: Cli) -> None:
+    """Its sockets are in no table that is read: that is said, and they are not called reset."""
+    loopback, program = (str(Path(__file__).with_name(name)) for name in ("loopback.py", "target.py"))
+    inner = f"{sys.executable} {loopback} && exec {sys.executable} {program} idle 7"
+    parent = f"import subprocess; subprocess.run(['unshare', '-n', 'sh', '-c', {inner!r}])"
+    with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        done = cli("sockets", process.pid, "--children")
+        process.communicate()
+    assert done.returncode == 0, done.stderr
+    assert "only an fd is left" not in done.stdout
+    assert "another network namespace" in " ".join(done.stdout.split())
 
 
 @linux

@@ -32,7 +32,7 @@ Conditions of --fail-on: METRIC OP NUMBER[UNIT], OP one of > >= < <=
   fds, threads, rss        a level: 'fds > 900', 'fds > 80%' (of the soft limit), 'rss > 2G'
   STATE.age                how long the oldest socket is in a state at least:
                            'close_wait.age > 10m' (ms, s, m, h, d)
-  STATE.growth, fds.growth, threads.growth
+  STATE.growth, fds.growth, threads.growth, rss.growth
                            the slope of a whole watch: 'close_wait.growth > 5/h' (/s, /min, /h, /d)
   Levels and ages end a watch at once when they hold; growth is judged at its end. A watch that is
   too short to notice a growth that slow says so and exits with 3: 5/h takes 48 minutes. A bare
@@ -41,7 +41,7 @@ Conditions of --fail-on: METRIC OP NUMBER[UNIT], OP one of > >= < <=
 \b
 Exit codes:
   0    nothing is wrong; a single look without --fail-on never judges
-  1    a condition holds; in a watch without --fail-on: CLOSE_WAIT, fds or threads are growing
+  1    a condition holds; in a watch without --fail-on: something grows, or a process is full
   2    wrong usage
   3    could not look, or too short to tell
   130  Ctrl-C or SIGTERM; the summary of what was seen until then is printed

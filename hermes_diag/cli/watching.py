@@ -51,7 +51,7 @@ def look(eye: Observer, asked: Asked) -> int:
     held = []
     if asked.conditions:
         from hermes_diag.watch import fail_on
-        from hermes_diag.watch.watch import once
+        from hermes_diag.watch.tracker import once
 
         held = [fail_on.at_tick(one, once(seen)) for one in asked.conditions]
     status = _status(held)
@@ -117,7 +117,7 @@ def watch(eye: Observer, asked: Asked) -> int:
 
 def _follow(under_way: Watch, timeline: Timeline, asked: Asked, capture: Any, stack: ExitStack, live: bool) -> None:
     """Take samples until there are no more, a condition holds, or nobody reads what is printed."""
-    from hermes_diag.reporters import sockets_json, sockets_text
+    from hermes_diag.reporters import sockets_json, sockets_watch
 
     view = None
     if live:
@@ -133,7 +133,7 @@ def _follow(under_way: Watch, timeline: Timeline, asked: Asked, capture: Any, st
         if view:
             view(tick)
         elif not emit(
-            sockets_json.sample(tick) if asked.output.json else sockets_text.sample(tick, timeline.watched.begun)
+            sockets_json.sample(tick) if asked.output.json else sockets_watch.sample(tick, timeline.watched.begun)
         ):
             under_way.ended = Ended("done", "the reader has left")
             return
@@ -143,12 +143,12 @@ def _follow(under_way: Watch, timeline: Timeline, asked: Asked, capture: Any, st
 
 
 def _tell(summary: Summary, output: Output, indent: bool = False) -> None:
-    from hermes_diag.reporters import sockets_json, sockets_text
+    from hermes_diag.reporters import sockets_json, sockets_watch
 
     if output.json:
         emit(sockets_json.summary(summary, indent))
     else:
-        emit(paint(sockets_text.summary(summary, width(), output.verbose)))
+        emit(paint(sockets_watch.summary(summary, width(), output.verbose)))
 
 
 def tell_again(path: Path, output: Output) -> int:

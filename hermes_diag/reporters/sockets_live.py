@@ -12,8 +12,10 @@ from rich.text import Text
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.reporters import sockets_text
+from hermes_diag.watch.follow import FDS, THREADS
 from hermes_diag.watch.records import Course, Tick
-from hermes_diag.watch.timeline import CLOSED, FDS, JUDGED, RECENT, THREADS, UNOWNED, Timeline
+from hermes_diag.watch.timeline import JUDGED, RECENT, Timeline
+from hermes_diag.watch.tracker import CLOSED, UNOWNED
 from hermes_diag.watch.trend import GROWING
 
 #: Seconds between two redraws: a person reads no faster, and drawing costs more than looking.

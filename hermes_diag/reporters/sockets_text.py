@@ -1,4 +1,4 @@
-"""A look and the summary of a watch for people, as lines of text that fit so many columns.
+"""A look for people, as lines of text that fit so many columns.
 
 Made by hand and not with rich: a look must be there at once, and rich takes longer to import than the
 look takes. Styles are marks that `painted` turns into colours or into nothing.
@@ -7,15 +7,13 @@ look takes. Styles are marks that `painted` turns into colours or into nothing.
 from __future__ import annotations
 
 import textwrap
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
-from hermes_diag.core.status import Status
-from hermes_diag.watch import explain, filters
-from hermes_diag.watch.records import Held, Look, Process, Summary, Tick
+from hermes_diag.watch import explain, filters, ports, shared
+from hermes_diag.watch.records import Held, Look, Process
 
 #: Sockets, and rows of a table, that are shown unless -v asks for all.
 FEW, ROWS = 5, 12
@@ -26,7 +24,6 @@ BOLD, RED, MAGENTA, GREEN, END = "\1", "\2", "\3", "\4", "\5"
 _COLOURS = {BOLD: "\x1b[1m", RED: "\x1b[31m", MAGENTA: "\x1b[35m", GREEN: "\x1b[32m", END: "\x1b[0m"}
 _NOTHING = dict.fromkeys(map(ord, _COLOURS))
 _STATE_MARKS = {CLOSE_WAIT: MAGENTA, "CLOSE": MAGENTA}
-_WORD_MARKS = {"growing": RED, "steady": GREEN, "bursty": GREEN}
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -44,21 +41,24 @@ def look(
     names = names or {}
     lines = [line for one in seen.processes for line in _process(one, seen.at, width)]
     lines += fitted(f"seen by {seen.backend} ({seen.why})", width)
-    lines += ["", _heading("States"), *_states(seen, width)]
+    lines += ["", heading("States"), *_states(seen, width)]
     if group != "state":
         title = "Remote endpoints" if group == "remote" else "Remote ports"
-        lines += ["", _heading(title), *_groups(seen, width, group, verbose, names)]
+        lines += ["", heading(title), *_groups(seen, width, group, verbose, names)]
     worst = sorted((row for row in seen.rows if explain.badness(row)[0] > 0), key=explain.badness, reverse=True)
     if worst:
         several = len(seen.processes) > 1
         groups = [[row] for row in worst] if verbose else _alike(worst)
         shown = groups if verbose else groups[:FEW]
-        lines += ["", _heading("Sockets to look at")]
+        lines += ["", heading("Sockets to look at")]
         lines += [line for rows in shown for line in _sockets(rows, width, names, several)]
         hidden = len(worst) - sum(map(len, shown))
         if hidden:
             lines += fitted(f"and {hidden:,} more (-v)", width, 2)
     lines += _lost(seen, width)
+    lines += _shared(seen, width)
+    if taken := ports.busiest(seen):
+        lines += fitted(f"{MAGENTA}{ports.text(taken)}{END}", width)
     for one in seen.missing:
         lines += fitted(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
     if step := next_step(seen, seen.processes[0].pid):
@@ -72,54 +72,6 @@ def conditions(held: Sequence[Held], width: int) -> list[str]:
     return [
         line for one in held for line in fitted(f"--fail-on '{one.condition}' {words[one.held]}: {one.found}", width)
     ]
-
-
-def sample(tick: Tick, begun: float) -> str:
-    """One sample of a watch as one line, for pipes and logs."""
-    parts = [time.strftime("%H:%M:%S", time.localtime(begun + tick.at))]
-    parts += [f"{state} {count}" for state, count in sorted(tick.states.items())] or ["no sockets"]
-    parts += [f"{state} {count} without owner" for state, count in tick.unowned.items() if state == ESTABLISHED]
-    if tick.closed:
-        parts.append(f"CLOSE {tick.closed}")
-    if tick.fds is not None:
-        parts.append(f"fds {tick.fds}" + (f" ({tick.used:.0%})" if tick.used is not None else ""))
-    if tick.threads is not None:
-        parts.append(f"threads {tick.threads}")
-    opened, gone = sum(tick.opened.values()), sum(tick.gone.values())
-    if opened or gone:
-        parts.append(f"+{opened} -{gone}")
-    if seconds := tick.oldest.get(CLOSE_WAIT):
-        parts.append(f"oldest CLOSE_WAIT {units.duration(seconds)}")
-    if tick.late > 0.1:
-        parts.append(f"late by {units.duration(tick.late)}")
-    return "  ".join(parts)
-
-
-def summary(found: Summary, width: int, verbose: bool = False) -> list[str]:
-    """A whole watch, judged."""
-    watched = found.watched
-    lines = fitted(
-        f"{BOLD}process {watched.pid}{END} ({watched.name}), {units.count(found.samples, 'sample')} in "
-        f"{units.duration(found.seconds)}, seen by {watched.backend} ({watched.why})",
-        width,
-    )
-    if found.worst_late > watched.interval / 2:
-        lines += fitted(f"the latest sample was {units.duration(found.worst_late)} late", width)
-    if found.ended.detail:
-        lines += fitted(f"{BOLD}ended:{END} {found.ended.detail}", width)
-    lines += ["", _heading("How the numbers went")]
-    for course in found.courses:
-        mark = _WORD_MARKS.get(course.word, MAGENTA)
-        lines += fitted(f"{course.name} {mark}{course.word}{END} {course.text}", width, 2)
-    if seconds := found.oldest.get(CLOSE_WAIT):
-        lines += fitted(f"the oldest CLOSE_WAIT socket was in it for at least {units.duration(seconds)}", width, 2)
-    if found.opened or found.gone:
-        lines += ["", _heading("Opened and closed"), *_turnover(found, width, verbose)]
-    for one in watched.missing:
-        lines += fitted(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
-    mark = {Status.CLEAN: GREEN, Status.FAILING: RED}.get(found.status, MAGENTA)
-    lines += ["", _heading("Verdict"), *fitted(f"{mark}{found.verdict}{END}", width)]
-    return lines + conditions(found.conditions, width)
 
 
 def sparkline(values: Sequence[int], width: int) -> str:
@@ -265,6 +217,14 @@ def next_step(seen: Look, pid: int) -> str:
     return f"One look cannot tell growth: hermes-diag sockets {pid} --watch --duration 10m"
 
 
+def _shared(seen: Look, width: int) -> list[str]:
+    found = shared.connections(seen)
+    if not found:
+        return []
+    shown = ", ".join(f"{filters.text(row.remote)} by {' and '.join(map(str, pids))}" for row, pids in found[:FEW])
+    return fitted(f"{MAGENTA}{shared.text(len(found))}{END} ({shown}{', ...' if len(found) > FEW else ''})", width)
+
+
 def _lost(seen: Look, width: int) -> list[str]:
     lost = [row for row in seen.unowned if row.state == ESTABLISHED]
     if not lost:
@@ -277,16 +237,7 @@ def _lost(seen: Look, width: int) -> list[str]:
     )
 
 
-def _turnover(found: Summary, width: int, verbose: bool) -> list[str]:
-    names = sorted({*found.opened, *found.gone}, key=lambda name: -found.opened.get(name, 0) - found.gone.get(name, 0))
-    shown = names if verbose else names[:ROWS]
-    rows = [[name, f"+{found.opened.get(name, 0):,}", f"-{found.gone.get(name, 0):,}"] for name in shown]
-    hidden = len(names) - len(shown)
-    more = fitted(f"and {hidden:,} more endpoints (-v)", width, 2) if hidden else []
-    return table(rows, width, right=(1, 2)) + more
-
-
-def _heading(text: str) -> str:
+def heading(text: str) -> str:
     return f"{BOLD}{text}{END}"
 
 

@@ -1,6 +1,6 @@
 """A watch to and from JSON Lines, written as it happens, so that a killed watch can still be read.
 
-Line one is `{"record": "watch", "schema": 2, ...what is watched...}`, each further line one sample,
+Line one is `{"record": "watch", "schema": 3, ...what is watched...}`, each further line one sample,
 `{"record": "sample", ...}`; the last ones say why the watch ended, unless it was killed, and what was found of each
 condition.
 """
@@ -17,7 +17,7 @@ from hermes_diag.core.errors import UsageError
 from hermes_diag.watch.records import Ended, Held, Tick, Watched
 from hermes_diag.watch.timeline import Timeline
 
-SCHEMA = 2
+SCHEMA = 3
 KIND = "watch"
 
 _KINDS: dict[str, type] = {"sample": Tick, "ended": Ended, "condition": Held}

@@ -13,11 +13,17 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Set
 
-TCP, UNIX, OTHER_SOCKET, PIPE, FILE, SQLITE, ANON = "TCP", "unix", "other socket", "pipe", "file", "SQLite", "event"
+from hermes_diag.watch.records import Holding
+
+TCP, OTHER_SOCKET, PIPE, FILE, SQLITE = "TCP", "other socket", "pipe", "file", "SQLite"
+#: Files that only memory holds; and a file whose name is gone.
+MEMORY, DELETED = "memfd", "file (deleted)"
 
 _SQLITE_ENDS = (".db", ".sqlite", ".sqlite3", ".db3")
 _SQLITE_SIDES = ("-wal", "-shm", "-journal")
 _SOCKET = "socket:["
+#: Descriptors that are no sockets and are read again at each look.
+_FEW = 64
 
 
 def targets(pid: int | str) -> dict[int, str]:
@@ -59,6 +65,7 @@ class Descriptors:
 
     def __init__(self, pid: int, started: float = 0.0) -> None:
         self.started = started
+        self.elsewhere = False  # in another network namespace, whose sockets are in no table that is read
         self.version = 0  # goes up when descriptors have been read
         self._pid = pid
         self._folder = f"/proc/{pid}/fd"
@@ -66,6 +73,9 @@ class Descriptors:
         self._kinds: dict[str, str] = {}  # name of the fd -> kind; a socket's is "" until asked
         self._socket_of: dict[str, int] = {}  # name of the fd -> inode
         self._sqlite: dict[str, str] = {}  # name of the fd -> base name
+        self._targets: dict[str, str] = {}  # name of the fd -> where its link points
+        self._each: Mapping[str, tuple[str, str]] = {}
+        self._told = -1  # the version of these
         self._table: Set[int] = frozenset()  # at the last refresh
         self._known: set[int] = set()  # inodes in the table at the last refresh
         self._strangers: set[int] = set()  # inodes in the table that are not this process's
@@ -82,6 +92,7 @@ class Descriptors:
         descriptor was closed and another opened in its stead. narrowed: the table was asked for some states only.
         Raises OSError when the process is gone or not ours.
         """
+        self._look_again(whole)
         if not whole and table is self._table and self._as_many_as_before():
             return
         self._table = table
@@ -118,6 +129,18 @@ class Descriptors:
                 self._kinds[name] = TCP if self._socket_of[name] in self._known else self._protocol(name)
         return dict(Counter(self._kinds.values()).most_common())
 
+    def holding(self) -> Holding:
+        """Each descriptor with its kind and where its link points, and the threads."""
+        if self._told != self.version:
+            self.kinds()
+            self._told = self.version
+            self._each = {name: (kind, self._targets.get(name, "")) for name, kind in self._kinds.items()}
+        try:
+            threads = frozenset(map(int, os.listdir(f"/proc/{self._pid}/task")))
+        except OSError:  # has ended
+            threads = frozenset()
+        return Holding(self._pid, self.version, self._each, threads)
+
     def sqlite(self) -> dict[str, int]:
         """How many descriptors of each SQLite file (base names), the most frequent first."""
         return dict(Counter(self._sqlite.values()).most_common())
@@ -134,6 +157,14 @@ class Descriptors:
                 found[int(name)] = inode
         return found
 
+    def _look_again(self, whole: bool) -> None:
+        """Read again what is no socket, where that is little or a whole look: another file may have the number now."""
+        names = [name for name in self._kinds if name not in self._socket_of]
+        if whole or len(names) <= _FEW:
+            before = [self._targets[name] for name in names]
+            self._read(names)
+            self.version += before != [self._targets.get(name) for name in names]
+
     def _as_many_as_before(self) -> bool:
         size = os.stat(self._folder).st_size  # the number of fds since Linux 6.2, before that 0
         return size == len(self._kinds) > 0
@@ -142,6 +173,7 @@ class Descriptors:
         for name in list(names):
             del self._kinds[name]
             self._sqlite.pop(name, None)
+            self._targets.pop(name, None)
             inode = self._socket_of.pop(name, None)
             if inode is not None and self.inodes.get(inode) == int(name):
                 del self.inodes[inode]
@@ -155,6 +187,7 @@ class Descriptors:
                 if name in self._kinds:
                     self._forget([name])
                 continue
+            self._targets[name] = target
             if is_socket(target):
                 inode = int(target[len(_SOCKET) : -1])
                 if self._socket_of.get(name) != inode:
@@ -168,19 +201,24 @@ class Descriptors:
                     self._sqlite[name] = os.path.basename(target.removesuffix(" (deleted)"))
 
     def _protocol(self, name: str) -> str:
-        return {TCP: TCP, "UNIX": UNIX}.get(protocol(self._pid, name), OTHER_SOCKET)
+        found = protocol(self._pid, name)
+        return {TCP: TCP, "": OTHER_SOCKET}.get(found, found.lower())
 
 
 def kind_of(target: str) -> str:
     """The kind of a descriptor that is no socket, from where its link points."""
     if target.startswith("pipe:"):
         return PIPE
-    if target.startswith("anon_inode:"):
-        return ANON
+    if target.startswith("anon_inode:"):  # anon_inode:[eventpoll], anon_inode:inotify
+        return target[len("anon_inode:") :].strip("[]")
+    if target.startswith("/memfd:"):
+        return MEMORY
     path = target.removesuffix(" (deleted)")
     for side in _SQLITE_SIDES:
         path = path.removesuffix(side)
-    return SQLITE if path.endswith(_SQLITE_ENDS) or path != target.removesuffix(" (deleted)") else FILE
+    if path.endswith(_SQLITE_ENDS) or path != target.removesuffix(" (deleted)"):
+        return SQLITE
+    return DELETED if target.endswith(" (deleted)") else FILE
 
 
 def holders(inodes: Collection[int]) -> tuple[set[int], int]:

@@ -35,6 +35,13 @@ def recv_q(row: SocketRow) -> str:
     return f"Recv-Q {n:,}: {n - FIN:,} bytes of unread body and the FIN"
 
 
+def is_unread(state: str, queue: int) -> bool:
+    """Whether so many bytes in the receive queue are data that nobody has read, and not only the end of a stream."""
+    if state == "LISTEN":
+        return False
+    return queue > FIN and queue not in CLOSE_NOTIFY if state in _PEER_CLOSED else queue > 0
+
+
 def send_q(row: SocketRow) -> str:
     """What waits to be sent or acknowledged."""
     n = row.send_q

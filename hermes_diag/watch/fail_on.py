@@ -2,8 +2,8 @@
 
     fds | threads | rss                         a level, of each sample
     STATE.age                                   how long the oldest socket is in that state, at least
-    STATE.growth | fds.growth | threads.growth  how fast it grows, of a whole watch
-    UNIT    fds: none or % of the soft limit; rss: K M G; age: ms s m h d; growth: /s /min /h /d
+    STATE.growth | fds.growth | threads.growth | rss.growth   how fast it grows, of a whole watch
+    UNIT    fds: none or % of the soft limit; rss: K M G; age: ms s m h d; growth: /s /min /h /d, of rss K/h M/h ...
 
 The grammar is that of core/conditions; a state is written as --state takes it.
 
@@ -23,6 +23,7 @@ from hermes_diag.watch.filters import state_named
 from hermes_diag.watch.records import Course, Held, Tick
 
 LEVEL, AGE, GROWTH = "level", "age", "growth"
+RSS = "rss"
 
 #: Nobody holds a descriptor of such sockets, so that no process has any.
 _OWNERLESS = ("TIME_WAIT", "SYN_RECV")
@@ -55,10 +56,11 @@ def parse(text: str) -> Condition:
             f"{said}: sockets in {state} belong to no process, so that this could never hold",
             "close_wait.growth and fds.growth tell a leak; a look shows what nobody holds under States",
         )
-    if aspect == "growth" and (state or name in ("fds", "threads")):
-        if unit not in _PER:
-            raise UsageError(f"{said}: growth per what?", "add /h, /min, /s or /d")
-        return Condition(plain, GROWTH, state or name, op, limit * _PER[unit])
+    if aspect == "growth" and (state or name in ("fds", "threads", RSS)):
+        size, slash, per = unit.partition("/")
+        if slash + per not in _PER or (size and name != RSS) or size.upper() not in units.BYTES:
+            raise UsageError(f"{said}: growth per what?", "add /h, /min, /s or /d; of rss M/h")
+        return Condition(plain, GROWTH, state or name, op, limit * units.BYTES[size.upper()] * _PER[slash + per])
     if aspect == "age" and state:
         if unit not in units.SECONDS:
             raise UsageError(f"{said}: an age has a unit", "add ms, s, m, h or d")
@@ -66,7 +68,7 @@ def parse(text: str) -> Condition:
     if aspect:
         raise UsageError(
             f"{said}: {name}.{aspect} is nothing that is measured",
-            "fds, threads and states have .growth, states have .age",
+            "fds, threads, rss and states have .growth, states have .age",
         )
     if state:
         raise UsageError(
@@ -120,7 +122,7 @@ def at_end(condition: Condition, course: Course) -> Held:
     A number that is growing has its rate, one that is not has the rate 0. A watch notices only growth above a certain
     rate (`at_most`): a limit between the two cannot be told. A limit of 0 asks only whether it is growing.
     """
-    found = f"{course.name} {course.word}: {course.text}"
+    found = f"{course.name} {course.word}: {_text(course)}"
     if course.at_most is None:
         return Held(condition.text, None, found)
     growing = course.word == trend.GROWING and course.per_hour is not None
@@ -130,8 +132,19 @@ def at_end(condition: Condition, course: Course) -> Held:
         return Held(condition.text, held, found)
     if condition.limit == 0 and course.word != trend.TOO_SHORT:
         return Held(condition.text, held, found)
-    unseen = f"growth of up to {units.rate(course.at_most)} would not have shown"
+    unseen = f"growth of up to {_rate(course, course.at_most)} would not have shown"
     return Held(condition.text, None, f"{found}; {unseen}{_cure(condition.limit, course)}")
+
+
+def _rate(course: Course, per_hour: float) -> str:
+    return f"{units.size(per_hour)}/h" if course.name == RSS else units.rate(per_hour)
+
+
+def _text(course: Course) -> str:
+    """A course explained; of memory in bytes that one can read."""
+    if course.name != RSS or course.per_hour is None:
+        return course.text
+    return f"by {units.size(max(0.0, course.per_hour))}/h, from {units.size(course.first)} to {units.size(course.last)}"
 
 
 def _cure(limit: float, course: Course) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.sockets import LET_GO, SocketRow
-from hermes_diag.watch import process, tables
+from hermes_diag.watch import ports, process, tables
 from hermes_diag.watch.descriptors import Descriptors, holders
 from hermes_diag.watch.filters import Address
 from hermes_diag.watch.records import Look, Missing, Process
@@ -63,6 +63,7 @@ class Observer:
         self._identity = process.identity(pid, self._portable)
         self._backend, self.backend, self.why = tables.pick(pid, backend)
         self._states = states
+        self._ports = ports.in_range(pid)
         # A socket in CLOSE is one that is in no table: the whole table is needed. LISTEN tells clients from remotes.
         self._asked = (*states, "LISTEN") if states and "CLOSE" not in states else ()
         self._wanted = wanted
@@ -117,6 +118,8 @@ class Observer:
             missing=tuple(missing),
             backend=self.backend,
             why=self.why,
+            held=tuple(known.holding() for known in self._descriptors.values()) if self._descriptors else None,
+            ports=self._ports,
         )
 
     def _ask(self, states: tuple[str, ...], info: bool) -> list[SocketRow]:
@@ -143,6 +146,7 @@ class Observer:
             known = self._descriptors.get(pid)
             if known is None or known.started != seen.started:  # the PID of a child may come again
                 known = self._descriptors[pid] = Descriptors(pid, seen.started)
+                known.elsewhere = pid != self.pid and process.other_namespace(pid, self.pid)
             known.refresh(self._inodes, whole, narrowed=bool(self._states) and "CLOSE" not in self._states)
         except PermissionError:
             if pid == self.pid:
@@ -154,6 +158,9 @@ class Observer:
             if pid == self.pid:
                 raise process.Ended(f"process {pid} has ended") from None
             return None
+        if known.elsewhere:
+            why = "it lives in another network namespace"
+            missing.append(Missing(f"TCP sockets of process {pid}", why, "look at it by itself"))
         if not info:
             return replace(seen, fds=known.count)
         return replace(seen, fds=known.count, kinds=known.kinds(), sqlite=known.sqlite())
@@ -247,7 +254,11 @@ class Observer:
         if not process.LINUX:
             closed = [row for row in table if row.state == "CLOSE" and row.pid == self.pid]
             return tuple((self.pid, row.fd, None) for row in closed if row.fd is not None) or None
-        found = [(pid, fd, inode) for pid, known in self._descriptors.items() for fd, inode in known.closed().items()]
+        found = [
+            (pid, fd, inode)
+            for pid, known in self._descriptors.items()
+            for fd, inode in ({} if known.elsewhere else known.closed()).items()
+        ]
         new = {inode for _, _, inode in found} - self._closed
         if new:
             # A socket that was opened after the table was read is not in it either.
@@ -277,21 +288,11 @@ class Observer:
                     Missing("ESTABLISHED without an owner", "psutil needs root to tell", process.more_rights())
                 )
         elif self.backend == "proc_net" and info:
-            missing.append(
-                Missing(
-                    "ages, round trips, memory",
-                    "/proc/PID/net/tcp does not have them" + (f" ({self.why})" if self.why != "asked for" else ""),
-                    _CURE
-                    if self.why == "asked for"
-                    else f"sudo nsenter -t {self.pid} -n {process.ourselves()} sockets {self.pid}",
-                )
-            )
+            asked = self.why == "asked for"
+            why = "/proc/PID/net/tcp does not have them" + ("" if asked else f" ({self.why})")
+            cure = _CURE if asked else f"sudo nsenter -t {self.pid} -n {process.ourselves()} sockets {self.pid}"
+            missing.append(Missing("ages, round trips, memory", why, cure))
         if self._unreadable:
-            missing.append(
-                Missing(
-                    "some sockets without an owner",
-                    f"{self._unreadable} processes that may not be read might hold them",
-                    process.more_rights(),
-                )
-            )
+            why = f"{self._unreadable} processes that may not be read might hold them"
+            missing.append(Missing("some sockets without an owner", why, process.more_rights()))
         return missing

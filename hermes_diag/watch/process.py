@@ -187,12 +187,12 @@ def children_of(pid: int | str, task: int | str) -> list[int]:
         return []
 
 
-def other_namespace(pid: int) -> bool:
-    """Whether the process lives in another network namespace than we do (Linux; elsewhere False)."""
+def other_namespace(pid: int, than: int | str = "self") -> bool:
+    """Whether the process lives in another network namespace than we, or that one, do (Linux; elsewhere False)."""
     if not LINUX:
         return False
     try:
-        return os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
+        return os.readlink(f"/proc/{pid}/ns/net") != os.readlink(f"/proc/{than}/ns/net")
     except OSError:
         return False
 

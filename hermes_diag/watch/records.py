@@ -6,6 +6,7 @@ cannot leak. Times are seconds unless a name ends in `_ms`; None is "could not b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hermes_diag.core.errors import INTERRUPTED
@@ -38,6 +39,16 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class Holding:
+    """The descriptors and threads of one process by identity."""
+
+    pid: int
+    version: int  # another number: the descriptors are other ones
+    fds: Mapping[str, tuple[str, str]]  # number -> kind, and where its link points
+    threads: frozenset[int]
+
+
+@dataclass(frozen=True)
 class Look:
     """One look at a process, or at a process and its descendants."""
 
@@ -50,6 +61,8 @@ class Look:
     missing: tuple[Missing, ...]
     backend: str
     why: str  # why this backend
+    held: tuple[Holding, ...] | None = None  # None: this system tells numbers only
+    ports: int | None = None  # how many the system has to give to connections; None: unknown
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,24 @@ class Watched:
     remotes: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
     conditions: tuple[str, ...] = ()  # of --fail-on, as they were written
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Ports that connections to one endpoint take, of all that there are for them."""
+
+    endpoint: str
+    taken: int
+    waiting: int  # of these: in TIME_WAIT
+    size: int  # of the range
+
+
+@dataclass(frozen=True)
+class Lived:
+    """Things of one kind that a sample saw for the first time, and those that it missed."""
+
+    born: int = 0
+    died: tuple[tuple[float, int], ...] = ()  # (when the sample was that saw them first, how many)
 
 
 @dataclass(frozen=True)
@@ -92,6 +123,15 @@ class Tick:
     opened: dict[str, int] = field(default_factory=dict)  # endpoint -> sockets opened since the last sample
     gone: dict[str, int] = field(default_factory=dict)
     oldest: dict[str, float] = field(default_factory=dict)  # state -> seconds that one is in it at least
+    #: What came and went since the last sample, each thing by its identity: a state, "sockets" of any state, "fds",
+    #: "threads", "fds KIND", "to ENDPOINT", "file PATH", "fds of PID".
+    lives: dict[str, Lived] = field(default_factory=dict)
+    unread: dict[str, int] = field(default_factory=dict)  # state -> sockets with data that waits to be read
+    untouched: dict[str, int] = field(
+        default_factory=dict
+    )  # those of which nothing was read for 10 s, or since the watch began
+    ports: Ports | None = None  # where the greater part of them is taken
+    shared: int = 0  # connections that more than one of the processes holds
 
 
 @dataclass(frozen=True)
@@ -120,6 +160,8 @@ class Course:
     pace: float = 0.0  # per hour: the rate of a number that grows, else how fast its base rose
     seconds: float = 0.0  # from the first sample to the last
     interval: float = 0.0  # seconds from sample to sample, on average
+    stay: int = 0  # so many that came in the watch stay; where only numbers are known: their rise
+    tells: float | None = None  # of a watch that was too short: seconds after which one would tell
 
 
 @dataclass(frozen=True)
@@ -139,6 +181,7 @@ class Summary:
     samples: int
     seconds: float
     worst_late: float
+    missed: int  # samples that were due, and could not be taken in time
     ended: Ended
     courses: tuple[Course, ...]  # CLOSE_WAIT, fds, threads, then other states that were seen
     until_limit: float | None  # seconds until the first process reaches its soft fd limit, at its own rate

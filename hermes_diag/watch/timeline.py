@@ -7,32 +7,24 @@ from __future__ import annotations
 
 import copy
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
 
-from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
-from hermes_diag.core.status import Status
-from hermes_diag.watch import fail_on, trend
+from hermes_diag.watch import courses, fail_on, lives, trend, verdict
+from hermes_diag.watch.follow import FDS, NAMES, THREADS
 from hermes_diag.watch.records import Course, Ended, Held, Summary, Tick, Watched
+from hermes_diag.watch.tracker import CLOSED, SOCKETS, UNOWNED
+from hermes_diag.watch.verdict import Limit
 
-FDS, THREADS, UNOWNED, CLOSED = "fds", "threads", "ESTABLISHED without owner", "CLOSE (fd only)"
-
-#: What is judged: growth of any of these is a problem. Other states come and go by themselves.
+#: What is judged always: growth of any of these is a problem.
 JUDGED = (CLOSE_WAIT, FDS, THREADS)
+#: What is judged besides where it is known one by one. Other states come and go by themselves.
+ALSO = (ESTABLISHED, SOCKETS, CLOSED, UNOWNED)
 
 #: Endpoints whose opened and gone sockets are told one by one; the others are told together, as "others".
 ENDPOINTS = 500
 #: Samples that a sparkline can show.
 RECENT = 60
-
-
-class Limit(NamedTuple):
-    """When a process reaches its soft limit of fds. The first is the smallest."""
-
-    seconds: float
-    pid: int
-    limit: int
 
 
 class Timeline:
@@ -42,13 +34,19 @@ class Timeline:
         self.watched = watched
         self._wanted = [fail_on.parse(text) for text in watched.conditions]
         self.series: dict[str, trend.Series] = {name: trend.Series() for name in JUDGED}
+        self.lives: dict[str, lives.Lives] = {}  # by group, as a sample names them
         self._times = trend.Series()  # all 0: the history of a state that was not seen before
+        self._rss = trend.Series()
+        self._full: tuple[int, int, int] | None = None  # the process that was at its limit last: PID, fds, limit
+        self._full_samples = 0
         self._each: dict[int, trend.Series] = {}  # fds by process, of those that are alive
         self.recent: dict[str, deque[int]] = {}
         self.opened: Counter[str] = Counter()
         self.gone: Counter[str] = Counter()
         self.entered: Counter[str] = Counter()
         self.oldest: dict[str, float] = {}
+        self.same_since = 0.0  # when the last socket came into CLOSE_WAIT, and what was opened since then
+        self.opened_since: Counter[str] = Counter()
         self.first: Tick | None = None
         self.last: Tick | None = None
         self.samples = 0
@@ -60,11 +58,16 @@ class Timeline:
         self.samples += 1
         self.first, self.last = self.first or tick, tick
         self.worst_late = max(self.worst_late, tick.late)
+        self._follow(tick)
         for name, value in self._numbers(tick).items():
             if name not in self.series:  # a state that is new: it was 0 until now
                 self.series[name] = self._zeros()
             self.series[name].add(tick.at, value)
         self._times.add(tick.at, 0)
+        if full := [(pid, fds, limit) for pid, (fds, limit) in tick.each.items() if limit and fds >= limit]:
+            self._full, self._full_samples = full[0], self._full_samples + 1
+        if tick.rss is not None:
+            self._rss.add(tick.at, tick.rss)
         self._each = {pid: self._each.get(pid) or trend.Series() for pid in tick.each}
         for pid, (fds, _) in tick.each.items():
             self._each[pid].add(tick.at, fds)
@@ -83,6 +86,19 @@ class Timeline:
                 if found.held or not (old := self.held.get(condition.text)) or not old.held:
                     self.held[condition.text] = found
 
+    def _follow(self, tick: Tick) -> None:
+        """Who came and who went."""
+        for name, seen in tick.lives.items():
+            if name not in self.lives:
+                self.lives[name] = lives.Lives(self.watched.interval)
+            self.lives[name].add(tick.at, seen)
+        if tick.entered.get(CLOSE_WAIT) or self.samples == 1:
+            self.same_since, self.opened_since = tick.at, Counter()
+        else:
+            self.opened_since.update(tick.opened)
+        if len(self.lives) > 3 * NAMES:
+            self.lives = {name: one for name, one in self.lives.items() if one.count or " " not in name}
+
     def _zeros(self) -> trend.Series:
         """As many samples as there were, all 0."""
         return copy.deepcopy(self._times)
@@ -94,6 +110,7 @@ class Timeline:
             THREADS: tick.threads,
             CLOSED: tick.closed if tick.closed or CLOSED in self.series else None,
         }
+        numbers |= {name: one.count for name, one in self.lives.items() if name == SOCKETS or name.startswith("fds ")}
         lost = tick.unowned.get(ESTABLISHED, 0)
         if lost or UNOWNED in self.series:
             numbers[UNOWNED] = lost
@@ -101,46 +118,85 @@ class Timeline:
 
     def courses(self, names: Iterable[str] | None = None) -> tuple[Course, ...]:
         """Every number with its word, or those of that names; those that are judged come first."""
-        return tuple(trend.judge(name, self.series[name]) for name in names or self.series)
+        for one in self.lives.values():
+            one.advance(self.last.at if self.last else 0.0)
+        wholes = {name: lives.judge(self.lives[name]) for name in (SOCKETS, FDS) if name in self.lives}
+        if SOCKETS in wholes:
+            ends = (one for name, one in self.lives.items() if name.startswith("to "))
+            wholes[SOCKETS] = lives.of_parts(wholes[SOCKETS], ends)
+        found = []
+        for name in names or self.series:
+            known, whole = self._known(name), wholes.get(_whole_of(name))
+            judged = wholes.get(name) or (lives.judge(known, whole) if known and whole else None)
+            found.append(courses.judge(name, self.series[name], known, judged))
+        return tuple(found)
+
+    def _known(self, name: str) -> lives.Lives | None:
+        """Who came and went of a number, where that is known; of a state that never was nobody did."""
+        if name.isupper() and self.lives and name not in self.lives:
+            return self._nobody()
+        return self.lives.get(name)
+
+    def _nobody(self) -> lives.Lives:
+        found = lives.Lives(self.watched.interval)
+        found.advance(self.last.at if self.last else 0.0)
+        return found
 
     def summary(self, ended: Ended) -> Summary:
         """Judge what there is."""
-        courses = self.courses()
-        by_name = {course.name: course for course in courses}
+        found = self.courses()
+        by_name = {course.name: course for course in found}
         held = tuple(self.held.get(one.text) or self._at_end(one, by_name) for one in self._wanted)
-        first_to_fail = self.first_to_fail()
+        alive = ended.how not in ("exited", "replaced")
+        first_to_fail = self.first_to_fail() if alive else None
         limit = first_to_fail.limit if first_to_fail else self.last.limit if self.last else None
+        judged = tuple(course for course in found if self.is_judged(course.name))
+        seen = verdict.Seen(
+            self.watched, self.last, judged, self.lives, held, ended, first_to_fail, len(self._each), self.opened_since,
+            self.same_since, self.entered[CLOSE_WAIT], self.samples, self._full, self._full_samples,
+        )  # fmt: skip
         return Summary(
             watched=self.watched,
             samples=self.samples,
             seconds=self.last.at if self.last else 0.0,
             worst_late=self.worst_late,
+            missed=self._missed(),
             ended=ended,
-            courses=courses,
+            courses=found,
             until_limit=first_to_fail.seconds if first_to_fail else None,
             limit=limit,
             opened=dict(self.opened.most_common()),
             gone=dict(self.gone.most_common()),
             oldest=self.oldest,
             last=self.last,
-            verdict="; ".join(filter(None, (_said(held), self._verdict(by_name, first_to_fail)))),
+            verdict=verdict.text(seen),
             conditions=held,
-            status=_status(ended, by_name, held, self.samples, first_to_fail is not None),
+            status=verdict.status(seen),
             interrupted=ended.how == "interrupted",
         )
 
-    def _at_end(self, condition: fail_on.Condition, courses: dict[str, Course]) -> Held:
+    def is_judged(self, name: str) -> bool:
+        return name in JUDGED or (name in self.lives and (name in ALSO or name.startswith("fds ")))
+
+    def _missed(self) -> int:
+        """How many samples could not be taken when they were due."""
+        due = round((self.last.at if self.last else 0.0) / self.watched.interval) + 1 if self.watched.interval else 0
+        return max(0, due - self.samples)
+
+    def _at_end(self, condition: fail_on.Condition, found: dict[str, Course]) -> Held:
         """A condition that no sample could decide."""
         if condition.kind != fail_on.GROWTH:
             return Held(condition.text, None, "not one sample was taken")
-        return fail_on.at_end(condition, self._course(condition.metric, courses))
+        return fail_on.at_end(condition, self._course(condition.metric, found))
 
-    def _course(self, metric: str, courses: dict[str, Course]) -> Course:
+    def _course(self, metric: str, found: dict[str, Course]) -> Course:
         """The course of a metric; a state that never was seen has been 0 all the time."""
+        if metric == fail_on.RSS:
+            return trend.judge(metric, self._rss)
         name = CLOSED if metric == "CLOSE" else metric
         if name == CLOSED and self.last is not None and self.last.closed is None:
             return Course(name, trend.UNKNOWN, "cannot be seen")
-        return courses.get(name) or trend.judge(name, self._times)
+        return found.get(name) or courses.judge(name, self._times, self._known(name))
 
     def first_to_fail(self) -> Limit | None:
         """The process that is the first to reach its limit if each goes on as it does, if one does."""
@@ -149,112 +205,18 @@ class Timeline:
             fds, limit = self.last.each[pid] if self.last else (0, None)
             if limit is None:
                 continue
-            course = trend.judge(FDS, series)
+            alone = FDS if len(self._each) == 1 else ""
+            course = courses.judge(FDS, series, self.lives.get(f"fds of {pid}", self.lives.get(alone)))
             if course.word == trend.GROWING and course.per_hour:
                 found.append(Limit(max(0, limit - fds) / course.per_hour * 3600, pid, limit))
         return min(found, default=None)
 
-    def _verdict(self, courses: dict[str, Course], first_to_fail: Limit | None) -> str:
-        if not self.samples:
-            return "no sample was taken: nothing can be said"
-        judged = [courses[name] for name in JUDGED]
-        growing = [course for course in judged if course.word == trend.GROWING]
-        if growing or first_to_fail:
-            parts = [f"{course.name} by {units.rate(course.per_hour or 0)}" for course in growing]
-            parts = parts or [f"fds of process {first_to_fail.pid}" if first_to_fail else ""]
-            text = "growing: " + ", ".join(parts) + self._whereto(growing)
-            return text + (self._until(first_to_fail) if first_to_fail else "")
-        named = ", ".join(course.name for course in judged if course.word == trend.TOO_SHORT)
-        if courses[CLOSE_WAIT].word == trend.TOO_SHORT:
-            return f"too short to tell: {named}"
-        text = "bursty but returning to base" if any(one.word == trend.BURSTY for one in judged) else "steady"
-        return text + self._pooled(courses[CLOSE_WAIT]) + (f"; too short to tell: {named}" if named else "")
 
-    def _until(self, first: Limit) -> str:
-        if len(self._each) == 1:
-            return f"; at this rate the soft limit of {first.limit:,} fds is reached in {units.duration(first.seconds)}"
-        return (
-            f"; at this rate process {first.pid} reaches its soft limit of {first.limit:,} fds "
-            f"in {units.duration(first.seconds)}"
-        )
-
-    def _pooled(self, close_wait: Course) -> str:
-        """What CLOSE_WAIT sockets are whose number stays the same."""
-        if close_wait.word != trend.STEADY or not close_wait.last:
-            return ""
-        came = self.entered[CLOSE_WAIT]
-        if left := came - (close_wait.last - close_wait.first):
-            return (
-                f"; the {close_wait.last} in CLOSE_WAIT are not the same ones all the time: {came:,} came into it "
-                f"and {left:,} left it"
-            )
-        return (
-            f"; the {close_wait.last} in CLOSE_WAIT are idle pooled connections: the peer has closed them, "
-            "and the pool drops them on its next request"
-        )
-
-    def _whereto(self, growing: Sequence[Course]) -> str:
-        """The endpoint that more than half of the growth went to, if there is one."""
-        grown = next((course for course in growing if course.name in (CLOSE_WAIT, FDS)), None)
-        if grown is None or self.first is None or self.last is None:
-            return ""
-        states = (CLOSE_WAIT,) if grown.name == CLOSE_WAIT else ()
-        gained = {
-            name: _sockets(self.last, name, states) - _sockets(self.first, name, states) for name in self.last.remotes
-        }
-        best = max(gained, key=lambda name: gained[name], default="")
-        risen = grown.last - grown.first
-        if best and gained[best] * 2 > risen:
-            return f"; most of it towards {best}"
-        narrowed = self.watched.states or self.watched.remotes  # and so not all sockets were counted
-        if grown.name == FDS and not narrowed and _tcp(self.last) - _tcp(self.first) < risen / 2:
-            return "; most of it no TCP sockets"
-        return ""
-
-
-def _sockets(tick: Tick, name: str, states: Sequence[str]) -> int:
-    """Sockets of an endpoint, in these states or in all; of one that was left out the most that it can have."""
-    if name in tick.remotes:
-        found = tick.remotes[name]
-        return sum(found.values()) if not states else sum(found.get(state, 0) for state in states)
-    return min([tick.elsewhere, *(max(found.values()) for found in tick.remotes.values())])
-
-
-def _tcp(tick: Tick) -> int:
-    return sum(tick.states.values()) + (tick.closed or 0)
-
-
-def _said(held: tuple[Held, ...]) -> str:
-    """What became of the conditions, "" without any: they alone decide the exit code."""
-    if not held:
-        return ""
-    true = [one.condition for one in held if one.held]
-    untold = [one.condition for one in held if one.held is None]
-    if true or untold:
-        return "; ".join([*(f"{one} holds" for one in true), *(f"cannot tell whether {one}" for one in untold)])
-    return "no condition of --fail-on holds"
+def _whole_of(name: str) -> str:
+    """What a number is a part of."""
+    return SOCKETS if name.isupper() else FDS if name.startswith("fds ") else ""
 
 
 def _count(total: Counter[str], new: dict[str, int]) -> None:
     for name, count in new.items():
         total[name if name in total or len(total) < ENDPOINTS else "others"] += count
-
-
-def _status(ended: Ended, courses: dict[str, Course], held: tuple[Held, ...], samples: int, fails: bool) -> Status:
-    """With conditions only they count, without them growth does.
-
-    One thread or descriptor more at the end of a watch is normal and leaves the verdict clean. Where more of them
-    have come, or any CLOSE_WAIT socket, and whether they grow could not be told, the watch could not tell.
-    """
-    if ended.how == "lost":
-        return Status.COULD_NOT_TELL
-    if held:
-        if any(one.held for one in held):
-            return Status.FAILING
-        return Status.COULD_NOT_TELL if any(one.held is None for one in held) else Status.CLEAN
-    words = {courses[name].word for name in JUDGED}
-    if trend.GROWING in words or fails:
-        return Status.FAILING
-    untold = [courses[name] for name in JUDGED if courses[name].word == trend.TOO_SHORT]
-    doubtful = [one for one in untold if one.name == CLOSE_WAIT or one.last - one.first > 1]
-    return Status.COULD_NOT_TELL if not samples or doubtful else Status.CLEAN

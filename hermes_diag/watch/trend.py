@@ -121,7 +121,9 @@ def judge(name: str, series: Series) -> Course:
     over = f"in {series.samples} samples over {units.duration(seconds)}"
     seen = f"{first:,}" if low == high else f"{low:,} to {high:,}"
     if series.samples < ENOUGH or seconds <= 0:
-        return Course(name, TOO_SHORT, f"{seen} {over}: at least {ENOUGH} samples are needed", first, last, low, high)
+        tells = ENOUGH * seconds / (series.samples - 1) if seconds > 0 else None
+        text = f"{seen} {over}: at least {ENOUGH} samples are needed"
+        return Course(name, TOO_SHORT, text, first, last, low, high, tells=tells)
     found = theil_sen([(p.at, p.last) for p in points])
     bases = [min(p.low for p in part) for part in _parts(points)]
     rises = all(a < b for a, b in itertools.pairwise(bases))
@@ -132,7 +134,7 @@ def judge(name: str, series: Series) -> Course:
     at_most = wide.high if growing else max(wide.high, _most(pace * span) / span)
     known = Course(
         name, UNKNOWN, "", first, last, low, high, wide.value * 3600, wide.low * 3600, wide.high * 3600,
-        at_most * 3600, pace * 3600, seconds, seconds / (series.samples - 1),
+        at_most * 3600, pace * 3600, seconds, seconds / (series.samples - 1), max(0, bases[-1] - bases[0], last - first)
     )  # fmt: skip
     if growing:
         rate = f"{units.rate(wide.value * 3600)} ({units.rate(wide.low * 3600)} to {units.rate(wide.high * 3600)})"
@@ -143,22 +145,26 @@ def judge(name: str, series: Series) -> Course:
     if not leans and bases[-1] <= bases[0] + (high - low) * RETURNED:
         back = f"between {low:,} and {high:,}, and back to {bases[-1]:,} from a base of {bases[0]:,}"
         return replace(known, word=BURSTY, text=f"{back} {over}")
-    if quiet := _quiet(points, begun):
-        still = f"rose from {first:,} to {last:,} and has kept still for {units.duration(quiet)}"
+    if still_for := quiet(series):
+        still = f"rose from {first:,} to {last:,} and has kept still for {units.duration(still_for)}"
         return replace(known, word=STEADY, text=still)
-    return replace(known, word=TOO_SHORT, text=f"{seen} {over}: higher than at first, but not steadily; watch longer")
+    text = f"{seen} {over}: higher than at first, but not steadily; watch for {units.at_least(2 * seconds)} at least"
+    return replace(known, word=TOO_SHORT, text=text, tells=2 * seconds)
 
 
 def _counted(found: Slope, span: float) -> Slope:
     """A slope whose interval is no narrower than that of a Poisson count of as many rises in `span` seconds."""
-    count = max(0.0, found.value) * span
-    least = count + _Z**2 / 2 - _Z * math.sqrt(count + _Z**2 / 4)
-    return Slope(found.value, min(found.low, least / span), max(found.high, _most(count) / span))
+    least, most = counted(max(0.0, found.value) * span)
+    return Slope(found.value, min(found.low, least / span), max(found.high, most / span))
+
+
+def counted(count: float) -> tuple[float, float]:
+    """How many were to be expected at least and at most where so many were seen, 19 times in 20 (Poisson; of none 0
+    to 3)."""
+    return max(0.0, count + _Z**2 / 2 - _Z * math.sqrt(count + _Z**2 / 4)), _most(count)
 
 
 def _most(count: float) -> float:
-    """How many rises were to be expected at most where so many were seen: the upper limit of a Poisson count, 19
-    times in 20 (of none: 3)."""
     return count + 1 + _Z * math.sqrt(count + 1)
 
 
@@ -181,12 +187,13 @@ def _fallen(points: list[Point]) -> int:
     return sum(max(0, a.last - b.low) for a, b in itertools.pairwise(points))
 
 
-def _quiet(points: list[Point], begun: float) -> float:
+def quiet(series: Series) -> float:
     """Seconds for which a number that rose has kept still, if that is the end of the rise; else 0.
 
     A pool that warms up rises and then stays as it is; a slow leak may pause as long between two rises. So the
     pause must be the longer part, and after several rises longer than pauses between them are by chance.
     """
+    points, begun = series.points, series.first[0] if series.first else 0.0
     slack = 1 if _fallen(points) else 0
     start, low, high = len(points) - 1, points[-1].low, points[-1].high
     for i in range(len(points) - 1, -1, -1):

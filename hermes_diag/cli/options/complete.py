@@ -76,6 +76,6 @@ def findings(incomplete: str) -> Words:
 def conditions(incomplete: str) -> Words:
     from hermes_diag.watch.filters import STATES
 
-    metrics = ["fds > ", "threads > ", "rss > ", "fds.growth > ", "threads.growth > "]
+    metrics = ["fds > ", "threads > ", "rss > ", "fds.growth > ", "threads.growth > ", "rss.growth > "]
     metrics += [f"{state.lower()}.{kind} > " for state in STATES for kind in ("age", "growth")]
     return _from(((metric, "") for metric in metrics), incomplete)

@@ -1,0 +1,88 @@
+"""The samples and the summary of a watch for people, as lines of text that fit so many columns."""
+
+from __future__ import annotations
+
+import time
+
+from hermes_diag.core import units
+from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
+from hermes_diag.core.status import Status
+from hermes_diag.reporters.sockets_text import BOLD, END, GREEN, MAGENTA, RED, ROWS, conditions, fitted, heading, table
+from hermes_diag.watch.records import Course, Summary, Tick
+
+#: Words that are told of a part, too.
+_TOLD = ("growing", "too short")
+_WORD_MARKS = {"growing": RED, "steady": GREEN, "bursty": GREEN}
+
+
+def sample(tick: Tick, begun: float) -> str:
+    """One sample of a watch as one line, for pipes and logs."""
+    parts = [time.strftime("%H:%M:%S", time.localtime(begun + tick.at))]
+    parts += [f"{state} {count}" for state, count in sorted(tick.states.items())] or ["no sockets"]
+    parts += [f"{state} {count} without owner" for state, count in tick.unowned.items() if state == ESTABLISHED]
+    if tick.closed:
+        parts.append(f"CLOSE {tick.closed}")
+    if tick.fds is not None:
+        parts.append(f"fds {tick.fds}" + (f" ({tick.used:.0%})" if tick.used is not None else ""))
+    if tick.threads is not None:
+        parts.append(f"threads {tick.threads}")
+    opened, gone = sum(tick.opened.values()), sum(tick.gone.values())
+    if opened or gone:
+        parts.append(f"+{opened} -{gone}")
+    if seconds := tick.oldest.get(CLOSE_WAIT):
+        parts.append(f"oldest CLOSE_WAIT {units.duration(seconds)}")
+    if tick.late > 0.1:
+        parts.append(f"late by {units.duration(tick.late)}")
+    return "  ".join(parts)
+
+
+def summary(found: Summary, width: int, verbose: bool = False) -> list[str]:
+    """A whole watch, judged."""
+    watched = found.watched
+    lines = fitted(
+        f"{BOLD}process {watched.pid}{END} ({watched.name}), {units.count(found.samples, 'sample')} in "
+        f"{units.duration(found.seconds)}, seen by {watched.backend} ({watched.why})",
+        width,
+    )
+    if found.missed * 20 > found.samples:
+        due = found.samples + found.missed
+        lines += fitted(
+            f"{MAGENTA}{found.missed:,} of {due:,} samples were missed{END}: what came and went meanwhile was not seen",
+            width,
+        )
+    if found.worst_late > watched.interval / 2:
+        lines += fitted(f"the latest sample was {units.duration(found.worst_late)} late", width)
+    if found.ended.detail:
+        lines += fitted(f"{BOLD}ended:{END} {found.ended.detail}", width)
+    lines += ["", heading("How the numbers went")]
+    words = {course.name: course.word for course in found.courses}
+    for course in found.courses:
+        if _is_told(course, words) and not verbose:
+            continue
+        mark = _WORD_MARKS.get(course.word, MAGENTA)
+        lines += fitted(f"{course.name} {mark}{course.word}{END} {course.text}", width, 2)
+    if seconds := found.oldest.get(CLOSE_WAIT):
+        lines += fitted(f"the oldest CLOSE_WAIT socket was in it for at least {units.duration(seconds)}", width, 2)
+    if found.opened or found.gone:
+        lines += ["", heading("Opened and closed"), *_turnover(found, width, verbose)]
+    for one in watched.missing:
+        lines += fitted(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
+    mark = {Status.CLEAN: GREEN, Status.FAILING: RED}.get(found.status, MAGENTA)
+    lines += ["", heading("Verdict"), *fitted(f"{mark}{found.verdict}{END}", width)]
+    return lines + conditions(found.conditions, width)
+
+
+def _is_told(course: Course, words: dict[str, str]) -> bool:
+    """Whether the rows of others tell it already, or it has nothing to tell."""
+    if course.name == "sockets":
+        return course.word not in _TOLD or course.word in (words.get(CLOSE_WAIT), words.get(ESTABLISHED))
+    return course.name.startswith("fds ") and (course.word not in _TOLD or course.word == words.get("fds"))
+
+
+def _turnover(found: Summary, width: int, verbose: bool) -> list[str]:
+    names = sorted({*found.opened, *found.gone}, key=lambda name: -found.opened.get(name, 0) - found.gone.get(name, 0))
+    shown = names if verbose else names[:ROWS]
+    rows = [[name, f"+{found.opened.get(name, 0):,}", f"-{found.gone.get(name, 0):,}"] for name in shown]
+    hidden = len(names) - len(shown)
+    more = fitted(f"and {hidden:,} more endpoints (-v)", width, 2) if hidden else []
+    return table(rows, width, right=(1, 2)) + more
