@@ -105,5 +105,12 @@ def _threads() -> set[threading.Thread]:
 
 
 def _kept_by_trio(frame: FrameType | None) -> bool:
-    """Whether a thread waits in trio's cache of idle threads (they end by themselves after 10 s)."""
-    return frame is not None and frame.f_code.co_filename.replace(os.sep, "/").endswith("/trio/_core/_thread_cache.py")
+    """Whether a thread waits in trio's cache of idle threads (they end by themselves after 10 s).
+
+    It may stand in a wrapper of lock.acquire; one that works stands in the job that it was given.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.replace(os.sep, "/").endswith("/trio/_core/_thread_cache.py"):
+            return frame.f_code.co_name == "_work"
+        frame = frame.f_back
+    return False

@@ -73,11 +73,8 @@ def children() -> dict[int, dict[int, int]]:
     return found
 
 
-def newest_child() -> int | None:
-    import psutil
-
-    found = max(psutil.Process().children(), key=psutil.Process.create_time, default=None)
-    return found.pid if found else None
+def threads() -> int:
+    return 2
 
 
 def key(fd: int) -> int | None:
