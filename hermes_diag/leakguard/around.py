@@ -104,7 +104,7 @@ class Guard:
         beyond = self._left.beyond(self._judged) if self._judged and self._passed else {}
         if not beyond or not self._judged:
             return ""
-        marked = lefts.collect(self._left, self._before, self._openings, self._judged)
+        marked = lefts.explained(self._left, self._before, self._openings, self._judged)
         return message.message(marked, beyond, self._item.config.rootpath)
 
     def _measure(self) -> None:

@@ -9,48 +9,44 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import socket
 import weakref
-from collections.abc import Callable
 from typing import Any
 
-_Live = tuple["weakref.ref[Any]", int]
+_fileno: Any = socket.socket.fileno  # called while a test may have replaced the class
 
 
 class Collected:
     """keys: of the sockets that were closed so."""
 
-    def __init__(self, key: Callable[[int], int | None]) -> None:
+    def __init__(self) -> None:
         self.keys: set[int] = set()
-        self._key = key
-        self._live: dict[int, _Live] = {}  # by KEY: the object and its descriptor
-        self._open: dict[int, _Live] = {}  # as a collection begins
+        self._live: dict[int, weakref.ref[Any]] = {}  # by KEY: the object
+        self._open: dict[int, weakref.ref[Any]] = {}  # as a collection begins
         self._callback = self.phase  # one object: a method is another one each time it is asked for
 
-    def track(self, key: int, sock: weakref.ref[Any], fd: int) -> None:
+    def track(self, key: int, sock: weakref.ref[Any]) -> None:
         """A socket that the test has opened, or another object around the same one."""
         if not self._live:
             self.end()
             gc.callbacks.append(self._callback)
-        self._live[key] = sock, fd
+        self._live[key] = sock
 
     def phase(self, phase: str, info: dict[str, int]) -> None:
-        """Called by Python at the start and at the stop of each collection."""
+        """Called by Python at the start and at the stop of each collection. It lets no other thread run meanwhile."""
         if phase == "stop":
-            self.keys |= {key for key, (sock, fd) in self._open.items() if sock() is None and not self._holds(fd, key)}
+            self.keys |= {key for key, sock in self._open.items() if sock() is None}
             self._open = {}
-            return
-        if gc.get_count()[0] <= gc.get_threshold()[0]:  # somebody has asked for it
-            return
-        self._live = {key: one for key, one in self._live.items() if one[0]() is not None}
-        self._open = {key: (sock, fd) for key, (sock, fd) in self._live.items() if self._holds(fd, key)}
-
-    def _holds(self, fd: int, key: int) -> bool:
-        try:
-            return self._key(fd) == key
-        except OSError:
-            return False
+        elif gc.get_count()[0] > gc.get_threshold()[0]:  # else somebody has asked for it
+            self._live = {key: sock for key, sock in self._live.items() if sock() is not None}
+            self._open = {key: sock for key, sock in self._live.items() if is_open(sock())}
 
     def end(self) -> None:
         """The collector is no longer watched."""
         with contextlib.suppress(ValueError):
             gc.callbacks.remove(self._callback)
+
+
+def is_open(sock: Any) -> bool:
+    """Whether that object still has its descriptor."""
+    return sock is not None and int(_fileno(sock)) >= 0

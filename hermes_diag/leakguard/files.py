@@ -46,21 +46,22 @@ class Files:
         path = target.removesuffix(_DELETED)
         for side in _SIDES:
             path = path.removesuffix(side)
-        names: list[Hashable] = [path]
+        names: list[Hashable] = [name for name in list(self._by_name) if isinstance(name, str) and _real(name) == path]
         with contextlib.suppress(OSError):
             names.append(_identity(fd))
         folder, _, base = path.rpartition(_SEPARATOR)
         if base.startswith("#"):  # a file without a name, in that folder
             names.append(("nameless", folder))
-        found = [opening for name in names for opening in self._by_name.get(name, ())]
-        if not found and path.startswith(_SEPARATOR):
-            found = [
-                opening
-                for name, several in list(self._by_name.items())
-                if isinstance(name, str) and os.path.realpath(name) == path
-                for opening in several
-            ]
-        return tuple(found)
+        found = [opening for name in dict.fromkeys([path, *names]) for opening in self._by_name.get(name, ())]
+        return tuple({opening.lines: opening for opening in found}.values())
+
+
+def _real(name: str) -> str:
+    """As the system shows it: a path may have been given by a link."""
+    try:
+        return os.path.realpath(name)
+    except (OSError, ValueError):
+        return name
 
 
 def _name(event: str, args: tuple[Any, ...]) -> Hashable | None:

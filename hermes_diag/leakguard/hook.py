@@ -9,10 +9,12 @@ file, and no error of it comes out. Signals are handled in here, too, and what t
 
 from __future__ import annotations
 
+import _thread
 import functools
 import os
 import sys
 import threading
+import time
 from types import FrameType
 from typing import Any
 
@@ -76,14 +78,18 @@ def _give_back(lost: Any) -> None:
     """What a handler of a signal raises within our callback of the collector, Python only prints: raise it again."""
     if getattr(lost.object, "__func__", None) is not Collected.phase:
         return
-    if issubclass(lost.exc_type, Exception) and not _of_a_signal(lost.exc_value):
-        return
+    _start_new_thread(_raise_later, (lost.exc_type,))
+
+
+def _raise_later(kind: type[BaseException]) -> None:
+    """In the main thread, when it is back in the code under test: now it would be raised in a hook again."""
     import ctypes
 
-    main = ctypes.c_ulong(threading.main_thread().ident or 0)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(main, ctypes.py_object(lost.exc_type))
+    _sleep(0.02)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(_main.ident or 0), ctypes.py_object(kind))
 
 
+_main, _start_new_thread, _sleep = threading.main_thread(), _thread.start_new_thread, time.sleep
 _start_thread = threading.Thread.start
 
 

@@ -32,10 +32,11 @@ class Socket:
 
 @dataclass(frozen=True)
 class Descriptor:
-    """What a descriptor that is no socket points to, and the lines that may have opened it."""
+    """What a descriptor that is no socket points to, and the lines that may have opened it (looked for at last)."""
 
     target: str
-    openings: tuple[Opening, ...]
+    fd: int
+    openings: tuple[Opening, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,8 @@ def look(before: Held, openings: Openings, limits: Limits) -> Left:
     after = snapshot.now({fd for own in fds if own and snapshot.backend.key(own[0]) not in known for fd in own})
     sockets, replaced = _sockets(before, after, openings, limits)
     return Left(
-        (*sockets, *_collected(openings, before, limits)),
-        _fds(before, after, openings),
+        (*sockets, *_collected(openings, {*before.keys(), *(one.row.inode for one in sockets)}, limits)),
+        _fds(before, after),
         tuple((thread.name, openings.of_thread(thread)) for thread in _by_name(_new_threads(before, after, openings))),
         tuple(replaced.items()),
     )
@@ -106,17 +106,20 @@ def _known(before: Held, openings: Openings) -> set[int]:
     return before.keys() - openings.sockets().keys() if snapshot.backend.REUSES_KEYS else before.keys()
 
 
-def collect(left: Left, before: Held, openings: Openings, limits: Limits) -> Left:
-    """The same, with those sockets marked that are closed once garbage has been collected.
+def explained(left: Left, before: Held, openings: Openings, limits: Limits) -> Left:
+    """The same, with the lines that opened descriptors, and with those sockets marked that are closed once garbage has
+    been collected.
 
     That is done after judging: a client that only the garbage collector closes counts as not closed.
     """
+    fds = tuple(replace(one, openings=openings.of_descriptor(one.target, one.fd)) for one in left.fds)
     with warnings.catch_warnings():
         # "unclosed socket" would be said a second time, and not by the test that left it.
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
     still = {one.row.inode for one in look(before, openings, limits).sockets if not one.collected}
-    return replace(left, sockets=tuple(replace(one, collected=one.row.inode not in still) for one in left.sockets))
+    sockets = tuple(replace(one, collected=one.row.inode not in still) for one in left.sockets)
+    return replace(left, fds=fds, sockets=sockets)
 
 
 def _sockets(
@@ -170,17 +173,17 @@ def _accepted_unseen(before: Held, unseen: Collection[int], rows: dict[int, Sock
     return {key for key in unseen if rows[key].state != "LISTEN" and rows[key].local[1] in ports}
 
 
-def _collected(openings: Openings, before: Held, limits: Limits) -> tuple[Socket, ...]:
+def _collected(openings: Openings, others: set[int | None], limits: Limits) -> tuple[Socket, ...]:
     """Those that the garbage collector has closed meanwhile."""
     opened = openings.sockets()
-    keys = openings.collected.keys & opened.keys() - before.keys()
+    keys = (openings.collected.keys & opened.keys()) - others
     ours = {key: opening for key, opening in opened.items() if key in keys and not opening.foreign}
     rows = [(SocketRow(COLLECTED, NOWHERE, opening.to or NOWHERE, inode=key), opening) for key, opening in ours.items()]
     found = [Socket(row, 0, None, opening, clock() - opening.at, True) for row, opening in rows]
     return tuple(one for one in found if _counts(one, limits))
 
 
-def _fds(before: Held, after: Held, openings: Openings) -> tuple[Descriptor, ...]:
+def _fds(before: Held, after: Held) -> tuple[Descriptor, ...]:
     """New descriptors; those of new sockets are counted as sockets."""
     new_sockets = {socket_text(key) for key in after.sockets().keys() - before.sockets().keys()}
     not_counted = {*new_sockets, *(after.targets.get(fd, "") for fd in _of_multiprocessing())}
@@ -191,7 +194,7 @@ def _fds(before: Held, after: Held, openings: Openings) -> tuple[Descriptor, ...
         if new and target not in not_counted and named[target] < more[target]:
             named[target] += 1
             found.append((target, fd))
-    return tuple(Descriptor(target, openings.of_descriptor(target, fd)) for target, fd in sorted(found))
+    return tuple(Descriptor(target, fd) for target, fd in sorted(found))
 
 
 def _of_multiprocessing() -> set[int]:

@@ -59,7 +59,7 @@ class Openings:
         self.loops: weakref.WeakSet[Any] = weakref.WeakSet()  # of asyncio, in which something was opened or started
         self.foreign: weakref.WeakSet[threading.Thread] = weakref.WeakSet()  # started by a thread of wider scope
         self.files = Files()
-        self.collected = Collected(snapshot.backend.key)
+        self.collected = Collected()
         self.replaces: dict[int, frozenset[int]] = {}  # KEY -> as of wider.replaceable
 
     @contextlib.contextmanager
@@ -181,7 +181,7 @@ class Openings:
         key = _key(fd)
         if key is None:
             return False
-        self.collected.track(key, sock, fd)
+        self.collected.track(key, sock)
         known = self._by_key.get(key)
         # Where a KEY may be used again, each opening is another socket, and one that was not opened here is older.
         if (known or not again) if snapshot.backend.REUSES_KEYS else (again or not known):
