@@ -1424,7 +1424,7 @@ def test_no_signal_is_lost_in_the_collector(run: Run) -> None:
 
 
 def test_hooks_survive_what_they_call(run: Run) -> None:
-    """An object with a __getattr__ of its own, a fork where /proc may not be read: nothing comes out of socket.socket()."""
+    """An object with a __getattr__ of its own, a fork where no file may be read: nothing comes out of socket.socket()."""
     done = run(
         """
         import asyncio, io

@@ -18,7 +18,7 @@ import time
 from types import FrameType
 from typing import Any
 
-from hermes_diag.leakguard import forks
+from hermes_diag.leakguard import forks, wider
 from hermes_diag.leakguard.collected import Collected
 from hermes_diag.leakguard.origins import SOCKET, Openings
 from hermes_diag.leakguard.stacks import OURS
@@ -95,8 +95,9 @@ _start_thread = threading.Thread.start
 
 @functools.wraps(_start_thread)
 def _start(self: threading.Thread) -> None:
-    if _watching is not None:
-        with _unnoticed:
+    with _unnoticed:
+        wider.pass_on(self)  # also between two tests
+        if _watching is not None:
             _watching.start(self)
     _start_thread(self)
 

@@ -109,8 +109,6 @@ class Openings:
     def start(self, thread: threading.Thread) -> None:
         """A thread that is about to be started."""
         self._threads[thread] = self._opening(sys._getframe(2))
-        if wider.is_blamed():
-            wider.blame([thread])
         if self._in_foreign_thread():
             self.foreign.add(thread)
         elif not self._paused:

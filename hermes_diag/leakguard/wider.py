@@ -89,6 +89,12 @@ def is_blamed() -> bool:
     return bool(blamed) and _current_thread() in blamed
 
 
+def pass_on(thread: threading.Thread) -> None:
+    """This thread is about to start another."""
+    if is_blamed():
+        blamed.add(thread)
+
+
 def blame(threads: Iterable[threading.Thread]) -> None:
     """What these do from now on is not the fault of later tests."""
     blamed.update(threads)
