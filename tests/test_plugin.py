@@ -1386,7 +1386,7 @@ def test_the_collector_runs_as_it_does_without(run: Run) -> None:
         "error",
     )
     as_named(done)
-    assert "nothing referred to it any more" in done.stdout
+    assert "nothing refers to it any more" in done.stdout
 
 
 def test_no_signal_is_lost_in_the_collector(run: Run) -> None:
@@ -1424,7 +1424,7 @@ def test_no_signal_is_lost_in_the_collector(run: Run) -> None:
 
 
 def test_hooks_survive_what_they_call(run: Run) -> None:
-    """An object with a __getattr__ of its own, a fork where no file may be read: nothing comes out of socket.socket()."""
+    """An object with a __getattr__ of its own, a fork where no file may be read: all comes to nothing."""
     done = run(
         """
         import asyncio, io

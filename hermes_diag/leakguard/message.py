@@ -88,9 +88,7 @@ def _sockets(group: list[Socket], root: Path) -> str:
     one, many = group[0], len(group) > 1
     words = [_what(one), _age(group), *_holder(one, many)]
     text = (f"{len(group)} x " if many else "") + ", ".join(filter(None, words))
-    if one.row.state == COLLECTED:
-        text += "\n    nothing referred to it any more: it was open until the garbage was collected, while the test ran"
-    elif one.collected:
+    if one.collected:
         text += "\n    nothing refers to it any more: it was open until the garbage was collected"
     if one.age is None and one.opening:
         return text + _calls("opened by the child, which was started", one.opening.lines, root)

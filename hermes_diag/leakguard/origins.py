@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import gc
 import os
 import socket
 import sys
@@ -104,7 +105,18 @@ class Openings:
             popen = ref()
             if fd in [pipe.fileno() for pipe in _open_pipes(popen)]:
                 return (opening,)
-        return self.files.of(target, fd)
+        return self.files.of(target, fd) or self._of_loop(fd)
+
+    def _of_loop(self, fd: int) -> tuple[Opening, ...]:
+        """The selector of an event loop raises no event, but the sockets of its self-pipe do."""
+        asyncio = sys.modules.get("asyncio")
+        if asyncio is None:
+            return ()
+        for one in gc.get_objects():
+            if issubclass(type(one), asyncio.AbstractEventLoop) and fd in (fds := snapshot.descriptors_of(one)):
+                opening = self._by_key.get(_key(fds[0]) or 0)
+                return (opening,) if opening else ()
+        return ()
 
     def start(self, thread: threading.Thread) -> None:
         """A thread that is about to be started."""
