@@ -48,7 +48,11 @@ def main() -> int:
 def tried(name: str, suite: dict[str, Any], folder: Path) -> int:
     """Run one suite and print what was seen; the exit code."""
     source, python = prepared(name, suite, folder)
-    runs = [ran(which, suite, source, python, folder) for which in ("off", "all", "off")]
+    try:
+        runs = [ran(which, suite, source, python, folder) for which in ("off", "all", "off")]
+    except (RuntimeError, subprocess.TimeoutExpired) as exc:
+        print(f"{name} {suite['version']}: could not be run: {exc}")
+        return 3
     (without, _, first), (with_it, texts, cpu), (again, _, second) = runs
     steady = {test for test, outcome in without.items() if again.get(test) == outcome}
     changed = sorted(test for test in steady if with_it.get(test) != without[test])
@@ -106,7 +110,7 @@ def ran(
     )
     took = spent() - before
     if not record.exists():
-        sys.exit(f"no test ran:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        raise RuntimeError(f"no test ran:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     lines = [json.loads(line) for line in record.read_text().splitlines()]
     record.unlink()
     said: Said = {}

@@ -33,6 +33,7 @@ class Guard:
         self._blind: CannotMeasure | None = None
         self._unexpected: dict[str, Any] | None = None
         self._left = Left()
+        snapshot.warm_up()
         self._before = snapshot.now()
         self._reserve: int | None = os.open(
             os.devnull, os.O_RDONLY

@@ -74,26 +74,31 @@ def look(before: Held, openings: Openings, limits: Limits) -> Left:
     return Left(
         (*sockets, *_collected(openings, {*before.keys(), *(one.row.inode for one in sockets)}, limits)),
         _fds(before, after),
-        tuple((thread.name, openings.of_thread(thread)) for thread in _by_name(_new_threads(before, after, openings))),
+        tuple(
+            (thread.name, openings.of_thread(thread))
+            for thread in _by_name(_new_threads(before, after, openings, loops))
+        ),
         tuple(replaced.items()),
     )
 
 
-def _new_threads(before: Held, after: Held, openings: Openings) -> set[threading.Thread]:
+def _new_threads(before: Held, after: Held, openings: Openings, loops: list[Any]) -> set[threading.Thread]:
     """Those that the test, or a thread of the test, has started."""
-    of_loops = {thread for loop in _loops(openings) for thread in snapshot.threads_of(loop)}
+    of_loops = {thread for loop in loops for thread in snapshot.threads_of(loop)}
     return set(after.threads) - set(before.threads) - of_loops - set(openings.foreign) - set(wider.blamed)
 
 
 def blame(before: Held, openings: Openings) -> None:
     """What the threads do that this test has left is not the fault of a later one."""
-    wider.blame(_new_threads(before, snapshot.now(), openings))
+    wider.blame(_new_threads(before, snapshot.now(), openings, _loops(openings)))
 
 
 def _loops(openings: Openings) -> list[Any]:
     """Event loops that go on when the test is over, and that code under test has not made in it."""
-    opened, found = openings.sockets(), []
-    for loop in {snapshot.kept_loop(), *openings.loops} - {None}:
+    found: list[Any] = []
+    loops = {snapshot.kept_loop(), *openings.loops} - {None}
+    opened = openings.sockets() if loops else {}
+    for loop in loops:
         fds = snapshot.descriptors_of(loop)
         opening = opened.get(snapshot.backend.key(fds[0])) if fds else None
         if not loop.is_closed() and not (opening and any(is_own(line.file) for line in opening.lines)):
@@ -175,6 +180,8 @@ def _accepted_unseen(before: Held, unseen: Collection[int], rows: dict[int, Sock
 
 def _collected(openings: Openings, others: set[int | None], limits: Limits) -> tuple[Socket, ...]:
     """Those that the garbage collector has closed meanwhile."""
+    if not openings.collected.keys:
+        return ()
     opened = openings.sockets()
     keys = (openings.collected.keys & opened.keys()) - others
     ours = {key: opening for key, opening in opened.items() if key in keys and not opening.foreign}
