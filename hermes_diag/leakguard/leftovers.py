@@ -49,6 +49,8 @@ def settled(before: Held, openings: Openings, limits: Limits) -> Left:
 
 def _may_change(left: Left, limits: Limits, openings: Openings) -> bool:
     """Whether waiting may help: somebody is there who may close something, or the other side may do it."""
+    if Left(tuple(one for one in left.sockets if one.row.state == COLLECTED)).beyond(limits):
+        return False
     if left.threads or any(one.holder != 0 for one in left.sockets) or left.may_fit(limits):
         return True
     return snapshot.backend.threads() > 1 or bool(_loops(openings))
