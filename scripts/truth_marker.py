@@ -105,6 +105,7 @@ def ran(
         env={**{name: value for name, value in os.environ.items() if name not in ("CI", "PYTEST_ADDOPTS")}, **own},
         capture_output=True,
         text=True,
+        stdin=subprocess.DEVNULL,
         timeout=LIMIT,
         check=False,
     )

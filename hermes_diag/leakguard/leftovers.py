@@ -146,7 +146,7 @@ def _sockets(
     suspects = {key: places.get(key, (None, None)) for key in (places.keys() | opened.keys()) - known - strangers}
     if not suspects:
         return (), {}
-    rows = snapshot.backend.rows(suspects)
+    rows = snapshot.backend.rows(suspects, {opening.fd for key, opening in opened.items() if key in suspects})
     gone = before.keys() - (after.keys() - opened.keys())
     replaced = wider.replaced({key: of for key, of in openings.replaces.items() if key in rows}, gone)
     of_servers = _accepted_unseen(before, rows.keys() - opened.keys(), rows)
@@ -175,7 +175,7 @@ def _accepted_unseen(before: Held, unseen: Collection[int], rows: dict[int, Sock
     """Connections that C code has accepted (uvloop does), by a server that was there before the test."""
     if not unseen:
         return set()
-    there: dict[int, Place] = dict.fromkeys(before.sockets(), (0, None))
+    there: dict[int, Place] = {key: (0, fd) for key, fd in before.sockets().items()}
     ports = {row.local[1] for row in snapshot.backend.rows(there).values() if row.state == "LISTEN"}
     return {key for key in unseen if rows[key].state != "LISTEN" and rows[key].local[1] in ports}
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import platform
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.sockets import SocketRow
@@ -20,9 +20,13 @@ REUSES_KEYS = False
 #: All but what is left of closed connections, which no process holds: a busy host has thousands of them.
 _STATES = sock_diag.STATES.keys() - {"TIME_WAIT", "SYN_RECV_NEW"}
 
-#: Numbers of the system calls in which a thread waits for a lock, a clock or an epoll, which keeps no socket open:
-#: futex, epoll_wait, epoll_pwait, nanosleep, clock_nanosleep.
-_IDLE = {"x86_64": ("202", "232", "281", "35", "230"), "aarch64": ("98", "22", "101", "115")}
+#: Numbers of system calls: those in which a thread waits for a lock, a clock or an epoll, which keep no socket open
+#: (futex, epoll_wait, epoll_pwait, nanosleep, clock_nanosleep); and those that wait for several descriptors (poll,
+#: ppoll, select, pselect6). All others that wait for a socket have its descriptor as their first argument.
+_CALLS = {
+    "x86_64": (("202", "232", "281", "35", "230"), ("7", "271", "23", "270", "running")),
+    "aarch64": (("98", "22", "101", "115"), ("73", "72", "running")),
+}
 
 _fstat = os.fstat  # called in an audit hook, while a test may have replaced it
 
@@ -60,9 +64,9 @@ def key(fd: int) -> int | None:
     return _fstat(fd).st_ino
 
 
-def rows(suspects: Mapping[int, Place]) -> dict[int, SocketRow]:
+def rows(suspects: Mapping[int, Place], had: Collection[int] = ()) -> dict[int, SocketRow]:
     """Also of sockets that nobody has a descriptor of, as long as the kernel knows them."""
-    if all(fd is None for _, fd in suspects.values()) and not _a_thread_may_wait():
+    if all(fd is None for _, fd in suspects.values()) and not _a_thread_may_wait(had):
         return {}
     table = _table()
     found = {}
@@ -73,15 +77,19 @@ def rows(suspects: Mapping[int, Place]) -> dict[int, SocketRow]:
     return found
 
 
-def _a_thread_may_wait() -> bool:
-    """Whether a thread may wait in a socket that is closed: the kernel keeps it open for it. Cheaper than the table."""
-    me, idle = threading.get_native_id(), _IDLE.get(platform.machine(), ())
+def _a_thread_may_wait(fds: Collection[int]) -> bool:
+    """Whether a thread may wait in a socket that is closed and had one of these descriptors: for it the kernel keeps
+    the socket open. Cheaper than the table."""
+    me, idle, several = threading.get_native_id(), *_CALLS.get(platform.machine(), ((), ()))
     try:
         for task in os.listdir("/proc/self/task"):
-            if int(task) != me:
-                with open(f"/proc/self/task/{task}/syscall") as file:
-                    if file.read().split(" ", 1)[0] not in idle:
-                        return True
+            if int(task) == me:
+                continue
+            with open(f"/proc/self/task/{task}/syscall") as file:
+                call, *given = file.read().split()[:2]
+            if call in idle or (idle and call not in several and given and int(given[0], 16) not in fds):
+                continue
+            return True
     except OSError:
         return True
     return False
