@@ -41,6 +41,10 @@ class Collected:
             self._live = {key: sock for key, sock in self._live.items() if sock() is not None}
             self._open = {key: sock for key, sock in self._live.items() if is_open(sock())}
 
+    def has_object(self, keys: set[int | None]) -> bool:
+        """Whether an object of Python still stands for one of these sockets."""
+        return any(sock() is not None for key, sock in self._live.items() if key in keys)
+
     def end(self) -> None:
         """The collector is no longer watched."""
         with contextlib.suppress(ValueError):

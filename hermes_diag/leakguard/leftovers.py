@@ -120,6 +120,8 @@ def explained(left: Left, before: Held, openings: Openings, limits: Limits) -> L
     That is done after judging: a client that only the garbage collector closes counts as not closed.
     """
     fds = tuple(replace(one, openings=openings.of_descriptor(one.target, one.fd)) for one in left.fds)
+    if not openings.collected.has_object({one.row.inode for one in left.sockets}):
+        return replace(left, fds=fds)  # nothing for the collector to close: descriptors without an object
     with warnings.catch_warnings():
         # "unclosed socket" would be said a second time, and not by the test that left it.
         warnings.simplefilter("ignore", ResourceWarning)
