@@ -346,6 +346,22 @@ def test_many(count):
 """
 
 
+def test_a_failed_test_is_not_listed(run: Run) -> None:
+    """Nor is one that was skipped: its own failure is what is reported, and its traceback keeps what it had open."""
+    done = run(
+        """
+        def test_fails():
+            leak()
+            assert not KEPT
+        def test_skips():
+            leak()
+            pytest.skip("no need")
+        """,
+        "--sockets",
+    )
+    assert "sockets left behind by 0 of 2 tests" in done.stdout
+
+
 @pytest.mark.parametrize("arguments", [["--sockets"], ["--sockets", "-n", "2"], []], ids=["alone", "xdist", "ini"])
 def test_the_section_lists_the_worst_tests(run: Run, arguments: list[str]) -> None:
     """By the ini file, too, and with workers; without a marker nothing fails."""
@@ -841,9 +857,21 @@ def test_trio_keeps_its_idle_threads(run: Run) -> None:
                 with trio.move_on_after(0.2):
                     await trio.to_thread.run_sync(time.sleep, 3, abandon_on_cancel=True)
             trio.run(main)
+
+        class Wrapped:  # as those do that look for blocking calls
+            def __init__(self): self.lock = threading._allocate_lock()
+            def acquire(self, *args, **kwargs): return self.lock.acquire(*args, **kwargs)
+            def release(self): self.lock.release()
+
+        @pytest.mark.limit_sockets
+        def test_idle_in_a_wrapper(monkeypatch):
+            from trio._core import _thread_cache
+            monkeypatch.setattr(_thread_cache, "THREAD_CACHE", _thread_cache.ThreadCache())
+            monkeypatch.setattr(_thread_cache, "Lock", Wrapped)
+            trio.run(trio.to_thread.run_sync, int)
         """
     )
-    assert outcome(done) == "1 failed, 1 passed", done.stdout
+    assert outcome(done) == "1 failed, 2 passed", done.stdout
     assert "test_it.py::test_at_work" in done.stdout
 
 
@@ -1148,3 +1176,310 @@ def test_a_marked_test_runs_as_it_does_without(run: Run) -> None:
     assert outcome(done) == "2 failed, 4 passed", done.stdout
     assert re.search(r"opened at test_it.py:\d+ in test_leaks\n.*# this one", done.stdout), done.stdout
     assert "no descriptor left: a thread still waits in it" in done.stdout
+
+
+def verdicts(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """Test -> FAILED or PASSED, of a run with -v."""
+    return dict(re.findall(r"^test_it.py::(\w+(?:\[.*?\])?) (PASSED|FAILED|ERROR)", done.stdout, re.MULTILINE))
+
+
+def as_named(done: subprocess.CompletedProcess[str]) -> None:
+    """Tests whose names begin with test_leaks have failed, all others have passed."""
+    found = verdicts(done)
+    assert found, done.stdout
+    assert found == {name: "FAILED" if name.startswith("test_leaks") else "PASSED" for name in found}, done.stdout
+
+
+def test_each_line_is_found(run: Run) -> None:
+    """Of sockets that were detached or are made around a descriptor; of files, pipes, SQLite and mmap; beside that of a
+    library or a thread always the test's own. Of what raises no event it is said that no line was seen."""
+    done = run(
+        """
+        import mmap, selectors, sqlite3, subprocess, sys, tempfile, types
+        library = types.ModuleType("library")
+        exec(compile("def deep(n, call):\\n    return deep(n - 1, call) if n else call()\\n", "deep.py", "exec"),
+             library.__dict__)
+        pytestmark = pytest.mark.limit_sockets(settle=0)
+
+        def test_leaks_detached():
+            KEPT.append(socket.socket().detach())  # this one
+        def test_leaks_around():
+            fd = socket.socket().detach()  # this one
+            KEPT.append(socket.socket(fileno=fd))
+        def test_leaks_dup():
+            with socket.create_connection(LISTENER.getsockname()) as sock:  # this one
+                KEPT.append(os.dup(sock.fileno()))
+        def test_leaks_file(tmp_path):
+            KEPT.append((tmp_path / "a.log").open("w"))  # this one
+        def test_leaks_file_by_a_relative_path(tmp_path, monkeypatch):
+            monkeypatch.chdir(tmp_path)
+            KEPT.append(os.open("b.log", os.O_CREAT | os.O_RDWR))  # this one
+        def test_leaks_file_by_a_link(tmp_path):
+            (tmp_path / "real").touch()
+            (tmp_path / "link").symlink_to(tmp_path / "real")
+            KEPT.append(open(tmp_path / "link"))  # this one
+        def test_leaks_file_without_a_name():
+            KEPT.append(tempfile.TemporaryFile())  # this one
+        def test_leaks_sqlite(tmp_path):
+            KEPT.append(sqlite3.connect(tmp_path / "a.db"))  # this one
+        def test_leaks_mmap(tmp_path):
+            with open(tmp_path / "m", "w+b") as file:
+                file.truncate(4096)
+                KEPT.append(mmap.mmap(file.fileno(), 4096))  # this one
+        def test_leaks_pipes_of_a_child():
+            child = subprocess.Popen([sys.executable, "-c", ""], stdout=-1)  # this one
+            child.wait()
+            KEPT.append(child)
+        def test_leaks_far_below():
+            KEPT.append(library.deep(9, socket.socket))  # this one
+        def test_leaks_in_a_thread():
+            def body():
+                KEPT.append(library.deep(9, socket.socket))
+            thread = threading.Thread(target=body)
+            thread.start()  # this one
+            thread.join()
+
+        def test_leaks_pipe():
+            KEPT.append(os.pipe())
+        def test_leaks_selector():
+            KEPT.append(selectors.DefaultSelector())
+        """,
+        "-v",
+    )
+    as_named(done)
+    _, _, texts = done.stdout.partition("FAILURES")
+    for name in verdicts(done):
+        text = re.search(rf"_ {name} _+\n(.*?)(?=\n___|\n===)", texts, re.DOTALL)[1]
+        if name in ("test_leaks_pipe", "test_leaks_selector"):
+            assert "no opening line was seen" in text
+        else:
+            assert re.search(r"(opened|called|started).* at test_it.py:\d+ in \w+\n.*# this one", text) or re.search(
+                r"from test_it.py:\d+ in \w+\n.*# this one", text
+            ), text
+
+
+def test_what_wider_scopes_do_is_theirs(run: Run) -> None:
+    """A server of the class accepts; a pool of the session reconnects. A test that does so itself, or swaps one leaked
+    socket for another, has leaked, though as many are open after it as before."""
+    done = run(
+        """
+        import socketserver, time
+        pytestmark = pytest.mark.limit_sockets(settle=0.2)
+
+        class Pool:
+            def __init__(self): self.sock = self.peer = None
+            def get(self):
+                if self.sock is None or self.sock.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK) == b"":
+                    if self.sock: self.sock.close()
+                    self.sock = socket.create_connection(LISTENER.getsockname())
+                    self.peer = LISTENER.accept()[0]
+            def drop(self):
+                self.peer.close()
+
+        @pytest.fixture(scope="session")
+        def pool():
+            pool = Pool()
+            pool.get()
+            pool.drop()
+            return pool
+
+        @pytest.fixture(scope="session")
+        def address():
+            class Handler(socketserver.BaseRequestHandler):
+                def handle(self): time.sleep(1)
+            class Server(socketserver.ThreadingTCPServer):
+                daemon_threads = True
+            with Server(("127.0.0.1", 0), Handler) as server:
+                threading.Thread(target=server.serve_forever, daemon=True).start()
+                yield server.server_address
+                server.shutdown()
+
+        def test_reconnects(pool):
+            pool.get()
+            pool.drop()
+        def test_reconnects_again(pool):
+            pool.get()
+            pool.drop()
+        def test_leaks_beside_the_pool(pool):
+            pool.sock.close()
+            KEPT.append(socket.create_connection(LISTENER.getsockname()))
+            LISTENER.accept()[0].close()
+        def test_leaks_first():
+            leak()
+        def test_leaks_another_instead():
+            KEPT.pop().close()
+            leak()
+
+        def test_served(address):
+            with socket.create_connection(address): time.sleep(0.05)
+        def test_leaks_its_own_end(address):
+            KEPT.append(socket.create_connection(address))
+        def test_leaks_what_it_accepts():
+            with socket.create_connection(LISTENER.getsockname()):
+                while LISTENER.accept()[0].getpeername()[1] == 0: pass
+                KEPT.append(LISTENER)
+                client = socket.create_connection(LISTENER.getsockname())
+                KEPT.append(LISTENER.accept())
+                client.close()
+        """,
+        "-v",
+    )
+    as_named(done)
+    assert "left behind: 1 socket open (allowed: leaked=0)" in done.stdout
+
+
+def test_a_leak_that_goes_on_is_named_once(run: Run) -> None:
+    """A timer that starts itself again: the test that has left it, and no later one."""
+    done = run(
+        """
+        import time
+        pytestmark = pytest.mark.limit_sockets(settle=0.02)
+        def again():
+            socket.create_server(("127.0.0.1", 0)).detach()
+            timer = threading.Timer(0.05, again)
+            timer.daemon = True
+            timer.start()
+        def test_leaks(): again()
+        @pytest.mark.parametrize("number", range(3))
+        def test_next(number): time.sleep(0.12)
+        def test_leaks_itself():
+            time.sleep(0.12)
+            leak()
+        """,
+        "-v",
+    )
+    as_named(done)
+    assert "test_it.py::test_next[2] PASSED" in done.stdout
+    assert outcome(done) == "2 failed, 3 passed"
+
+
+def test_the_collector_runs_as_it_does_without(run: Run) -> None:
+    """It is not switched off, so that its warnings come to the test they belong to; what only it has closed was left
+    behind all the same; what a test collects by itself was not."""
+    done = run(
+        """
+        import gc
+        pytestmark = pytest.mark.limit_sockets(settle=0, threads=None)
+        class Client:
+            def __init__(self): self.me, self.sock = self, socket.create_connection(LISTENER.getsockname())
+        def turn_until_collected():
+            ref, kept = __import__("weakref").ref(Client().sock), []
+            while ref() is not None: kept.append([])
+        def test_enabled():
+            assert gc.isenabled()
+            assert gc.get_threshold()[0] > 0
+        @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+        @pytest.mark.filterwarnings("ignore::ResourceWarning")
+        def test_leaks_and_is_collected():
+            turn_until_collected()
+        @pytest.mark.filterwarnings("ignore::ResourceWarning")
+        def test_collects_itself():
+            Client()
+            gc.collect()
+        def test_closes():
+            for _ in range(3): Client().sock.close()
+            kept = []
+            for _ in range(5000): kept.append([])
+        """,
+        "-v",
+        "-W",
+        "error",
+    )
+    as_named(done)
+    assert "nothing refers to it any more" in done.stdout
+
+
+def test_no_signal_is_lost_in_the_collector(run: Run) -> None:
+    """What a handler raises while we are told of a collection comes out a moment later."""
+    done = run(
+        """
+        import gc, signal, time
+        @pytest.mark.limit_sockets
+        @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+        def test_it():
+            from hermes_diag.leakguard import collected
+            raised, heard = [], 0
+            def late(*_):
+                raised.append(1)
+                raise TimeoutError
+            signal.signal(signal.SIGALRM, late)
+            is_open = collected.is_open
+            def slow(sock):
+                if len(raised) == heard < 3: signal.raise_signal(signal.SIGALRM)
+                return is_open(sock)
+            collected.is_open = slow
+            with socket.create_connection(LISTENER.getsockname()):
+                end = time.monotonic() + 20
+                while heard < 3 and time.monotonic() < end:
+                    try:
+                        kept = []
+                        while len(kept) < 50_000 and heard < 3: kept.append([])
+                    except TimeoutError:
+                        heard += 1
+            assert heard == len(raised) == 3
+            collected.is_open = is_open
+        """
+    )
+    assert outcome(done) == "1 passed", done.stdout
+
+
+def test_hooks_survive_what_they_call(run: Run) -> None:
+    """An object with a __getattr__ of its own, a fork where no file may be read: all comes to nothing."""
+    done = run(
+        """
+        import asyncio, io
+        def refuse(*args, **kwargs):
+            raise RuntimeError("a blocking call")
+        class Odd:
+            def __getattr__(self, name): refuse()
+            def __call__(self, task): pass
+        @pytest.mark.limit_sockets
+        def test_odd():
+            async def main():
+                async def inner(): socket.socket().close()
+                task = asyncio.ensure_future(inner())
+                task.add_done_callback(Odd())
+                await task
+            asyncio.run(main())
+        @pytest.mark.limit_sockets(settle=0)
+        def test_leaks_in_a_fork(monkeypatch):
+            reader, writer = os.pipe()
+            with monkeypatch.context() as patch:
+                for name in ("open", "listdir", "readlink", "getpid"): patch.setattr(os, name, refuse)
+                patch.setattr("builtins.open", refuse)
+                pid = os.fork()
+            if pid == 0:
+                KEPT.append(socket.create_server(("127.0.0.1", 0)))
+                os.write(writer, b"x")
+                __import__("time").sleep(20)
+                os._exit(0)
+            os.read(reader, 1)
+            KEPT.append(pid)
+            os.close(reader)
+            os.close(writer)
+        @pytest.fixture(scope="module", autouse=True)
+        def end():
+            yield
+            os.kill(KEPT[-1], 9)
+            os.waitpid(KEPT[-1], 0)
+        """,
+        "-v",
+    )
+    as_named(done)
+    assert re.search(r"started at test_it.py:\d+ in test_leaks_in_a_fork\n\s+pid = os.fork\(\)", done.stdout), (
+        done.stdout
+    )
+    assert "a blocking call" not in done.stdout
+
+
+def test_nobody_waits_when_nothing_can_change(run: Run) -> None:
+    """No thread, no event loop and no child is there that could close it: the time to settle is not waited for."""
+    done = run(
+        """
+        @pytest.mark.limit_sockets(settle=60)
+        def test_leaks(): leak()
+        """,
+        "-v",
+    )
+    as_named(done)
+    assert float(re.search(r"in ([\d.]+)s", done.stdout)[1]) < 30

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,9 +10,9 @@ from typing import Any
 import pytest
 
 from hermes_diag.core.errors import CannotMeasure, UsageError
-from hermes_diag.leakguard import hook, limits, message, origins, snapshot
+from hermes_diag.leakguard import hook, limits, message, origins, snapshot, wider
 from hermes_diag.leakguard import leftovers as lefts
-from hermes_diag.leakguard.leftovers import Left
+from hermes_diag.leakguard.left import Left
 from hermes_diag.leakguard.limits import Limits
 from hermes_diag.leakguard.settings import Settings
 from hermes_diag.leakguard.snapshot import Held
@@ -34,6 +33,7 @@ class Guard:
         self._blind: CannotMeasure | None = None
         self._unexpected: dict[str, Any] | None = None
         self._left = Left()
+        snapshot.warm_up()
         self._before = snapshot.now()
         self._reserve: int | None = os.open(
             os.devnull, os.O_RDONLY
@@ -41,9 +41,6 @@ class Guard:
         self._reserved = os.fstat(self._reserve).st_rdev
         self._openings = origins.Openings()
         self._watched_before = hook.watch(self._openings)
-        # When garbage is collected depends on what ran before: the verdict must not.
-        self._collects = gc.isenabled()
-        gc.disable()
 
     def concerns(self, node: pytest.Item | pytest.Collector) -> bool:
         """Whether a node is this test or one that it stands in: a test may run pytest itself."""
@@ -108,22 +105,22 @@ class Guard:
         beyond = self._left.beyond(self._judged) if self._judged and self._passed else {}
         if not beyond or not self._judged:
             return ""
-        marked = lefts.collect(self._left, self._before, self._openings, self._judged)
+        marked = lefts.explained(self._left, self._before, self._openings, self._judged)
         return message.message(marked, beyond, self._item.config.rootpath)
 
     def _measure(self) -> None:
-        """The traceback of a failed test keeps its sockets open: they are only listed, and not waited for."""
+        """The traceback of a failed test keeps its sockets open: nothing is said of them."""
         if self._passed:
             self._left = lefts.settled(self._before, self._openings, self._judged or self._settings.default)
-        elif self._settings.report:
-            self._left = lefts.look(self._before, self._openings, self._settings.default)
+            wider.succeed(dict(self._left.replaced))
+            if self._left.threads:
+                lefts.blame(self._before, self._openings)
 
     def end(self) -> None:
         """Stop watching."""
         self._free_reserve()
         hook.watch(self._watched_before)
-        if self._collects:
-            gc.enable()
+        self._openings.collected.end()
 
     def note(self, report: pytest.TestReport) -> None:
         """Put onto a report what the terminal, perhaps in another process, is to show."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import linecache
 import os
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from pathlib import Path
 
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT
-from hermes_diag.leakguard.leftovers import Left, Socket
-from hermes_diag.leakguard.origins import Opening
+from hermes_diag.leakguard.left import COLLECTED, Descriptor, Left, Socket
+from hermes_diag.leakguard.opening import Opening
 from hermes_diag.leakguard.stacks import Line, is_own
 from hermes_diag.watch import filters
 
@@ -38,7 +38,7 @@ def message(left: Left, beyond: dict[str, tuple[int, int]], root: Path) -> str:
         asked = [one for one in left.sockets if ("close_wait" if one.row.state == CLOSE_WAIT else "leaked") in beyond]
         parts += _grouped(asked, root)
     if "fds" in beyond:
-        parts += [_some([f"descriptor of {_target(target, root)}" for target in left.fds])]
+        parts += _descriptors(left.fds, root)
     if "threads" in beyond:
         parts += [_thread(name, opening, root) for name, opening in left.threads[:_THINGS]]
     return "\n\n".join(parts)
@@ -100,6 +100,8 @@ def _what(one: Socket) -> str:
     if row.state == "LISTEN":
         return f"LISTEN on {filters.text(row.local)} (still listening)"
     to = f" to {filters.text(row.remote)}" if row.remote[1] else " socket"
+    if row.state == COLLECTED:
+        return f"socket{to.removesuffix(' socket')}, {COLLECTED}"
     meaning = _MEANING.get(row.state)
     return f"{row.state}{to}" + (f" ({meaning})" if meaning else "")
 
@@ -117,7 +119,7 @@ def _holder(one: Socket, many: bool) -> list[str]:
         return ["no descriptor left: a thread still waits in it, or another process holds it"]
     if one.holder:
         return [f"held by child process {one.holder}{_command(one.holder)}"]
-    return [] if many else [f"fd {one.fd}"]
+    return [] if many or one.fd is None else [f"fd {one.fd}"]
 
 
 def _command(pid: int) -> str:
@@ -134,17 +136,18 @@ def _opened(opening: Opening | None, root: Path) -> str:
     if opening is None:
         return "\n    opened out of sight of Python: by a C library (uvloop is one) or a child process"
     text = _calls("accepted by a server that was opened" if opening.accepted else "opened", opening.lines, root)
-    if opening.thread and not any(is_own(line.file) for line in opening.lines):
+    if opening.thread:
         text += f"\n    in thread {opening.thread}" + _calls("which was started", opening.started, root)
-    elif opening.thread:
-        text += f"\n    in thread {opening.thread}"
-    return text
+    return text + _calls("while the test was", opening.meanwhile, root)
 
 
 def _calls(verb: str, lines: tuple[Line, ...], root: Path) -> str:
+    """The innermost lines, and the outermost, which is the test's own."""
+    shown = lines if len(lines) <= _CALLS else (*lines[: _CALLS - 1], lines[-1])
     text = ""
-    for number, line in enumerate(lines[:_CALLS]):
-        text += f"\n    {f'{verb} at' if number == 0 else 'called from'} {_line(line, root)}"
+    for number, line in enumerate(shown):
+        between = " (others between)" if len(lines) > len(shown) and number == len(shown) - 1 else ""
+        text += f"\n    {f'{verb} at' if number == 0 else f'called{between} from'} {_line(line, root)}"
         source = linecache.getline(line.file, line.number).strip()
         if source and is_own(line.file):
             text += f"\n        {source}"
@@ -174,6 +177,21 @@ def _target(target: str, root: Path) -> str:
     return _path(target, root) if target.startswith(os.sep) else target
 
 
-def _some(lines: Iterable[str]) -> str:
-    every = list(lines)
-    return "\n".join(every[:_THINGS] + ([f"... and {len(every) - _THINGS} more"] if len(every) > _THINGS else []))
+def _descriptors(fds: tuple[Descriptor, ...], root: Path) -> list[str]:
+    """Those of one line that point to the same, as one."""
+    groups: dict[str, int] = {}
+    for one in fds:
+        text = f"descriptor of {_target(one.target, root)}" + _opened_at_one_of(one, root)
+        groups[text] = groups.get(text, 0) + 1
+    shown = [f"{count} x {text}" if count > 1 else text for text, count in list(groups.items())[:_THINGS]]
+    more = sum(list(groups.values())[_THINGS:])
+    return [*shown, f"... and {more} more"] if more else shown
+
+
+def _opened_at_one_of(one: Descriptor, root: Path) -> str:
+    if not one.openings:
+        return "\n    no opening line was seen"
+    return "".join(
+        _calls("opened" if number == 0 else "or opened", opening.lines, root)
+        for number, opening in enumerate(one.openings)
+    )

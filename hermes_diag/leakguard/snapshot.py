@@ -70,6 +70,18 @@ def now(spared: Collection[int] = ()) -> Held:
     return Held(targets, children, weakref.WeakSet(_threads()))
 
 
+def warm_up() -> None:
+    """uvloop opens a pipe for the life of the process with the first event loop: before a test, and not in it."""
+    uvloop = sys.modules.get("uvloop")
+    if uvloop is not None and uvloop not in _warm:
+        _warm.append(uvloop)
+        with contextlib.suppress(Exception):
+            uvloop.new_event_loop().close()
+
+
+_warm: list[Any] = []
+
+
 def kept_loop() -> Any:
     """The event loop that asyncio's policy keeps for this thread between runs, None for none.
 
@@ -98,12 +110,22 @@ def _threads() -> set[threading.Thread]:
     """Those that Python started; threads of C libraries are not seen, and idle ones that trio keeps are left
     out: the test cannot end them."""
     own = {thread for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)}
+    if "trio" not in sys.modules:
+        return own
     frames = sys._current_frames()
+    frames.pop(threading.get_ident(), None)
     found = {thread for thread in own if not _kept_by_trio(frames.get(thread.ident or 0))}
     frames.clear()  # our own frame is among them: a reference cycle that would keep the threads alive
     return found
 
 
 def _kept_by_trio(frame: FrameType | None) -> bool:
-    """Whether a thread waits in trio's cache of idle threads (they end by themselves after 10 s)."""
-    return frame is not None and frame.f_code.co_filename.replace(os.sep, "/").endswith("/trio/_core/_thread_cache.py")
+    """Whether a thread waits in trio's cache of idle threads (they end by themselves after 10 s).
+
+    It may stand in a wrapper of lock.acquire; one that works stands in the job that it was given.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.replace(os.sep, "/").endswith("/trio/_core/_thread_cache.py"):
+            return frame.f_code.co_name == "_work"
+        frame = frame.f_back
+    return False

@@ -34,7 +34,7 @@ def lines_of(frame: FrameType | None) -> tuple[tuple[Line, ...], tuple[Line, ...
     own: list[Line] = []
     in_task, below = True, False
     for _ in range(DEPTH):
-        if frame is None or _PYTEST in frame.f_code.co_filename:
+        if frame is None or is_pytest(frame.f_code.co_filename):
             break  # below pytest nothing is code under test
         code = frame.f_code
         line = Line(code.co_filename, frame.f_lineno, code.co_name)
@@ -127,6 +127,10 @@ _STDLIB = tuple(folder + os.sep for folder in {*_FOLDERS, *map(os.path.realpath,
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 #: The folder of our own package.
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def is_pytest(file: str) -> bool:
+    return _PYTEST in file
 
 
 @functools.cache

@@ -2,9 +2,9 @@
 
 descriptors()   what each fd of this process points to: text; of a socket `socket:[KEY]`
 children()      what each descendant holds: pid -> KEY -> fd
-newest_child()  the pid of the child that this thread has started last, None without one
+threads()       how many threads this process has, those of C code, too; more than one where that is not known
 key(fd)         the KEY of a socket of this process, None when the fd is none. Raises OSError
-rows(suspects)  the kernel's word on sockets: KEY -> row. Raises CannotMeasure
+rows(suspects, had)  the kernel's word on sockets: KEY -> row. had: fds that those without one had. Raises CannotMeasure
 REUSES_KEYS     whether a socket may have the KEY of one that was closed
 
 A KEY is a number that names a socket for as long as it is open.

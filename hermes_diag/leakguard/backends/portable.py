@@ -12,7 +12,7 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from hermes_diag.core.errors import CannotMeasure
@@ -73,18 +73,15 @@ def children() -> dict[int, dict[int, int]]:
     return found
 
 
-def newest_child() -> int | None:
-    import psutil
-
-    found = max(psutil.Process().children(), key=psutil.Process.create_time, default=None)
-    return found.pid if found else None
+def threads() -> int:
+    return 2
 
 
 def key(fd: int) -> int | None:
     return fd if stat.S_ISSOCK(_fstat(fd).st_mode) else None
 
 
-def rows(suspects: Mapping[int, Place]) -> dict[int, SocketRow]:
+def rows(suspects: Mapping[int, Place], had: Collection[int] = ()) -> dict[int, SocketRow]:
     found: dict[int, SocketRow] = {}
     for holder in {holder for holder, _ in suspects.values() if holder is not None}:
         found.update((number, row) for number, row in _rows(holder) if number in suspects)
