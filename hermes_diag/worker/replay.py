@@ -12,6 +12,8 @@ from . import connected, environment, event_loop, inside, subjects, watchdog
 from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, Fact, TurnDone
 from .driver import HOLD, Driver
 
+#: Clients that are out at a time before the first is closed.
+TOGETHER = 3
 #: Turns within which a pool may fill up: one that is larger is not told from a leak unless more are asked for.
 FILL = 64
 
@@ -61,7 +63,15 @@ class ReplayDriver(Driver):
         if self.subject.makes:
             for session in self.sessions:
                 session.shared = self.build(session, session.client_kwargs, "shared")
+        if self.subject.kind == "factory":
+            self._look_for_kept_clients()
         environment.limit_descriptors(job.settings)
+
+    def _look_for_kept_clients(self):
+        """A factory that hands out a client again keeps it, and nobody is to close it: TOGETHER at a time show that."""
+        more = [self.subject.client(self.fresh_kwargs()) for _ in range(TOGETHER - len(self.sessions))]
+        for client in more:
+            self.subject.release(client)
 
     def fresh_kwargs(self):
         """client_kwargs as a session begins with them."""

@@ -5,11 +5,12 @@ factory    the user's: callable(client_kwargs) that returns a client; or a class
 pool       the user's: acquire() or acquire(session), release(client), close(); a class of such is called without
            arguments, or with client_kwargs if it takes some
 instance   the user's: one OpenAI or AsyncOpenAI for everything; also a factory that hands out the same open client
-           again: it keeps its client, and nobody else closes it
+           again: it keeps its clients, and nobody else closes them
 
 Anything of the user's may be a coroutine function, and any client an AsyncOpenAI, or a proxy object around one.
 """
 
+import contextlib
 import importlib
 import inspect
 import os
@@ -116,7 +117,7 @@ class Factory(Users):
         is_class = inspect.isclass(create) and issubclass(create, sdk.CLIENTS)
         self._create = (lambda kwargs: create(**kwargs)) if is_class else create
         self._out = weakref.WeakValueDictionary()  # clients that were not given back, by their ids
-        self._kept = None  # the client that it hands out again and again
+        self._keeps = False  # its clients, and hands them out again and again
 
     @property
     def kind(self):
@@ -124,23 +125,24 @@ class Factory(Users):
 
     @property
     def makes(self):
-        return self._kept is None
+        return not self._keeps
 
     def client(self, kwargs, session=""):
         client = self._checked(self._call("calling the factory", self._create, kwargs))
         if self._out.get(id(client)) is client:
-            self._kept = client
-        self._out[id(client)] = client
+            self._keeps = True
+        with contextlib.suppress(TypeError):  # of a proxy object that no weak reference can lead to
+            self._out[id(client)] = client
         return client
 
     def release(self, client):
-        if client is not self._kept:
+        if not self._keeps:
             self._out.pop(id(client), None)
             self._call("closing its client", self._sdk.close, client)
 
     def close(self):
-        if self._kept is not None:
-            self._call("closing it", self._sdk.close, self._kept)
+        for client in list(self._out.values()) if self._keeps else ():
+            self._call("closing it", self._sdk.close, client)
 
 
 class Pool(Users):

@@ -20,6 +20,9 @@ def check(audited: Audited) -> Verdict:
         words.append(f"an idle client failed afterwards: {' <- '.join(idle['after'])}")
     if stream["after"]:
         words.append(f"a stream being read broke: {' <- '.join(stream['after'])}")
-    if audited.facts["first_turn"] or (idle["before"] and stream["before"]):
+    broken = bool(idle["before"] and stream["before"])
+    if audited.facts["first_turn"] or (broken and any(audited.facts["closed_again"].values())):
         return not_applicable("its clients do not work to begin with")
+    if broken:
+        words.append(f"a client failed once another was handed out: {' <- '.join(idle['before'])}")
     return failed("; ".join(words)) if words else passed("an idle client and a stream being read went on")

@@ -13,6 +13,8 @@ from ..driver import HOLD
 
 #: Clients of which it is counted what they leave behind.
 REPEATS = 3
+#: Clients that are taken beside the first until one comes again.
+OTHERS = 3
 #: Of a turn that is to fail.
 ERROR = "http-500"
 
@@ -80,8 +82,8 @@ class Audit:
 
     def contract(self):
         first = self._client()
-        # A factory that hands out the same client again shows it now. It is closed later: that may close the first.
-        second = self._try(self._client) if self._subject.makes else None
+        # A factory that keeps its clients shows it now. These are closed later: that may close the first.
+        others = [self._try(self._client) for _ in range(OTHERS)] if self._subject.makes else []
         self._say(
             "subject",
             {"kind": self._subject.kind, "client": type(first).__name__, "async": self._sdk.is_async(first)},
@@ -94,9 +96,9 @@ class Audit:
         if self._subject.makes:
             self._try(self._mutation)
             self._try(self._sharing)
-        for client in filter(None, (first, second)):
+        for client in filter(None, (first, *others)):
             self._try(self._subject.release, client)
-        del first, second, client
+        del first, others, client
         if self._subject.kind != "instance":
             self._try(self._closing)
         self._try(self._leftovers)
