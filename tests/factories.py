@@ -86,6 +86,20 @@ instance = OpenAI()
 async_instance = AsyncOpenAI()
 
 
+def right_of_the_other_family(kwargs):
+    """openai 3 takes httpx's clients, too."""
+    import httpx
+
+    limits = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
+    return OpenAI(**dict(kwargs, http_client=httpx.Client(limits=limits)))
+
+
+def right_aio(kwargs):
+    from openai import DefaultAioHttpClient
+
+    return AsyncOpenAI(**dict(kwargs, http_client=DefaultAioHttpClient()))
+
+
 # --- such as break one promise each ------------------------------------------------------------------
 
 

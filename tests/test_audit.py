@@ -171,6 +171,13 @@ def test_other_interpreters(python: str) -> None:
     assert audit_all(FEW, python) == wanted
 
 
+@pytest.mark.skipif("HERMES_DIAG_OPENAI3_PYTHON" not in os.environ, reason="needs HERMES_DIAG_OPENAI3_PYTHON")
+def test_other_transports() -> None:
+    """An httpx client on openai 3, whose own are httpx2's, and aiohttp's transport are judged like any other."""
+    names = ["right_of_the_other_family", "right_aio"]
+    assert audit_all(names, os.environ["HERMES_DIAG_OPENAI3_PYTHON"]) == dict.fromkeys(names, (0, []))
+
+
 def test_the_bug_reports_own_factory(cli: Cli) -> None:
     """The three regression tests that the report asks for are three rows, and they tell buggy from fixed."""
     _, bad = audit(cli, "mutates")
