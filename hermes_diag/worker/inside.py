@@ -8,6 +8,8 @@ import sys
 from urllib.request import getproxies
 
 _FAMILIES = ("httpx", "httpx2")
+#: Transports around transports that are looked through.
+DEPTH = 4
 _TIMEOUTS = ("connect", "read", "write", "pool")
 
 
@@ -47,12 +49,15 @@ def _transports(client):
     return [("transport", http_client._transport), *mounts]
 
 
-def _pool(transport):
+def _pool(transport, depth=DEPTH):
     """httpcore's pool; the transport itself where it says its limits and has no such pool: aiohttp's, which makes its
-    connector when it is first asked."""
+    connector when it is first asked. A transport may be around another one."""
     pool = getattr(transport, "_pool", None)
     if pool is None and hasattr(getattr(transport, "limits", None), "max_connections"):
         return transport
+    for inner in vars(transport).values() if pool is None and depth and hasattr(transport, "__dict__") else ():
+        if hasattr(inner, "handle_request") or hasattr(inner, "handle_async_request"):
+            pool = pool or _pool(inner, depth - 1)
     return pool
 
 
