@@ -81,8 +81,8 @@ ODD = ["prints", "forks", "closes_stdout", "starts_daemon", "points_elsewhere"]
 
 #: Kinds of subject that show most; on other interpreters only these.
 FEW = [
-    "right", "right_async", "RightPool", "async_instance", "impatient", "impatient_async", "small_mount", "remembers",
-    "adds_to_headers", "shares_transport", "ReusesClosed", "closes_others", "loses_keepalive", "never_closes",
+    "right_async", "RightPool", "async_instance", "impatient_async", "small_mount", "adds_to_headers", "ReusesClosed",
+    "never_closes",
 ]  # fmt: skip
 
 
