@@ -23,7 +23,7 @@ from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.reply import Reply
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.wire import Request, Wire
-from hermes_diag.worker.contract import FAULT_HEADER, FAULT_PREFIX
+from hermes_diag.worker.contract import FAULT_HEADER
 
 #: The part of an answer that has not gone out at once.
 Rest = Coroutine[Any, Any, None]
@@ -34,6 +34,8 @@ APIS = {
     "/v1/chat/completions": "chat",
 }
 MODELS = "/v1/models"
+#: faults/hold.py
+HOLD = "hold"
 #: An Azure client names the deployment in the path; one that was led to /v1 does so there.
 _AZURE = re.compile(r"/(openai|openai/v1|v1)(/deployments/[^/]+)?(?P<api>/responses|/chat/completions)")
 #: The model that is named where one must be.
@@ -66,14 +68,9 @@ def exchange(service: Service, connection: Connection, wire: Wire, request: Requ
 
 
 def _meant(request: Request) -> Request:
-    """A request by the path that it means: without the fault in front of it, and of Azure's paths those of the APIs."""
-    path, headers = request.path, request.headers
-    if path.startswith(FAULT_PREFIX):
-        fault, _, rest = path.removeprefix(FAULT_PREFIX).partition("/")
-        path, headers = f"/{rest}", {**headers, FAULT_HEADER: fault}
-    if match := _AZURE.fullmatch(path):
-        path = f"/v1{match['api']}"
-    return request if path == request.path else replace(request, path=path, headers=headers)
+    """A request by the path that it means: of Azure's paths those of the APIs."""
+    match = _AZURE.fullmatch(request.path)
+    return replace(request, path=f"/v1{match['api']}") if match else request
 
 
 @cache
@@ -140,6 +137,8 @@ def dispatch(service: Service, exchange: Exchange) -> Rest | None:
 
 def _misbehave(service: Service, exchange: Exchange) -> Rest | None:
     wanted = exchange.request.headers.get(FAULT_HEADER)
+    if not wanted and service.hold_next:
+        service.hold_next, wanted = False, HOLD
     fault = active.by_header(wanted) if wanted else service.faults.for_request(exchange)
     if fault is None and wanted:
         exchange.whole(400, replies.error("No such fault.", _INVALID))

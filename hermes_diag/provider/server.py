@@ -53,9 +53,14 @@ class Provider(Service):
     # --- what is ordered at a barrier ------------------------------------------------------------
 
     async def release(self) -> None:
-        """Let every held exchange go on."""
+        """Let every held exchange go on, and hold none that comes."""
+        self.hold_next = False
         for connection in self.open:
             connection.release()
+
+    async def hold(self) -> None:
+        """Hold the stream of the next request that says nothing of faults: of code that sets no header of ours."""
+        self.hold_next = True
 
     async def settle(self) -> None:
         """Return once no exchange is being answered (silent ones apart) and every FIN that has

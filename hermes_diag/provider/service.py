@@ -60,6 +60,7 @@ class Service(Ledger):
         self._replies = tuple(reply)
         self._next_reply: Counter[str] = Counter()  # by the API that replies are for
         self._serials = itertools.count(1)
+        self.hold_next = False  # the stream of the next request that says nothing of faults
         self.set_faults(faults)
 
     def set_faults(self, specs: Iterable[str]) -> None:

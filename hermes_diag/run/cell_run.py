@@ -220,6 +220,9 @@ class CellRun:
 
     async def _barrier(self, barrier: Barrier) -> None:
         """Let the provider act, make sure on both sides that it did, then take the sample."""
+        if barrier.label == "hold":
+            await self._thread.do(self._provider.hold())
+            return
         try:
             await self._thread.do(self._provider.settle())
             if barrier.label == "idle":

@@ -261,6 +261,9 @@ class RemoteProvider:
     async def stop(self) -> None:
         """It stays as it is."""
 
+    async def hold(self) -> None:
+        """It holds nothing for us."""
+
     async def settle(self) -> None:
         """Whether it is at rest cannot be known."""
 

@@ -24,8 +24,6 @@ PROTOCOL = 2
 #: fault it wants (the value is "session/turn/attempt", and a name in `provider/faults/`).
 TURN_HEADER = "x-hermes-diag-turn"
 FAULT_HEADER = "x-hermes-diag-fault"
-#: For code that sets no header of ours: `/with/FAULT/v1/responses` asks for that fault.
-FAULT_PREFIX = "/with/"
 
 GO = "go"
 
@@ -131,9 +129,12 @@ class TurnDone:
 
 @dataclass(frozen=True)
 class Barrier:
-    """The worker stands still until `go`. `turns` counts the turns that have begun so far."""
+    """The worker stands still until `go`. `turns` counts the turns that have begun so far.
 
-    label: Literal["start", "held", "idle", "end", "before", "closed", "failed", "dropped", "collected"]
+    At "hold" no snapshot is taken: the provider holds the stream of the next request that says nothing of faults.
+    """
+
+    label: Literal["start", "hold", "held", "idle", "end", "before", "closed", "failed", "dropped", "collected"]
     turns: int
 
 

@@ -26,7 +26,6 @@ class Driver:
     """What the two drivers have in common."""
 
     sessions = ()
-    again = None  # seconds after which a held turn has sent a further request, which is held, too; None: it sends one
 
     def __init__(self, job, sdk, channel):
         self.job, self.sdk, self.channel = job, sdk, channel
@@ -41,6 +40,9 @@ class Driver:
     def places(self, most):
         """How many turns may be under way at a time, `most` at most."""
         return most
+
+    def hold_next(self):
+        """Have the provider hold the stream of the next turn, where the turn itself cannot ask for it."""
 
     def turn_beside(self, session, turn):
         """A turn while others are under way. None, or what waits for them: its end() is to be called after theirs."""

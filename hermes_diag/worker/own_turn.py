@@ -12,8 +12,7 @@ import threading
 import time
 
 from . import event_loop
-from .contract import FAULT_PREFIX, Fact, TurnDone
-from .driver import HOLD
+from .contract import Fact, TurnDone
 from .supervised import SupervisedCall
 
 #: Seconds after its first bytes at which a coroutine is cancelled: it has taken them in. The provider holds its stream,
@@ -33,14 +32,14 @@ class OwnTurn:
 
     def __init__(self, sdk, channel, base_url, function, job):
         self._sdk, self._channel, self._function = sdk, channel, function
-        self._base_url, self._held_url = base_url, base_url.replace("/v1", "%s%s/v1" % (FAULT_PREFIX, HOLD))
+        self._base_url = base_url
         self._after = int(job.settings.get("after", 1))  # events after which a turn is interrupted
-        self._cancels = job.workload == "interrupted" and inspect.iscoroutinefunction(function)
+        self.cancels = job.workload == "interrupted" and inspect.iscoroutinefunction(function)
         self._reads = False  # whether a turn was seen to read
         if channel.thing is None:  # else this process is the user's own
             _watch_reads()
         yields = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-        if job.workload == "interrupted" and not (self._cancels or yields):
+        if job.workload == "interrupted" and not (self.cancels or yields):
             channel.send(Fact("not_interrupted", "a plain function cannot be interrupted: its turns were complete"))
 
     def places(self, most):
@@ -50,7 +49,8 @@ class OwnTurn:
         pass
 
     def turn(self, session, turn, interrupt, hold):
-        """One turn, as TurnDone. hold: an Event that is set when the turn reads, or is over; its stream is held."""
+        """One turn, as TurnDone. hold: an Event that is set when the turn reads, or is over; the provider holds its first
+        stream then."""
         begun = time.perf_counter()
         reading = Reading(begun, self._after if interrupt else None)
         failure, outcome = {}, "ok"
@@ -60,7 +60,7 @@ class OwnTurn:
             unseen.start()
         try:
             with SupervisedCall(self._channel, DOING, passes=True):
-                outcome = self._take(str(session.serial), reading, hold is not None)
+                outcome = self._take(str(session.serial), reading)
         except Exception as exc:
             outcome, failure = "error", self._sdk.describe(exc)
         finally:
@@ -71,13 +71,13 @@ class OwnTurn:
         ms = (time.perf_counter() - begun) * 1000
         return TurnDone(session.serial, turn, 1, outcome, reading.events, ms, reading.first_ms, 0, **failure)
 
-    def _take(self, session, reading, held):
-        made = self._function(self._held_url if held or self._cancels else self._base_url, session)
+    def _take(self, session, reading):
+        made = self._function(self._base_url, session)
         if inspect.isgenerator(made):
             return reading.read(made)
         if inspect.isasyncgen(made):
             return event_loop.run(reading.read_async(made))
-        if self._cancels:
+        if self.cancels:
             return event_loop.run(self._cancelled(made))
         event_loop.settled(made)
         return "ok"

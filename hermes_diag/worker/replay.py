@@ -52,8 +52,6 @@ class ReplayDriver(Driver):
         self.subject = subjects.of(job, self._base_url, sdk, channel)
         self._exhausted = False  # whether the host was told of a pool without a free connection
         self.freed = 0  # connections that were closed only when garbage was collected
-        if self.subject.kind == "turn":
-            self.again = 0.3
         self._kept = []  # end "abandon": nobody closes, and something still holds a reference
         shared_kwargs = self.fresh_kwargs()
         self.sessions = [
@@ -95,6 +93,10 @@ class ReplayDriver(Driver):
             return False
         # Of what makes a client for each turn, growth in each of them is plain, and some of them leave it to be seen.
         return not self.subject.makes or any(half[n + 1] <= half[n] for n in range(len(half) - 1))
+
+    def hold_next(self):
+        if self.subject.kind == "turn":
+            super().barrier("hold")
 
     def turn_beside(self, session, turn):
         if self.subject.kind != "turn":
@@ -151,6 +153,8 @@ class ReplayDriver(Driver):
         if "loop" in self.job.settings and self.job.workload != "overlapping":  # there other turns are under way in it
             event_loop.stop()
         if self.subject.kind == "turn":
+            if interrupt and self.subject.cancels:
+                self.hold_next()
             self.channel.send(self.subject.turn(session, turn, interrupt, hold))
             return
         if abort:

@@ -22,8 +22,6 @@ def run(driver):
         late = driver.turn_beside(ending, turn)
         driver.barrier("held")  # the host takes its snapshot, then lets the provider finish the held streams
         for reader in readers:
-            while not reader.ended(driver.again):
-                driver.barrier("held")
             reader.finish()
         if late is not None:  # turns that wait for each other do not overlap
             late.end()
@@ -39,6 +37,7 @@ class Reader:
 
     def __init__(self, driver, session, turn):
         self._failed = None
+        driver.hold_next()
         reading = threading.Event()
         self._thread = threading.Thread(
             target=self._read, args=(driver, session, turn, reading), name="session-%d" % session.serial, daemon=True
@@ -53,11 +52,6 @@ class Reader:
             self._failed = exc
         finally:
             reading.set()
-
-    def ended(self, seconds):
-        """Whether the turn is over, waited for so long (None: until it is)."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
 
     def finish(self):
         """Wait for the end of the turn. Raises what broke in it."""
