@@ -14,7 +14,7 @@ ambiguous:         people who know the matter would not agree; any answer is rig
 and goes on with one sentence. Conditions stand in brackets behind it:
 
 [openai 3]         for this generation of the SDK only
-[needs MODULE]     where it can be imported
+[needs MODULE]     where it can be imported; [needs openai.NAME]: where this class of the SDK can be made
 [fault SPEC]       as `check --fault SPEC`
 [expect TEXT]      as `check --expect TEXT`
 [also FINDING ...] what may be said besides, and need not

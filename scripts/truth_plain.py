@@ -10,7 +10,6 @@ import inspect
 import json
 import os
 import sys
-import time
 import warnings
 
 BODY = {"model": "gpt-5", "input": "hi", "stream": True}
@@ -33,8 +32,8 @@ def main(spec, url, turns):
             before = descriptors()
     gc.collect()
     loop.run_until_complete(asyncio.sleep(0.3))  # the provider has closed idle connections by then
-    after, waiting = descriptors(), close_wait()
     leaks = sum(category is ResourceWarning for category in seen)
+    after, waiting = descriptors(), close_wait()
     print(json.dumps({"before": before, "after": after, "close_wait": waiting, "warnings": leaks}), flush=True)
     os._exit(0)
 
@@ -105,10 +104,12 @@ def close_wait():
             mine.add(os.readlink("/proc/self/fd/" + name))
         except OSError:
             pass
-    rows = [line.split() for name in ("tcp", "tcp6") for line in open("/proc/self/net/" + name)]
+    rows = []
+    for name in ("tcp", "tcp6"):
+        with open("/proc/self/net/" + name) as table:
+            rows += [line.split() for line in table]
     return sum(row[3] == "08" and "socket:[%s]" % row[9] in mine for row in rows)
 
 
 if __name__ == "__main__":
-    time.sleep(0)
     main(*sys.argv[1:])

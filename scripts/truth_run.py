@@ -20,9 +20,18 @@ from hermes_diag.run import lanes, payload, runner
 from hermes_diag.run.interpreter import Target
 
 _ASK = """import importlib.util, json, sys, openai
-http = openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]
-print(json.dumps([openai.__version__, sys.modules[http].__name__, sys.modules[http].__version__,
-    ".".join(map(str, sys.version_info[:3])), [n for n in sys.argv[1:] if importlib.util.find_spec(n)]]))"""
+
+def there(name):
+    if name.startswith("openai."):
+        try:
+            return bool(getattr(openai, name[len("openai."):])())
+        except Exception:
+            return False
+    return importlib.util.find_spec(name) is not None
+
+http = sys.modules[openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]]
+print(json.dumps([openai.__version__, http.__name__, http.__version__, sys.version.split()[0],
+    [name for name in sys.argv[1:] if there(name)]]))"""
 
 
 def stack(python: str, modules: Sequence[str]) -> tuple[str, str, set[str]]:

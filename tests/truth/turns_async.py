@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 
-import openai
 from openai import AsyncAzureOpenAI, AsyncOpenAI, DefaultAioHttpClient
 
 CHAT = {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]}
@@ -176,7 +175,7 @@ async def azure(base_url, session):
 
 
 async def over_aiohttp(base_url, session):
-    """healthy: the SDK's transport over aiohttp, in a with-block. [needs aiohttp]"""
+    """healthy: the SDK's transport over aiohttp, in a with-block. [needs openai.DefaultAioHttpClient]"""
     async with AsyncOpenAI(base_url=base_url, http_client=DefaultAioHttpClient()) as client:
         async for event in await client.responses.create(**ASK, stream=True):
             yield event
@@ -207,35 +206,34 @@ async def keeps_its_clients(base_url, session):
 
 
 async def keeps_its_clients_chat(base_url, session):
-    """faulty close-wait-grows: the same with Chat Completions, as a stream."""
+    """faulty close-wait-grows: the same with Chat Completions."""
     client = AsyncOpenAI(base_url=base_url)
     _kept.append(client)
-    async for chunk in await client.chat.completions.create(**CHAT, stream=True):
-        yield chunk
+    await client.chat.completions.create(**CHAT)
 
 
 async def closes_unless_cancelled(base_url, session):
-    """faulty close-wait-grows|established-grows: `except Exception` closes, and a cancellation is none."""
-    client = AsyncOpenAI(base_url=base_url)
-    _kept.append(client)
+    """faulty descriptors-grow: `except Exception` closes the transcript, and a cancellation is none."""
+    transcript = open(os.devnull, "a")
+    _kept.append(transcript)
     try:
-        async for _ in await client.responses.create(**ASK, stream=True):
-            pass
+        async with AsyncOpenAI(base_url=base_url) as client:
+            async for _ in await client.responses.create(**ASK, stream=True):
+                pass
     except Exception:
-        await client.close()
+        transcript.close()
         raise
-    _kept.remove(client)
-    await client.close()
+    transcript.close()
 
 
 async def closes_only_when_read_to_the_end(base_url, session):
-    """faulty close-wait-grows|established-grows: a generator without a finally: who breaks off skips the close."""
-    client = AsyncOpenAI(base_url=base_url)
-    _kept.append(client)
-    async for event in await client.responses.create(**ASK, stream=True):
-        yield event
-    _kept.remove(client)
-    await client.close()
+    """faulty descriptors-grow: a generator without a finally: who breaks off skips the close."""
+    transcript = open(os.devnull, "a")
+    _kept.append(transcript)
+    async with AsyncOpenAI(base_url=base_url) as client:
+        async for event in await client.responses.create(**ASK, stream=True):
+            yield event
+    transcript.close()
 
 
 async def keeps_streams_broken_off(base_url, session):
@@ -257,14 +255,14 @@ async def closes_only_without_an_error(base_url, session):
 
 
 def a_loop_for_each_turn_never_closed(base_url, session):
-    """faulty descriptors-grow: new_event_loop() for each turn, and a list holds it."""
+    """faulty descriptors-grow: new_event_loop() for each turn, and a list holds it. [also threads-grow]"""
     loop = asyncio.new_event_loop()
     _kept.append(loop)
     loop.run_until_complete(whole_answer(base_url, session))
 
 
 def one_client_for_loops_that_end(base_url, session):
-    """faulty turns-failed: one client for the process, and asyncio.run for each turn: its connections belong to loops that are closed. [also close-wait-grows]"""
+    """faulty closed-loop-reused|turns-failed: one client for the process, and asyncio.run for each turn: its connections belong to loops that are closed. [also close-wait-grows]"""
 
     async def ask():
         client = _clients.setdefault("loops", AsyncOpenAI(base_url=base_url, max_retries=0))
@@ -283,22 +281,6 @@ def a_client_for_each_loop_never_closed(base_url, session):
     asyncio.run(ask())
 
 
-async def a_pipe_beside(base_url, session):
-    """faulty descriptors-grow: a pipe for each turn."""
-    os.pipe()
-    await whole_answer(base_url, session)
-
-
-async def a_thread_for_each_turn(base_url, session):
-    """faulty threads-grow: an executor for each turn, never shut down."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    executor = ThreadPoolExecutor(1)
-    _kept.append(executor)
-    await asyncio.get_running_loop().run_in_executor(executor, len, base_url)
-    await whole_answer(base_url, session)
-
-
 async def closes_the_client_of_all(base_url, session):
     """faulty turns-failed|closed-transport-reused: a with-block around the one client that all turns share. [also stream-killed]"""
     async with _client(base_url) as client:
@@ -307,17 +289,10 @@ async def closes_the_client_of_all(base_url, session):
 
 
 async def over_aiohttp_never_closed(base_url, session):
-    """faulty close-wait-grows|established-grows: a client over aiohttp for each turn, kept. [needs aiohttp]"""
+    """faulty close-wait-grows|established-grows: a client over aiohttp for each turn, kept. [needs openai.DefaultAioHttpClient]"""
     client = AsyncOpenAI(base_url=base_url, http_client=DefaultAioHttpClient())
     _kept.append(client)
     await client.responses.create(**ASK)
-
-
-async def always_asks_elsewhere(base_url, session):
-    """faulty turns-failed: a path that the server does not have."""
-    async with AsyncOpenAI(base_url=base_url + "/nowhere") as client:
-        with contextlib.suppress(openai.APITimeoutError):
-            await client.responses.create(**ASK)
 
 
 _lost = []
