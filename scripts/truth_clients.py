@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ def main() -> int:
         results = [result for path in options.docs for result in load(path)]
         truth_docs.write(cases, results, [peers for path in options.docs for peers in load_peers(path)])
         return 0
-    words, chosen = truth_run.fitting([case for case in cases.values() if _meant(case, options.words)], options.python)
+    meant = [case for case in cases.values() if _meant(case, options)]
+    words, chosen = truth_run.fitting(meant, options.python)
     if not chosen:
         sys.exit("no case of that name")
     if options.peers:
@@ -47,11 +49,15 @@ def main() -> int:
         print(truth_docs.peer_table(cases, [(words, found)]))
         return 0
     result = Result(words, options.busy, {case.full_name: [] for case in chosen})
-    with busy_cores() if options.busy else nullcontext():
+    with busy_cores() if options.busy else nullcontext(), suppress(KeyboardInterrupt):
         for number in range(options.repeat):
-            for name, said in truth_run.run(chosen, options.python).items():
-                result.runs[name].append(said)
-            print(f"run {number + 1} of {options.repeat} on {words}", file=sys.stderr, flush=True)
+            for file in dict.fromkeys(case.file for case in chosen):
+                found = truth_run.run([case for case in chosen if case.file == file], options.python)
+                for name, said in found.items():
+                    result.runs[name].append(said)
+                print(f"run {number + 1} of {options.repeat}: {file} on {words}", file=sys.stderr, flush=True)
+    result.runs = {name: told for name, told in result.runs.items() if told}  # all of them, unless interrupted
+    result.load = round(os.getloadavg()[2], 1)
     document = asdict(result)
     _save(options.save, document)
     judged = [(cases[name], said) for name, all_said in result.runs.items() for said in all_said]
@@ -63,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="only cases whose FILE:NAME holds one of these")
     parser.add_argument("--repeat", type=int, default=1, metavar="N")
+    parser.add_argument("--quick", action="store_true", help="leave out what is labelled [slow]")
     parser.add_argument("--busy", action="store_true", help="keep every core busy meanwhile")
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="interpreter whose SDK is tried")
     parser.add_argument("--json", action="store_true")
@@ -72,8 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _meant(case: Case, words: list[str]) -> bool:
-    return not words or any(word in case.full_name for word in words)
+def _meant(case: Case, options: argparse.Namespace) -> bool:
+    named = not options.words or any(word in case.full_name for word in options.words)
+    return named and not (options.quick and case.slow)
 
 
 def _save(path: Path | None, document: dict[str, Any]) -> None:
@@ -90,6 +98,7 @@ def load(path: Path) -> list[Result]:
             one["stack"],
             one["busy"],
             {name: [_said(said) for said in all_said] for name, all_said in one["runs"].items()},
+            one.get("load", 0.0),
         )
         for one in documents
         if "runs" in one

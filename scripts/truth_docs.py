@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -86,11 +87,26 @@ def _label(case: Case) -> str:
 
 
 def write(cases: Mapping[str, Case], results: Sequence[Result], peers: Peers) -> None:
-    """Put the section into the page."""
+    """Put the section into the page. Cases that are no longer in the corpus are left out."""
+    results = merged(results)
+    for one in results:
+        one.runs = {name: told for name, told in one.runs.items() if name in cases}
+    peers = [(stack, {name: said for name, said in found.items() if name in cases}) for stack, found in peers]
     page = PAGE.read_text() if PAGE.exists() else f"# How often the tool is right\n\n{BEGIN}\n{END}\n"
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     PAGE.write_text(f"{before}{BEGIN}\n{chr(10).join(section(cases, results, peers))}\n{END}{after}")
+
+
+def merged(results: Iterable[Result]) -> list[Result]:
+    """One result for each stack and load: runs of single files belong together."""
+    found: dict[tuple[str, bool], Result] = {}
+    for one in results:
+        into = found.setdefault((one.stack, one.busy), Result(one.stack, one.busy))
+        into.load = max(into.load, one.load)
+        for name, told in one.runs.items():
+            into.runs[name] = [*into.runs.get(name, []), *told]
+    return list(found.values())
 
 
 def section(cases: Mapping[str, Case], results: Sequence[Result], peers: Peers) -> Iterator[str]:
@@ -123,9 +139,10 @@ def _mistaken(cases: Mapping[str, Case], results: Sequence[Result]) -> Iterator[
 
 def _numbers(cases: Mapping[str, Case], results: Sequence[Result]) -> Iterator[str]:
     yield "### How often it is right\n"
-    yield "A problem found or not, whatever it is called. What could not be told counts as not found.\n"
-    yield "| stack | runs | verdicts | precision | recall | could not tell | flips | seconds: middle, 95 %, most |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "A problem found or not, whatever it is called. What could not be told counts as not found. The load is how"
+    yield f"many processes wanted one of the {os.cpu_count()} cores on average, those of others included.\n"
+    yield "| stack | runs | load | verdicts | precision | recall | untold | flips | seconds: middle, 95 %, most |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for one in results:
         judged = [(cases[name], said) for name, all_said in one.runs.items() for said in all_said]
         any_ = truth_matrix.matrices(judged)[ANY]
@@ -136,7 +153,7 @@ def _numbers(cases: Mapping[str, Case], results: Sequence[Result]) -> Iterator[s
         )
         runs = max(map(len, one.runs.values()))
         yield (
-            f"| {one.stack} | {runs} {'with both cores busy' if one.busy else 'idle'} | {len(judged)} | "
+            f"| {one.stack} | {runs}{' (--busy)' if one.busy else ''} | {one.load:.0f} | {len(judged)} | "
             f"{any_.precision or 0:.3f} | {any_.recall or 0:.3f} | {100 * told / max(1, all_):.1f} % | "
             f"{len(truth_matrix.flips(one.runs))} | {times} |"
         )

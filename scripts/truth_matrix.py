@@ -126,10 +126,11 @@ def quantile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else 0.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Result:
     """The corpus run on one interpreter, once or several times: what was said of each case, by its full name."""
 
     stack: str
     busy: bool
     runs: dict[str, list[Said]] = field(default_factory=dict)
+    load: float = 0.0  # how many processes wanted a core on average, those of others included

@@ -183,16 +183,6 @@ def wants_another_module(kwargs):
     return nowhere_to_be_found
 
 
-def imports_slowly(kwargs):
-    """healthy: its first call takes twelve seconds of work, and it says so. [slow]"""
-    if not _kept:
-        _kept.append(1)
-        until = time.process_time() + 12
-        while time.process_time() < until:
-            pass
-    return OpenAI(**kwargs)
-
-
 class _RaisesAtOnce(OpenAI):
     def request(self, *args, **kwargs):
         raise TypeError("an override with a slip")

@@ -245,7 +245,7 @@ _shared_transport = http.HTTPTransport(limits=LIMITS)
 
 
 def own_clients_over_a_transport_that_closes(kwargs):
-    """faulty close-spares-others, clients-separate: http_clients of their own over one transport, which each of them closes. [also stream-killed close-releases closed-not-reused turns-failed]"""
+    """faulty close-spares-others, clients-separate: http_clients of their own over one transport, which each of them closes. [also stream-killed close-releases drop-releases closed-not-reused turns-failed]"""
     made = DefaultHttpxClient()
     made._transport = _shared_transport
     return OpenAI(**dict(kwargs, http_client=made))

@@ -447,7 +447,7 @@ class ReplacedWhileInUse:
 
 
 class EvictsWhatIsInUse:
-    """faulty close-spares-others|stream-killed|closed-transport-reused: room for one, and the next acquire closes the last client, read or not. [also turns-failed stream-killed closed-transport-reused]"""
+    """faulty close-spares-others|stream-killed|closed-transport-reused|turns-failed: room for one, and the next acquire closes the last client, read or not. [also turns-failed]"""
 
     def __init__(self):
         self._client = None
