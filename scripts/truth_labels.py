@@ -18,6 +18,7 @@ and goes on with one sentence. Conditions stand in brackets behind it:
 [fault SPEC]       as `check --fault SPEC`
 [expect TEXT]      as `check --expect TEXT`
 [also FINDING ...] what may be said besides, and need not
+[wrong]            known to be told wrong today: counted as wrong, and not held against a change of something else
 [slow]             takes longer than ten seconds, so that it is not among those that run at every change
 
 The files are read and not imported: they are for the interpreter under test.
@@ -34,7 +35,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[1] / "tests" / "truth"
 KINDS = ("healthy", "choice", "faulty", "untellable", "ambiguous")
 _HEAD = re.compile(rf"(?P<kind>{'|'.join(KINDS)})(?P<codes>(?: [a-z0-9|-]+,?)*): +(?P<rest>\S.*)", re.DOTALL)
-_BRACKET = re.compile(r"\[(openai|needs|fault|expect|also|slow)\b([^\]]*)\]")
+_BRACKET = re.compile(r"\[(openai|needs|fault|expect|also|slow|wrong)\b([^\]]*)\]")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Case:
     expect: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     slow: bool = False
+    wrong: bool = False
 
     @property
     def full_name(self) -> str:
@@ -114,4 +116,5 @@ def _case(file: str, name: str, text: str) -> Case:
         expect=tuple(said.get("expect", ())),
         also=tuple(" ".join(said.get("also", ())).split()),
         slow="slow" in said,
+        wrong="wrong" in said,
     )

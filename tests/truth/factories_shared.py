@@ -112,7 +112,7 @@ _pair = []
 
 
 def two_in_turn(kwargs):
-    """healthy: two clients for the process, handed out in turn; nobody is to close what is kept. [also clients-separate]"""
+    """healthy: two clients for the process, handed out in turn; nobody is to close what is kept. [also clients-separate] [wrong]"""
     if not _pair:
         _pair.append(itertools.cycle([OpenAI(**kwargs), OpenAI(**kwargs)]))
     return next(_pair[0])
@@ -214,28 +214,28 @@ def shared_while_it_is_used(kwargs):
 
 
 def copies_of_one_client(kwargs):
-    """faulty closed-not-reused, close-spares-others, clients-separate, closed-transport-reused: with_options shares the http_client, so the first close closes it for all. [also stream-killed turns-failed]"""
+    """faulty closed-not-reused, clients-separate, closed-transport-reused: with_options shares the http_client, so the first close closes it for all. [also close-spares-others stream-killed turns-failed]"""
     if not _one:
         _one.append(OpenAI(**kwargs))
     return _one[0].with_options(default_headers={"x-turn": "1"})
 
 
 def copies_of_one_client_async(kwargs):
-    """faulty closed-not-reused, close-spares-others, clients-separate, closed-transport-reused: the same, asynchronous. [also stream-killed turns-failed]"""
+    """faulty closed-not-reused, clients-separate, closed-transport-reused: the same, asynchronous. [also close-spares-others stream-killed turns-failed]"""
     if not _one:
         _one.append(AsyncOpenAI(**kwargs))
     return _one[0].with_options(default_headers={"x-turn": "1"})
 
 
 def one_http_client_for_all(kwargs):
-    """faulty closed-not-reused, close-spares-others, clients-separate, closed-transport-reused: clients share an http_client, and each of them closes it. [also stream-killed turns-failed]"""
+    """faulty closed-not-reused, clients-separate, closed-transport-reused: clients share an http_client, and each of them closes it. [also close-spares-others stream-killed turns-failed]"""
     if not _pool:
         _pool.append(DefaultHttpxClient())
     return OpenAI(**dict(kwargs, http_client=_pool[0]))
 
 
 def one_http_client_made_anew_when_closed(kwargs):
-    """faulty close-spares-others, clients-separate: a closed http_client is replaced, and yet its close takes the streams of others. [also stream-killed closed-transport-reused turns-failed]"""
+    """faulty close-spares-others, clients-separate: a closed http_client is replaced, and yet its close takes the streams of others. [also drop-releases stream-killed closed-transport-reused turns-failed]"""
     if not _pool or _pool[0].is_closed:
         _pool[:] = [DefaultHttpxClient()]
     return OpenAI(**dict(kwargs, http_client=_pool[0]))

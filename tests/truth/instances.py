@@ -70,7 +70,7 @@ def http2(kwargs):
 
 
 def aiohttp(kwargs):
-    """healthy: the SDK's transport over aiohttp. [needs aiohttp]"""
+    """healthy: the SDK's transport over aiohttp. [needs openai.DefaultAioHttpClient]"""
     return AsyncOpenAI(**dict(kwargs, http_client=openai.DefaultAioHttpClient()))
 
 

@@ -35,7 +35,7 @@ async def langchain_async(base_url, session):
 
 
 def langchain_client(kwargs):
-    """healthy: the SDK's client inside LangChain's model. [needs langchain_openai]"""
+    """choice default-timeout: the SDK's client inside LangChain's model, which is given timeout=None: no timeout at all. [needs langchain_openai]"""
     from langchain_openai import ChatOpenAI
 
     if not _models:

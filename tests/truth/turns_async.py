@@ -289,7 +289,7 @@ async def closes_the_client_of_all(base_url, session):
 
 
 async def over_aiohttp_never_closed(base_url, session):
-    """faulty close-wait-grows|established-grows: a client over aiohttp for each turn, kept. [needs openai.DefaultAioHttpClient]"""
+    """ambiguous: a client over aiohttp for each turn, kept: aiohttp closes what the server has closed, so that memory stays and no socket. [needs openai.DefaultAioHttpClient]"""
     client = AsyncOpenAI(base_url=base_url, http_client=DefaultAioHttpClient())
     _kept.append(client)
     await client.responses.create(**ASK)
