@@ -57,9 +57,13 @@ def _table(matrices: Mapping[str, Matrix]) -> Iterator[str]:
     yield "| finding | found | wrongly said | missed | could not tell | rightly quiet | precision | recall |"
     yield "|---|---|---|---|---|---|---|---|"
     for name, one in matrices.items():
-        share = [f"{value:.3f}" if value is not None else "" for value in (one.precision, one.recall)]
+        share = map(_share, (one.precision, one.recall))
         numbers = [one.hit, one.false, one.missed, one.untold, one.quiet, *share]
-        yield f"| {name} | {' | '.join(map(str, numbers))} |"
+        yield f"| {name.replace('|', ' or ')} | {' | '.join(map(str, numbers))} |"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def _untold(judged: Sequence[tuple[Case, Said]]) -> Iterator[str]:
@@ -80,7 +84,7 @@ def _times(said: Sequence[Said]) -> Iterator[str]:
 
 
 def _label(case: Case) -> str:
-    return " ".join((case.kind, ", ".join(case.codes))).strip()
+    return " ".join((case.kind, ", ".join(case.codes).replace("|", " or "))).strip()
 
 
 # --- the page ----------------------------------------------------------------------------------------
@@ -132,7 +136,7 @@ def _mistaken(cases: Mapping[str, Case], results: Sequence[Result]) -> Iterator[
     if not wrong:
         yield "Nothing, of the cases and runs below."
     for name, words in wrong:
-        yield f"- `{name}` ({_label(cases[name])}: {cases[name].sentence}) {words}"
+        yield f"- `{name}` ({_label(cases[name])}: {cases[name].sentence}) {words.replace('|', ' or ')}"
     changed = sorted({name for one in results for name in truth_matrix.flips(one.runs)})
     yield f"\nNot the same in every repetition: {', '.join(f'`{name}`' for name in changed) or 'none'}.\n"
 
@@ -151,10 +155,11 @@ def _numbers(cases: Mapping[str, Case], results: Sequence[Result]) -> Iterator[s
         times = ", ".join(
             f"{value:.1f}" for value in (*(truth_matrix.quantile(seconds, s) for s in (0.5, 0.95)), max(seconds))
         )
-        runs = max(map(len, one.runs.values()))
+        fewest, most = (pick(map(len, one.runs.values())) for pick in (min, max))
+        runs = f"{fewest} to {most}" if fewest < most else str(most)
         yield (
             f"| {one.stack} | {runs}{' (--busy)' if one.busy else ''} | {one.load:.0f} | {len(judged)} | "
-            f"{any_.precision or 0:.3f} | {any_.recall or 0:.3f} | {100 * told / max(1, all_):.1f} % | "
+            f"{_share(any_.precision)} | {_share(any_.recall)} | {100 * told / max(1, all_):.1f} % | "
             f"{len(truth_matrix.flips(one.runs))} | {times} |"
         )
 
