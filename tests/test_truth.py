@@ -33,6 +33,7 @@ def tenth() -> list[Case]:
     return chosen[: len(CASES) // 10]
 
 
+@pytest.mark.timeout(600)  # on a machine that others use it takes a few minutes
 def test_a_tenth_is_told_right() -> None:
     """One run of all of them: no innocent client is accused, and each fault is found by its name."""
     _, chosen = truth_run.fitting(tenth(), sys.executable)

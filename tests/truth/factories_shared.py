@@ -112,7 +112,7 @@ _pair = []
 
 
 def two_in_turn(kwargs):
-    """healthy: two clients for the process, handed out in turn; nobody is to close what is kept. [also clients-separate] [wrong]"""
+    """healthy: two clients for the process, handed out in turn; nobody is to close what is kept. [also clients-separate]"""
     if not _pair:
         _pair.append(itertools.cycle([OpenAI(**kwargs), OpenAI(**kwargs)]))
     return next(_pair[0])

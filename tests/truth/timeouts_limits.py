@@ -87,7 +87,7 @@ def cut_in_a_hook_async(kwargs):
 
 
 def cut_in_a_hook_as_expected(kwargs):
-    """healthy: twenty seconds on the wire, as expected. [expect timeout=20s] [wrong]"""
+    """healthy: twenty seconds on the wire, as expected. [expect timeout=20s]"""
     return cut_in_a_hook(kwargs)
 
 

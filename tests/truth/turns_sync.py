@@ -324,7 +324,7 @@ def every_third_is_kept(base_url, session):
 
 
 def every_fifth_is_kept(base_url, session):
-    """faulty close-wait-grows: one turn of five keeps its client. [wrong]"""
+    """faulty close-wait-grows: one turn of five keeps its client."""
     client = OpenAI(base_url=base_url)
     client.responses.create(**ASK)
     _count[0] += 1
@@ -407,7 +407,7 @@ def closes_the_client_of_all(base_url, session):
 
 
 def closes_what_others_read(base_url, session):
-    """faulty stream-killed|turns-failed|closed-transport-reused: each turn replaces the shared client and closes the last one. [wrong] [also turns-failed stream-killed closed-transport-reused]"""
+    """faulty stream-killed|turns-failed|closed-transport-reused: each turn replaces the shared client and closes the last one. [also worker-hung turns-failed stream-killed closed-transport-reused]"""
     old = _clients.pop("one", None)
     if old is not None:
         old.close()
@@ -438,7 +438,7 @@ _lock = threading.Lock()
 
 
 def keeps_a_lock_when_it_fails(base_url, session):
-    """faulty worker-hung: a lock that a failed turn does not give back. [slow] [wrong] [fault http-500]"""
+    """faulty worker-hung: a lock that a failed turn does not give back. [slow] [fault http-500]"""
     _lock.acquire()
     with OpenAI(base_url=base_url, max_retries=0) as client:
         client.responses.create(**ASK)
