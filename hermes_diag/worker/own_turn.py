@@ -49,7 +49,7 @@ class OwnTurn:
         pass
 
     def turn(self, session, turn, interrupt, hold):
-        """One turn, as TurnDone. hold: an Event that is set when it reads, or is over; its first stream is held then."""
+        """One turn, as TurnDone. hold: an Event, set when it reads or is over; its first stream is held meanwhile."""
         begun = time.perf_counter()
         reading = Reading(begun, self._after if interrupt else None)
         failure, outcome = {}, "ok"
