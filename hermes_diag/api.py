@@ -94,7 +94,10 @@ class Audit:
 
     def __str__(self) -> str:
         rows = [row for row in self.report.rows if row.status in (RowStatus.FAILED, RowStatus.COULD_NOT_TELL)]
-        told = [(f"  {row.status}: {row.what}", row.seen, f"{row.remedy}{units.cited(row.reference)}") for row in rows]
+        told = [
+            (f"  {row.status}: {row.what}", row.seen, f"{row.why}{units.cited(row.reference)}", f"Fix: {row.remedy}")
+            for row in rows
+        ]
         return "\n".join([self.report.verdict, *("\n    ".join(lines) for lines in told)])
 
 

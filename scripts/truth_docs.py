@@ -185,4 +185,4 @@ def peer_table(cases: Mapping[str, Case], peers: Peers) -> str:
 def _composition(cases: Mapping[str, Case]) -> Iterator[str]:
     kinds = Counter(case.kind for case in cases.values())
     yield f"The corpus has {len(cases)} cases: {', '.join(f'{count} {kind}' for kind, count in kinds.most_common())}."
-    yield "Labels stand in the docstrings of `tests/truth/`; what is ambiguous was called so before it was run."
+    yield "Labels stand in the docstrings of `tests/truth/`; what was found to be ambiguous is called so."

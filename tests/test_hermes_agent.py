@@ -113,7 +113,11 @@ def test_what_a_release_leaves_behind(monkeypatch: pytest.MonkeyPatch, release: 
     looks for the socket where it is not (the transports it mounts have pools of their own), and wakes nobody.
     """
     cells = hermes_cells.make((), matrix.Sizes(turns=4), (), mutate=False)
-    found = measured(monkeypatch, python_of(release), cells)
+    for _ in range(3):
+        found = measured(monkeypatch, python_of(release), cells)
+        left = found["hermes/interrupted"][0].left
+        if left is None or left.established:
+            break  # whether Hermes forgets an interrupt before its thread has woken is a race: seldom it does each time
     for name, turns in (("hermes/steady", 8), ("hermes/overlapping", 12)):
         cell, evidence = found[name]
         assert (cell.word, cell.ok, cell.errors) == ("ok", turns, {})

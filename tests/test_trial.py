@@ -25,20 +25,7 @@ FILE = Path(__file__).with_name("turns.py")
 #: Seconds: twice what a busy machine needs for any call here; those that hang are waited for in each cell.
 PATIENCE = 3.0
 TURNS = 60
-SOUND = [
-    "plain",
-    "coroutine",
-    "generator",
-    "async_generator",
-    "azure",
-    "OneAtATime",
-    "one_after_the_other",
-    "BySession",
-    "cached",
-    "proxied",
-    "FillsUp",
-]
-
+SOUND = ["plain", "azure", "OneAtATime", "one_after_the_other", "cached", "FillsUp"]
 BREAK = [
     "closes_what_others_read", "now_and_then", "loses_its_place", "leaks", "leaks_when_cancelled", "raises",
     "LosesPlaces", "NeverFull", "own_headers", "far_away",
