@@ -61,7 +61,7 @@ class ReplayDriver(Driver):
         if self.subject.makes:
             for session in self.sessions:
                 session.shared = self.build(session, session.client_kwargs, "shared")
-        if self.subject.kind == "factory":
+        if self.subject.kind == "factory" and self.sessions:  # an audit has none, and looks by itself
             self._look_for_kept_clients()
         environment.limit_descriptors(job.settings)
 

@@ -245,7 +245,7 @@ class _Timing(http.BaseTransport):
 
 
 def a_transport_around_the_transport(kwargs):
-    """healthy: put around the transport after the client was made, so that nothing is lost. [wrong]"""
+    """healthy: put around the transport after the client was made, so that nothing is lost."""
     made = DefaultHttpxClient()
     made._transport = _Timing(made._transport)
     return OpenAI(**dict(kwargs, http_client=made))
