@@ -407,7 +407,7 @@ def closes_the_client_of_all(base_url, session):
 
 
 def closes_what_others_read(base_url, session):
-    """faulty stream-killed|turns-failed|closed-transport-reused: each turn replaces the shared client and closes the last one. [also worker-hung turns-failed stream-killed closed-transport-reused]"""
+    """faulty stream-killed|turns-failed|closed-transport-reused|worker-hung: each turn replaces the shared client and closes the last one. [also worker-hung turns-failed stream-killed closed-transport-reused]"""
     old = _clients.pop("one", None)
     if old is not None:
         old.close()
