@@ -12,7 +12,7 @@ import threading
 import time
 
 from . import event_loop
-from .contract import Fact, TurnDone
+from .contract import TurnDone
 from .supervised import SupervisedCall
 
 #: Seconds after its first bytes at which a coroutine is cancelled: it has taken them in. The provider holds its stream,
@@ -38,9 +38,6 @@ class OwnTurn:
         self._reads = False  # whether a turn was seen to read
         if channel.thing is None:  # else this process is the user's own
             _watch_reads()
-        yields = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-        if job.workload == "interrupted" and not (self.cancels or yields):
-            channel.send(Fact("not_interrupted", "a plain function cannot be interrupted: its turns were complete"))
 
     def places(self, most):
         return most
