@@ -1,7 +1,10 @@
 """Turns and pools as users write them: sound ones, such as break, and such as hang. Runs where factories.py does."""
 
 import asyncio
+import socket
 import threading
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from openai import AsyncOpenAI, AzureOpenAI, DefaultHttpxClient, OpenAI
 
@@ -50,6 +53,43 @@ def drops(base_url, session):
     """A client that is dropped is in a circle with its own resources: the collector finds it."""
     for _ in OpenAI(base_url=base_url).responses.create(**BODY):
         pass
+
+
+_three = threading.Barrier(3)
+
+
+def three_at_once(base_url, session):
+    """Waits for two others: turns one after the other fail."""
+    _three.wait(2)
+    plain(base_url, session)
+
+
+def keeps_what_has_failed(base_url, session):
+    client = OpenAI(base_url=base_url, max_retries=0)
+    try:
+        for _ in client.responses.create(**BODY):
+            pass
+    except Exception as exc:
+        _kept.append((client, exc))
+        host, port = urlsplit(getproxies()["https"]).netloc.split(":")
+        _kept.append(socket.create_connection((host, int(port))))
+        raise
+    client.close()
+
+
+async def cancelled_in_peace(base_url, session):
+    async with AsyncOpenAI(base_url=base_url) as client:
+        await client.models.list()
+
+
+async def leaks_when_cancelled_connecting(base_url, session):
+    """What has made the connection is not told of the cancellation: nobody closes it."""
+    host, port = base_url.split("/")[2].split(":")
+    made = asyncio.ensure_future(asyncio.open_connection(host, int(port)))
+    _kept.append(made)
+    await asyncio.shield(made)
+    _kept.remove(made)
+    made.result()[1].close()
 
 
 async def leaks_when_cancelled(base_url, session):

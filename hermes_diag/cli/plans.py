@@ -43,7 +43,7 @@ def factory(
         load.chosen("--end", end, cells.ENDS),
         load.chosen("--workload", workload, cells.WORKLOADS),
         sizes,
-        load.faults(fault),
+        load.faults(fault, sizes.conditions.tls),
         tuple(body.info for body in bodies[1:]),
     )
 

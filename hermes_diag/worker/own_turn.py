@@ -6,6 +6,7 @@ plain function cannot be interrupted.
 """
 
 import asyncio
+import functools
 import inspect
 import socket
 import threading
@@ -23,6 +24,7 @@ LONGEST = 2.0
 DOING = "taking a turn"
 
 _tell = []  # functions to call when a socket of this process has read something
+_connecting = []  # the same for one that begins to connect
 
 
 class OwnTurn:
@@ -35,6 +37,7 @@ class OwnTurn:
         self._base_url = base_url
         self._after = int(job.settings.get("after", 1))  # events after which a turn is interrupted
         self.cancels = job.workload == "interrupted" and inspect.iscoroutinefunction(function)
+        self.holds = self.cancels and self._after > 0  # whether the provider holds the stream until it is cancelled
         self._reads = False  # whether a turn was seen to read
         if channel.thing is None:  # else this process is the user's own
             _watch_reads()
@@ -48,7 +51,7 @@ class OwnTurn:
     def turn(self, session, turn, interrupt, hold):
         """One turn, as TurnDone. hold: an Event, set when it reads or is over; its first stream is held meanwhile."""
         begun = time.perf_counter()
-        reading = Reading(begun, self._after if interrupt else None)
+        reading = Reading(begun, max(1, self._after) if interrupt else None)
         failure, outcome = {}, "ok"
         if hold is not None:
             _tell.append(hold.set)
@@ -79,9 +82,11 @@ class OwnTurn:
         return "ok"
 
     async def _cancelled(self, awaitable):
-        """Cancel it once it has read something; its outcome. One that reads nothing although turns before it did hangs
-        before its request: it is not cancelled, and found."""
+        """Cancel it once it has read something, or begins to connect; its outcome. One that reads nothing although
+        turns before it did hangs before its request: it is not cancelled, and found."""
         task, reads = asyncio.ensure_future(awaitable), asyncio.Event()
+        if not self._after:
+            return await _cancelled_connecting(task)
         waiting = asyncio.ensure_future(reads.wait())
         _tell.append(reads.set)
         await asyncio.wait([task, waiting], timeout=LONGEST, return_when=asyncio.FIRST_COMPLETED)
@@ -96,6 +101,18 @@ class OwnTurn:
             return "interrupted"
         task.result()
         return "ok"
+
+
+async def _cancelled_connecting(task):
+    """Cancel it at the first connection that it begins; its outcome."""
+    cancel = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel)
+    _connecting.append(cancel)
+    await asyncio.wait([task])
+    _connecting.remove(cancel)
+    if task.cancelled():
+        return "interrupted"
+    task.result()
+    return "ok"
 
 
 class Reading:
@@ -133,7 +150,8 @@ class Reading:
 
 
 def _watch_reads():
-    """From now on the functions in _tell are called when a socket of this process has read something."""
+    """From now on the functions in _tell are called when a socket of this process has read something, those in
+    _connecting when one begins to connect."""
 
     def told(read):
         def reading(*args):
@@ -146,3 +164,12 @@ def _watch_reads():
 
     for name in ("recv", "recv_into"):
         setattr(socket.socket, name, told(getattr(socket.socket, name)))
+
+    connect = socket.socket.connect
+
+    def connecting(*args):
+        for tell in list(_connecting):
+            tell()
+        return connect(*args)
+
+    socket.socket.connect = connecting

@@ -9,6 +9,7 @@ import gc
 import time
 
 from . import connected, environment, event_loop, inside, subjects, watchdog
+from .beside import Beside
 from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, Fact, TurnDone
 from .driver import HOLD, Driver
 
@@ -99,7 +100,7 @@ class ReplayDriver(Driver):
         if self.subject.kind != "turn":
             return super().turn_beside(session, turn)
         # The user's turns may wait for each other, on a lock of their own.
-        waiting = subjects.Waiting(lambda: self.turn(session, turn))
+        waiting = Beside(lambda: self.turn(session, turn), "turn-beside")
         if not waiting.over.wait(subjects.at_once()):
             return waiting
         waiting.end()
@@ -150,7 +151,7 @@ class ReplayDriver(Driver):
         if "loop" in self.job.settings and self.job.workload != "overlapping":  # there other turns are under way in it
             event_loop.stop()
         if self.subject.kind == "turn":
-            if interrupt and self.subject.cancels:
+            if interrupt and self.subject.holds:
                 self.hold_next()
             self.channel.send(self.subject.turn(session, turn, interrupt, hold))
             return

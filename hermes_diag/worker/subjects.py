@@ -14,10 +14,10 @@ import contextlib
 import importlib
 import inspect
 import os
-import threading
 import weakref
 
 from . import event_loop
+from .beside import Beside
 from .contract import Fact
 from .own_turn import OwnTurn
 from .spec import defined_at, load
@@ -167,7 +167,7 @@ class Pool(Users):
         which gets it when the others are given back."""
         taken, waiting = [self.client({}, "1")], None
         while len(taken) < most and waiting is None:
-            waiting = Waiting(lambda: taken.append(self.client({}, str(len(taken) + 1))))
+            waiting = Beside(lambda: taken.append(self.client({}, str(len(taken) + 1))), "second-client")
             if waiting.over.wait(at_once()):
                 waiting.end()
                 waiting = None
@@ -209,30 +209,6 @@ class Instance(Users):
 def at_once():
     """AT_ONCE, and no more than half the patience for a call of the user's code."""
     return min(AT_ONCE, (SupervisedCall.patience or PATIENCE) / 2)
-
-
-class Waiting:
-    """A call in a thread of its own. `over` is set when it has returned."""
-
-    def __init__(self, call):
-        self.over = threading.Event()
-        self._failed = None
-        self._thread = threading.Thread(target=self._run, args=(call,), name="second-client", daemon=True)
-        self._thread.start()
-
-    def _run(self, call):
-        try:
-            call()
-        except Exception as exc:
-            self._failed = exc
-        finally:
-            self.over.set()
-
-    def end(self):
-        """Wait for its end. Raises what it raised."""
-        self._thread.join()
-        if self._failed is not None:
-            raise self._failed
 
 
 def _kind(thing):

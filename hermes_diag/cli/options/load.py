@@ -169,15 +169,17 @@ def chosen(option: str, given: Sequence[str] | None, known: Sequence[str]) -> tu
     return tuple(dict.fromkeys(given or ()))
 
 
-def faults(given: Sequence[str] | None) -> tuple[str, ...]:
-    """Faults that a cell can have, each once. Raises UsageError."""
+def faults(given: Sequence[str] | None, tls: bool = False) -> tuple[str, ...]:
+    """Faults that a cell can have, each once. tls: the provider speaks it. Raises UsageError."""
     from hermes_diag.provider import faults as known
 
     for spec in given or ():
         fault = known.parse(spec)
-        if fault.needs_tls or fault.name == "hold":
-            why = "needs TLS, which a cell does not speak" if fault.needs_tls else "is for the run's own use"
-            raise UsageError(f"fault {fault.name} {why}", "use it with hermes-diag serve")
+        if fault.name == "hold":
+            raise UsageError(f"fault {fault.name} is for the run's own use", "use it with hermes-diag serve")
+        if fault.needs_tls and not tls:
+            cure = "use it with hermes-diag serve, or in a replay with --set tls=on or --set proxy=on"
+            raise UsageError(f"fault {fault.name} needs TLS, which a cell does not speak", cure)
     return tuple(dict.fromkeys(given or ()))
 
 
@@ -185,6 +187,12 @@ def sizes(sessions: int | None, turns: int | None, retries: int, timeout: str | 
     """The sizes of a plan. Raises UsageError."""
     limit = None if timeout is None else units.time("--timeout", timeout, least=0.05, most=600)
     conditions = Conditions(
-        tls=tuning.tls, loop=tuning.loop, reader=tuning.reader, after=tuning.after, until_sure=tuning.until_sure
+        tls=tuning.tls or tuning.proxy,
+        proxy=tuning.proxy,
+        threads=tuning.threads,
+        loop=tuning.loop,
+        reader=tuning.reader,
+        after=tuning.after,
+        until_sure=tuning.until_sure,
     )
     return matrix.Sizes(sessions, turns, tuning.scope, retries, limit, tuning.idle_close, tuning.seed, conditions)

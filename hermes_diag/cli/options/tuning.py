@@ -37,6 +37,8 @@ class Tuning:
     count: int | None = None
     until_sure: int | None = None
     tls: bool = False
+    proxy: bool = False
+    threads: bool = False
     loop: Literal["", "new"] = ""
     reader: Literal["", "terminal"] = ""
     after: int | None = None
@@ -78,6 +80,10 @@ def _on(value: str) -> bool:
     return _one_of("on")(value) == "on"
 
 
+def _after(value: str) -> int:
+    return 0 if value == "0" else _rounds(value)
+
+
 def _rounds(value: str) -> int:
     if _count(value) > 5000:
         raise ValueError("a whole number from 1 to 5000")
@@ -99,14 +105,19 @@ SETTINGS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "start": (_one_of("auto", "fork", "spawn"), "how each cell gets its process: fork, or spawn an interpreter each"),
     "max-payload": (_size, "largest payload taken, such as 64M"),
     "tls": (_on, "on: the provider speaks TLS; SSL_CERT_FILE names its authority"),
+    "proxy": (_on, "on: the provider speaks TLS behind a CONNECT proxy, which HTTPS_PROXY names"),
+    "threads": (_on, "on: in `steady` the sessions take their turns at the same time, each in a thread of its own"),
     "loop": (_one_of("new"), "new: the coroutines of each turn run in an event loop of its own"),
     "reader": (_one_of("terminal"), "terminal: who reads a stream stops at its terminal event, and closes it"),
-    "after": (_rounds, "events after which an interrupted turn is interrupted, to 5000"),
+    "after": (
+        _after,
+        "events after which a turn is interrupted, to 5000; 0: a coroutine is cancelled while it connects",
+    ),
     "until-sure": (_rounds, "turns at most, taken as long as a pool may still be filling up, to 5000 (64 without it)"),
     "count": (_count, "number of looks after which a watch ends"),
 }
 #: Those that only a subject of the user's has a use for.
-OF_SUBJECTS = ("tls", "loop", "reader", "after", "until-sure")
+OF_SUBJECTS = ("tls", "proxy", "threads", "loop", "reader", "after", "until-sure")
 #: Those that a run has a use for.
 OF_RUNS = ("scope", "idle-close", "seed", "backend", "start", "max-payload")
 

@@ -2,6 +2,8 @@
 
 import threading
 
+from ..beside import Beside
+
 ORDER = 3
 #: One dict for the gateway: with one for each session nothing is shared, and no end of a turn can touch the stream
 #: of another.
@@ -36,25 +38,18 @@ class Reader:
     """
 
     def __init__(self, driver, session, turn):
-        self._failed = None
         driver.hold_next()
-        reading = threading.Event()
-        self._thread = threading.Thread(
-            target=self._read, args=(driver, session, turn, reading), name="session-%d" % session.serial, daemon=True
-        )
-        self._thread.start()
-        reading.wait()
+        self._driver, self._session, self._turn = driver, session, turn
+        self._reading = threading.Event()
+        self._call = Beside(self._read, "session-%d" % session.serial)
+        self._reading.wait()
 
-    def _read(self, driver, session, turn, reading):
+    def _read(self):
         try:
-            driver.turn(session, turn, hold=reading)
-        except Exception as exc:  # not of a turn, which tells the host itself: the user's code broke, or ours did
-            self._failed = exc
+            self._driver.turn(self._session, self._turn, hold=self._reading)
         finally:
-            reading.set()
+            self._reading.set()
 
     def finish(self):
         """Wait for the end of the turn. Raises what broke in it."""
-        self._thread.join()
-        if self._failed is not None:
-            raise self._failed
+        self._call.end()

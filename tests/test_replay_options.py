@@ -1,0 +1,74 @@
+"""What `replay --set` changes around a user's own turn: threads, a CONNECT proxy, a cancellation while it connects."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from hermes_diag.cli.options import load, tuning
+from hermes_diag.core import matrix
+from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import Plan
+from hermes_diag.core.report import CellReport
+from hermes_diag.judge import verdicts
+from hermes_diag.run import lanes, payload, runner
+from hermes_diag.run.interpreter import Target
+
+FILE = Path(__file__).with_name("turns.py")
+FAILING = "tls-reset-handshake:every=2"
+#: What is run: a turn of turns.py, its workload, --set, and a fault.
+CASES: Mapping[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
+    "threads": ("three_at_once", "steady", ("threads=on",), ()),
+    "no threads": ("three_at_once", "steady", (), ()),
+    "proxy": ("plain", "steady", ("proxy=on",), ()),
+    "failing tunnel": ("plain", "steady", ("proxy=on",), (FAILING,)),
+    "failing tunnel, kept": ("keeps_what_has_failed", "steady", ("proxy=on",), (FAILING,)),
+    "connecting": ("cancelled_in_peace", "interrupted", ("after=0",), ()),
+    "connecting, kept": ("leaks_when_cancelled_connecting", "interrupted", ("after=0",), ()),
+    "not connecting, kept": ("leaks_when_cancelled_connecting", "steady", (), ()),
+}
+
+
+def test_what_each_of_them_changes() -> None:
+    """Each is seen in what a turn does, and leads to a finding where the turn leaves something behind because of it."""
+    reports, evidence = _run()
+    found = {
+        name: {one.code for one in report.findings if one.severity == "problem"} for name, report in reports.items()
+    }
+    assert found == {
+        "threads": set(),
+        "no threads": {"turns-failed"},
+        "proxy": set(),
+        "failing tunnel": set(),
+        "failing tunnel, kept": {"turns-failed", "descriptors-grow"},
+        "connecting": set(),
+        "connecting, kept": {"close-wait-grows"},
+        "not connecting, kept": set(),
+    }
+    tunnels = {
+        name: one.value for name, seen in evidence.items() for one in seen.measured if one.name == "proxy_connects"
+    }
+    assert min(tunnels.values()) >= 18
+    assert set(tunnels) == {"proxy", "failing tunnel", "failing tunnel, kept"}
+    assert tunnels["failing tunnel"] > tunnels["proxy"]  # the SDK's own retries
+    assert {turn.outcome for turn in evidence["connecting"].turns} == {"interrupted"}
+
+
+def _run() -> tuple[dict[str, CellReport], dict[str, Evidence]]:
+    body = payload.load(None)
+    cells = {}
+    for case, (name, workload, given, fault) in CASES.items():
+        tuned = tuning.parse(given, (*tuning.OF_RUNS, *tuning.OF_SUBJECTS))
+        sizes = load.sizes(3 if workload == "steady" else 1, 6, 0, None, tuned)
+        faults = load.faults(fault, tls=sizes.conditions.tls)
+        plan = matrix.for_factory(body.info, f"{FILE}:{name}", (), (workload,), sizes, faults)
+        cells[case] = plan.cells[0]
+    under_way = runner.Runner(
+        Plan(tuple(cells.values()), body.info), [body.wire], lanes.interpreters(Target(sys.executable))
+    )
+    assert runner.finish(under_way)
+    evidence = {one.cell: one for one in under_way.evidence()}
+    return {case: verdicts.cell(evidence[cell]) for case, cell in cells.items()}, {
+        c: evidence[x] for c, x in cells.items()
+    }
