@@ -3,8 +3,9 @@
 Each suite comes from a source distribution, in an environment of its own, and runs three times: without the marker,
 with it, without it again. Printed are the tests, the outcomes that the marker has changed, what it accuses with the
 line that opened it, and the processor time with it against that without. A test whose outcome is not the same in both
-runs without the marker says nothing. Exit 1: an outcome has changed that is no known leak, or more than 5 % slower.
-Options: --folder DIR keeps sources and environments there.
+runs without the marker says nothing. Exit 1: an outcome has changed that is no known leak, a known leak was not
+found, or it was more than 5 % slower. Options: --folder DIR keeps sources and environments there; --any-speed judges
+outcomes only, as CI does: time is for a quiet machine.
 """
 
 from __future__ import annotations
@@ -36,16 +37,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join(suites))
     parser.add_argument("--folder", type=Path, help="keep sources and environments there")
+    parser.add_argument("--any-speed", action="store_true", help="judge outcomes only")
     options = parser.parse_args()
     if unknown := set(options.suites) - suites.keys():
         parser.error(f"no suite {', '.join(sorted(unknown))}; known: {', '.join(suites)}")
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        return max([tried(name, suites[name], folder.absolute()) for name in options.suites or suites])
+        return max(
+            [tried(name, suites[name], folder.absolute(), options.any_speed) for name in options.suites or suites]
+        )
 
 
-def tried(name: str, suite: dict[str, Any], folder: Path) -> int:
+def tried(name: str, suite: dict[str, Any], folder: Path, any_speed: bool) -> int:
     """Run one suite and print what was seen; the exit code."""
     source, python = prepared(name, suite, folder)
     try:
@@ -69,8 +73,11 @@ def tried(name: str, suite: dict[str, Any], folder: Path) -> int:
         unknown += not known
         print(f"  {'leak' if known else 'NOT JUDGED'}: {test}{': ' + known if known else ''}")
         print("".join(f"      {line}\n" for line in text.splitlines()), end="")
+    missed = [line for line in leaks if not any(line in text for text in texts.values())]
+    for line in missed:
+        print(f"  NOT FOUND: {line.removesuffix(' in')}: {leaks[line]}")
     print(f"  {len(texts)} accused, {unknown} of them not judged; {len(other)} changed for another reason", flush=True)
-    return 1 if other or unknown or slower > SLOWER else 0
+    return 1 if other or unknown or missed or (slower > SLOWER and not any_speed) else 0
 
 
 def prepared(name: str, suite: dict[str, Any], folder: Path) -> tuple[Path, Path]:
@@ -80,7 +87,8 @@ def prepared(name: str, suite: dict[str, Any], folder: Path) -> tuple[Path, Path
         wanted = ["--no-deps", "--no-binary", name, "-d", str(folder), f"{name}=={suite['version']}"]
         subprocess.run([sys.executable, *PIP, "download", *wanted], check=True)
         with tarfile.open(next(folder.glob(f"{name}-{suite['version']}*.tar.gz"))) as archive:
-            archive.extractall(folder, filter="data")
+            safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.2 has none
+            archive.extractall(folder, **safely)
     python = home / "bin" / "python"
     if not (home / "made").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)

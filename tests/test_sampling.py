@@ -18,7 +18,7 @@ import pytest
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.evidence import Sample
 from hermes_diag.core.sockets import SocketRow
-from hermes_diag.watch import observer, snapshot
+from hermes_diag.watch import backlog, observer, snapshot
 from hermes_diag.watch.observer import Observer
 from hermes_diag.watch.tables import load, names, pick, sock_diag
 
@@ -89,6 +89,25 @@ def test_a_sample_sees_ownerless_sockets(backend: ModuleType) -> None:
         assert seen.fds
         assert seen.threads
         assert seen.rss
+
+
+@pytest.mark.skipif(not LINUX, reason="the size of a listener's queue is known on Linux only")
+def test_a_queue_that_is_full() -> None:
+    """Told when one more than fits waits, in cheap looks too, and not before; never by tables without its size."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2))
+        address = listener.getsockname()
+        eye = eye_on(address, "auto")
+        for waiting in (1, 2, 3):
+            stack.enter_context(socket.create_connection(address))
+            for info in (True, False):
+                found = backlog.fullest(eye.look(info))
+                assert (found is not None) == (waiting == 3)
+        assert found is not None
+        assert (found.endpoint, found.waiting, found.size) == (f"127.0.0.1:{address[1]}", 3, 2)
+        stack.enter_context(listener.accept()[0])
+        assert backlog.fullest(eye.look()) is None
+        assert backlog.fullest(eye_on(address, "psutil").look()) is None
 
 
 @pytest.mark.skipif(not LINUX, reason="the descriptors of a process are read on Linux only")

@@ -279,6 +279,21 @@ def test_memory_has_a_growth() -> None:
     assert [one.held for one in watch(taken, "rss.growth > 0/h").conditions] == [False]
 
 
+def test_a_listener_that_accepts_nothing() -> None:
+    """A queue that stays full is a problem; one that is full for a moment, or has room, is not."""
+    full, roomy = (
+        SocketRow("LISTEN", ("127.0.0.1", 8000), ("0.0.0.0", 0), recv_q=waiting, send_q=5, inode=77)
+        for waiting in (6, 5)
+    )
+    stays = watch([replace(look([full]), backend="sock_diag")] * 20)
+    assert stays.exit_code == 1
+    assert "not accepting: the queue of the listener on 127.0.0.1:8000 is full: 6 connections" in stays.verdict
+    for rows in ([full] * 3 + [roomy] * 17, [full, roomy] * 10):
+        passes = watch([replace(look([one]), backend="sock_diag") for one in rows])
+        assert passes.exit_code == 0
+        assert "queue" not in passes.verdict
+
+
 def test_ports_that_run_out() -> None:
     """Closed connections keep their ports for a minute: nearly all of the range towards one endpoint is a problem."""
 

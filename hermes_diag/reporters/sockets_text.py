@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
-from hermes_diag.watch import explain, filters, ports, shared
+from hermes_diag.watch import backlog, explain, filters, ports, shared
 from hermes_diag.watch.records import Held, Look, Process
 
 #: Sockets, and rows of a table, that are shown unless -v asks for all.
@@ -59,6 +59,8 @@ def look(
     lines += _shared(seen, width)
     if taken := ports.busiest(seen):
         lines += fitted(f"{MAGENTA}{ports.text(taken)}{END}", width)
+    if full := backlog.fullest(seen):
+        lines += fitted(f"{MAGENTA}{backlog.text(full)}{END}", width)
     for one in seen.missing:
         lines += fitted(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
     if step := next_step(seen, seen.processes[0].pid):

@@ -94,6 +94,16 @@ class Ports:
 
 
 @dataclass(frozen=True)
+class Queue:
+    """Connections that wait until a listener accepts them, where no more fit."""
+
+    endpoint: str
+    waiting: int
+    size: int
+    since: float = 0.0  # of a watch: when it was first seen so
+
+
+@dataclass(frozen=True)
 class Lived:
     """Things of one kind that a sample saw for the first time, and those that it missed."""
 
@@ -131,6 +141,7 @@ class Tick:
         default_factory=dict
     )  # those of which nothing was read for 10 s, or since the watch began
     ports: Ports | None = None  # where the greater part of them is taken
+    queue: Queue | None = None  # the fullest, if one is full
     shared: int = 0  # connections that more than one of the processes holds
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
-from hermes_diag.watch import explain, filters, ports, shared
+from hermes_diag.watch import backlog, explain, filters, ports, shared
 from hermes_diag.watch.follow import Belongings, Groups, Names, News
-from hermes_diag.watch.records import Look, Tick
+from hermes_diag.watch.records import Look, Queue, Tick
 
 SOCKETS, UNOWNED, CLOSED = "sockets", "ESTABLISHED without owner", "CLOSE (fd only)"
 
@@ -48,6 +48,7 @@ class Tracker:
         self._shared = 0
         self._known = False
         self._rows: tuple[SocketRow, ...] | None = None  # of the last look
+        self._full: Queue | None = None  # of the last look
         self._unowned: tuple[SocketRow, ...] = ()  # of the last look, and how many in which state
         self._unowned_states: dict[str, int] = {}
 
@@ -74,8 +75,18 @@ class Tracker:
             oldest={**tick.oldest, **self._oldest_closed(at)},
             lives=news.lives(),
             ports=ports.busiest(look),
+            queue=self._queue(look, at),
             shared=self._count_shared(look),
         )
+
+    def _queue(self, look: Look, at: float) -> Queue | None:
+        """The full queue of a listener, with the time since when it is."""
+        found, before = backlog.fullest(look), self._full
+        if found is not None:
+            known = before is not None and before.endpoint == found.endpoint
+            found = replace(found, since=before.since if before is not None and known else round(at, 6))
+        self._full = found
+        return found
 
     def _compare(self, look: Look, at: float, news: News) -> tuple[Counter[str], Counter[str], Counter[str]]:
         """Sockets that came and went by endpoint, and those that came into a state; keeps the new table."""

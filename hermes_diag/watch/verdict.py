@@ -14,7 +14,7 @@ from typing import NamedTuple
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.core.status import Status
-from hermes_diag.watch import lives, ports, shared, trend
+from hermes_diag.watch import backlog, lives, ports, shared, trend
 from hermes_diag.watch.follow import FDS, OTHERS, THREADS
 from hermes_diag.watch.records import Course, Ended, Held, Tick, Watched
 from hermes_diag.watch.tracker import SOCKETS, UNTOUCHED
@@ -69,7 +69,8 @@ def status(seen: Seen) -> Status:
         if any(one.held for one in seen.held):
             return Status.FAILING
         return Status.COULD_NOT_TELL if any(one.held is None for one in seen.held) else Status.CLEAN
-    if _full(seen) or _abandoned(seen) or _used_up(seen) or seen.words(trend.GROWING) or seen.first_to_fail:
+    harm = _full(seen) or _abandoned(seen) or _used_up(seen) or _not_accepting(seen)
+    if harm or seen.words(trend.GROWING) or seen.first_to_fail:
         return Status.FAILING
     return Status.COULD_NOT_TELL if seen.last is None or _doubtful(seen) or _soon(seen) else Status.CLEAN
 
@@ -93,7 +94,7 @@ def _said(held: tuple[Held, ...]) -> str:
 def _found(seen: Seen) -> str:
     if seen.last is None:
         return "no sample was taken: nothing can be said"
-    parts = [_full(seen), _abandoned(seen), _used_up(seen)]
+    parts = [_full(seen), _abandoned(seen), _used_up(seen), _not_accepting(seen)]
     if seen.words(trend.GROWING) or seen.first_to_fail:
         parts.append(_growing(seen))
     elif doubtful := _doubtful(seen):
@@ -258,6 +259,14 @@ def _used_up(seen: Seen) -> str:
     """Hardly a port is left for connections to one endpoint."""
     found = seen.last.ports if seen.last else None
     return f"out of ports: {ports.text(found)}" if found and found.taken >= ports.NEARLY_ALL * found.size else ""
+
+
+def _not_accepting(seen: Seen) -> str:
+    """Nobody has emptied a listener's queue for long."""
+    found = seen.last.queue if seen.last else None
+    if found is None or seen.last is None or seen.last.at - found.since < UNTOUCHED:
+        return ""
+    return f"not accepting: {backlog.text(found)}; so for {units.duration(seen.last.at - found.since)}"
 
 
 def _unread(seen: Seen) -> str:
