@@ -61,6 +61,10 @@ CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
         ("factory/close/steady", ["tests/factories.py:RightPool", "--turns", "4", "--api", "chat"]),
         ("factory/close/steady", ["tests/factories.py:RightPool", "--turns", "4"]),
     ),
+    "proxy-bypassed": (
+        ("factory/close/steady", ["tests/turns.py:past_the_proxy", "--turns", "4", "--set", "proxy=on"]),
+        ("factory/close/steady", ["tests/turns.py:plain", "--turns", "4", "--set", "proxy=on"]),
+    ),
     "transport-shared": (("buggy/abandon/steady", SMALL), ("fixed/abandon/steady", SMALL)),
 }
 

@@ -13,7 +13,7 @@ from conftest import ROOT, Cli
 
 from hermes_diag.cli.app import COMMANDS, GUIDE, build
 from hermes_diag.core import matrix
-from hermes_diag.judge import promises
+from hermes_diag.judge import promises, rules
 from hermes_diag.watch import fail_on
 
 GROUP = typer.main.get_command(build())
@@ -110,3 +110,10 @@ def test_links_lead_somewhere(where: str) -> None:
     folder = ROOT if where == "README.md" else ROOT / "docs"
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", DOCS[where]):
         assert (folder / Path(target)).exists(), target
+
+
+def test_every_finding_is_explained() -> None:
+    """docs/findings.md has each rule, as it says of itself what it sees and what to do."""
+    for rule in rules.modules():
+        seen = rule.__doc__.strip().split("\n\n")[0].replace("\n", " ")
+        assert f"| `{rule.CODE}` | {rule.SEVERITY} | {seen} | {rule.REMEDY} |" in DOCS["findings.md"]

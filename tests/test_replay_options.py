@@ -22,6 +22,7 @@ CASES: Mapping[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
     "threads": ("three_at_once", "steady", ("threads=on",), ()),
     "no threads": ("three_at_once", "steady", (), ()),
     "proxy": ("plain", "steady", ("proxy=on",), ()),
+    "past the proxy": ("past_the_proxy", "steady", ("proxy=on",), ()),
     "failing tunnel": ("plain", "steady", ("proxy=on",), (FAILING,)),
     "failing tunnel, kept": ("keeps_what_has_failed", "steady", ("proxy=on",), (FAILING,)),
     "connecting": ("cancelled_in_peace", "interrupted", ("after=0",), ()),
@@ -40,15 +41,18 @@ def test_what_each_of_them_changes() -> None:
         "threads": set(),
         "no threads": {"turns-failed"},
         "proxy": set(),
+        "past the proxy": {"proxy-bypassed"},
         "failing tunnel": set(),
         "failing tunnel, kept": {"turns-failed", "descriptors-grow"},
         "connecting": set(),
         "connecting, kept": {"close-wait-grows"},
         "not connecting, kept": set(),
     }
+    assert reports["past the proxy"].word == "bypasses"
     tunnels = {
         name: one.value for name, seen in evidence.items() for one in seen.measured if one.name == "proxy_connects"
     }
+    assert tunnels.pop("past the proxy") == 0
     assert min(tunnels.values()) >= 18
     assert set(tunnels) == {"proxy", "failing tunnel", "failing tunnel, kept"}
     assert tunnels["failing tunnel"] > tunnels["proxy"]  # the SDK's own retries

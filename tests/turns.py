@@ -64,6 +64,14 @@ def three_at_once(base_url, session):
     plain(base_url, session)
 
 
+def past_the_proxy(base_url, session):
+    import httpx  # not a module that openai 3 brings along
+
+    with OpenAI(base_url=base_url, http_client=DefaultHttpxClient(transport=httpx.HTTPTransport())) as client:
+        for _ in client.responses.create(**BODY):
+            pass
+
+
 def keeps_what_has_failed(base_url, session):
     client = OpenAI(base_url=base_url, max_retries=0)
     try:

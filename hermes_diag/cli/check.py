@@ -38,7 +38,8 @@ Spec = Annotated[
     typer.Argument(
         metavar="SPEC",
         show_default=False,
-        help="The factory, pool or client, as in audit; or fixed, buggy. Default: fixed, our own, as a self-test.",
+        help="The factory, pool or client, as in audit, or a turn(base_url, session); or fixed, buggy. Default: "
+        "fixed, our own, as a self-test.",
     ),
 ]
 Cwd = Annotated[

@@ -148,7 +148,10 @@ def _verdict(spec: str, rows: Sequence[Row], contract: Evidence, wants: str) -> 
     if wants:
         return f"could not audit {spec}: {wants}", Status.COULD_NOT_TELL
     if is_turn(contract):
-        return f"could not audit {spec}: it is a turn, and has no clients to look at", Status.COULD_NOT_TELL
+        return (
+            f"could not audit {spec}: it is a turn, and has no clients to look at; replay and check take it",
+            Status.COULD_NOT_TELL,
+        )
     if contract.outcome.how == "hung":
         return f"{spec} hangs: {contract.outcome.detail}", Status.FAILING
     if not rows:

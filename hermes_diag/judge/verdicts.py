@@ -244,7 +244,9 @@ def _well(cells: Sequence[CellReport], subject: str, hermes: str) -> str:
         return f"Hermes Agent {hermes} leaves nothing behind"
     strategies = {one.cell.strategy for one in loops if one.expected}
     if not strategies:
-        return f"{subject}: every turn ended well and nothing grew"
+        memory = any(one.code == "memory-grows" for cell in cells for one in cell.findings)
+        grew = "no socket, descriptor or thread was left, but memory grows (-v)" if memory else "nothing grew"
+        return f"{subject}: every turn ended well and {grew}"
     bug = f"the bug shows as {REPORT} reports it" if strategies != {"fixed"} else ""
     fix = "the fix holds" if "fixed" in strategies else ""
     return ", and ".join(filter(None, (bug, fix)))

@@ -22,7 +22,8 @@ KINDS = (
     "package.module:name or ./file.py:name: a callable that takes client_kwargs and returns a client, a class with "
     "acquire, release and close, or an OpenAI or AsyncOpenAI instance."
 )
-Spec = Annotated[str, typer.Argument(metavar="SPEC", show_default=False, help=KINDS)]
+_OR_TURN = f"{KINDS[:-1]}; or a turn(base_url, session) of your own, which sends its requests itself."
+Spec = Annotated[str, typer.Argument(metavar="SPEC", show_default=False, help=_OR_TURN)]
 Cwd = Annotated[
     Path | None, typer.Option(metavar="DIR", show_default="here", help="Folder in which the factory is imported.")
 ]

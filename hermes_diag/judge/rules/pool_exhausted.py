@@ -5,7 +5,7 @@ from hermes_diag.judge import causes
 from hermes_diag.judge.rules import Hit
 
 CODE, SEVERITY, WORD = "pool-exhausted", "problem", "starves"
-REMEDY = "Close each stream and its client at the end of the turn, also an interrupted one."
+REMEDY = "Close each stream and its client at the end of the turn, also of one that is interrupted or cancelled."
 REFERENCE = "#11070"
 
 
@@ -16,12 +16,13 @@ def check(evidence: Evidence) -> Hit | None:
     limits = {client.serial: client.max_connections for client in evidence.clients}
     limit = max((value for value in limits.values() if value), default=0)
     seen = evidence.facts.get("exhausted", {})
-    words = f"the pool has {limit}" if limit else "the pool's limit could not be read"
+    words = f"the pool has {limit}" if limit else "how many the pool has cannot be seen from here"
     if seen:
         words += f" and counts {seen['taken']} as taken; the process has {seen['sockets']} TCP connections"
+    # A turn of the user's own has clients, and timeouts, that nobody saw.
+    wait = evidence.cell.pool_timeout if evidence.clients else round(min(turn.ms for turn in turns) / 1000, 1)
     return Hit(
-        f"{len(turns)} of {len(evidence.turns)} attempts waited {evidence.cell.pool_timeout:g} s for a connection and "
-        f"got none: {words}",
+        f"{len(turns)} of {len(evidence.turns)} attempts waited {wait:g} s for a connection and got none: {words}",
         {"attempts": len(turns), "pool": limit, "first_turn": turns[0].turn},
         tuple(map(causes.name, turns)),
     )

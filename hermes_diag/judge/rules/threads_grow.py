@@ -4,7 +4,10 @@ from hermes_diag.core.evidence import Evidence
 from hermes_diag.judge.rules import Hit, count_grows
 
 CODE, SEVERITY, WORD = "threads-grow", "problem", "leaks"
-REMEDY = "Wake the thread that reads a stream which was given up (shut its socket down), and have it close the client."
+REMEDY = (
+    "End what was started: shut an executor down, stop an event loop's thread, wake the reader of a stream that was "
+    "given up (shut its socket down) and have it close the client."
+)
 REFERENCE = "#11070"
 
 #: Growth in each turn above which it is not just a background thread that was started once.
