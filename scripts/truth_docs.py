@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -70,7 +71,7 @@ def _untold(judged: Sequence[tuple[Case, Said]]) -> Iterator[str]:
     told, all_, reasons = truth_matrix.could_not_tell(judged)
     yield f"Could not tell: {told} of {all_} verdicts ({100 * told / max(1, all_):.1f} %)."
     for reason, count in reasons.most_common():
-        yield f"- {count} times {reason}"
+        yield f"- {count} times {re.sub(r'/[^ ]*/(?=tests/truth/)', '', reason)}"  # no path of this machine
     yield ""
 
 
@@ -158,7 +159,7 @@ def _numbers(cases: Mapping[str, Case], results: Sequence[Result]) -> Iterator[s
         fewest, most = (pick(map(len, one.runs.values())) for pick in (min, max))
         runs = f"{fewest} to {most}" if fewest < most else str(most)
         yield (
-            f"| {one.stack} | {runs}{' (--busy)' if one.busy else ''} | {one.load:.0f} | {len(judged)} | "
+            f"| {one.stack} | {runs}{', busy' if one.busy else ''} | {one.load:.0f} | {len(judged)} | "
             f"{_share(any_.precision)} | {_share(any_.recall)} | {100 * told / max(1, all_):.1f} % | "
             f"{len(truth_matrix.flips(one.runs))} | {times} |"
         )

@@ -74,6 +74,15 @@ def test_an_accident_is_no_choice() -> None:
     assert seen("", pools=[{**POOL, "max_connections": 100, "max_keepalive": 20}])["default-limits"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "status"), [(17.0, "failed"), (19.0, "passed"), (20.2, "passed"), (28.0, "passed"), (32.0, "failed")]
+)
+def test_a_busy_machine_notices_a_timeout_late(seconds: float, status: str) -> None:
+    """The wire decides where the client gave up: earlier is another timeout, somewhat later is the machine's part."""
+    stall = {"stalled": 40.0, "gave_up_after": seconds, "chain": ("httpx.ReadTimeout",)}
+    assert seen("timeout=20s", stall=stall)["default-timeout"] == status
+
+
 def test_several_at_once() -> None:
     assert expectations.parse(["timeout=2m", "limits=50/10", "separate"]) == Expected(
         timeout=120.0, limits=(50, 10), separate=True

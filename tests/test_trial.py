@@ -146,6 +146,15 @@ def test_who_is_to_blame_for_a_call_that_does_not_return(before: bool, blame: st
     assert told.failed.blame == blame
 
 
+def test_a_call_leaves_no_thread_of_ours() -> None:
+    """Those of the worker are counted from outside: one that ends late would be held against the user's code."""
+    supervised.SupervisedCall.begin({})
+    for _ in range(100):
+        with supervised.SupervisedCall(Told(), "calling release()"):
+            pass
+        assert "supervisor" not in {thread.name for thread in threading.enumerate()}
+
+
 @pytest.mark.usefixtures("hasty")
 def test_a_call_that_works_is_slow_and_does_not_hang() -> None:
     """What uses the processor gets several times the patience, and ends all the same."""

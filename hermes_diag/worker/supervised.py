@@ -61,12 +61,15 @@ class SupervisedCall:
 
     def __enter__(self):
         self._pid = os.getpid()
-        threading.Thread(target=self._watch, args=(threading.get_ident(),), name="supervisor", daemon=True).start()
+        caller = threading.get_ident()
+        self._supervisor = threading.Thread(target=self._watch, args=(caller,), name="supervisor", daemon=True)
+        self._supervisor.start()
 
     def __exit__(self, kind, exc, tb):
         if os.getpid() != self._pid:  # the user's code forked, and its child would now play worker
             os._exit(0)
         self._over.set()
+        self._supervisor.join()  # or it would be counted as a thread that the call has left
         if exc is None:
             SupervisedCall._returned |= {self._doing}
         if exc is None or self._passes or isinstance(exc, Broken):

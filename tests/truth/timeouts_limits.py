@@ -174,7 +174,9 @@ def client_of_the_other_family_with_all_said(kwargs):
     """healthy: an httpx client on openai 3 with the SDK's numbers. [openai 3] [needs httpx]"""
     import httpx
 
-    limits = httpx.Limits(LIMITS.max_connections, LIMITS.max_keepalive_connections)
+    limits = httpx.Limits(
+        max_connections=LIMITS.max_connections, max_keepalive_connections=LIMITS.max_keepalive_connections
+    )
     timeout = httpx.Timeout(DEFAULT_TIMEOUT.read, connect=DEFAULT_TIMEOUT.connect)
     return OpenAI(**dict(kwargs, http_client=httpx.Client(limits=limits, timeout=timeout, follow_redirects=True)))
 

@@ -15,10 +15,10 @@ def check(audited: Audited) -> Verdict:
     wire = _wire(stall) if stall else ""
     wanted, asked = audited.expected.timeout, audited.facts["asked"]
     if wanted is not None:
-        real = asked if asked is not None else own["read"]
-        if stall and stall["gave_up_after"] is not None:  # the wire decides
-            real = stall["gave_up_after"]
-        met = real is not None and abs(real - wanted) <= max(1, wanted / 10)
+        real, late = asked if asked is not None else own["read"], 0.1
+        if stall and stall["gave_up_after"] is not None:  # the wire decides; a busy machine notices a timeout late
+            real, late = stall["gave_up_after"], 0.5
+        met = real is not None and wanted - max(1, 0.1 * wanted) <= real <= wanted + max(1, late * wanted)
         return passed(f"read {_s(real)}, as expected") if met else failed(f"read {_s(real)}, expected {_s(wanted)}")
     if asked is not None and own["read"] is not None and abs(asked - own["read"]) > 1:
         return failed(f"read {_s(own['read'])}, but of its sockets it asks {asked} s at most{wire}")
