@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
@@ -20,7 +21,7 @@ from hermes_diag.core.evidence import Sample
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.watch import backlog, observer, snapshot
 from hermes_diag.watch.observer import Observer
-from hermes_diag.watch.tables import load, names, pick, sock_diag
+from hermes_diag.watch.tables import load, names, pick, proc_net, sock_diag
 
 WORKING = [pytest.param(load(name), id=name) for name in names() if not load(name).available()]
 LINUX = sys.platform.startswith("linux")
@@ -89,6 +90,18 @@ def test_a_sample_sees_ownerless_sockets(backend: ModuleType) -> None:
         assert seen.fds
         assert seen.threads
         assert seen.rss
+
+
+@pytest.mark.skipif(not LINUX, reason="/proc/net/tcp is Linux only")
+def test_a_socket_that_is_in_the_file_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel repeats lines of /proc/net/tcp when sockets come and go while it is read: each counts once."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as one:
+        lines = Path("/proc/self/net/tcp").read_bytes().splitlines(keepends=True)
+        twice = b"".join((*lines, *lines[1:]))
+        monkeypatch.setattr(proc_net, "_FILES", proc_net._FILES[:1])
+        monkeypatch.setattr(proc_net, "open", lambda path, mode: io.BytesIO(twice), raising=False)
+        ours = [row for row in proc_net.table() if row.local == one.getsockname()]
+    assert len(ours) == 1
 
 
 @pytest.mark.skipif(not LINUX, reason="the size of a listener's queue is known on Linux only")

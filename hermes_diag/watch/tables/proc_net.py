@@ -48,7 +48,7 @@ def table(
     states: only in these; none means all. port: only towards this remote port. info, known: of no use here.
     Raises OSError when the files cannot be read.
     """
-    rows: list[SocketRow] = []
+    rows: dict[Any, SocketRow] = {}
     for name, family, size in _FILES:
         try:
             with open(f"/proc/{pid or 'self'}/net/{name}", "rb") as file:
@@ -57,8 +57,9 @@ def table(
             if name == "tcp":  # no tcp6: a kernel without IPv6
                 raise
             continue
-        rows.extend(_rows(lines, family, size))
-    return [row for row in rows if (not states or row.state in states) and port in (None, row.remote[1])]
+        # The kernel writes a page at a time: a socket that moves meanwhile, or lies where another comes in, is in two.
+        rows.update(((row.local, row.remote, row.inode), row) for row in _rows(lines, family, size))
+    return [row for row in rows.values() if (not states or row.state in states) and port in (None, row.remote[1])]
 
 
 def _rows(lines: list[bytes], family: int, size: int) -> Iterator[SocketRow]:
