@@ -49,9 +49,7 @@ def test_what_each_of_them_changes() -> None:
         "not connecting, kept": set(),
     }
     assert reports["past the proxy"].word == "bypasses"
-    tunnels = {
-        name: one.value for name, seen in evidence.items() for one in seen.measured if one.name == "proxy_connects"
-    }
+    tunnels = {name: seen.through_proxy for name, seen in evidence.items() if seen.through_proxy is not None}
     assert tunnels.pop("past the proxy") == 0
     assert min(tunnels.values()) >= 18
     assert set(tunnels) == {"proxy", "failing tunnel", "failing tunnel, kept"}

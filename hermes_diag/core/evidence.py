@@ -111,6 +111,11 @@ class Evidence:
     facts: dict[str, Any] = field(default_factory=dict)  # by name: of an audit, and where a subject is defined
 
     @property
+    def through_proxy(self) -> int | None:
+        """Connections that our CONNECT proxy was asked for; None where there was none, or it was not counted."""
+        return next((int(one.value) for one in self.measured if one.name == "proxy_connects"), None)
+
+    @property
     def barriers(self) -> tuple[Sample, ...]:
         return tuple(sample for sample in self.samples if sample.label != "tick")
 

@@ -59,9 +59,7 @@ class Conditions:
     abort: Literal["", "close", "shutdown"] = ""  # how a silent stream is given up (worker/watchdog.py)
     threads: bool = False  # sessions take their turns at the same time, in threads
     loop: Literal["", "new"] = ""  # coroutines of each turn run in an event loop of its own
-    after: int | None = (
-        None  # events after which an interrupted turn is interrupted; None: the first; 0: while it connects
-    )
+    after: int | None = None  # events after which a turn is interrupted; None: 1; 0: while it connects
     until_sure: int | None = None  # turns at most, as long as it cannot be told whether something grows without end
     patience: float | None = None  # for a call of the user's code, until it counts as hanging
 

@@ -122,7 +122,7 @@ def audited(parts: Mapping[str, Evidence], expected: Expected = NOTHING) -> Audi
 def _connects(evidence: Evidence) -> int | None:
     if evidence.outcome.how != "done" or "turn" not in evidence.facts:
         return None
-    return int(next(one.value for one in evidence.measured if one.name == "proxy_connects"))
+    return evidence.through_proxy
 
 
 def _turn(evidence: Evidence) -> tuple[str, ...] | None:

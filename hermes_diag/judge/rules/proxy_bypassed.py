@@ -11,9 +11,8 @@ REFERENCE = ""
 def check(evidence: Evidence) -> Hit | None:
     """An audit has a promise for it; here it is a replay with `--set proxy=on`."""
     asked = evidence.cell.conditions.proxy and not evidence.cell.audit and not evidence.cell.scenario
-    connects = [one.value for one in evidence.measured if one.name == "proxy_connects"]
     direct = len(evidence.connections)
-    if not asked or not connects or any(connects) or not direct:
+    if not asked or evidence.through_proxy != 0 or not direct:
         return None
     return Hit(
         f"HTTPS_PROXY names a proxy, and none of {direct} connections went through it",
