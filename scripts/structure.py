@@ -1,6 +1,6 @@
 """What no linter checks of the package's structure; `scripts/check` runs it. One line for each offence.
 
-no module of more than 300 lines, no function of more than 40
+no module of more than 300 lines but the recorder, no function of more than 40
 no circle of imports, those for type checkers included
 the worker imports nothing of the host, and only two of its modules import beyond the standard library
 """
@@ -17,6 +17,8 @@ PACKAGE = "hermes_diag"
 MODULE_LINES, FUNCTION_LINES = 300, 40
 #: The modules of the worker that may import what the target's Python holds: the SDK, and Hermes.
 BEYOND = ("sdk", "hermes_agent")
+#: One file on purpose, that any Python can load by itself.
+ONE_FILE = "hermes_diag_recorder.py"
 
 
 def modules() -> dict[str, Path]:
@@ -32,7 +34,7 @@ def sizes(path: Path, tree: ast.Module) -> Iterator[str]:
     """Modules and functions that are too long."""
     place = path.relative_to(ROOT)
     count = path.read_text().count("\n")
-    if count > MODULE_LINES:
+    if count > MODULE_LINES and path.name != ONE_FILE:
         yield f"{place}: {count} lines, at most {MODULE_LINES}"
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

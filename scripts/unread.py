@@ -3,6 +3,7 @@
 _ = object()
 
 # --- called or read by a library -----------------------------------------------------------------
+_.__wrapped__  # read by inspect
 _.exc_info  # context managers are called with it
 _.pytest_addoption, _.pytest_configure, _.pytest_runtest_setup, _.pytest_runtest_teardown  # hooks of pytest
 _.pytest_fixture_setup, _.pytest_runtest_makereport, _.pytest_report_teststatus

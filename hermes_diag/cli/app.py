@@ -17,7 +17,7 @@ from hermes_diag import __version__
 SUMMARY = "Reproduce, observe and guard against HTTP client lifecycle failures in long-running OpenAI programs."
 #: In the order of the help. Each is a module of this package with `command` and `EXAMPLES`.
 COMMANDS = (
-    "repro", "replay", "audit", "check", "hermes", "live", "scenarios", "sockets", "serve", "faults", "report",
+    "repro", "replay", "audit", "check", "hermes", "live", "scenarios", "sockets", "trace", "serve", "faults", "report",
 )  # fmt: skip
 GUIDE = f"""hermes-diag {__version__}: {SUMMARY}
 
@@ -26,6 +26,8 @@ A gateway is sick now
   hermes-diag sockets 4242              the same for any process, by its PID
   hermes-diag sockets --gateway --watch --duration 10m
                                         is it leaking, what, how fast, how long until it fails
+  hermes-diag trace -- hermes gateway run
+                                        which line opened what is still open
 
 I have a client factory
   hermes-diag audit ./clients.py:make_client     which promises it breaks, in seconds
@@ -66,7 +68,7 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
     for name in asked:
         module = importlib.import_module(f"hermes_diag.cli.{name}")
         epilog = _fitted("\b\nExamples:\n" + module.EXAMPLES.strip("\n"), columns - 2)
-        app.command(name, epilog=epilog)(module.command)
+        app.command(name, epilog=epilog, context_settings=getattr(module, "CONTEXT", None))(module.command)
     return app
 
 

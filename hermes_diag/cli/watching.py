@@ -42,7 +42,10 @@ class Asked:
 
 def look(eye: Observer, asked: Asked) -> int:
     """Take one look and print it; the exit code."""
+    from hermes_diag.leakguard import boxes
+
     seen = eye.look()
+    origins = boxes.of_look(seen)
     names: dict[str, str] = {}
     if asked.resolve:
         from hermes_diag.cli.names import reverse
@@ -58,11 +61,13 @@ def look(eye: Observer, asked: Asked) -> int:
     if asked.output.json:
         from hermes_diag.reporters import sockets_json
 
-        emit(sockets_json.look(seen, held, status, names))
+        emit(sockets_json.look(seen, held, status, names, origins))
     else:
-        from hermes_diag.reporters import sockets_text
+        from hermes_diag.reporters import sockets_origins, sockets_text
 
-        lines = sockets_text.look(seen, width(), asked.group_by, asked.output.verbose, names)
+        lines = sockets_text.look(seen, width(), asked.group_by, asked.output.verbose, names, origins)
+        if origins:
+            lines += ["", *sockets_origins.section(seen, origins, width(), asked.output.verbose)]
         if held:
             lines += ["", *sockets_text.conditions(held, width())]
         emit(paint(lines))

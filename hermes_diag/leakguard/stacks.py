@@ -6,13 +6,13 @@ look like a leak.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-import sys
 import sysconfig
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from hermes_diag.leakguard.recorder import hermes_diag_recorder
 
 #: Frames looked at, the innermost first.
 DEPTH = 200
@@ -51,73 +51,13 @@ def lines_of(frame: FrameType | None) -> tuple[tuple[Line, ...], tuple[Line, ...
 
 def waiting_lines() -> tuple[Line, ...]:
     """Own lines of the task that waits for this one, as far as that can be told."""
-    return _of_asyncio(sys.modules.get("asyncio")) or _of_trio(sys.modules.get("trio"))
-
-
-def _of_asyncio(asyncio: Any) -> tuple[Line, ...]:
-    """asyncio does not know which task waits for which, but a waiting task leaves a callback with the one it waits for.
-    Nothing when no task waits yet, or several do."""
-    try:
-        me = asyncio.current_task()
-    except (AttributeError, RuntimeError):
-        return ()
-    waiting, found = [me], []
-    for future in waiting:  # which grows
-        for callback, *_ in getattr(future, "_callbacks", None) or ():
-            for one in _behind(callback):
-                if asyncio.isfuture(one) and not any(one is other for other in waiting) and len(waiting) < DEPTH:
-                    lines = _suspended(one.get_coro()) if hasattr(one, "get_coro") else ()
-                    found += [lines] if lines else []
-                    waiting += [] if lines else [one]
-    return found[0] if len(set(found)) == 1 else ()
-
-
-def _behind(callback: Any) -> list[Any]:
-    """What a callback of a future is for: a task that awaits it, the future of gather, wait, wait_for or shield, the
-    task in which a group of tasks lives."""
-    things = [getattr(callback, "__self__", None), *getattr(callback, "args", ())]
-    for cell in getattr(callback, "__closure__", None) or ():
-        with contextlib.suppress(ValueError):  # empty
-            things.append(cell.cell_contents)
-    homes = [getattr(one, "_parent_task", None) for one in things]  # asyncio.TaskGroup
-    homes += [getattr(getattr(one, "cancel_scope", None), "_host_task", None) for one in things]  # that of anyio
-    return [*things, *(task for task in homes if task is not None and _waits_for_its_group(task))]
-
-
-def _waits_for_its_group(task: Any) -> bool:
-    """Whether a task stands at the end of a group, or in a library that has made one; and not at a line of one's own
-    within an `async with`."""
-    coroutine, inner = task.get_coro(), ""
-    while coroutine is not None:
-        if getattr(coroutine, "__name__", "") == "__aexit__":
-            return True
-        code = getattr(coroutine, "cr_code", None)
-        inner = code.co_filename if code and not is_stdlib(code.co_filename) else inner
-        coroutine = getattr(coroutine, "cr_await", None)
-    return not is_own(inner)
-
-
-def _of_trio(trio: Any) -> tuple[Line, ...]:
-    try:
-        task = trio.lowlevel.current_task()
-    except (AttributeError, RuntimeError):
-        return ()
-    lines: tuple[Line, ...] = ()
-    while not lines and task.parent_nursery is not None:
-        task = task.parent_nursery.parent_task
-        lines = _suspended(task.coro)
+    lines: tuple[Line, ...] = hermes_diag_recorder.waiting_lines(_own_line)  # type: ignore[no-untyped-call]
     return lines
 
 
-def _suspended(coroutine: Any) -> tuple[Line, ...]:
-    """The own lines at which a coroutine stands, the innermost first."""
-    lines: list[Line] = []
-    while coroutine is not None:
-        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-        if frame is not None and is_own(frame.f_code.co_filename):
-            lines.append(Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
-    return tuple(reversed(lines))
+def _own_line(frame: FrameType) -> Line | None:
+    code = frame.f_code
+    return Line(code.co_filename, frame.f_lineno, code.co_name) if is_own(code.co_filename) else None
 
 
 #: Folders of Python, also by the names of links to them. Asked here, once: within an audit hook no function of os may

@@ -11,13 +11,21 @@ import msgspec
 from hermes_diag.core.report import Finding, Report, Row
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.core.status import RowStatus, Status
+from hermes_diag.reporters import sockets_origins
 from hermes_diag.reporters.envelope import envelope
 from hermes_diag.watch import explain, filters
+from hermes_diag.watch.opened import Origins
 from hermes_diag.watch.records import Held, Look, Summary, Tick
 from hermes_diag.watch.trend import GROWING, TOO_SHORT, UNKNOWN
 
 
-def look(seen: Look, held: Sequence[Held], status: Status, names: dict[str, str] | None = None) -> str:
+def look(
+    seen: Look,
+    held: Sequence[Held],
+    status: Status,
+    names: dict[str, str] | None = None,
+    origins: Origins | None = None,
+) -> str:
     """One look as one document, indented, without a final newline."""
     by_remote: dict[str, Counter[str]] = {}
     for row in seen.rows:
@@ -46,6 +54,7 @@ def look(seen: Look, held: Sequence[Held], status: Status, names: dict[str, str]
         names=names or {},
         sockets=[_row(row) for row in sorted(seen.rows, key=explain.badness, reverse=True)],
         unowned_sockets=[_row(row) for row in seen.unowned],
+        origins=sockets_origins.document(seen, origins),
         missing=seen.missing,
         conditions=held,
     )

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
-from hermes_diag.watch import backlog, explain, filters, ports, shared
+from hermes_diag.watch import backlog, explain, filters, opened, ports, shared
+from hermes_diag.watch.opened import Origins
 from hermes_diag.watch.records import Held, Look, Process
 
 #: Sockets, and rows of a table, that are shown unless -v asks for all.
@@ -35,9 +36,14 @@ def painted(lines: Iterable[str], colour: bool) -> str:
 
 
 def look(
-    seen: Look, width: int, group: str = "remote", verbose: bool = False, names: dict[str, str] | None = None
+    seen: Look,
+    width: int,
+    group: str = "remote",
+    verbose: bool = False,
+    names: dict[str, str] | None = None,
+    origins: Origins | None = None,
 ) -> list[str]:
-    """One look. names: reverse names by address, when they were asked for."""
+    """One look. names: reverse names by address, when they were asked for. origins: what recorders say."""
     names = names or {}
     lines = [line for one in seen.processes for line in _process(one, seen.at, width)]
     lines += fitted(f"seen by {seen.backend} ({seen.why})", width)
@@ -51,7 +57,7 @@ def look(
         groups = [[row] for row in worst] if verbose else _alike(worst)
         shown = groups if verbose else groups[:FEW]
         lines += ["", heading("Sockets to look at")]
-        lines += [line for rows in shown for line in _sockets(rows, width, names, several)]
+        lines += [line for rows in shown for line in _sockets(rows, width, names, several, seen.at, origins)]
         hidden = len(worst) - sum(map(len, shown))
         if hidden:
             lines += fitted(f"and {hidden:,} more (-v)", width, 2)
@@ -197,7 +203,9 @@ def _peer(row: SocketRow) -> tuple[str, int]:
     return row.local if row.state == "LISTEN" else row.remote
 
 
-def _sockets(rows: Sequence[SocketRow], width: int, names: dict[str, str], several: bool) -> Iterator[str]:
+def _sockets(
+    rows: Sequence[SocketRow], width: int, names: dict[str, str], several: bool, now: float, origins: Origins | None
+) -> Iterator[str]:
     """Sockets that are alike as one entry, explained by the worst of them. several: of more than one process, so
     that a number of an fd alone says nothing."""
     worst = rows[0]
@@ -210,6 +218,8 @@ def _sockets(rows: Sequence[SocketRow], width: int, names: dict[str, str], sever
     yield from fitted(head + (f" ({name})" if name else ""), width, 2)
     if said := explain.socket(worst):
         yield from fitted(("the worst: " if len(rows) > 1 else "") + "; ".join(said), width, 6, 6)
+    if origins and (known := origins.descriptors.get((worst.pid or 0, -1 if worst.fd is None else worst.fd))):
+        yield from fitted(opened.text(known, now), width, 6, 6)
 
 
 def next_step(seen: Look, pid: int) -> str:

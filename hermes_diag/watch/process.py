@@ -48,8 +48,8 @@ class Stat:
     rss: int  # bytes
 
 
-def stat(pid: int) -> Stat:
-    """Read /proc/PID/stat. Raises Ended."""
+def stat(pid: int | str) -> Stat:
+    """Read /proc/PID/stat, also of a thread: PID/task/TID. Raises Ended."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             line = file.read()

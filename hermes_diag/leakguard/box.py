@@ -1,0 +1,185 @@
+"""Reads a black box: the file in which a process wrote down what it opened. See recorder/hermes_diag_recorder.py."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.leakguard.recorder import hermes_diag_recorder as form
+from hermes_diag.watch.opened import Opened
+
+#: Lines of a stack that are told of one opening.
+_LINES = 3
+_AGAIN = "record again: hermes-diag trace -- COMMAND"
+
+
+class Slot(NamedTuple):
+    """One opening, as it is in the file. at: CLOCK_MONOTONIC of that boot."""
+
+    at: float
+    inode: int
+    device: int
+    stack: int
+    kind: int
+    flags: int
+    port: int
+    name: bytes
+    thread: bytes
+    task: bytes
+
+
+class Box:
+    """A box, read. Raises UsageError for a file that is none, CannotMeasure where it cannot be read.
+
+    path: also one below /proc/PID/root.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with open(_open(path), "rb") as file:
+            head = file.read(form.NAMES_AT)
+            if head[: len(form.MAGIC)] != form.MAGIC:
+                raise UsageError(f"{path} is no box of a recorder", "name a file ending in .box, or give a PID")
+            if len(head) < form.NAMES_AT:
+                raise CannotMeasure(f"{path} is cut short", _AGAIN)
+            values = form.HEADER.unpack_from(head)
+            _, version, self.pid, self.start, self.parent, slots, self.highest, self._count = values[:8]
+            ended, broken, monotonic, unix, boot, python = values[8:]
+            if version != form.VERSION:
+                raise CannotMeasure(
+                    f"{path} has format {version}, this hermes-diag reads {form.VERSION}",
+                    "read it with the release that wrote it, or start the program again with this one",
+                )
+            if os.fstat(file.fileno()).st_size < form.SIZE:
+                raise CannotMeasure(f"{path} is cut short", _AGAIN)
+            if slots != form.SLOTS or not -1 <= self.highest < slots or not 0 <= self._count <= form.STACKS:
+                raise CannotMeasure(f"{path} is damaged", _AGAIN)
+            self._tables = head + file.read(form.STACKS_AT - form.NAMES_AT)
+            self._stacks = file.read(self._count * form.STACK)
+            file.seek(form.SLOTS_AT)
+            self._slots = file.read((self.highest + 1) * form.SLOT.size)
+        self.ended, self.broken = bool(ended), bool(broken)
+        self.begun, self._to_unix = float(unix), float(unix - monotonic)
+        self.boot, self.python = _text(boot), _text(python)
+        self.program, self._roots = _text(head[form.PROGRAM_AT : form.ROOTS_AT]), _text(head[form.ROOTS_AT :])
+
+    def slot(self, fd: int) -> Slot | None:
+        """The last opening of that number, None: it was never seen."""
+        if not 0 <= fd <= self.highest:
+            return None
+        return _slot(form.SLOT.unpack_from(self._slots, fd * form.SLOT.size))
+
+    def slots(self) -> Iterator[tuple[int, Slot]]:
+        """(descriptor, its last opening), of all that are written down."""
+        for fd, values in enumerate(form.SLOT.iter_unpack(self._slots)):
+            if values[4]:
+                yield fd, Slot._make(values)
+
+    def last(self) -> Slot | None:
+        """The last socket that was announced, if nothing was opened after it: then its descriptor is not known."""
+        slot = _slot(form.SLOT.unpack_from(self._tables, form.LAST_AT))
+        return slot if slot and all(one.at < slot.at for _, one in self.slots()) else None
+
+    def named(self) -> dict[str, Slot]:
+        """The last opening of each file name that is remembered."""
+        return {_text(one.name): one for one in self._table(form.NAMES_AT, form.NAMES)}
+
+    def threads(self) -> dict[int, Slot]:
+        """By thread id."""
+        return {one.inode: one for one in self._table(form.THREADS_AT, form.THREADS)}
+
+    def children(self) -> list[Slot]:
+        """Pythons that were started so that no recorder is in them; the name says why."""
+        return list(self._table(form.CHILDREN_AT, form.CHILDREN))
+
+    def unix(self, slot: Slot) -> float:
+        """When, in seconds since the epoch."""
+        return slot.at + self._to_unix
+
+    def opened(self, slot: Slot, by: int | None = None) -> Opened:
+        """What is told of an opening. by: the process that made it, if it is another one."""
+        program = _packages(self.program, tuple(self._roots.splitlines()))
+        own: list[str] = []
+        others: list[str] = []
+        library = ""
+        for flag, file, number, function in self._stack(slot.stack):
+            line = f"{file}:{number} in {function}"
+            if flag == form.OWN or file.partition("/")[0].removesuffix(".py") in program:
+                own.append(line)
+            else:
+                others.append(line)
+                library = library if own else line
+        return Opened(
+            at=self.unix(slot),
+            lines=tuple((own or others)[:_LINES]),
+            library=library if own else "",
+            thread=_text(slot.thread),
+            task=_text(slot.task),
+            accepted=bool(slot.flags & form.ACCEPTED),
+            by=by,
+            inherited=slot.kind == form.INHERITED,
+        )
+
+    def _stack(self, number: int) -> Iterator[tuple[str, str, str, str]]:
+        """(flag, file, line, function), the innermost first."""
+        if number < self._count:
+            at = number * form.STACK
+            size = min(int.from_bytes(self._stacks[at : at + 2], "little"), form.STACK - 2)
+            for line in self._stacks[at + 2 : at + 2 + size].decode("utf-8", "replace").splitlines():
+                flag, file, place, function = line.split("|", 3)
+                yield flag, file, place, function
+
+    def _table(self, begin: int, count: int) -> Iterator[Slot]:
+        for values in form.SLOT.iter_unpack(self._tables[begin : begin + count * form.SLOT.size]):
+            if values[4]:
+                yield Slot._make(values)
+
+
+def _slot(values: tuple[Any, ...]) -> Slot | None:
+    return Slot._make(values) if values[4] else None
+
+
+def _text(raw: bytes) -> str:
+    return raw.partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def _open(path: Path) -> int:
+    """The file, if it is one that only its owner could have written. Raises UsageError."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as exc:
+        raise UsageError(
+            f"cannot read {path}: {exc.strerror}", "`hermes-diag trace --keep` says where boxes are"
+        ) from None
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
+        os.close(fd)
+        raise UsageError(f"{path} is no file that only its owner can write", "a recorder makes its box with mode 600")
+    return fd
+
+
+@functools.cache
+def _packages(main: str, roots: tuple[str, ...]) -> frozenset[str]:
+    """Top-level names of the installed distribution that has this console script or module. Asks the files that pip
+    wrote beside the packages; nothing where they are not there."""
+    found: set[str] = set()
+    top = main.partition(".")[0]
+    for record in (record for root in roots for record in Path(root).glob("*.dist-info/RECORD")):
+        try:
+            text = record.read_text("utf-8", "replace")
+            scripts = record.with_name("entry_points.txt")
+            entries = scripts.read_text("utf-8", "replace") if scripts.exists() else ""
+        except OSError:
+            continue
+        if re.search(rf"^{re.escape(main)}\s*=", entries, re.M) or re.search(
+            rf"^{re.escape(top)}(/|\.py,)", text, re.M
+        ):
+            names = {line.partition(",")[0].partition("/")[0].removesuffix(".py") for line in text.splitlines()}
+            found |= {name for name in names if name.isidentifier()}
+    return frozenset(found)

@@ -1,0 +1,85 @@
+"""What recorders say of a look: who opened what the process holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hermes_diag.reporters import sockets_text
+from hermes_diag.watch import opened
+from hermes_diag.watch.opened import Opened, Origins
+from hermes_diag.watch.records import Look
+
+
+def section(seen: Look, origins: Origins, width: int, verbose: bool) -> list[str]:
+    """The places, the most frequent first; with verbose each descriptor and thread."""
+    lines = [sockets_text.heading("Who opened them")]
+    for name, found in _kinds(seen, origins):
+        groups = opened.groups(found)
+        shown = groups if verbose else groups[: sockets_text.FEW]
+        for place, count in shown:
+            lines += sockets_text.fitted(f"{count:,} of {len(found):,} {name}: {place or opened.UNKNOWN}", width, 2)
+        if len(groups) > len(shown):
+            lines += sockets_text.fitted(f"and {len(groups) - len(shown):,} more lines of {name} (-v)", width, 2)
+    if verbose:
+        lines += ["", sockets_text.heading("Each of them")]
+        for what, one in each(seen, origins):
+            lines += sockets_text.fitted(f"{what}: {opened.text(one, seen.at) if one else opened.UNKNOWN}", width, 2)
+    for note in origins.notes:
+        lines += sockets_text.fitted(note, width)
+    return lines
+
+
+def _kinds(seen: Look, origins: Origins) -> Iterator[tuple[str, list[Opened | None]]]:
+    """Each state of sockets, then each kind of descriptor, then threads, with their openings."""
+    found: dict[str, list[Opened | None]] = {}
+    states = {(row.pid, row.fd): row.state for row in seen.rows}
+    for key, kind in _descriptors(seen, origins):
+        found.setdefault(states.get(key) or (f"{kind} descriptors"), []).append(origins.descriptors.get(key))
+    yield from sorted(found.items(), key=lambda one: (not one[0].isupper(), -len(one[1])))
+    threads: list[Opened | None] = [origins.threads.get(key) for key in _threads(seen, origins)]
+    if threads:
+        yield "threads", threads
+
+
+def each(seen: Look, origins: Origins) -> Iterator[tuple[str, Opened | None]]:
+    """Each descriptor and thread of the processes that have a recorder."""
+    several = len(seen.processes) > 1
+    for pid, fd in sorted(key for key, _ in _descriptors(seen, origins)):
+        yield f"process {pid} fd {fd}" if several else f"fd {fd}", origins.descriptors.get((pid, fd))
+    for pid, tid in sorted(_threads(seen, origins)):
+        yield f"process {pid} thread {tid}" if several else f"thread {tid}", origins.threads.get((pid, tid))
+
+
+def _descriptors(seen: Look, origins: Origins) -> Iterator[tuple[tuple[int, int], str]]:
+    for held in seen.held or ():
+        if held.pid in origins.recorded:
+            for name, (kind, target) in held.fds.items():
+                if not target.endswith(".box") and int(name) > 2:
+                    yield (held.pid, int(name)), kind
+
+
+def _threads(seen: Look, origins: Origins) -> Iterator[tuple[int, int]]:
+    """But for the main ones, which nobody has started."""
+    for held in seen.held or ():
+        if held.pid in origins.recorded:
+            yield from ((held.pid, tid) for tid in held.threads if tid != held.pid)
+
+
+def document(seen: Look, origins: Origins | None) -> dict[str, Any] | None:
+    """The same for `--json`; null where no process has a recorder."""
+    if origins is None:
+        return None
+    return {
+        "recorded": origins.recorded,
+        "descriptors": [
+            {"pid": pid, "fd": fd, "opened": one} for (pid, fd), one in sorted(origins.descriptors.items())
+        ],
+        "unknown": [
+            {"pid": pid, "fd": fd}
+            for (pid, fd), _ in sorted(_descriptors(seen, origins))
+            if (pid, fd) not in origins.descriptors
+        ],
+        "threads": [{"pid": pid, "tid": tid, "started": one} for (pid, tid), one in sorted(origins.threads.items())],
+        "notes": origins.notes,
+    }

@@ -1,0 +1,89 @@
+"""What the processes of a trace held at their end, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from hermes_diag.core import units
+from hermes_diag.core.report import Report
+from hermes_diag.core.status import Status
+from hermes_diag.reporters.envelope import envelope
+from hermes_diag.reporters.sockets_text import BOLD, END, FEW, MAGENTA, fitted
+from hermes_diag.watch.opened import Kept, Remains
+
+
+def lines(found: Sequence[Remains], width: int, verbose: bool) -> list[str]:
+    """All processes; those that held nothing are only counted, unless verbose."""
+    shown = [one for one in found if one.kept or one.notes or verbose or len(found) == 1]
+    text = [line for one in shown for line in _process(one, width, verbose)]
+    quiet = [one for one in found if one not in shown]
+    unknown = sum(one.how == "killed" and not one.looked for one in quiet)
+    if len(quiet) > unknown:
+        text += fitted(f"{_processes(len(quiet) - unknown)} more: nothing was left open", width)
+    if unknown:
+        text += fitted(f"{_processes(unknown)} more: killed, or left by os._exit(), before anybody could look", width)
+    return text
+
+
+def _processes(number: int) -> str:
+    return f"{number:,} process{'es' if number != 1 else ''}"
+
+
+def _process(one: Remains, width: int, verbose: bool) -> Iterator[str]:
+    name = f" ({one.program}, Python {one.python})" if one.program else f" (Python {one.python})"
+    yield from fitted(f"{BOLD}process {one.pid}{END}{name}: {_how(one)}", width)
+    if verbose:
+        for kept in one.kept:
+            yield from fitted(f"fd {kept.fd} {_named(kept)}: {_opened(kept)}", width, 2)
+    else:
+        groups = Counter((kept.kind, kept.opened.place) for kept in one.kept).most_common()
+        for (kind, place), count in groups[:FEW]:
+            yield from fitted(
+                f"{MAGENTA}{units.count(count, kind)}{END}: {place}{_through(one.kept, kind, place)}", width, 2
+            )
+        if len(groups) > FEW:
+            yield from fitted(f"and {len(groups) - FEW:,} more lines (-v)", width, 2)
+    for note in one.notes:
+        yield from fitted(note, width, 2)
+
+
+def _how(one: Remains) -> str:
+    left = units.count(len(one.kept), "descriptor")
+    if one.how == "ended":
+        return f"{left} still open when it ended" if one.kept else "nothing was left open"
+    if one.how == "running":
+        return f"runs, {left} open"
+    if not one.looked:
+        return "killed, or left by os._exit(), before anybody could look"
+    return f"killed, or left by os._exit(); {left} open at the last look"
+
+
+def _through(kept: Sequence[Kept], kind: str, place: str) -> str:
+    """The library that the program called there, and the remote, where all have the same."""
+    same = [one for one in kept if (one.kind, one.opened.place) == (kind, place)]
+    libraries, names = {one.opened.library for one in same}, {one.name for one in same}
+    said = f", through {libraries.pop()}" if len(libraries) == 1 and "" not in libraries else ""
+    return said + (f" ({names.pop()})" if len(names) == 1 and "" not in names else "")
+
+
+def _named(kept: Kept) -> str:
+    return f"{kept.kind} {kept.name}".rstrip()
+
+
+def _opened(kept: Kept) -> str:
+    one = kept.opened
+    said = " < ".join(one.lines) or one.place
+    said += f", through {one.library}" if one.library else ""
+    said += f", thread {one.thread}" if one.thread and one.thread != "MainThread" else ""
+    return said + (f", task {one.task}" if one.task else "")
+
+
+def document(found: Sequence[Remains], status: Status, verdict: str) -> str:
+    """The same as one JSON document."""
+    report = Report(
+        command="trace", subject="what was left open", status=status, verdict=verdict, stack=None, rows=(), findings=()
+    )
+    return msgspec.json.format(msgspec.json.encode(envelope(report, kind="trace", processes=found)), indent=2).decode()

@@ -1,0 +1,95 @@
+"""Where what a process holds was opened, as its recorder wrote it down. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hermes_diag.core import units
+
+#: What is said of a descriptor without a slot in the box, and of one that was there at the start.
+UNKNOWN = "not recorded: opened before the recorder began, or by C code"
+INHERITED = "open before the program began: handed down by the process that started it"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Where a descriptor was opened or a thread was started.
+
+    at: seconds since the epoch. lines: `FILE:LINE in FUNCTION`, of the program, the innermost first; of a library
+    where the program has none. library: the line of a library that the program called there, "" none. thread: its
+    name, "" unknown. task: that of asyncio, "" none. accepted: the line is that of the server that accepted it. by:
+    the PID of the process that opened it and handed it down, None: the same. inherited: it was open before the program
+    began, and who opened it is not known.
+    """
+
+    at: float
+    lines: tuple[str, ...]
+    library: str = ""
+    thread: str = ""
+    task: str = ""
+    accepted: bool = False
+    by: int | None = None
+    inherited: bool = False
+
+    @property
+    def place(self) -> str:
+        if self.inherited:
+            return INHERITED
+        return self.lines[0] if self.lines else "a line of Python itself"
+
+
+@dataclass(frozen=True)
+class Origins:
+    """What recorders say of a look. Keys: (PID, descriptor), (PID, thread id)."""
+
+    descriptors: Mapping[tuple[int, int], Opened] = field(default_factory=dict)
+    threads: Mapping[tuple[int, int], Opened] = field(default_factory=dict)
+    recorded: tuple[int, ...] = ()  # processes that have a recorder
+    notes: tuple[str, ...] = ()  # why something may be missing, and what would help
+
+
+def text(one: Opened, now: float) -> str:
+    """Of one descriptor, in one line."""
+    if one.inherited:
+        return INHERITED
+    said = f"{'accepted' if one.accepted else 'opened'} {units.duration(max(0.0, now - one.at))} ago at {one.place}"
+    said += f", through {one.library}" if one.library else ""
+    said += f", thread {one.thread}" if one.thread and one.thread != "MainThread" else ""
+    said += f", task {one.task}" if one.task else ""
+    said += f", by process {one.by}, which handed it down" if one.by is not None else ""
+    return said + (" (that line made the server)" if one.accepted else "")
+
+
+def groups(found: Iterable[Opened | None]) -> list[tuple[str, int]]:
+    """(place, how many) of descriptors, the most frequent first; "" is the place of those of which nothing is known."""
+    return Counter("" if one is None else one.place for one in found).most_common()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something that a process holds, or held when it ended. kind: socket, file, pipe, event loop. name: of a socket
+    its remote, of a file its name, where they are known."""
+
+    fd: int
+    kind: str
+    name: str
+    opened: Opened
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What one recorded process held at its end, or holds now.
+
+    how: "ended" as Python ends; "killed": by a signal or os._exit; "running". looked: whether anybody looked at what
+    one that was killed held; else nothing is known of it.
+    """
+
+    pid: int
+    python: str
+    program: str
+    how: str
+    kept: tuple[Kept, ...]
+    looked: bool = True
+    notes: tuple[str, ...] = ()
