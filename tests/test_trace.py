@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from hermes_diag.leakguard import traced
 from tests.conftest import Cli
 
 LEAK = """\
@@ -75,3 +78,105 @@ def test_what_cannot_be_recorded(cli: Cli, arguments: list[str], code: int, said
     assert (ran.returncode, ran.stdout) == (code, "")
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+CLIENTS = """\
+import openai
+kept = []
+def make(base_url):
+    return openai.OpenAI(base_url=base_url, api_key="x", max_retries=0)
+def turn(base_url, session):
+    client = make(base_url)
+    kept.append(client)
+    client.responses.create(
+        model="gpt-5", input="hi")
+def factory(kwargs):
+    kept.append(openai.OpenAI(**kwargs))
+    return kept[-1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "said"),
+    [
+        ("turn", (), r"(\d+) of \1 were opened at clients.py:8 in turn"),
+        ("factory", ("--end", "abandon"), r"(\d+) of \1 by requests of clients made at clients.py:10"),
+    ],
+)
+def test_a_finding_names_the_line_of_the_code_on_trial(
+    cli: Cli, tmp_path: Path, spec: str, options: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "clients.py").write_text(CLIENTS)
+    size = ("--workload", "steady", "--sessions", 1, "--turns", 8)
+    ran = cli("replay", f"./clients.py:{spec}", *size, *options, "--json", TMPDIR=str(tmp_path))
+    found = {one["code"]: one["summary"] for one in json.loads(ran.stdout)["findings"]}
+    assert re.search(f"{said}$", found["close-wait-grows"])
+    assert not [*tmp_path.glob("hermes-diag-*")], "its boxes are left"
+
+
+GATEWAY = """\
+import socket, sys, time
+server = socket.socket()
+server.bind(("127.0.0.1", 0))
+server.listen()
+kept = []
+def turn():
+    connection = socket.create_connection(server.getsockname())
+    peer, _ = server.accept()
+    peer.close()
+    return connection
+print("ready", flush=True)
+while True:
+    kept.append(turn())
+    if sys.argv[1] == "clean":
+        kept.pop().close()
+    time.sleep(0.02)
+"""
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Callable[[str], int]]:
+    """Starts a program with a recorder; its PID."""
+    (tmp_path / "gateway.py").write_text(GATEWAY)
+    boxes = tmp_path / "boxes"
+    boxes.mkdir(mode=0o700)
+    started = []
+
+    def start(how: str) -> int:
+        command = [sys.executable, str(tmp_path / "gateway.py"), how]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, env=traced.environment(boxes, False)))
+        assert started[-1].stdout is not None
+        assert started[-1].stdout.readline() == b"ready\n"
+        return started[-1].pid
+
+    yield start
+    for one in started:
+        one.kill()
+        one.communicate()
+
+
+@pytest.mark.parametrize("how", ["leak", "clean"])
+def test_a_watch_names_the_line_that_opened_most_of_the_growth(
+    cli: Cli, gateway: Callable[[str], int], how: str, tmp_path: Path
+) -> None:
+    saved = tmp_path / "watch.jsonl"
+    ran = cli("sockets", gateway(how), "--watch", "--set", "count=24", "--interval", "100ms", "--save", saved)
+    again = cli("report", saved)
+    for text in (ran.stdout, again.stdout):
+        verdict = " ".join(text.partition("Verdict")[2].split())
+        assert ("that came and stayed were opened at gateway.py:7 in turn" in verdict) == (how == "leak")
+        assert ("Opened since the watch began, and still there" in text) == (how == "leak")
+    assert ran.returncode == again.returncode == (how == "leak")
+
+
+def test_a_look_names_the_line_of_each_descriptor(cli: Cli, gateway: Callable[[str], int]) -> None:
+    pid = gateway("leak")
+    document = json.loads(cli("sockets", pid, "--json").stdout)
+    found = {one["fd"]: one["opened"] for one in document["origins"]["descriptors"]}
+    places = {fd: one["lines"][0] for fd, one in found.items() if not one["inherited"]}
+    assert set(places.values()) == {"gateway.py:2 in <module>", "gateway.py:7 in turn"}
+    opened = {row["fd"] for row in document["sockets"]}
+    assert opened <= places.keys()
+    text = cli("sockets", pid).stdout
+    assert re.search(r"opened [\d.]+ (ms|s) ago at gateway.py:7 in turn", text)
+    assert re.search(r"(\d+) of \1 CLOSE_WAIT: gateway.py:7 in turn", text)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hermes_diag.cli.options.output import Output
     from hermes_diag.watch.fail_on import Condition
     from hermes_diag.watch.observer import Observer
-    from hermes_diag.watch.records import Held, Summary
+    from hermes_diag.watch.records import Held, Place, Summary
     from hermes_diag.watch.timeline import Timeline
     from hermes_diag.watch.watch import Watch
 
@@ -106,11 +106,12 @@ def watch(eye: Observer, asked: Asked) -> int:
             under_way.ended = Ended("done", "q was pressed")
         except KeyboardInterrupt:
             under_way.ended = Ended("interrupted", "interrupted: this is what was seen until then")
+        timeline.places += _places(eye, watched.begun)
         summary = timeline.summary(under_way.ended)
         if capture:
             capture.write(under_way.ended)
-            for held in summary.conditions:
-                capture.write(held)
+            for record in (*summary.conditions, *summary.places):
+                capture.write(record)
     if not live and not output.json:
         emit("")
     _tell(summary, output)
@@ -118,6 +119,20 @@ def watch(eye: Observer, asked: Asked) -> int:
         failed = capture.failure and f"could not be saved to {output.save}: {capture.failure}"
         sys.stderr.write(f"{failed or f'saved to {output.save}'}\n")
     return summary.exit_code
+
+
+def _places(eye: Observer, begun: float) -> list[Place]:
+    """Which lines opened what is there now and was not when the watch began."""
+    from hermes_diag.core.errors import HermesDiagError
+    from hermes_diag.leakguard import boxes
+    from hermes_diag.watch.opened import since
+
+    try:
+        seen = eye.look()
+        origins = boxes.of_look(seen)
+    except HermesDiagError:  # it has ended
+        return []
+    return since(seen, origins, begun) if origins else []
 
 
 def _follow(under_way: Watch, timeline: Timeline, asked: Asked, capture: Any, stack: ExitStack, live: bool) -> None:

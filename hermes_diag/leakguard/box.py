@@ -124,6 +124,7 @@ class Box:
             accepted=bool(slot.flags & form.ACCEPTED),
             by=by,
             inherited=slot.kind == form.INHERITED,
+            own=bool(own),
         )
 
     def _stack(self, number: int) -> Iterator[tuple[str, str, str, str]]:

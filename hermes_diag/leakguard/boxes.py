@@ -29,7 +29,7 @@ def of_look(seen: Look) -> Origins | None:
     if not process.LINUX:
         return None
     found: dict[tuple[int, int], Opened] = {}
-    threads: dict[tuple[int, int], Opened] = {}
+    started: dict[tuple[int, int], Opened] = {}
     recorded: list[int] = []
     said: list[str] = []
     for held in seen.held or ():
@@ -42,9 +42,9 @@ def of_look(seen: Look) -> Origins | None:
             continue
         recorded.append(held.pid)
         found.update({(held.pid, fd): one for fd, one in matched(box, held)})
-        threads.update({(held.pid, tid): one for tid, one in _threads(box, held)})
+        started.update({(held.pid, tid): one for tid, one in threads(box, held)})
         said += notes(box)
-    return Origins(found, threads, tuple(recorded), tuple(said)) if recorded or said else None
+    return Origins(found, started, tuple(recorded), tuple(said)) if recorded or said else None
 
 
 def find(pid: int) -> Box | None:
@@ -213,7 +213,7 @@ def _ancestors(box: Box) -> Iterator[Box]:
         box = older
 
 
-def _threads(box: Box, held: Holding) -> Iterator[tuple[int, Opened]]:
+def threads(box: Box, held: Holding) -> Iterator[tuple[int, Opened]]:
     started = box.threads()
     ahead = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
     tick = os.sysconf("SC_CLK_TCK")

@@ -7,7 +7,19 @@ import time
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.core.status import Status
-from hermes_diag.reporters.sockets_text import BOLD, END, GREEN, MAGENTA, RED, ROWS, conditions, fitted, heading, table
+from hermes_diag.reporters.sockets_text import (
+    BOLD,
+    END,
+    FEW,
+    GREEN,
+    MAGENTA,
+    RED,
+    ROWS,
+    conditions,
+    fitted,
+    heading,
+    table,
+)
 from hermes_diag.watch.records import Course, Summary, Tick
 
 #: Words that are told of a part, too.
@@ -65,6 +77,10 @@ def summary(found: Summary, width: int, verbose: bool = False) -> list[str]:
         lines += fitted(f"the oldest CLOSE_WAIT socket was in it for at least {units.duration(seconds)}", width, 2)
     if found.opened or found.gone:
         lines += ["", heading("Opened and closed"), *_turnover(found, width, verbose)]
+    if found.places:
+        lines += ["", heading("Opened since the watch began, and still there")]
+        for place in found.places if verbose else found.places[:FEW]:
+            lines += fitted(f"{place.count:,} of {place.of:,} {place.what}: {place.place}", width, 2)
     for one in watched.missing:
         lines += fitted(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
     mark = {Status.CLEAN: GREEN, Status.FAILING: RED}.get(found.status, MAGENTA)

@@ -23,8 +23,9 @@ from hermes_diag.run.capture import Recorder
 from hermes_diag.run.endpoint import RemoteProvider
 from hermes_diag.run.interpreter import Gone, Interpreter, Lane, Target
 from hermes_diag.run.job import job_of, settings_of
+from hermes_diag.run.origins import Origins
 from hermes_diag.run.thread_lane import ThreadLane
-from hermes_diag.watch import snapshot
+from hermes_diag.watch import process, snapshot
 from hermes_diag.watch.snapshot import Snapshot
 from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, Hello, Started
 
@@ -74,6 +75,7 @@ class CellRun:
         self._thread = thread
         self._pid = 0
         self._begun = 0.0
+        self._origins: Origins | None = None  # of a factory of the user's: which of its lines opened what is held
 
     async def on_lane(self, lane: Lane | ThreadLane, stack: Hello) -> None:
         """Run the cell as a job of a lane that has said hello."""
@@ -104,7 +106,10 @@ class CellRun:
 
     async def _observed(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work while a provider and the ticker run; record how it ended."""
-        with contextlib.closing(work):  # closed also when the run is interrupted before the work has begun
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.closing(work))  # also when the run is interrupted before the work has begun
+            if self.cell.factory and process.LINUX:
+                self._origins = stack.enter_context(Origins())
             await self._observe(work)
 
     async def _observe(self, work: Coroutine[Any, Any, None]) -> None:
@@ -133,7 +138,10 @@ class CellRun:
 
     async def _job(self, lane: Lane | ThreadLane) -> None:
         try:
-            job = job_of(self.cell, self._api, self._provider.base_url, self._extras.job)
+            settings = self._extras.job
+            if self._origins and isinstance(lane, Lane):
+                settings = {**settings, "record": self._origins.asked}
+            job = job_of(self.cell, self._api, self._provider.base_url, settings)
             await lane.start(job, self._payload)
             await self._follow(lane)
         except Gone:
@@ -232,6 +240,8 @@ class CellRun:
         except TimeoutError:
             raise CannotMeasure("the connections to the provider did not come to rest") from None
         self._sample(seen, 0.0, barrier.label, barrier.turns)
+        if self._origins and barrier.label == "idle" and (opened := self._origins.seen(self._pid, seen)):
+            self._record(opened)
         if barrier.label == "held":
             await self._thread.do(self._provider.release())
 

@@ -1,8 +1,8 @@
 """A watch to and from JSON Lines, written as it happens, so that a killed watch can still be read.
 
 Line one is `{"record": "watch", "schema": 3, ...what is watched...}`, each further line one sample,
-`{"record": "sample", ...}`; the last ones say why the watch ended, unless it was killed, and what was found of each
-condition.
+`{"record": "sample", ...}`; the last ones say why the watch ended, unless it was killed, what was found of each
+condition, and which lines opened what stayed.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import msgspec
 
 from hermes_diag.core import jsonl
 from hermes_diag.core.errors import UsageError
-from hermes_diag.watch.records import Ended, Held, Tick, Watched
+from hermes_diag.watch.records import Ended, Held, Place, Tick, Watched
 from hermes_diag.watch.timeline import Timeline
 
 SCHEMA = 3
 KIND = "watch"
 
-_KINDS: dict[str, type] = {"sample": Tick, "ended": Ended, "condition": Held}
+_KINDS: dict[str, type] = {"sample": Tick, "ended": Ended, "condition": Held, "place": Place}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -31,7 +31,7 @@ class WatchCapture(jsonl.Writer):
         super().__init__(file)
         self.put({"record": KIND, "schema": SCHEMA, "watched": watched})
 
-    def write(self, record: Tick | Ended | Held) -> None:
+    def write(self, record: Tick | Ended | Held | Place) -> None:
         """Append one record."""
         self.put({"record": _NAMES[type(record)], **msgspec.to_builtins(record)})
 
@@ -56,6 +56,8 @@ def read(path: Path) -> tuple[Timeline, Ended]:
                     record, _ = jsonl.decode(path, number, line, _KINDS)
                     if isinstance(record, Ended):
                         ended = record
+                    elif isinstance(record, Place):
+                        timeline.places.append(record)
                     elif isinstance(record, Held):
                         timeline.held[record.condition] = record
                     elif timeline.last is not None and record.at <= timeline.last.at:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hermes_diag.core import units
+from hermes_diag.watch.records import Look, Place
 
 #: What is said of a descriptor without a slot in the box, and of one that was there at the start.
 UNKNOWN = "not recorded: opened before the recorder began, or by C code"
@@ -21,7 +22,7 @@ class Opened:
     where the program has none. library: the line of a library that the program called there, "" none. thread: its
     name, "" unknown. task: that of asyncio, "" none. accepted: the line is that of the server that accepted it. by:
     the PID of the process that opened it and handed it down, None: the same. inherited: it was open before the program
-    began, and who opened it is not known.
+    began, and who opened it is not known. own: the lines are of the program.
     """
 
     at: float
@@ -32,6 +33,7 @@ class Opened:
     accepted: bool = False
     by: int | None = None
     inherited: bool = False
+    own: bool = True
 
     @property
     def place(self) -> str:
@@ -65,6 +67,23 @@ def text(one: Opened, now: float) -> str:
 def groups(found: Iterable[Opened | None]) -> list[tuple[str, int]]:
     """(place, how many) of descriptors, the most frequent first; "" is the place of those of which nothing is known."""
     return Counter("" if one is None else one.place for one in found).most_common()
+
+
+def since(seen: Look, origins: Origins, begun: float) -> list[Place]:
+    """Where what a look shows was opened, of what was opened after `begun`; the most frequent first."""
+    states = {(row.pid, row.fd): row.state for row in seen.rows}
+    kinds = {(one.pid, int(fd)): kind for one in seen.held or () for fd, (kind, _) in one.fds.items()}
+    found: dict[str, Counter[str]] = {}
+    for key, one in origins.descriptors.items():
+        if one.at >= begun and not one.inherited:
+            found.setdefault(states.get(key) or f"{kinds.get(key, '')} descriptors", Counter())[one.place] += 1
+    for one in origins.threads.values():
+        if one.at >= begun:
+            found.setdefault("threads", Counter())[one.place] += 1
+    places = [
+        Place(what, place, count, counts.total()) for what, counts in found.items() for place, count in counts.items()
+    ]
+    return sorted(places, key=lambda one: -one.count)
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,16 @@ class Course:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where things were opened that came during a watch and stayed, as the recorder of the process says it."""
+
+    what: str  # a state of sockets, a kind of descriptors, "threads"
+    place: str  # "": it is not known
+    count: int
+    of: int  # so many came and stayed in all
+
+
+@dataclass(frozen=True)
 class Held:
     """A --fail-on condition and what was found: held is None when it could not be told."""
 
@@ -204,6 +214,7 @@ class Summary:
     status: Status
     verdict: str
     conditions: tuple[Held, ...]
+    places: tuple[Place, ...] = ()  # the most frequent first
     interrupted: bool = False
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.watch import courses, fail_on, lives, trend, verdict
 from hermes_diag.watch.follow import FDS, NAMES, THREADS
-from hermes_diag.watch.records import Course, Ended, Held, Summary, Tick, Watched
+from hermes_diag.watch.records import Course, Ended, Held, Place, Summary, Tick, Watched
 from hermes_diag.watch.tracker import CLOSED, SOCKETS, UNOWNED
 from hermes_diag.watch.verdict import Limit
 
@@ -51,6 +51,7 @@ class Timeline:
         self.last: Tick | None = None
         self.samples = 0
         self.worst_late = 0.0
+        self.places: list[Place] = []  # who opened what came and stayed, where a recorder tells it
         self.held: dict[str, Held] = {}  # what was found of conditions: of levels and ages, or as a capture says it
 
     def add(self, tick: Tick) -> None:
@@ -169,11 +170,20 @@ class Timeline:
             gone=dict(self.gone.most_common()),
             oldest=self.oldest,
             last=self.last,
-            verdict=verdict.text(seen),
+            verdict=verdict.text(seen) + self._opened_at(judged),
+            places=tuple(self.places),
             conditions=held,
             status=verdict.status(seen),
             interrupted=ended.how == "interrupted",
         )
+
+    def _opened_at(self, judged: tuple[Course, ...]) -> str:
+        """The line that opened most of what grows."""
+        growing = {course.name for course in judged if course.word == trend.GROWING}
+        for one in self.places:
+            if one.place and (one.what in growing or FDS in growing):
+                return f"; {one.count:,} of {one.of:,} {one.what} that came and stayed were opened at {one.place}"
+        return ""
 
     def is_judged(self, name: str) -> bool:
         return name in JUDGED or (name in self.lives and (name in ALSO or name.startswith("fds ")))

@@ -163,9 +163,10 @@ def _read(commands):
 
 
 def _run(order, channel, sdk):
-    from . import fence, replay, supervised
+    from . import fence, recording, replay, supervised
 
     job, payload = order
+    recording.begin(job.settings.get("record"))
     channel.send(Started(os.getpid()))
     channel.listen()
     counter = fence.install(job.settings, sdk.http, programs=job.strategy != HERMES)

@@ -33,13 +33,15 @@ class Hit:
 
 def state_grows(evidence: Evidence, state: str) -> Hit | None:
     """A hit when the sockets in that state grow from idle gap to idle gap."""
-    return count_grows(evidence, state, lambda sample: sample.states.get(state, 0))
+    return count_grows(evidence, state, lambda sample: sample.states.get(state, 0), held="sockets")
 
 
-def count_grows(evidence: Evidence, name: str, count: Callable[[Sample], int | None], least: float = 0.0) -> Hit | None:
+def count_grows(
+    evidence: Evidence, name: str, count: Callable[[Sample], int | None], least: float = 0.0, held: str = ""
+) -> Hit | None:
     """A hit when what `count` finds grows from idle gap to idle gap, by `least` a turn at least.
 
-    What cannot be seen (None) does not grow.
+    What cannot be seen (None) does not grow. held: what is counted, as run/origins.py names it.
     """
     points = [(sample.turns, found) for sample in evidence.idle() if (found := count(sample)) is not None]
     if not growth.grows(points):
@@ -48,9 +50,24 @@ def count_grows(evidence: Evidence, name: str, count: Callable[[Sample], int | N
     if per_turn < least:
         return None
     return Hit(
-        f"{name} grew from {first} to {last} over {len(points)} idle gaps, {per_turn:.2f} a turn{_or_fills(evidence)}",
+        f"{name} grew from {first} to {last} over {len(points)} idle gaps, {per_turn:.2f} a turn{_or_fills(evidence)}"
+        f"{_opened_at(evidence, held)}",
         {"first": first, "last": last, "gaps": len(points), "per_turn": per_turn},
     )
+
+
+def _opened_at(evidence: Evidence, held: str) -> str:
+    """Which line of the code on trial opened the most of them."""
+    places: list[tuple[str, int]] = evidence.facts.get("opened", {}).get(held, [])
+    if not places:
+        return ""
+    place, count = places[0]
+    total = sum(number for _, number in places)
+    if place:
+        return f"; {count} of {total} were opened at {place}"
+    if made := evidence.facts.get("defined"):
+        return f"; {count} of {total} by requests of clients made at {made['file']}:{made['line']}"
+    return ""
 
 
 def _or_fills(evidence: Evidence) -> str:

@@ -12,7 +12,7 @@ LEAST = 0.25
 
 
 def check(evidence: Evidence) -> Hit | None:
-    return count_grows(evidence, "descriptors other than sockets to the provider", _others, LEAST)
+    return count_grows(evidence, "descriptors other than sockets to the provider", _others, LEAST, held="others")
 
 
 def _others(sample: Sample) -> int | None:

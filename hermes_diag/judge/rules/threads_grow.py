@@ -15,4 +15,4 @@ LEAST = 0.25
 
 
 def check(evidence: Evidence) -> Hit | None:
-    return count_grows(evidence, "threads", lambda sample: sample.threads, LEAST)
+    return count_grows(evidence, "threads", lambda sample: sample.threads, LEAST, held="threads")

@@ -574,17 +574,20 @@ class Recorder:
             self.broken(exc)
 
 
-def begin(source):
-    """Record from now on. source: the folder of this file.
+def begin(source, boxes="", ours=""):
+    """Record from now on. source: the folder of this file. boxes: the folder to write in; "": as the environment says.
+    ours: a folder whose lines are left out.
 
     Of the environment: HERMES_DIAG_BOXES, the folder for boxes (else one of the user's own); HERMES_DIAG_PATHS: whole
     names of files; HERMES_DIAG_KEEP: the box stays when the program ends."""
     import atexit
 
     given = os.environ.get
-    folder = given("HERMES_DIAG_BOXES") or default_folder()
+    folder = boxes or given("HERMES_DIAG_BOXES") or default_folder()
+    if ours:
+        _python_folders.add(ours + "/")
     private(folder)
-    recorder = Recorder(folder, source, bool(given("HERMES_DIAG_PATHS")), bool(given("HERMES_DIAG_KEEP")))
+    recorder = Recorder(folder, source, bool(given("HERMES_DIAG_PATHS")), bool(boxes or given("HERMES_DIAG_KEEP")))
     if "threading" in _modules:
         recorder.wrap_threads()
         del recorder.handlers["import"]
