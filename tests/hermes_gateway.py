@@ -1,9 +1,11 @@
 """A real `hermes gateway run` against our provider, in a network namespace of its own. Runs as root by
 
-    unshare -n PYTHON tests/hermes_gateway.py HERMES_PYTHON HOME
+    unshare -n PYTHON tests/hermes_gateway.py HERMES_PYTHON HOME [BOXES [FAULT]...]
 
+With BOXES, a folder, the gateway runs with the recorder of `hermes-diag trace`, which writes there.
 Starts the provider and the gateway, says `{"pid": ...}`, then does one turn for each line on its stdin and
-answers each with a line: the status of the HTTP answer and the text's length. Leaves at the end of stdin.
+answers each with a line: the status of the HTTP answer and the text's length. `interrupt` is a turn whose user leaves
+after a second. Leaves at the end of stdin.
 """
 
 from __future__ import annotations
@@ -21,11 +23,17 @@ from pathlib import Path
 
 import loopback
 
+from hermes_diag.leakguard.traced import environment
 from hermes_diag.provider.server import Provider
 
 KEY = "k" * 32
 PORT = 8642
 PATIENCE = 90
+#: How long Hermes waits for a silent stream, in seconds.
+WATCHDOGS = (
+    "HERMES_CODEX_TTFB_TIMEOUT_SECONDS", "HERMES_CODEX_EVENT_STALE_TIMEOUT_SECONDS", "HERMES_API_CALL_STALE_TIMEOUT",
+    "HERMES_STREAM_STALE_TIMEOUT",
+)  # fmt: skip
 
 
 def jwt() -> str:
@@ -51,7 +59,7 @@ def configure(home: Path, base_url: str) -> None:
 
 def provider(started: threading.Event, found: list[str]) -> None:
     async def serve() -> None:
-        made = Provider(None)
+        made = Provider(None, faults=sys.argv[4:])
         await made.start()
         found.append(made.base_url)
         started.set()
@@ -60,15 +68,19 @@ def provider(started: threading.Event, found: list[str]) -> None:
     asyncio.run(serve())
 
 
-def turn(number: int) -> str:
+def turn(number: int, interrupted: bool) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=PATIENCE)
-    body = {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]}
+    body = {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}], "stream": interrupted}
     headers = {
         "Authorization": f"Bearer {KEY}",
         "X-Hermes-Session-Id": f"s{number}",
         "Content-Type": "application/json",
     }
     connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+    if interrupted:
+        time.sleep(1)
+        connection.close()
+        return json.dumps({"status": 0, "bytes": 0})
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
@@ -82,12 +94,13 @@ def main() -> None:
     threading.Thread(target=provider, args=(started, found), daemon=True).start()
     started.wait(10)
     configure(home, found[0])
-    environment = {
-        **os.environ, "HERMES_HOME": str(home), "HOME": str(home), "API_SERVER_ENABLED": "true", "API_SERVER_KEY": KEY,
+    traced = environment(Path(sys.argv[3]), False) if len(sys.argv) > 3 else os.environ
+    settings = {
+        **traced, **dict.fromkeys(WATCHDOGS, "2"), "HERMES_HOME": str(home), "HOME": str(home), "API_SERVER_ENABLED": "true", "API_SERVER_KEY": KEY,
     }  # fmt: skip
     with open(home / "out.log", "wb") as log:
         gateway = subprocess.Popen(
-            [str(Path(python).with_name("hermes")), "gateway", "run"], env=environment, stdin=subprocess.DEVNULL,
+            [str(Path(python).with_name("hermes")), "gateway", "run"], env=settings, stdin=subprocess.DEVNULL,
             stdout=log, stderr=log,
         )  # fmt: skip
     try:
@@ -101,8 +114,8 @@ def main() -> None:
                     sys.exit("the gateway did not start: " + (home / "out.log").read_text()[-2000:])
                 time.sleep(0.1)
         print(json.dumps({"pid": gateway.pid}), flush=True)
-        for number, _ in enumerate(sys.stdin):
-            print(turn(number), flush=True)
+        for number, line in enumerate(sys.stdin):
+            print(turn(number, line.strip() == "interrupt"), flush=True)
     finally:
         gateway.terminate()
         try:

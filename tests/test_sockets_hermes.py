@@ -75,3 +75,36 @@ def test_a_gateway_at_work(cli: Cli, tmp_path: Path) -> None:
     assert "kkkkkkkk" not in text  # the key of the API server
     assert '"hi"' not in text
     assert cli("report", saved).returncode == watch.returncode
+
+
+def test_who_opened_what(cli: Cli, tmp_path: Path) -> None:
+    """With the recorder: what an interrupted turn and one that a watchdog gave up leave is named with Hermes's line."""
+    home, boxes = tmp_path / "home", tmp_path / "boxes"
+    boxes.mkdir(mode=0o700)
+    run = [sys.executable, str(ROOT / "tests" / "hermes_gateway.py"), HERMES, str(home), str(boxes)]
+    command = ["unshare", "-n", *run, "first-event-then-silence:every=2"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as gateway:
+        assert gateway.stdin is not None
+        assert gateway.stdout is not None
+        try:
+            pid = json.loads(gateway.stdout.readline())["pid"]
+            for line, status in (("", 200), ("", 200), ("interrupt", 0)):  # the second waits for its watchdog first
+                gateway.stdin.write(f"{line}\n")
+                gateway.stdin.flush()
+                assert json.loads(gateway.stdout.readline())["status"] == status
+            for _ in range(3):  # a thread that starts between two questions of a look is not known yet
+                look = json.loads(cli("sockets", pid, "--json").stdout)
+                if not look["origins"]["unknown"]:
+                    break
+        finally:
+            gateway.communicate()
+    origins = look["origins"]
+    opened = {one["fd"]: one["opened"] for one in origins["descriptors"]}
+    towards = {row["fd"] for row in look["sockets"] if row["state"] != "LISTEN" and ":8642" not in row["local"]}
+    towards |= {one["fd"] for one in look["closed"] or ()}
+    assert towards, "the turns that were given up leave sockets"
+    assert {opened[fd]["lines"][0].split(":")[0] for fd in towards} == {"agent/codex_runtime.py"}
+    assert {opened[fd]["library"].split("/")[0] for fd in towards} == {"openai"}
+    for one in (*opened.values(), *(one["started"] for one in origins["threads"])):
+        assert one["inherited"] or one["lines"], one
+    assert not origins["unknown"]

@@ -160,7 +160,7 @@ def test_a_watch_names_the_line_that_opened_most_of_the_growth(
     cli: Cli, gateway: Callable[[str], int], how: str, tmp_path: Path
 ) -> None:
     saved = tmp_path / "watch.jsonl"
-    ran = cli("sockets", gateway(how), "--watch", "--set", "count=24", "--interval", "100ms", "--save", saved)
+    ran = cli("sockets", gateway(how), "--watch", "--set", "count=40", "--interval", "100ms", "--save", saved)
     again = cli("report", saved)
     for text in (ran.stdout, again.stdout):
         verdict = " ".join(text.partition("Verdict")[2].split())

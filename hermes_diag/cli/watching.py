@@ -110,8 +110,10 @@ def watch(eye: Observer, asked: Asked) -> int:
         summary = timeline.summary(under_way.ended)
         if capture:
             capture.write(under_way.ended)
-            for record in (*summary.conditions, *summary.places):
-                capture.write(record)
+            for held in summary.conditions:
+                capture.write(held)
+            for place in summary.places:
+                capture.write(place)
     if not live and not output.json:
         emit("")
     _tell(summary, output)

@@ -87,7 +87,7 @@ class Box:
         return slot if slot and all(one.at < slot.at for _, one in self.slots()) else None
 
     def named(self) -> dict[str, Slot]:
-        """The last opening of each file name that is remembered."""
+        """The last opening of each SQLite database that is remembered, by its name."""
         return {_text(one.name): one for one in self._table(form.NAMES_AT, form.NAMES)}
 
     def threads(self) -> dict[int, Slot]:
@@ -125,6 +125,7 @@ class Box:
             by=by,
             inherited=slot.kind == form.INHERITED,
             own=bool(own),
+            several=bool(slot.flags & form.SEVERAL),
         )
 
     def _stack(self, number: int) -> Iterator[tuple[str, str, str, str]]:

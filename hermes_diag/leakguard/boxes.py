@@ -30,6 +30,7 @@ def of_look(seen: Look) -> Origins | None:
         return None
     found: dict[tuple[int, int], Opened] = {}
     started: dict[tuple[int, int], Opened] = {}
+    unowned: dict[int, Opened] = {}
     recorded: list[int] = []
     said: list[str] = []
     for held in seen.held or ():
@@ -41,10 +42,18 @@ def of_look(seen: Look) -> Origins | None:
         if box is None:
             continue
         recorded.append(held.pid)
+        unowned |= _unowned(box, seen)
         found.update({(held.pid, fd): one for fd, one in matched(box, held)})
         started.update({(held.pid, tid): one for tid, one in threads(box, held)})
         said += notes(box)
-    return Origins(found, started, tuple(recorded), tuple(said)) if recorded or said else None
+    return Origins(found, started, unowned, tuple(recorded), tuple(said)) if recorded or said else None
+
+
+def _unowned(box: Box, seen: Look) -> dict[int, Opened]:
+    """By inode: sockets whose descriptor was closed while a thread still reads. Their number may be another's by now,
+    and then the slot is, too."""
+    lost = {row.inode for row in seen.unowned if row.inode}
+    return {one.inode: box.opened(one) for _, one in box.slots() if one.inode in lost} if lost else {}
 
 
 def find(pid: int) -> Box | None:
@@ -144,7 +153,7 @@ class _Matched:
             return slot if known else None
         if slot and slot.kind in (form.FILE, form.PIPE) and self._is_that_file(fd, slot, target):
             return slot
-        return self._by_name(target) if kind in (descriptors.FILE, descriptors.SQLITE, descriptors.DELETED) else None
+        return self._by_name(target) if kind == descriptors.SQLITE else None
 
     def _is_that_file(self, fd: int, slot: Slot, target: str) -> bool:
         try:
@@ -160,10 +169,9 @@ class _Matched:
             self._named = self._box.named()
         name = os.path.basename(target.removesuffix(" (deleted)"))
         for side in ("", *_SQLITE_SIDES):
-            if side == "" or name.endswith(side):
-                shown = name.removesuffix(side).encode("utf-8", "replace")[-40:].decode("utf-8", "replace")
-                if slot := self._named.get(shown):
-                    return slot
+            shown = name.removesuffix(side).encode("utf-8", "replace")[-40:].decode("utf-8", "replace")
+            if slot := self._named.get(shown):
+                return slot
         return None
 
     def _from_elsewhere(self, target: str) -> Opened | None:

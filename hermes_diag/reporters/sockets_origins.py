@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.reporters import sockets_text
 from hermes_diag.watch import opened
 from hermes_diag.watch.opened import Opened, Origins
@@ -24,7 +25,9 @@ def section(seen: Look, origins: Origins, width: int, verbose: bool) -> list[str
     if verbose:
         lines += ["", sockets_text.heading("Each of them")]
         for what, one in each(seen, origins):
-            lines += sockets_text.fitted(f"{what}: {opened.text(one, seen.at) if one else opened.UNKNOWN}", width, 2)
+            verb = "started" if "thread" in what else "opened"
+            said = opened.text(one, seen.at, verb) if one else opened.UNKNOWN
+            lines += sockets_text.fitted(f"{what}: {said}", width, 2)
     for note in origins.notes:
         lines += sockets_text.fitted(note, width)
     return lines
@@ -37,6 +40,9 @@ def _kinds(seen: Look, origins: Origins) -> Iterator[tuple[str, list[Opened | No
     for key, kind in _descriptors(seen, origins):
         found.setdefault(states.get(key) or (f"{kind} descriptors"), []).append(origins.descriptors.get(key))
     yield from sorted(found.items(), key=lambda one: (not one[0].isupper(), -len(one[1])))
+    lost = [row for row in seen.unowned if row.state == ESTABLISHED]
+    if lost:
+        yield "ESTABLISHED without an owner", [origins.unowned.get(row.inode or 0) for row in lost]
     threads: list[Opened | None] = [origins.threads.get(key) for key in _threads(seen, origins)]
     if threads:
         yield "threads", threads
@@ -79,7 +85,13 @@ def document(seen: Look, origins: Origins | None) -> dict[str, Any] | None:
             {"pid": pid, "fd": fd}
             for (pid, fd), _ in sorted(_descriptors(seen, origins))
             if (pid, fd) not in origins.descriptors
+        ]
+        + [
+            {"pid": pid, "tid": tid}
+            for pid, tid in sorted(_threads(seen, origins))
+            if (pid, tid) not in origins.threads
         ],
         "threads": [{"pid": pid, "tid": tid, "started": one} for (pid, tid), one in sorted(origins.threads.items())],
+        "unowned": [{"inode": inode, "opened": one} for inode, one in sorted(origins.unowned.items())],
         "notes": origins.notes,
     }

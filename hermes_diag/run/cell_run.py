@@ -107,7 +107,7 @@ class CellRun:
     async def _observed(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work while a provider and the ticker run; record how it ended."""
         with contextlib.ExitStack() as stack:
-            stack.enter_context(contextlib.closing(work))  # also when the run is interrupted before the work has begun
+            stack.callback(work.close)  # also when the run is interrupted before the work has begun
             if self.cell.factory and process.LINUX:
                 self._origins = stack.enter_context(Origins())
             await self._observe(work)
@@ -138,7 +138,7 @@ class CellRun:
 
     async def _job(self, lane: Lane | ThreadLane) -> None:
         try:
-            settings = self._extras.job
+            settings: dict[str, Any] = self._extras.job
             if self._origins and isinstance(lane, Lane):
                 settings = {**settings, "record": self._origins.asked}
             job = job_of(self.cell, self._api, self._provider.base_url, settings)

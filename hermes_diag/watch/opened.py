@@ -23,6 +23,7 @@ class Opened:
     name, "" unknown. task: that of asyncio, "" none. accepted: the line is that of the server that accepted it. by:
     the PID of the process that opened it and handed it down, None: the same. inherited: it was open before the program
     began, and who opened it is not known. own: the lines are of the program.
+    several: it is a file that SQLite opened by itself, for one of several lines that open such a file; this is the last.
     """
 
     at: float
@@ -34,29 +35,32 @@ class Opened:
     by: int | None = None
     inherited: bool = False
     own: bool = True
+    several: bool = False
 
     @property
     def place(self) -> str:
         if self.inherited:
             return INHERITED
-        return self.lines[0] if self.lines else "a line of Python itself"
+        place = self.lines[0] if self.lines else "a line of Python itself"
+        return f"{place}, or another line that opens files of that name" if self.several else place
 
 
 @dataclass(frozen=True)
 class Origins:
-    """What recorders say of a look. Keys: (PID, descriptor), (PID, thread id)."""
+    """What recorders say of a look. Keys: (PID, descriptor), (PID, thread id); of sockets without an owner the inode."""
 
     descriptors: Mapping[tuple[int, int], Opened] = field(default_factory=dict)
     threads: Mapping[tuple[int, int], Opened] = field(default_factory=dict)
+    unowned: Mapping[int, Opened] = field(default_factory=dict)
     recorded: tuple[int, ...] = ()  # processes that have a recorder
     notes: tuple[str, ...] = ()  # why something may be missing, and what would help
 
 
-def text(one: Opened, now: float) -> str:
-    """Of one descriptor, in one line."""
+def text(one: Opened, now: float, verb: str = "opened") -> str:
+    """Of one descriptor, or of a thread with `started`, in one line."""
     if one.inherited:
         return INHERITED
-    said = f"{'accepted' if one.accepted else 'opened'} {units.duration(max(0.0, now - one.at))} ago at {one.place}"
+    said = f"{'accepted' if one.accepted else verb} {units.duration(max(0.0, now - one.at))} ago at {one.place}"
     said += f", through {one.library}" if one.library else ""
     said += f", thread {one.thread}" if one.thread and one.thread != "MainThread" else ""
     said += f", task {one.task}" if one.task else ""

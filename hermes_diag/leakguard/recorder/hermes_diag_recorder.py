@@ -43,8 +43,8 @@ SIZE = SLOTS_AT + SLOTS * SLOT.size
 #: Kinds of slots.
 _, SOCKET, FILE, PIPE, LOOP, THREAD, CHILD, INHERITED = range(8)
 #: Flags of slots: the line is that of the server which accepted it; it was still open when the program ended; the
-#: descriptor is the one that was expected, and nobody has checked yet.
-ACCEPTED, LEFT, EXPECTED = 1, 2, 4
+#: descriptor is the one that was expected, and nobody has checked yet; of a name: several lines open such files.
+ACCEPTED, LEFT, EXPECTED, SEVERAL = 1, 2, 4, 8
 #: Instead of a number of a stack: the box holds no more of them.
 NO_MORE = 0xFFFFFFFF
 #: Where in the header stand the highest descriptor with the number of stacks, and the two marks of an end.
@@ -402,31 +402,40 @@ class Recorder:
         path = args[0]
         if type(path) is int or frame.f_code.co_filename.startswith("<frozen importlib"):
             return
+        self.later(self.entry(FILE, self.stack(frame)[0], self.shown(path)))
+
+    def later(self, entry):
+        """A file that is about to be opened."""
         if self.pending:
             self.complete()
-        entry = self.entry(FILE, self.stack(frame)[0], self.shown(path))
-        self.named(entry)
         self.pending.append((self.expect(entry), entry, None, _ident(), True))
 
     def database(self, args, frame):
         if args[0] != ":memory:":
-            self.named(self.entry(FILE, self.stack(frame)[0], self.shown(args[0])))
+            entry = self.entry(FILE, self.stack(frame)[0], self.shown(args[0]))
+            self.named(entry)
+            self.later(entry)
 
     def shown(self, path):
-        """The name of an opened file as it is written down."""
+        """The name of an opened file as it is written down; of a URI, as SQLite takes it, without its query."""
         if hasattr(path, "__fspath__"):
             path = os.fspath(path)
         if type(path) is bytes:
             path = path.decode("utf-8", "replace")
         if type(path) is not str:
             return b""
+        if path.startswith("file:"):
+            path = path[5:].partition("?")[0]
         return (path if self.paths else path.rpartition("/")[2]).encode("utf-8", "replace")[-40:]
 
     def named(self, entry):
-        """Remember who opened a file of that name: SQLite opens more of them by itself, and later."""
+        """Remember who opened a database of that name: SQLite opens its further files by itself, and later."""
         at, kind, number, name, port, thread, task = entry
         place = NAMES_AT + hash(name) % NAMES * SLOT.size
-        SLOT.pack_into(self.box, place, at, 0, 0, number, kind, 0, port, name, thread, task)
+        before = SLOT.unpack_from(self.box, place)
+        several = before[7].rstrip(b"\0") == name and (before[3] != number or before[5] & SEVERAL)
+        flags = SEVERAL if several else 0
+        SLOT.pack_into(self.box, place, at, 0, 0, number, kind, flags, port, name, thread, task)
 
     def popen(self, args, frame):
         self.child(args[0], args[1], args[3], frame)
