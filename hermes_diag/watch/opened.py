@@ -23,7 +23,7 @@ class Opened:
     name, "" unknown. task: that of asyncio, "" none. accepted: the line is that of the server that accepted it. by:
     the PID of the process that opened it and handed it down, None: the same. inherited: it was open before the program
     began, and who opened it is not known. own: the lines are of the program.
-    several: it is a file that SQLite opened by itself, for one of several lines that open such a file; this is the last.
+    several: SQLite opened the file by itself, for one of several lines that open such a file; this is the last of them.
     """
 
     at: float
@@ -47,7 +47,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Origins:
-    """What recorders say of a look. Keys: (PID, descriptor), (PID, thread id); of sockets without an owner the inode."""
+    """What recorders say of a look. Keys: (PID, descriptor), (PID, thread id); the inode of a socket without an owner."""
 
     descriptors: Mapping[tuple[int, int], Opened] = field(default_factory=dict)
     threads: Mapping[tuple[int, int], Opened] = field(default_factory=dict)
