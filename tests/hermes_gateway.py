@@ -96,7 +96,8 @@ def main() -> None:
     configure(home, found[0])
     traced = environment(Path(sys.argv[3]), False) if len(sys.argv) > 3 else os.environ
     settings = {
-        **traced, **dict.fromkeys(WATCHDOGS, "2"), "HERMES_HOME": str(home), "HOME": str(home), "API_SERVER_ENABLED": "true", "API_SERVER_KEY": KEY,
+        **traced, **dict.fromkeys(WATCHDOGS, "2"),
+        "HERMES_HOME": str(home), "HOME": str(home), "API_SERVER_ENABLED": "true", "API_SERVER_KEY": KEY,
     }  # fmt: skip
     with open(home / "out.log", "wb") as log:
         gateway = subprocess.Popen(

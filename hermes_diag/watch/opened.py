@@ -47,7 +47,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Origins:
-    """What recorders say of a look. Keys: (PID, descriptor), (PID, thread id); the inode of a socket without an owner."""
+    """What recorders say of a look. Keys: (PID, descriptor), (PID, thread id); of sockets without owner the inode."""
 
     descriptors: Mapping[tuple[int, int], Opened] = field(default_factory=dict)
     threads: Mapping[tuple[int, int], Opened] = field(default_factory=dict)
