@@ -109,11 +109,7 @@ def watch(eye: Observer, asked: Asked) -> int:
         timeline.places += _places(eye, watched.begun)
         summary = timeline.summary(under_way.ended)
         if capture:
-            capture.write(under_way.ended)
-            for held in summary.conditions:
-                capture.write(held)
-            for place in summary.places:
-                capture.write(place)
+            capture.end(under_way.ended, summary)
     if not live and not output.json:
         emit("")
     _tell(summary, output)

@@ -14,7 +14,7 @@ import msgspec
 
 from hermes_diag.core import jsonl
 from hermes_diag.core.errors import UsageError
-from hermes_diag.watch.records import Ended, Held, Place, Tick, Watched
+from hermes_diag.watch.records import Ended, Held, Place, Summary, Tick, Watched
 from hermes_diag.watch.timeline import Timeline
 
 SCHEMA = 3
@@ -34,6 +34,14 @@ class WatchCapture(jsonl.Writer):
     def write(self, record: Tick | Ended | Held | Place) -> None:
         """Append one record."""
         self.put({"record": _NAMES[type(record)], **msgspec.to_builtins(record)})
+
+    def end(self, ended: Ended, summary: Summary) -> None:
+        """Append why the watch ended, and what was found."""
+        self.write(ended)
+        for held in summary.conditions:
+            self.write(held)
+        for place in summary.places:
+            self.write(place)
 
 
 def is_watch(path: Path) -> bool:
