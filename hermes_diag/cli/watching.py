@@ -42,7 +42,9 @@ class Asked:
 
 def look(eye: Observer, asked: Asked) -> int:
     """Take one look and print it; the exit code."""
-    seen = eye.look()
+    from hermes_diag.watch import readers
+
+    seen = readers.added(eye.look())
     names: dict[str, str] = {}
     if asked.resolve:
         from hermes_diag.cli.names import reverse

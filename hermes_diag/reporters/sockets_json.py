@@ -13,7 +13,7 @@ from hermes_diag.core.sockets import SocketRow
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.reporters.envelope import envelope
 from hermes_diag.watch import explain, filters
-from hermes_diag.watch.records import Held, Look, Summary, Tick
+from hermes_diag.watch.records import Held, Look, Reader, Summary, Tick
 from hermes_diag.watch.trend import GROWING, TOO_SHORT, UNKNOWN
 
 
@@ -46,6 +46,7 @@ def look(seen: Look, held: Sequence[Held], status: Status, names: dict[str, str]
         names=names or {},
         sockets=[_row(row) for row in sorted(seen.rows, key=explain.badness, reverse=True)],
         unowned_sockets=[_row(row) for row in seen.unowned],
+        readers=[_reader(one) for one in seen.readers],
         missing=seen.missing,
         conditions=held,
     )
@@ -105,3 +106,7 @@ def _findings(held: Sequence[Held]) -> Iterator[Finding]:
 def _row(row: SocketRow) -> dict[str, Any]:
     fields = {**row._asdict(), "local": filters.text(row.local), "remote": filters.text(row.remote)}
     return {**fields, "explained": explain.socket(row)}
+
+
+def _reader(one: Reader) -> dict[str, Any]:
+    return {**msgspec.to_builtins(one), "remote": one.remote and filters.text(one.remote)}
