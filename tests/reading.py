@@ -97,7 +97,7 @@ def tls():
 
     authority = trustme.CA()
     ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    ours.num_tickets = 0  # the second ticket comes when the client has acknowledged the first: its reader wakes once more
+    ours.num_tickets = 0  # the second one comes late, and would wake the reader once more
     authority.issue_cert("localhost").configure_cert(ours)
     authority.configure_trust(theirs)
     client, server = pair()
