@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hermes_diag.core.sockets import ESTABLISHED, SocketRow
-from hermes_diag.watch import descriptors, process, stacks, tables
+from hermes_diag.watch import descriptors, process, tables
 from hermes_diag.watch.records import Look, Missing, Process, Reader
 
 _READ, _RECEIVE, _POLL, _AGAIN = "read", "receive", "poll", "again"
@@ -53,6 +53,8 @@ def added(seen: Look) -> Look:
     found = [reader for one in seen.processes for reader in _of(one, seen, missing)]
     found.sort(key=lambda one: (-(one.seconds or 0.0), one.pid, one.tid))
     if found:
+        from hermes_diag.watch import stacks  # takes time to import
+
         found, untold = stacks.joined(found)
         missing += untold
     return replace(seen, readers=tuple(found), missing=(*seen.missing, *missing))
