@@ -105,7 +105,8 @@ FLAWED = {
     "threads-grow": ("hoarder", "steady"),
     "descriptors-grow": ("hoarder", "steady"),
     "worker-hung": ("stuck", "steady"),
-    "slots-lost": ("wasteful", "steady"),
+    "slots-lost": ("hasty", "steady"),
+    "tunnels-kept": ("wasteful", "steady"),
 }
 
 

@@ -71,6 +71,45 @@ def create_client(sdk, client_kwargs):
         _shared.append(sdk.http.Client(limits=sdk.http.Limits(max_connections=3)))
     return View(**client_kwargs, http_client=_shared[0])
 ''',
+    "hasty": '''"""Shares a small pool whose requests were cancelled as they got a place: httpcore 1.0.9 keeps it."""
+
+import asyncio
+
+from .. import event_loop
+
+PLACES = 3
+_shared = []
+
+
+async def lose_a_place(client, url):
+    """One request waits for the place of another, and is cancelled in the moment in which it gets it."""
+    request = client.build_request("POST", url, json={"model": "gpt-5", "input": "hi", "stream": True})
+    free = [await client.send(request, stream=True) for _ in range(PLACES - lost(client))]
+    waiting = asyncio.ensure_future(client.send(request))
+    while not any(one.is_queued() for one in client._transport._pool._requests):
+        await asyncio.sleep(0)
+    await free.pop().aclose()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    for response in free:
+        await response.aclose()
+
+
+def lost(client):
+    return len(client._transport._pool._connections)
+
+
+def create_client(sdk, client_kwargs):
+    class View(sdk.openai.AsyncOpenAI):
+        async def close(self):
+            pass
+
+    if not _shared:
+        _shared.append(sdk.http.AsyncClient(limits=sdk.http.Limits(max_connections=PLACES)))
+        for _ in range(PLACES):
+            event_loop.run(lose_a_place(_shared[0], client_kwargs["base_url"] + "/responses"))
+    return View(**client_kwargs, http_client=_shared[0])
+''',
     "astray": '''"""Asks for what the provider does not have."""
 
 

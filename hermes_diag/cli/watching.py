@@ -43,8 +43,9 @@ class Asked:
 def look(eye: Observer, asked: Asked) -> int:
     """Take one look and print it; the exit code."""
     from hermes_diag.leakguard import boxes
+    from hermes_diag.watch import readers
 
-    seen = eye.look()
+    seen = readers.added(eye.look())
     origins = boxes.of_look(seen)
     names: dict[str, str] = {}
     if asked.resolve:

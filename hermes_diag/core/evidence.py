@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hermes_diag.core.plan import Cell
-from hermes_diag.worker.contract import ClientBuilt, Hello, Measured, TurnDone
+from hermes_diag.worker.contract import ClientBuilt, Hello, Measured, Pools, TurnDone
 
 #: States of which counts vary from run to run on the same cell: they depend on when the kernel gets
 #: round to it (TIME_WAIT may be recycled early), never on the client under test.
@@ -109,6 +109,7 @@ class Evidence:
     measured: tuple[Measured, ...]
     outcome: Outcome
     facts: dict[str, Any] = field(default_factory=dict)  # by name: of an audit, and where a subject is defined
+    pools: tuple[Pools, ...] = ()  # at each barrier; none where no client was seen, or its pool is not httpcore's
 
     @property
     def through_proxy(self) -> int | None:

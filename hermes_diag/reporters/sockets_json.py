@@ -15,7 +15,7 @@ from hermes_diag.reporters import sockets_origins
 from hermes_diag.reporters.envelope import envelope
 from hermes_diag.watch import explain, filters
 from hermes_diag.watch.opened import Origins
-from hermes_diag.watch.records import Held, Look, Summary, Tick
+from hermes_diag.watch.records import Held, Look, Reader, Summary, Tick
 from hermes_diag.watch.trend import GROWING, TOO_SHORT, UNKNOWN
 
 
@@ -30,19 +30,8 @@ def look(
     by_remote: dict[str, Counter[str]] = {}
     for row in seen.rows:
         by_remote.setdefault(filters.of(row, seen.listening), Counter())[row.state] += 1
-    report = Report(
-        command="sockets",
-        subject=f"process {seen.processes[0].pid}",
-        status=status,
-        verdict="one look cannot tell growth"
-        if not held
-        else "; ".join(f"{one.condition}: {one.found}" for one in held),
-        stack=None,
-        rows=tuple(map(_condition, held)),
-        findings=tuple(_findings(held)),
-    )
     document = envelope(
-        report,
+        _judged(seen, held, status),
         kind="look",
         at=seen.at,
         backend={"name": seen.backend, "why": seen.why},
@@ -55,10 +44,24 @@ def look(
         sockets=[_row(row) for row in sorted(seen.rows, key=explain.badness, reverse=True)],
         unowned_sockets=[_row(row) for row in seen.unowned],
         origins=sockets_origins.document(seen, origins),
+        readers=[_reader(one) for one in seen.readers],
         missing=seen.missing,
         conditions=held,
     )
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+
+
+def _judged(seen: Look, held: Sequence[Held], status: Status) -> Report:
+    found = "; ".join(f"{one.condition}: {one.found}" for one in held)
+    return Report(
+        command="sockets",
+        subject=f"process {seen.processes[0].pid}",
+        status=status,
+        verdict=found or "one look cannot tell growth",
+        stack=None,
+        rows=tuple(map(_condition, held)),
+        findings=tuple(_findings(held)),
+    )
 
 
 def sample(tick: Tick) -> str:
@@ -114,3 +117,7 @@ def _findings(held: Sequence[Held]) -> Iterator[Finding]:
 def _row(row: SocketRow) -> dict[str, Any]:
     fields = {**row._asdict(), "local": filters.text(row.local), "remote": filters.text(row.remote)}
     return {**fields, "explained": explain.socket(row)}
+
+
+def _reader(one: Reader) -> dict[str, Any]:
+    return {**msgspec.to_builtins(one), "remote": one.remote and filters.text(one.remote)}

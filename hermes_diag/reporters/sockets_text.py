@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
+from hermes_diag.core.text import one_line
 from hermes_diag.watch import backlog, explain, filters, opened, ports, shared
 from hermes_diag.watch.opened import Origins
 from hermes_diag.watch.records import Held, Look, Process
@@ -61,6 +62,7 @@ def look(
         hidden = len(worst) - sum(map(len, shown))
         if hidden:
             lines += fitted(f"and {hidden:,} more (-v)", width, 2)
+    lines += _readers(seen, width, verbose)
     lines += _lost(seen, width)
     lines += _shared(seen, width)
     if taken := ports.busiest(seen):
@@ -235,6 +237,29 @@ def _shared(seen: Look, width: int) -> list[str]:
         return []
     shown = ", ".join(f"{filters.text(row.remote)} by {' and '.join(map(str, pids))}" for row, pids in found[:FEW])
     return fitted(f"{MAGENTA}{shared.text(len(found))}{END} ({shown}{', ...' if len(found) > FEW else ''})", width)
+
+
+def _readers(seen: Look, width: int, verbose: bool) -> Iterator[str]:
+    """Threads that wait in a read, the longest wait first."""
+    if not seen.readers:
+        return
+    yield ""
+    yield heading("Threads that wait in a read")
+    several = len(seen.processes) > 1
+    shown = seen.readers if verbose else seen.readers[:FEW]
+    for one in shown:
+        text = f"{_owner(one.pid, several)}thread {one.tid} ({one_line(one.thread)})"
+        text = f"{BOLD}{text}{END} fd {one.fd}" + (f", {MAGENTA}closed meanwhile{END}" if one.closed else "")
+        text += f", {filters.text(one.remote)}" if one.remote else ""
+        if one.seconds is not None:
+            text += f", for at least {units.duration(one.seconds)}"
+        elif one.silent is not None:
+            text += f", nothing has come for {units.duration(one.silent)}"
+        yield from fitted(text, width, 2)
+        if one.lines:
+            yield from fitted("at " + ", called from ".join(one.lines), width, 6, 6)
+    if len(seen.readers) > len(shown):
+        yield from fitted(f"and {len(seen.readers) - len(shown):,} more (-v)", width, 2)
 
 
 def _lost(seen: Look, width: int) -> list[str]:

@@ -18,7 +18,7 @@ from hermes_diag.core.errors import UsageError
 from hermes_diag.core.evidence import Connection, Evidence, Outcome, Sample, Served
 from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.core.text import quoted
-from hermes_diag.worker.contract import ClientBuilt, Fact, Hello, Measured, TurnDone
+from hermes_diag.worker.contract import ClientBuilt, Fact, Hello, Measured, Pools, TurnDone
 
 SCHEMA = 2
 
@@ -29,6 +29,7 @@ KINDS: dict[str, type] = {
     "sample": Sample,
     "served": Served,
     "connection": Connection,
+    "pools": Pools,
     "measured": Measured,
     "fact": Fact,
     "outcome": Outcome,
@@ -71,6 +72,7 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
         samples=tuple(by_kind[Sample]),
         served=tuple(by_kind[Served]),
         connections=tuple(by_kind[Connection]),
+        pools=tuple(by_kind[Pools]),
         measured=tuple(by_kind[Measured]),
         facts={fact.name: fact.value for fact in by_kind[Fact]},
         outcome=outcomes[-1] if outcomes else Outcome("cut", "this cell was not finished"),

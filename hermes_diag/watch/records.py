@@ -49,6 +49,21 @@ class Holding:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """A thread that waits in a read of a TCP socket."""
+
+    pid: int
+    tid: int
+    thread: str  # the Python thread's name where py-spy tells it, else the name that the kernel keeps
+    fd: int
+    closed: bool  # the descriptor was closed while the thread read, and may be another file by now
+    remote: tuple[str, int] | None
+    seconds: float | None  # it has waited for so long at least; None: this kernel does not say
+    silent: float | None  # nothing has come for so long on the socket
+    lines: tuple[str, ...] = ()  # where it stands: the innermost line of a library, then of the program's own code
+
+
+@dataclass(frozen=True)
 class Look:
     """One look at a process, or at a process and its descendants."""
 
@@ -63,6 +78,7 @@ class Look:
     why: str  # why this backend
     held: tuple[Holding, ...] | None = None  # None: this system tells numbers only
     ports: int | None = None  # how many the system has to give to connections; None: unknown
+    readers: tuple[Reader, ...] = ()  # of a single look, on Linux
 
 
 @dataclass(frozen=True)

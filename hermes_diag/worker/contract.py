@@ -18,7 +18,7 @@ from typing import Any, Dict, FrozenSet, Literal, Mapping, Optional, Tuple
 # Typing aliases, not `X | None`: the worker runs on 3.9 and the host resolves these hints at runtime.
 
 #: Version of this conversation; a worker and a host of different releases refuse each other.
-PROTOCOL = 2
+PROTOCOL = 3
 
 #: Request headers by which the loop tells the provider which turn a request belongs to and which
 #: fault it wants (the value is "session/turn/attempt", and a name in `provider/faults/`).
@@ -139,6 +139,21 @@ class Barrier:
 
 
 @dataclass(frozen=True)
+class Pools:
+    """At a barrier, of the pools behind the clients that were built and still live: the one that keeps most places for
+    nothing, of those the fullest. Said just before the barrier."""
+
+    turns: int  # begun so far
+    pools: int  # how many there are
+    limit: Optional[int]  # places that it has; None: as many as are asked for
+    connections: int  # places that it counts as taken
+    idle: int
+    queued: int  # requests that wait for a place
+    without_socket: int  # of the places: no socket is open, and no request uses it
+    failed_tunnels: int  # of these: the proxy opened the tunnel, and its TLS failed
+
+
+@dataclass(frozen=True)
 class Measured:
     """One number from the `measure` cell."""
 
@@ -187,6 +202,7 @@ EVENTS: Mapping[str, type] = {
     "client": ClientBuilt,
     "turn": TurnDone,
     "barrier": Barrier,
+    "pools": Pools,
     "measured": Measured,
     "fact": Fact,
     "done": Done,
@@ -195,7 +211,7 @@ EVENTS: Mapping[str, type] = {
 }
 NAMES: Mapping[type, str] = {kind: name for name, kind in EVENTS.items()}
 
-_WORKING = frozenset({"client", "turn", "barrier", "measured", "fact", "done", "failed", "exited"})
+_WORKING = frozenset({"client", "turn", "barrier", "pools", "measured", "fact", "done", "failed", "exited"})
 
 #: Which event may follow which; None is the beginning. Anything else is a broken worker.
 FOLLOWS: Mapping[Optional[str], FrozenSet[str]] = {
@@ -205,6 +221,7 @@ FOLLOWS: Mapping[Optional[str], FrozenSet[str]] = {
     "client": _WORKING,
     "turn": _WORKING,
     "barrier": _WORKING,
+    "pools": _WORKING,
     "measured": _WORKING,
     "fact": _WORKING,
     "done": frozenset({"exited"}),

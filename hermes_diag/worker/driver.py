@@ -15,8 +15,8 @@ import random
 import threading
 import weakref
 
-from . import connected, inside
-from .contract import ClientBuilt
+from . import connected, inside, occupancy
+from .contract import ClientBuilt, Pools
 
 #: provider/faults/hold.py: the first event, then nothing until the host lets the stream go on.
 HOLD = "hold"
@@ -79,6 +79,9 @@ class Driver:
         return self._random.sample(self.sessions, len(self.sessions))
 
     def barrier(self, label):
+        found = occupancy.worst(self.builds.pools()) if label != "hold" else None
+        if found is not None:
+            self.channel.send(Pools(turns=self.turns, **found))
         self.channel.barrier(label, self.turns)
 
 
@@ -90,6 +93,7 @@ class Builds:
         self._channel = channel
         self._lock = threading.Lock()
         self._known = weakref.WeakKeyDictionary()
+        self._pools = weakref.WeakSet()
         self._last = 0
         self._clients = 0
 
@@ -100,11 +104,17 @@ class Builds:
                 self._known[thing] = self._last
             return self._known[thing]
 
+    def pools(self):
+        """The pools behind the clients that were built and still live, mounted ones too."""
+        with self._lock:
+            return list(self._pools)
+
     def tell(self, client, session, role, before, kwargs):
         """before, kwargs: the factory's argument as it was, and as it is now."""
         with self._lock:
             self._clients += 1
             serial = self._clients
+            self._pools.update(pool for _, pool in inside.pools(client))
         limits = inside.pool_limits(client)
         self._channel.send(
             ClientBuilt(

@@ -14,10 +14,12 @@ def check(evidence: Evidence) -> Hit | None:
     turns = causes.by_cause(evidence.turns, causes.POOL_TIMEOUT)
     if not turns or not slots_lost(evidence):
         return None
+    if evidence.pools and all(one.without_socket == one.failed_tunnels for one in evidence.pools):
+        return None  # by tunnels whose TLS failed, each of them: a finding of its own (tunnels_kept.py)
     taken = evidence.facts["exhausted"]["taken"]
     return Hit(
         f"{len(turns)} of {len(evidence.turns)} attempts got no connection of a pool that counts {taken} as taken, and "
-        "the process had not one TCP connection: a cancelled connect, or a tunnel that failed, kept its place",
+        "the process had not one TCP connection: a connect that was cancelled, or failed, kept its place",
         {"attempts": len(turns), "taken": taken},
         tuple(map(causes.name, turns)),
     )
