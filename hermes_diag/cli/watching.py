@@ -123,15 +123,16 @@ def watch(eye: Observer, asked: Asked) -> int:
 def _places(eye: Observer, begun: float) -> list[Place]:
     """Which lines opened what is there now and was not when the watch began."""
     from hermes_diag.core.errors import HermesDiagError
-    from hermes_diag.leakguard import boxes
-    from hermes_diag.watch.opened import since
 
     try:
+        from hermes_diag.leakguard import boxes
+        from hermes_diag.watch.opened import since
+
         seen = eye.look()
         origins = boxes.of_look(seen)
-    except HermesDiagError:  # it has ended
+        return since(seen, origins, begun) if origins else []
+    except (HermesDiagError, OSError):  # it has ended, or we have not one descriptor to spare
         return []
-    return since(seen, origins, begun) if origins else []
 
 
 def _follow(under_way: Watch, timeline: Timeline, asked: Asked, capture: Any, stack: ExitStack, live: bool) -> None:
