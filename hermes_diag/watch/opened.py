@@ -21,7 +21,8 @@ class Opened:
     where the program has none. library: the line of a library that the program called there, "" none. thread: its
     name, "" unknown. task: that of asyncio, "" none. accepted: the line is that of the server that accepted it. by:
     the PID of the process that opened it and handed it down, None: the same. inherited: it was open before the program
-    began, and who opened it is not known.
+    began, and who opened it is not known. started: the thread that opened it runs no line but Python's; the line is the
+    one that started the thread.
     """
 
     at: float
@@ -32,6 +33,7 @@ class Opened:
     accepted: bool = False
     by: int | None = None
     inherited: bool = False
+    started: bool = False
 
     @property
     def place(self) -> str:
@@ -59,7 +61,8 @@ def text(one: Opened, now: float) -> str:
     said += f", thread {one.thread}" if one.thread and one.thread != "MainThread" else ""
     said += f", task {one.task}" if one.task else ""
     said += f", by process {one.by}, which handed it down" if one.by is not None else ""
-    return said + (" (that line made the server)" if one.accepted else "")
+    said += " (that line made the server)" if one.accepted else ""
+    return said + (" (that line started the thread)" if one.started else "")
 
 
 def groups(found: Iterable[Opened | None]) -> list[tuple[str, int]]:
