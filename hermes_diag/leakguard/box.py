@@ -108,9 +108,12 @@ class Box:
         own: list[str] = []
         others: list[str] = []
         library = ""
+        started = False
         for flag, file, number, function in self._stack(slot.stack):
             line = f"{file}:{number} in {function}"
-            if flag == form.OWN or file.partition("/")[0].removesuffix(".py") in program:
+            if flag == form.STARTED:
+                started = True
+            elif flag == form.OWN or file.partition("/")[0].removesuffix(".py") in program:
                 own.append(line)
             else:
                 others.append(line)
@@ -123,6 +126,7 @@ class Box:
             task=_text(slot.task),
             accepted=bool(slot.flags & form.ACCEPTED),
             by=by,
+            started=started,
             inherited=slot.kind == form.INHERITED,
             own=bool(own),
             several=bool(slot.flags & form.SEVERAL),

@@ -22,8 +22,9 @@ class Opened:
     where the program has none. library: the line of a library that the program called there, "" none. thread: its
     name, "" unknown. task: that of asyncio, "" none. accepted: the line is that of the server that accepted it. by:
     the PID of the process that opened it and handed it down, None: the same. inherited: it was open before the program
-    began, and who opened it is not known. own: the lines are of the program.
-    several: SQLite opened the file by itself, for one of several lines that open such a file; this is the last of them.
+    began, and who opened it is not known. own: the lines are of the program. several: SQLite opened the file by itself,
+    for one of several lines that open such a file; this is the last of them. started: the thread that opened it runs no
+    line but Python's; the line is the one that started the thread.
     """
 
     at: float
@@ -36,6 +37,7 @@ class Opened:
     inherited: bool = False
     own: bool = True
     several: bool = False
+    started: bool = False
 
     @property
     def place(self) -> str:
@@ -65,7 +67,8 @@ def text(one: Opened, now: float, verb: str = "opened") -> str:
     said += f", thread {one.thread}" if one.thread and one.thread != "MainThread" else ""
     said += f", task {one.task}" if one.task else ""
     said += f", by process {one.by}, which handed it down" if one.by is not None else ""
-    return said + (" (that line made the server)" if one.accepted else "")
+    said += " (that line made the server)" if one.accepted else ""
+    return said + (" (that line started the thread)" if one.started else "")
 
 
 def groups(found: Iterable[Opened | None]) -> list[tuple[str, int]]:

@@ -49,8 +49,10 @@ ACCEPTED, LEFT, EXPECTED, SEVERAL = 1, 2, 4, 8
 NO_MORE = 0xFFFFFFFF
 #: Where in the header stand the highest descriptor with the number of stacks, and the two marks of an end.
 _COUNTS, _COUNTS_AT, _ENDED_AT, _BROKEN_AT = Struct("<iI"), 32, 40, 41
-#: Flags of lines: of the program, of an installed package.
-OWN, INSTALLED = "O", "I"
+#: Flags of lines: of the program, of an installed package; and what stands before the lines of a stack that started the
+#: thread in which something was opened, where that thread has no line of its own.
+OWN, INSTALLED, STARTED = "O", "I", "T"
+_STARTED = b"T|||\n"
 
 _DEPTH = 200
 _DEPTHS = range(_DEPTH)
@@ -58,6 +60,7 @@ _KEYS = 16384  # stacks known by their frames; when there are more, all are forg
 _PACKAGES = ("/site-packages/", "/dist-packages/")
 _STDLIB = 0
 _LOOP = 1
+_DUPLICATES = frozenset({"dup", "fromfd"})  # the functions in socket.py that make another descriptor of the same socket
 _RUNS = frozenset({"_run", "unrolled_run"})  # the functions in them that call
 _LOOPS = ("asyncio/events.py", "trio/_core/_run.py")
 
@@ -67,6 +70,8 @@ _fstat, _dup, _close, _readlink, _listdir = os.fstat, os.dup, os.close, os.readl
 _LINUX = sys.platform.startswith("linux")
 _getpid, _write, _ident, _modules = os.getpid, os.write, _thread.get_ident, sys.modules
 _is_socket = stat.S_ISSOCK
+_O_TMPFILE = getattr(os, "O_TMPFILE", -1)  # a file without a name; -1: there is no such thing here
+_STARTED_AT = "_hermes_diag_started"  # the attribute of a thread that says which stack has started it
 _folder_of_python = os.path.dirname(os.__file__) + "/"
 _python_folders = {_folder_of_python, os.path.realpath(_folder_of_python) + "/"}
 
@@ -117,6 +122,7 @@ class Recorder:
             "socket.bind": self.bind,
             "open": self.open,
             "sqlite3.connect": self.database,
+            "mmap.__new__": self.mapped,
             "subprocess.Popen": self.popen,
             "os.posix_spawn": self.spawn,
             "os.exec": self.spawn,
@@ -162,25 +168,22 @@ class Recorder:
         self.boxes.append(box)
         self.box = box
 
-    def slot(self, fd, entry, inode=None, flags=0):
-        """Write the slot of a descriptor; False: there is no such one. inode: None means ask the kernel."""
-        if not 0 <= fd < SLOTS:
-            return False
-        device = 0
-        if inode is None:
-            try:
-                status = _fstat(fd)
-            except OSError:
-                return False
-            inode, device = status.st_ino, status.st_dev & 0xFFFFFFFFFFFFFFFF
-        at, kind, number, name, port, thread, task = entry
-        SLOT.pack_into(
-            self.box, SLOTS_AT + fd * SLOT.size, at, inode, device, number, kind, flags, port, name, thread, task
-        )
-        if fd > self.highest:
-            self.highest = fd
-            _COUNTS.pack_into(self.box, _COUNTS_AT, fd, self.count)
-        return True
+    def slot(self, fd, entry):
+        """Write the slot of a descriptor, if there is one of that number."""
+        try:
+            status = _fstat(fd)
+        except OSError:
+            return
+        self.put(fd, entry, status.st_ino, status.st_dev)
+
+    def put(self, fd, entry, inode, device, flags=0):
+        if 0 <= fd < SLOTS:
+            at, kind, number, name, port, thread, task = entry
+            place = SLOTS_AT + fd * SLOT.size
+            SLOT.pack_into(self.box, place, at, inode, device, number, kind, flags, port, name, thread, task)
+            if fd > self.highest:
+                self.highest = fd
+                _COUNTS.pack_into(self.box, _COUNTS_AT, fd, self.count)
 
     def known(self, fd):
         """The values of a slot, if its descriptor is still the one that was written down, else None."""
@@ -220,11 +223,22 @@ class Recorder:
                     if code.co_name not in _RUNS:
                         frame = frame.f_back
                         continue
-                    waits = waiting_lines(self.own_line) if key else ()
+                    waits = waiting_lines(self.own_line)
                     return self.known_stack((*key, waits), top, waits)
                 key += name, code.co_firstlineno, frame.f_lasti
             frame = frame.f_back
+        if not key:
+            return self.thread_stack()
         return self.by_frames.get(tuple(key)) or self.known_stack(tuple(key), top, ())
+
+    def thread_stack(self):
+        """Of a thread that runs no line but Python's: the stack that started it, marked so."""
+        number = getattr(_thread_of_now(), _STARTED_AT, NO_MORE)
+        if number == NO_MORE:
+            return self.text_number(b"", False)
+        at = STACKS_AT + number * STACK
+        text = _STARTED + self.box[at + 2 : at + 2 + int.from_bytes(self.box[at : at + 2], "little")]
+        return self.text_number(text[: text.rfind(b"\n", 0, STACK - 2) + 1], False)
 
     def known_stack(self, key, frame, waits):
         known = self.by_frames.get(key)
@@ -270,10 +284,12 @@ class Recorder:
             depth += 1
         if not any(line[0] is OWN for line in lines):
             lines += waits  # of a task that a library made: who waits for it says more
-        text = _text(lines)
+        return self.text_number(_text(lines), any(line[0] is OWN for line in lines))
+
+    def text_number(self, text, own):
+        """The number of a stack, by what is written down of it."""
         known = self.by_text.get(text)
         if known is None:
-            own = any(line[0] is OWN for line in lines)
             if self.count >= STACKS:
                 return NO_MORE, own
             number, self.count = self.count, self.count + 1
@@ -347,10 +363,18 @@ class Recorder:
 
     def around(self, fd, frame):
         """A socket that was accepted, is one of a pair, came from another process or was made from a descriptor."""
+        try:
+            status = _fstat(fd)
+        except OSError:
+            return
         back = frame.f_back
+        caller = back.f_code.co_name if back is not None else ""
+        if 0 <= fd <= self.highest and caller not in _DUPLICATES:
+            values = SLOT.unpack_from(self.box, SLOTS_AT + fd * SLOT.size)
+            if values[1] == status.st_ino and values[4] == SOCKET and self.is_own(values[3]):
+                return  # another object around a descriptor that is known, as TLS makes: nothing was opened
         number, own = self.stack(frame)
         flags = 0
-        caller = back.f_code.co_name if back is not None else ""
         if caller == "accept":
             if not own:  # an event loop accepts: what says more is who made the server
                 server = self.known(_fileno(back.f_locals.get("self")))
@@ -358,7 +382,7 @@ class Recorder:
                     number, flags = server[3], ACCEPTED
         elif caller == "socketpair":
             self.loop(back.f_back, number)
-        self.slot(fd, self.entry(SOCKET, number), flags=flags)
+        self.put(fd, self.entry(SOCKET, number), status.st_ino, status.st_dev, flags)
 
     def loop(self, frame, number):
         """The selector of an event loop is not announced, but the sockets with which the loop wakes itself are."""
@@ -402,7 +426,8 @@ class Recorder:
         path = args[0]
         if type(path) is int or frame.f_code.co_filename.startswith("<frozen importlib"):
             return
-        self.later(self.entry(FILE, self.stack(frame)[0], self.shown(path)))
+        name = b"(deleted)" if args[2] & _O_TMPFILE == _O_TMPFILE else self.shown(path)
+        self.later(self.entry(FILE, self.stack(frame)[0], name))
 
     def later(self, entry):
         """A file that is about to be opened."""
@@ -415,6 +440,12 @@ class Recorder:
             entry = self.entry(FILE, self.stack(frame)[0], self.shown(args[0]))
             self.named(entry)
             self.later(entry)
+
+    def mapped(self, args, frame):
+        """A map of a file has a descriptor of its own: the line is the one that opened the file."""
+        known = self.known(args[0])
+        if known and known[4] == FILE:
+            self.later(self.entry(FILE, known[3], known[7].rstrip(b"\0")))
 
     def shown(self, path):
         """The name of an opened file as it is written down; of a URI, as SQLite takes it, without its query."""
@@ -471,6 +502,7 @@ class Recorder:
         start = Thread.start
 
         def wrapped(thread):
+            self.guarded(self.starting, thread)
             start(thread)
             self.guarded(self.thread, thread)
 
@@ -503,13 +535,18 @@ class Recorder:
                     raise
                 self.broken(exc)
 
+    def starting(self, thread, frame):
+        """A thread is about to be started: it may open something before `thread` has been told of it."""
+        object.__setattr__(thread, _STARTED_AT, self.stack(frame)[0])
+
     def thread(self, thread, frame):
         """A thread was just started."""
         self.names.clear()  # idents are used again
         tid = thread.native_id
         if type(tid) is int:
             name = thread._name.encode("utf-8", "replace")[:40]
-            at, kind, number, name, port, by, task = self.entry(THREAD, self.stack(frame)[0], name)
+            number = getattr(thread, _STARTED_AT, NO_MORE)
+            at, kind, number, name, port, by, task = self.entry(THREAD, number, name)
             SLOT.pack_into(
                 self.box, THREADS_AT + tid % THREADS * SLOT.size, at, tid, 0, number, kind, 0, port, name, by, task
             )
@@ -530,7 +567,7 @@ class Recorder:
             except OSError:
                 continue
             _close(fd)
-            self.slot(fd, entry, 0, EXPECTED)
+            self.put(fd, entry, 0, 0, EXPECTED)
             return fd
         return -1
 
@@ -652,9 +689,12 @@ def _program():
     return name.encode("utf-8", "replace")[: ROOTS_AT - PROGRAM_AT - 1] + b"\0"
 
 
+def _thread_of_now():
+    return getattr(_modules.get("threading"), "_active", {}).get(_ident())
+
+
 def _thread_name():
-    threading = _modules.get("threading")
-    one = getattr(threading, "_active", {}).get(_ident())
+    one = _thread_of_now()
     return one._name.encode("utf-8", "replace")[:28] if one is not None else b""
 
 
@@ -777,7 +817,8 @@ def waiting_lines(line_of):
     """Lines of the task that waits for the running one, as far as that can be told: a tuple.
 
     line_of: gives the line at which a frame stands, something false where it is of no interest."""
-    return _of_asyncio(_modules.get("asyncio"), line_of) or _of_trio(_modules.get("trio"), line_of)
+    asyncio, trio = _modules.get("asyncio"), _modules.get("trio")
+    return (asyncio and _of_asyncio(asyncio, line_of)) or (trio and _of_trio(trio, line_of)) or ()
 
 
 def _of_asyncio(asyncio, line_of):
@@ -786,6 +827,8 @@ def _of_asyncio(asyncio, line_of):
     try:
         me = asyncio.current_task()
     except (AttributeError, RuntimeError):
+        return ()
+    if me is None:
         return ()
     waiting, found = [me], []
     for future in waiting:  # which grows
