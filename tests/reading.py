@@ -9,6 +9,7 @@ import concurrent.futures
 import ctypes
 import json
 import os
+import select
 import signal
 import socket
 import ssl
@@ -44,6 +45,11 @@ def sleeps(thread):
             seen.append((call.read(), place.read()))
         time.sleep(0.005)
     return seen[0] == seen[1] and "futex" not in seen[0][1] and not seen[0][0].startswith(("running", "-1"))
+
+
+def is_stopped(pid, tid):
+    with open(f"/proc/{pid}/task/{tid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0] == "T"
 
 
 def started(name, target, *arguments):
@@ -85,6 +91,7 @@ def continued():
     thread, fd = timed()
     if os.fork() == 0:
         os.kill(os.getppid(), signal.SIGSTOP)
+        until(lambda: is_stopped(os.getppid(), thread.native_id))
         os.kill(os.getppid(), signal.SIGCONT)
         os._exit(0)
     os.wait()
@@ -136,6 +143,27 @@ def is_connection(fd):
 
 def accepting():
     return waiting("accepting", LISTENER.dup().accept), -1
+
+
+def accepting_timed():
+    listener = LISTENER.dup()
+    listener.settimeout(LONG)
+    return waiting("accepting_timed", listener.accept), -1
+
+
+def writing():
+    """The peer reads nothing: the buffers are full, and the thread waits until it can write."""
+    client, _ = pair()
+    client.settimeout(LONG)
+    return waiting("writing", client.sendall, bytes(64 << 20)), -1
+
+
+def polling():
+    """One wait for two sockets."""
+    both = select.poll()
+    for client, _ in (pair(), pair()):
+        both.register(client, select.POLLIN)
+    return waiting("polling", both.poll), -1
 
 
 def loop():
@@ -193,11 +221,17 @@ def reused_by_socket():
     return thread, fd
 
 
-def reused_by_file():
-    thread, fd = closed_timed()
-    with tempfile.TemporaryFile() as file:
+def reused_by_file(closing=closed_timed):
+    thread, fd = closing()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open
+    KEEP.append(file)
+    if file.fileno() != fd:
         os.dup2(file.fileno(), fd)
     return thread, fd
+
+
+def reused_by_file_without_timeout():
+    return reused_by_file(closed)
 
 
 def main():

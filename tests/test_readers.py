@@ -109,14 +109,16 @@ def test_the_wait_grows_and_begins_anew(reading: Start) -> None:
     assert (second.seconds or 0) > first.seconds + 0.2
 
 
-@pytest.mark.parametrize("mode", ["accepting", "loop", "pool", "pipe"])
+@pytest.mark.parametrize("mode", ["accepting", "accepting_timed", "writing", "polling", "loop", "pool", "pipe"])
 def test_no_reader(reading: Start, mode: str) -> None:
-    """Who waits for a connection, in an event loop, for work or for a pipe reads no TCP socket."""
+    """Who waits for a connection, to write, for several sockets, for work or for a pipe reads no TCP socket."""
     told = reading(mode)
     assert [one.tid for one in look(told).readers] == [told["beacon"][0]]
 
 
-@pytest.mark.parametrize("mode", ["closed", "closed_timed", "reused_by_socket", "reused_by_file"])
+@pytest.mark.parametrize(
+    "mode", ["closed", "closed_timed", "reused_by_socket", "reused_by_file", "reused_by_file_without_timeout"]
+)
 def test_closed_while_read(reading: Start, mode: str) -> None:
     """The number of the descriptor is said, that it was closed, and the remote of the socket that nobody holds."""
     told = reading(mode)
