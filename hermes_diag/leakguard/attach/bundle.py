@@ -1,0 +1,76 @@
+"""Joins the files of `inside/` into the one script that the asked process runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+#: In the order of their imports.
+PARTS = ("reading", "kinds", "roots", "naming", "climb", "cycles", "pools", "walk")
+_FOLDER = Path(__file__).parent / "inside"
+
+#: What the process reads. The walk comes as bytecode: compiling it there would take longer than many a walk. `folder` is
+#: gone once nobody waits any more; then nothing is done.
+_STUB = """\
+def go():
+    import marshal, posix, time
+    begun = time.perf_counter()
+    try:
+        posix.stat({folder!r})
+    except OSError:
+        return
+    own = {{"__name__": "hermes_diag_inside", "__builtins__": __builtins__}}
+    try:
+        exec(marshal.loads({code!r}), own)
+        own["run"](own, begun, {result!r}, {limit!r})
+    finally:
+        own.clear()
+try:
+    go()
+finally:
+    del go
+"""
+
+#: Runs in an interpreter like that of the process: makes bytecode for it, and has the process run the script.
+HELPER = """\
+import json, marshal, sys
+task = json.load(sys.stdin)
+try:
+    if "source" in task:
+        code = marshal.dumps(compile(task["source"], "hermes_diag_inside", "exec", optimize=2))
+        with open(task["script"], "w", encoding="utf-8") as file:
+            file.write(task["stub"].format(code=code, **task["stub_values"]))
+    sys.remote_exec(task["pid"], task["script"])
+except BaseException as exc:
+    cause = exc.__cause__ or exc.__context__
+    print(json.dumps([type(exc).__name__, str(exc) + (f" ({cause})" if cause else "")]))
+"""
+
+
+def source() -> str:
+    """All parts as one module: what they import of each other stands in the same file."""
+    lines = ["from __future__ import annotations"]
+    for part in PARTS:
+        skipping = False
+        for line in (_FOLDER / f"{part}.py").read_text(encoding="utf-8").splitlines():
+            ours = line.startswith("from hermes_diag.")
+            if ours or line.startswith("from __future__"):
+                skipping = ours and line.endswith("(")
+                continue
+            if skipping:
+                skipping = line != ")"
+                continue
+            if line != "from typing import Any":
+                lines.append(line)
+    lines.insert(1, "Any = None")
+    return "\n".join(lines) + "\n"
+
+
+def task(pid: int, folder: Path, result: Path, limit: float) -> dict[str, object]:
+    """What the helper is told: the walk, and where the script and what it finds are to be. limit: seconds."""
+    return {
+        "pid": pid,
+        "source": source(),
+        "script": str(folder / "walk.py"),
+        "stub": _STUB,
+        "stub_values": {"folder": str(folder), "result": str(result), "limit": limit},
+    }
