@@ -38,11 +38,17 @@ class Asked:
     duration: float | None
     count: int | None
     output: Output
+    attach: bool = False
 
 
 def look(eye: Observer, asked: Asked) -> int:
     """Take one look and print it; the exit code."""
     seen = eye.look()
+    told = None
+    if asked.attach:
+        from hermes_diag.leakguard.attach.ask import ask
+
+        told = ask(eye.pid)
     names: dict[str, str] = {}
     if asked.resolve:
         from hermes_diag.cli.names import reverse
@@ -56,13 +62,18 @@ def look(eye: Observer, asked: Asked) -> int:
         held = [fail_on.at_tick(one, once(seen)) for one in asked.conditions]
     status = _status(held)
     if asked.output.json:
-        from hermes_diag.reporters import sockets_json
+        from hermes_diag.reporters import sockets_attached, sockets_json
 
-        emit(sockets_json.look(seen, held, status, names))
+        more = {"attached": sockets_attached.document(told, seen)} if told else {}
+        emit(sockets_json.look(seen, held, status, names, **more))
     else:
         from hermes_diag.reporters import sockets_text
 
         lines = sockets_text.look(seen, width(), asked.group_by, asked.output.verbose, names)
+        if told:
+            from hermes_diag.reporters import sockets_attached
+
+            lines += sockets_attached.text(told, seen, width(), asked.output.verbose)
         if held:
             lines += ["", *sockets_text.conditions(held, width())]
         emit(paint(lines))

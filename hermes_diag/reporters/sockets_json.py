@@ -17,8 +17,10 @@ from hermes_diag.watch.records import Held, Look, Summary, Tick
 from hermes_diag.watch.trend import GROWING, TOO_SHORT, UNKNOWN
 
 
-def look(seen: Look, held: Sequence[Held], status: Status, names: dict[str, str] | None = None) -> str:
-    """One look as one document, indented, without a final newline."""
+def look(
+    seen: Look, held: Sequence[Held], status: Status, names: dict[str, str] | None = None, **more: dict[str, Any]
+) -> str:
+    """One look as one document, indented, without a final newline. more: further parts of it, by name."""
     by_remote: dict[str, Counter[str]] = {}
     for row in seen.rows:
         by_remote.setdefault(filters.of(row, seen.listening), Counter())[row.state] += 1
@@ -48,6 +50,7 @@ def look(seen: Look, held: Sequence[Held], status: Status, names: dict[str, str]
         unowned_sockets=[_row(row) for row in seen.unowned],
         missing=seen.missing,
         conditions=held,
+        **more,
     )
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 

@@ -13,7 +13,9 @@ class Holder:
     pid: int
     fd: int
     kind: str  # the type of the object that has the descriptor
-    root: str  # module, class, local, task, thread, default, closure, context, generator, traceback, loop, cycle, unseen, unfinished
+    #: What the way begins with: module, class, function, local, task, thread, context, generator, traceback, loop (only
+    #: the event loop has it), cycle, unseen (nothing that Python shows) or unfinished (the walk was stopped).
+    root: str
     chain: tuple[str, ...]
 
 

@@ -16,7 +16,7 @@ from hermes_diag.leakguard.attach.inside.pools import pools
 from hermes_diag.leakguard.attach.inside.reading import kin, peek, type_name
 from hermes_diag.leakguard.attach.inside.roots import LIBRARY, ROOTED, ROOTS, of_contexts, of_modules, of_tasks, of_threads
 
-#: Memory blocks of Python per object of the collector, at most; and seconds that one object costs to list and sort.
+#: Memory blocks of Python; two or three are one object of the collector. With more, listing all takes too long.
 BLOCKS_LIMIT = 9_000_000
 #: Sockets and other things with a descriptor that are followed.
 MOST = 4000
@@ -84,7 +84,7 @@ def told(number: int, why: str) -> tuple[str, list[str]]:
 
 
 def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
-    """What has which descriptor and who holds it, and what is in the pools. limit: seconds after which nothing is begun."""
+    """What has which descriptor, who holds it, what is in the pools. limit: seconds after which nothing is begun."""
 
     def spent() -> float:
         return time.perf_counter() - begun
@@ -112,17 +112,19 @@ def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
     own = set(map(id, (KEEP, PARENTS, ROOTS, ROOTED, ours, wanted)))
     why = "time" if late() else up([*targets, *(number for number, _, _ in counted)], own, spent, limit)
     after = spent()
-    result: dict[str, Any] = {
+    late_for_names = 1.2 * limit
+    return {
         "objects": count,
         "why": why,
         "frozen": gc.get_freeze_count(),
         "times": [before, after],
         "holders": [
-            [fd, type_name(type(KEEP[number])), *told(number, why)] for number, fd in targets.items() if not spent() > 2 * limit
+            [fd, type_name(type(KEEP[number])), *told(number, why)]
+            for number, fd in targets.items()
+            if spent() < late_for_names
         ],
         "pools": [[kind, *told(number, why), *counts] for number, kind, counts in counted],
     }
-    return result
 
 
 def as_json(value: Any) -> str:
