@@ -10,10 +10,10 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from hermes_diag.leakguard.attach.inside.kinds import KIND, of_loop
+from hermes_diag.leakguard.attach.inside.kinds import CONTAINERS, KIND, of_loop
 from hermes_diag.leakguard.attach.inside.naming import is_container
 from hermes_diag.leakguard.attach.inside.reading import MODULE_TYPE, is_type
-from hermes_diag.leakguard.attach.inside.roots import LIBRARY, OWN, ROOTS, weak_root
+from hermes_diag.leakguard.attach.inside.roots import LIBRARY, OWN, ROOTED, ROOTS, weak_root
 
 KEEP: dict[int, Any] = {}
 PARENTS: dict[int, list[int]] = {}
@@ -21,8 +21,12 @@ PARENTS: dict[int, list[int]] = {}
 ASKED: set[int] = set()
 #: Objects of the event loop, by class id: whether it is of that kind.
 LOOPS: dict[int, bool] = {}
-#: Objects that are asked about in one pass, holders of one object that are followed, objects above one.
-BATCH, HOLDERS, ABOVE = 24, 40, 400
+PASSES: list[Any] = []
+#: Objects that are asked about in one pass, and of these how many of one type; holders of one object that are followed;
+#: objects above one. A pass costs as much as the heap is large, and half as much again for each twelve objects.
+BATCH, ALIKE, HOLDERS, ABOVE = 48, 24, 40, 400
+#: How many steps to go from what can be named, and how many objects to pass.
+DEPTH, FORTH = 6, 20_000
 
 
 def link(owner: Any, child: Any) -> None:
@@ -40,14 +44,14 @@ def link(owner: Any, child: Any) -> None:
 def follows(value: Any) -> bool:
     """Whether an object is one to look into: a small container, a cell or a bound method."""
     kind = type(value)
-    if kind in (KIND["cell"], KIND["method"]):
+    if kind is KIND["cell"] or kind is KIND["method"]:
         return True
     return is_container(value) and (not kind_has_length(value) or length(value) <= 2000)
 
 
 def kind_has_length(value: Any) -> bool:
     """Whether the length of a container can be asked for without running code of the program."""
-    return type(value) in (dict, list, tuple, set, frozenset, KIND["deque"])
+    return id(type(value)) in CONTAINERS
 
 
 def length(value: Any) -> int:
@@ -74,6 +78,48 @@ def down(picked: list[Any], late: Any) -> None:
                     open_.append((child, depth + 1))
 
 
+def forth(targets: list[int], late: Any) -> None:
+    """Go from what can be named towards what is known, some steps: most that the program has is found so."""
+    visited: dict[int, tuple[Any, int]] = {id(one): (one, 0) for one in ROOTED}
+    row = list(ROOTED)
+    for _ in range(DEPTH):
+        if not unfinished(targets)[0]:
+            return
+        below: list[Any] = []
+        for at, owner in enumerate(row):
+            if len(visited) > FORTH or at % 64 == 0 and late():
+                return
+            if id(owner) in KEEP and not is_container(owner):
+                continue  # what the libraries hold has been followed
+            for child in gc.get_referents(owner):
+                number = id(child)
+                if number in KEEP:
+                    link_way(visited, owner, child)
+                if number in visited or not gc.is_tracked(child) or not passable(child):
+                    continue
+                visited[number] = (child, id(owner))
+                below.append(child)
+        row = below
+
+
+def passable(value: Any) -> bool:
+    """Whether the way may lead through an object: no class, module or large container."""
+    cls = type(value)
+    if cls is MODULE_TYPE or cls is type or cls is KIND["function"] and not value.__closure__ or is_type(value):
+        return False
+    return id(cls) not in CONTAINERS or len(value) <= 5000
+
+
+def link_way(visited: dict[int, tuple[Any, int]], owner: Any, child: Any) -> None:
+    """Note the way by which a known object was reached."""
+    while True:
+        link(owner, child)
+        child, number = owner, visited[id(owner)][1]
+        if not number or id(child) not in visited:
+            return
+        owner = visited[number][0]
+
+
 def of_the_loop(value: Any) -> bool:
     """Whether an object is the event loop's, remembered by class."""
     cls = type(value)
@@ -84,13 +130,17 @@ def of_the_loop(value: Any) -> bool:
 
 
 def way(number: int) -> tuple[Any, list[int], dict[int, int], bool]:
-    """(the best root, ids from it down to the object, what is above it: id -> the next below, whether a loop holds it)."""
+    """(the best root, ids from it down to the object, what is above it: id -> the next below, whether a loop holds it).
+
+    Without a root the ids begin with what is farthest up.
+    """
     below: dict[int, int] = {number: 0}
     best: Any = ROOTS.get(number)
-    top = number
+    top = farthest = number
     looped = False
     row = [number]
     while row and not (best and best[0] == OWN) and len(below) < ABOVE:
+        farthest = row[-1]
         above: list[int] = []
         for child in row:
             for parent in PARENTS.get(child, ()):
@@ -106,10 +156,15 @@ def way(number: int) -> tuple[Any, list[int], dict[int, int], bool]:
                     best, top = found, parent
                 above.append(parent)
         row = above
-    ids = [top]
+    ids = [top if best else farthest]
     while below.get(ids[-1]):
         ids.append(below[ids[-1]])
     return best, ids, below, looped
+
+
+def all_asked(above: dict[int, int]) -> bool:
+    """Whether nobody is left above an object whose holders were not asked for."""
+    return all(one in ASKED or is_end(KEEP[one]) for one in above)
 
 
 def up(targets: list[int], own: set[int], spent: Any, limit: float) -> str:
@@ -126,6 +181,7 @@ def up(targets: list[int], own: set[int], spent: Any, limit: float) -> str:
         begun = spent()
         ask(batch, own)
         last = spent() - begun
+        PASSES.append([len(open_),len(batch), begun, last, [type(KEEP[b]).__name__ for b in batch][:14]])
 
 
 def unfinished(targets: list[int]) -> tuple[list[int], list[int]]:
@@ -155,7 +211,7 @@ def choose(open_: list[int]) -> list[int]:
     chosen: list[int] = []
     for number in open_:
         kind = id(type(KEEP[number]))
-        if taken.get(kind, 0) < 4:
+        if taken.get(kind, 0) < ALIKE:
             taken[kind] = taken.get(kind, 0) + 1
             chosen.append(number)
             if len(chosen) == BATCH:

@@ -13,9 +13,14 @@ PACKAGES = frozenset(
     "anyio h11 h2 trio selectors subprocess concurrent threading socketserver multiprocessing _asyncio _io _ssl "
     "ftplib smtplib imaplib uvloop".split()
 )
+#: Classes whose subclasses are not looked at: thousands, and none that has a socket.
+BARREN = frozenset("BaseModel Enum Generic dict list tuple set frozenset str bytes int float BaseException".split())
 #: What the event loop holds to be woken. It leads to every socket of the loop, so that it says nothing about who keeps it.
 OF_THE_LOOP = frozenset(("Handle", "TimerHandle", "_SelectorMapping", "SelectorKey"))
 KIND: dict[str, Any] = {}
+#: Ids of the classes of containers, and of what waits in the middle of a function.
+CONTAINERS: set[int] = set()
+SUSPENDED: set[int] = set()
 
 
 def learn() -> None:
@@ -54,6 +59,8 @@ def learn() -> None:
         loaded = sys.modules.get(module)
         found = type(sys).__dict__["__dict__"].__get__(loaded).get(own) if type(loaded) is type(sys) else None
         KIND[name] = found
+    CONTAINERS.update(map(id, (dict, list, tuple, set, frozenset, KIND["deque"])))
+    SUSPENDED.update(id(KIND[one]) for one in ("coroutine", "generator", "asyncgen"))
 
 
 def wanted_types() -> dict[int, Any]:
@@ -67,9 +74,9 @@ def wanted_types() -> dict[int, Any]:
         if id(cls) in seen:
             continue
         seen.add(id(cls))
+        if text_of(QUALNAME_OF(cls)) in BARREN or cls is type:
+            continue
         open_ += type.__subclasses__(cls)
-        if type in MRO_OF(cls):
-            continue  # a metaclass: its instances are classes
         if text_of(MODULE_OF(cls), "").partition(".")[0] in PACKAGES or not bases.isdisjoint(map(id, MRO_OF(cls))):
             wanted[id(cls)] = cls
     return wanted
@@ -89,3 +96,11 @@ def of_loop(cls: Any) -> bool:
         ):
             return True
     return text_of(MODULE_OF(cls), "").startswith("uvloop") and text_of(QUALNAME_OF(cls)) in ("Loop", "Handle")
+
+
+def rank_of_module(name: str, filename: str) -> int:
+    """How likely a module is the program's: 0 it is, 1 a package that is installed, 2 a library known here or Python's."""
+    package = name.partition(".")[0]
+    if package in PACKAGES or package in sys.stdlib_module_names and package != "__main__":
+        return 2
+    return 1 if is_library(filename) else 0

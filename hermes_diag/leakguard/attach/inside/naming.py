@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hermes_diag.leakguard.attach.inside.kinds import KIND
+from hermes_diag.leakguard.attach.inside.kinds import CONTAINERS, KIND, SUSPENDED
 from hermes_diag.leakguard.attach.inside.reading import (
     DICT_OF,
     MEMBER,
@@ -46,8 +46,7 @@ def inside(container: Any, child: Any) -> str:
 
 def is_container(value: Any) -> bool:
     """Whether it is a dict, list, tuple, set or deque, also a derived one."""
-    built_in = (dict, list, tuple, set, frozenset, KIND["deque"])
-    return any(one is base for one in MRO_OF(type(value)) for base in built_in)
+    return not CONTAINERS.isdisjoint(map(id, MRO_OF(type(value))))
 
 
 def local_name(frame: Any, child: Any) -> str:
@@ -73,7 +72,7 @@ def step(owner: Any, child: Any) -> str:
     kind = type(owner)
     if kind is KIND["frame"]:
         return in_frame(owner, child, "kept by a traceback: ")
-    if kind in (KIND["generator"], KIND["coroutine"], KIND["asyncgen"]):
+    if id(kind) in SUSPENDED:
         frame = frame_of(owner)
         word = "generator" if kind is KIND["generator"] else "coroutine" if kind is KIND["coroutine"] else "async generator"
         return in_frame(frame, child, f"a {word} that waits: ") if frame is not None else word

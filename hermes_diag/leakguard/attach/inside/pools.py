@@ -11,7 +11,7 @@ from typing import Any
 
 from hermes_diag.leakguard.attach.inside.kinds import KIND
 from hermes_diag.leakguard.attach.inside.naming import is_container
-from hermes_diag.leakguard.attach.inside.reading import MISSING, MODULE_OF, MODULE_TYPE, MRO_OF, QUALNAME_OF, is_type, kin, peek, text_of
+from hermes_diag.leakguard.attach.inside.reading import MISSING, MODULE_OF, MODULE_TYPE, MRO_OF, QUALNAME_OF, is_type, kin, one_of, peek, text_of
 
 
 def open_socket(value: Any) -> bool:
@@ -31,7 +31,7 @@ def open_socket(value: Any) -> bool:
             open_ += [
                 (child, depth + 1)
                 for child in gc.get_referents(one)
-                if gc.is_tracked(child) and type(child) not in (MODULE_TYPE, KIND["function"]) and not is_type(child)
+                if gc.is_tracked(child) and not one_of(type(child), MODULE_TYPE, KIND["function"]) and not is_type(child)
                 if followed(child)
             ]
     return False
@@ -110,7 +110,7 @@ def of_urllib3(pool: Any, connections: list[Any]) -> tuple[int | None, int, int,
 
 def same(one: Any, other: Any) -> bool:
     """Whether two plain strings or numbers are equal."""
-    return type(one) is type(other) and type(one) in (str, int) and bool(one == other)
+    return type(one) is type(other) and one_of(type(one), str, int) and bool(one == other)
 
 
 def of_aiohttp(connector: Any) -> tuple[int | None, int, int, int, int] | None:

@@ -19,6 +19,7 @@ MODULE_TYPE: Any = type(sys)
 MODULE_DICT: Any = MODULE_TYPE.__dict__["__dict__"].__get__
 #: Descriptors of `__slots__` and of members of C types: reading one runs no code of the program.
 MEMBER: Any = type(MODULE_TYPE.__dict__["__dict__"])
+TYPE_ID = id(type)
 #: type id -> names that its instances may have as attributes.
 NAMES: dict[int, tuple[str, ...]] = {}
 
@@ -38,13 +39,22 @@ def type_name(cls: Any) -> str:
 
 def is_type(value: Any) -> bool:
     """Whether it is a class, also one of a metaclass."""
-    cls = type(value)
-    return cls is type or type in MRO_OF(cls)
+    return derives(type(value), TYPE_ID)
 
 
 def kin(value: Any, base: Any) -> bool:
     """Whether its type derives from `base`; isinstance would ask the object for its __class__."""
-    return any(one is base for one in MRO_OF(type(value)))
+    return derives(type(value), id(base))
+
+
+def derives(cls: Any, base: int) -> bool:
+    """Whether a class has the base with that id. By id: `==` of classes, which `in` uses, may be code of a metaclass."""
+    return base in map(id, MRO_OF(cls))
+
+
+def one_of(cls: Any, *kinds: Any) -> bool:
+    """Whether a class is one of some others."""
+    return any(cls is one for one in kinds)
 
 
 def peek(owner: Any, name: str) -> Any:
@@ -80,7 +90,7 @@ def names_of(cls: Any) -> tuple[str, ...]:
         namespace = DICT_OF(base)
         for name in ("__static_attributes__", "__dataclass_fields__"):
             listed = namespace.get(name)
-            if type(listed) in (tuple, dict):
+            if one_of(type(listed), tuple, dict):
                 names.update((one, None) for one in listed if type(one) is str)
         names.update((key, None) for key, found in namespace.items() if type(found) is MEMBER and type(key) is str)
     known = tuple(names)

@@ -9,11 +9,14 @@ import gc
 import sys
 from typing import Any
 
-from hermes_diag.leakguard.attach.inside.kinds import KIND, is_library
+from hermes_diag.leakguard.attach.inside.kinds import KIND, SUSPENDED, is_library, rank_of_module
 from hermes_diag.leakguard.attach.inside.reading import (
     DICT_OF,
+    MEMBER,
     MODULE_DICT,
+    MODULE_OF,
     MODULE_TYPE,
+    QUALNAME_OF,
     function_name,
     is_type,
     kin,
@@ -61,7 +64,7 @@ def of_threads(ours: Any) -> None:
         for number, thread in list(threads.items()):
             name = text_of(peek(thread, "_name"), "")
             names[number] = name
-            root(thread, 1, "thread", f"thread '{name}'")
+            root(thread, OWN, "thread", f"thread '{name}'")
     for number, frame in list(sys._current_frames().items()):
         said = f", in thread '{names[number]}'" if names.get(number) else ""
         for _ in range(400):
@@ -78,11 +81,46 @@ def peek_module(module: str, name: str) -> Any:
     return MODULE_DICT(loaded).get(name) if type(loaded) is MODULE_TYPE else None
 
 
-def of_modules() -> None:
-    """The globals of each module. What stands in them is found when holders are asked for: that is quicker."""
+def of_modules(late: Any) -> None:
+    """The globals of each module; for the program's own ones, then for those of packages, also what is in them."""
+    open_: list[list[Any]] = [[], []]
     for module, loaded in list(sys.modules.items()):
-        if type(module) is str and kin(loaded, MODULE_TYPE):
-            root(MODULE_DICT(loaded), OWN, "module", f"{module}.")
+        if type(module) is not str or not kin(loaded, MODULE_TYPE):
+            continue
+        own = MODULE_DICT(loaded)
+        ROOTS[id(own)] = (OWN, "module", f"{module}.")
+        rank = rank_of_module(module, text_of(own.get("__file__"), ""))
+        if rank < len(open_):
+            open_[rank].append((module, own))
+    for module, own in [*open_[0], *open_[1]]:
+        if late():
+            return
+        of_module(module, own)
+
+
+def of_module(module: str, own: Any) -> None:
+    """What the globals of a module name, attributes of its classes, and what its functions keep."""
+    for key, value in list(own.items()):
+        cls = type(value)
+        if type(key) is not str or key.startswith("__"):
+            continue
+        if cls is KIND["function"]:
+            of_function(value, own)
+        elif is_type(value):
+            if text_of(MODULE_OF(value)) == module:
+                for name, attribute in list(DICT_OF(value).items()):
+                    if type(attribute) is KIND["function"]:
+                        of_function(attribute, own)
+                    elif type(attribute) is not MEMBER and type(name) is str:
+                        root(attribute, OWN, "class", f"{module}.{text_of(QUALNAME_OF(value))}.{name}")
+        elif cls is not MODULE_TYPE:
+            root(value, OWN, "module", f"{module}.{key}")
+
+
+def of_function(function: Any, own: Any) -> None:
+    """A function with defaults or with variables of the function around it; what they are is said later."""
+    if function.__globals__ is own and (function.__defaults__ or function.__kwdefaults__ or function.__closure__):
+        root(function, OWN, "function", "")
 
 
 def is_global(function: Any) -> bool:
@@ -109,11 +147,12 @@ def of_contexts(contexts: list[Any]) -> None:
 def waiting(coroutine: Any) -> list[Any]:
     """A coroutine (or generator) and those that it waits for, the innermost last."""
     found: list[Any] = []
-    suspended = (KIND["coroutine"], KIND["generator"], KIND["asyncgen"])
     for _ in range(100):
-        if type(coroutine) not in suspended:
+        if coroutine is None:
+            break
+        if id(type(coroutine)) not in SUSPENDED:
             # Some other awaitable: the coroutine may be behind it.
-            inner = [one for one in gc.get_referents(coroutine) if type(one) in suspended] if coroutine else []
+            inner = [one for one in gc.get_referents(coroutine) if id(type(one)) in SUSPENDED]
             if not inner:
                 break
             coroutine = inner[0]
@@ -121,12 +160,12 @@ def waiting(coroutine: Any) -> list[Any]:
         kind = type(coroutine)
         coroutine = (
             coroutine.cr_await
-            if kind is suspended[0]
+            if kind is KIND["coroutine"]
             else coroutine.gi_yieldfrom
-            if kind is suspended[1]
+            if kind is KIND["generator"]
             else coroutine.ag_await
         )
-        if coroutine is None or any(coroutine is one for one in found):
+        if any(coroutine is one for one in found):
             break
     return found
 
@@ -159,7 +198,7 @@ def weak_root(value: Any) -> Any:
     """A name for what can be named but is no end of the way: a generator, a function, a frame that a traceback
     keeps."""
     kind = type(value)
-    if kind in (KIND["generator"], KIND["coroutine"], KIND["asyncgen"]):
+    if id(kind) in SUSPENDED:
         return (WEAK, "generator", "")
     if kind is KIND["frame"]:
         return (WEAK, "traceback", "")

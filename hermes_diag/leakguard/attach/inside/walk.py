@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from hermes_diag.leakguard.attach.inside.climb import KEEP, PARENTS, down, up, way
+from hermes_diag.leakguard.attach.inside.climb import PASSES, KEEP, PARENTS, all_asked, down, forth, up, way
 from hermes_diag.leakguard.attach.inside.cycles import is_garbage
 from hermes_diag.leakguard.attach.inside.kinds import KIND, learn, wanted_types
 from hermes_diag.leakguard.attach.inside.naming import written
@@ -63,24 +63,19 @@ def fd_of(pair: tuple[int, int]) -> int:
     return pair[1]
 
 
-def told(number: int, why: str) -> tuple[str, list[str]]:
+def told(number: int) -> tuple[str, list[str]]:
     """(kind of the root, the way as steps) of one object."""
     best, ids, above, looped = way(number)
-    objects = [KEEP[one] for one in ids]
-    if best is not None and not (looped and best[0] > LIBRARY):
-        return best[1], written(best[2], objects)
-    if looped:
-        return "loop", ["the event loop, which waits for it", *written("", objects[-1:])]
-    if why:
-        return "unfinished", written("", objects)
-    objects.clear()
-    garbage = is_garbage(list(above))
-    nearest = [KEEP[number]]
-    if PARENTS.get(number):
-        nearest.insert(0, KEEP[PARENTS[number][0]])
-    if garbage:
-        return "cycle", ["a cycle that only the collector can free", *written("", nearest)]
-    return "unseen", ["nothing that Python shows", *written("", nearest)]
+    finished = all_asked(above)
+    if best is not None and not (finished and looped and best[0] > LIBRARY):
+        return best[1], written(best[2], [KEEP[one] for one in ids])
+    if finished and not looped and is_garbage(list(above)):
+        nearest = [*PARENTS.get(number, ())[:1], number]
+        return "cycle", ["a cycle that only the collector can free", *written("", [KEEP[one] for one in nearest])]
+    kind, said = ("loop", "the event loop, which waits for it") if looped else ("unseen", "nothing that Python shows")
+    if not finished:
+        kind, said = "unfinished", "not found in the time"
+    return kind, [said, *written("", [KEEP[one] for one in ids])]
 
 
 def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
@@ -106,24 +101,26 @@ def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
     down(picked, late)
     of_tasks([one for one in picked if KIND["task"] is not None and kin(one, KIND["task"])], late)
     of_contexts([one for one in picked if type(one) is KIND["context"]])
-    of_modules()
+    of_modules(late)
+    sought = [*targets, *(number for number, _, _ in counted)]
+    forth(sought, late)
     picked.clear()  # the references that are left to count are those in KEEP
     before = spent()
     own = set(map(id, (KEEP, PARENTS, ROOTS, ROOTED, ours, wanted)))
-    why = "time" if late() else up([*targets, *(number for number, _, _ in counted)], own, spent, limit)
+    why = "time" if late() else up(sought, own, spent, limit)
     after = spent()
     late_for_names = 1.2 * limit
     return {
         "objects": count,
         "why": why,
         "frozen": gc.get_freeze_count(),
-        "times": [before, after],
+        "times": [before, after],"passes":PASSES,
         "holders": [
-            [fd, type_name(type(KEEP[number])), *told(number, why)]
+            [fd, type_name(type(KEEP[number])), *told(number)]
             for number, fd in targets.items()
             if spent() < late_for_names
         ],
-        "pools": [[kind, *told(number, why), *counts] for number, kind, counts in counted],
+        "pools": [[kind, *told(number), *counts] for number, kind, counts in counted],
     }
 
 
@@ -135,7 +132,7 @@ def as_json(value: Any) -> str:
         return '"' + "".join(map(escaped, value)) + '"'
     if type(value) is dict:
         return "{" + ",".join(f"{as_json(key)}:{as_json(one)}" for key, one in value.items()) + "}"
-    if type(value) in (list, tuple):
+    if type(value) is list or type(value) is tuple:
         return "[" + ",".join(map(as_json, value)) + "]"
     return f"{value:.6f}" if type(value) is float else str(int(value))
 
