@@ -1,7 +1,8 @@
 """A gateway-like program whose sockets are held in every way that `sockets --attach` is to name.
 
-Each holder says next to it what is to be said of it: `seed(fd, ROOT, WAY)`. On stdin it takes one word a line: `state` prints
-what would show something that was left behind, `called` which methods of the traps were called; the end of stdin ends it.
+Each holder says next to it what is to be said of it: `seed(fd, ROOT, WAY)`. On stdin it takes one word a line: `state`
+prints what would show something that was left behind, `called` which methods of the traps were called; the end of stdin
+ends it.
 
     python attach_target.py [OBJECTS]     with so many more objects of the collector
 """
@@ -9,6 +10,7 @@ what would show something that was left behind, `called` which methods of the tr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import gc
@@ -27,7 +29,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import httpx
@@ -61,7 +63,7 @@ def pool(kind: str, way: str, limit: int | None, used: int, idle: int, queued: i
     POOLS.append({"kind": kind, "way": way, **counts})
 
 
-# --- a provider in a thread of its own, which answers, hangs, and speaks TLS -------------------------------------------
+# --- a provider in a thread of its own, which answers, hangs, and speaks TLS ----------------------
 
 AUTHORITY = trustme.CA()
 SERVER_TLS = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -79,7 +81,9 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             elif b"/hang" in head:
                 writer.write(b"HTTP/1.1 200 ok\r\ncontent-length: 9\r\n\r\n1")
             else:
-                length = next((line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), b":0")
+                length = next(
+                    (line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), b":0"
+                )
                 await reader.readexactly(int(length.partition(b":")[2]))
                 body = b'{"object":"list","data":[]}'
                 head = b"HTTP/1.1 200 ok\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
@@ -145,7 +149,7 @@ class Opened:
         ((self.fd, _),) = _towards() - self.before
 
 
-# --- plain sockets -----------------------------------------------------------------------------------------------------
+# --- plain sockets --------------------------------------------------------------------------------
 
 GLOBAL = connect()
 seed(GLOBAL.fileno(), "module", "__main__.GLOBAL")
@@ -166,7 +170,7 @@ seed(IN_A_DEQUE[0].fileno(), "module", "__main__.IN_A_DEQUE[...]")
 
 class Registry:
     shared = connect()
-    cache = {1: connect()}
+    cache: ClassVar = {1: connect()}
 
 
 seed(Registry.shared.fileno(), "class", "__main__.Registry.shared")
@@ -220,7 +224,7 @@ seed(with_default.__kwdefaults__["other"].fileno(), "function", "default of argu
 
 def decorate() -> Any:
     kept = connect()
-    seed(kept.fileno(), "module", "__main__.decorated", "variable kept kept by function __main__.decorate.inner")
+    seed(kept.fileno(), "function", "variable kept kept by function __main__.decorate.inner")
 
     def inner() -> int:
         return kept.fileno()
@@ -416,7 +420,7 @@ TRAP_SOCKET = TrapSocket()
 TRAP_SOCKET.connect(PLAIN)
 seed(socket.socket.fileno(TRAP_SOCKET), "module", "__main__.TRAP_SOCKET")
 
-# --- clients -------------------------------------------------------------------------------------------------------------
+# --- clients --------------------------------------------------------------------------------------
 
 HTTPX = ("httpx.Client._transport", "httpx.HTTPTransport._pool", "httpcore.ConnectionPool._connections[0]")
 
@@ -428,7 +432,14 @@ seed(opened.fd, "module", "__main__.CLIENTS[...]", "openai.OpenAI._client", "htt
 with Opened() as opened:
     HTTP = httpx.Client(limits=httpx.Limits(max_connections=7))
     HTTP.get(URL)
-seed(opened.fd, "module", "__main__.HTTP", *HTTPX, "httpcore.HTTP11Connection._network_stream", "httpcore.SyncStream._sock")
+seed(
+    opened.fd,
+    "module",
+    "__main__.HTTP",
+    *HTTPX,
+    "httpcore.HTTP11Connection._network_stream",
+    "httpcore.SyncStream._sock",
+)
 pool("httpcore.ConnectionPool", "__main__.HTTP", 7, 0, 1, 0, 0)
 
 with Opened() as opened:
@@ -443,10 +454,8 @@ with Opened() as opened:
 seed(opened.fd, "module", "__main__.TLS_CLIENT", *HTTPX, "httpcore.SyncStream._sock")
 
 TUNNEL = httpx.Client(proxy=URL, verify=CLIENT_TLS)
-try:
+with contextlib.suppress(httpx.ProxyError):
     TUNNEL.get(SECURE_URL)
-except httpx.ProxyError:
-    pass
 
 with Opened() as opened:
     SESSION = requests.Session()
@@ -476,7 +485,9 @@ if httpx2 is not None:
     with Opened() as opened:
         HTTP2 = httpx2.Client()
         HTTP2.get(URL)
-    seed(opened.fd, "module", "__main__.HTTP2", "httpcore2.ConnectionPool._connections[0]", "httpcore2.SyncStream._sock")
+    seed(
+        opened.fd, "module", "__main__.HTTP2", "httpcore2.ConnectionPool._connections[0]", "httpcore2.SyncStream._sock"
+    )
     pool("httpcore2.ConnectionPool", "__main__.HTTP2", 100, 0, 1, 0, 0)
     CHAT = websockets.sync.server.serve(lambda line: line.recv(), "127.0.0.1", 0)
     threading.Thread(target=CHAT.serve_forever, name="chat", daemon=True).start()
@@ -490,11 +501,10 @@ def openai_in_a_cycle() -> None:
     with Opened() as made:
         client = openai.OpenAI(api_key="x", base_url=URL)
         client.models.list()
-    client.hook = lambda: client  # type: ignore[attr-defined]
     seed(made.fd, "cycle", "a cycle that only the collector can free")
 
 
-# --- threads -------------------------------------------------------------------------------------------------------------
+# --- threads --------------------------------------------------------------------------------------
 
 STAND = threading.Event()
 
@@ -536,11 +546,17 @@ def start_threads() -> None:
     Session().start()
     ready.wait(10)
     waits = connect()
-    seed(waits.fileno(), "module", "__main__.EXECUTOR", "concurrent.ThreadPoolExecutor._work_queue", "concurrent._WorkItem")
+    seed(
+        waits.fileno(),
+        "module",
+        "__main__.EXECUTOR",
+        "concurrent.ThreadPoolExecutor._work_queue",
+        "concurrent._WorkItem",
+    )
     EXECUTOR.submit(later, waits)
 
 
-# --- the loop ------------------------------------------------------------------------------------------------------------
+# --- the loop -------------------------------------------------------------------------------------
 
 KEPT: dict[str, Any] = {}
 
@@ -559,7 +575,12 @@ async def task_that_waits() -> None:
 
 async def numbers() -> AsyncIterator[int]:
     line = connect()
-    seed(line.fileno(), "module", "__main__.KEPT[numbers]", "async generator that waits: local variable line of numbers (")
+    seed(
+        line.fileno(),
+        "module",
+        "__main__.KEPT[numbers]",
+        "async generator that waits: local variable line of numbers (",
+    )
     yield 1
 
 
@@ -594,7 +615,13 @@ async def async_clients() -> None:
         KEPT["aiohttp"] = aiohttp.ClientSession()
         async with KEPT["aiohttp"].get(URL) as response:
             await response.read()
-    seed(made.fd, "module", "__main__.KEPT[aiohttp]", "aiohttp.ClientSession._connector", "aiohttp.ResponseHandler.transport")
+    seed(
+        made.fd,
+        "module",
+        "__main__.KEPT[aiohttp]",
+        "aiohttp.ClientSession._connector",
+        "aiohttp.ResponseHandler.transport",
+    )
     pool("aiohttp.TCPConnector", "__main__.KEPT[aiohttp]", 100, 0, 1, 0, 0)
     with Opened() as made:
         KEPT["busy"] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1))
@@ -620,10 +647,16 @@ async def starved_pool() -> None:
 
 
 async def streams() -> None:
-    reader, writer = await asyncio.open_connection(*PLAIN)
+    _, writer = await asyncio.open_connection(*PLAIN)
     KEPT["writer"] = writer
     fd = writer.get_extra_info("socket").fileno()
-    seed(fd, "module", "__main__.KEPT[writer]", "asyncio.StreamWriter._transport", "asyncio._SelectorSocketTransport._sock")
+    seed(
+        fd,
+        "module",
+        "__main__.KEPT[writer]",
+        "asyncio.StreamWriter._transport",
+        "asyncio._SelectorSocketTransport._sock",
+    )
     transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, *PLAIN)
     seed(transport.get_extra_info("socket").fileno(), "loop", "the event loop, which waits for it")
 

@@ -25,7 +25,7 @@ _STOPPED = {
 def text(found: Attached, seen: Look, width: int, verbose: bool) -> list[str]:
     """Who holds what, grouped by ways that are alike, then the pools."""
     lines = ["", heading("Who holds them, asked inside")]
-    said = f"process {found.pid} stood still for {found.pause * 1000:.0f} ms at most; {found.objects:,} objects"
+    said = f"process {found.pid} stood still for {found.pause * 1000:.0f} ms at most; {found.blocks:,} blocks of memory"
     lines += fitted(said + (", all ways found" if found.complete else ""), width, 2)
     if not found.complete:
         lines += fitted(f"{MAGENTA}{_STOPPED.get(found.why, found.why)}{END}", width, 2)
@@ -60,7 +60,7 @@ def document(found: Attached, seen: Look) -> dict[str, Any]:
     return {
         "pid": found.pid,
         "pause_seconds": found.pause,
-        "objects": found.objects,
+        "blocks": found.blocks,
         "complete": found.complete,
         "why": found.why,
         "frozen": found.frozen,

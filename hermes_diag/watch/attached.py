@@ -40,7 +40,7 @@ class Attached:
 
     pid: int
     pause: float  # seconds that the main thread stood still
-    objects: int  # of the collector, looked through
+    blocks: int  # of memory that its objects take; an object of the collector is two or three
     complete: bool
     why: str
     frozen: int  # objects that gc.freeze() hides from the walk
@@ -54,7 +54,7 @@ def read(pid: int, found: dict[str, Any], pause: float) -> Attached:
     return Attached(
         pid=pid,
         pause=pause,
-        objects=int(found.get("objects", 0)),
+        blocks=int(found.get("blocks", 0)),
         complete=not why,
         why=why,
         frozen=int(found.get("frozen", 0)),

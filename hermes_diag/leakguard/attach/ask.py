@@ -17,8 +17,8 @@ from hermes_diag.leakguard.attach import bundle, rights
 from hermes_diag.watch import process
 from hermes_diag.watch.attached import Attached, read
 
-#: Seconds after which the walk begins nothing new; what is under way then ends before BOUND.
-LIMIT, BOUND = 0.2, 0.3
+#: Seconds after which the walk begins nothing new, so that it ends before 0.3 s are over.
+LIMIT = 0.23
 #: Seconds to wait for a process to reach a place where it can be asked.
 PATIENCE = 10.0
 #: Where a folder may be that both see, the usual place first.
@@ -27,13 +27,17 @@ _PLACES = ("/dev/shm", "/var/tmp", "/run")
 _NOTHING = "/dev/null"
 
 
-def ask(pid: int, patience: float = PATIENCE) -> Attached:
-    """Ask a process who holds its sockets. Raises CannotMeasure, process.Ended, process.NotAllowed."""
+def ask(pid: int, patience: float = PATIENCE, limit: float = LIMIT) -> Attached:
+    """Ask a process who holds its sockets.
+
+    patience: seconds to wait for it. limit: seconds after which it begins nothing new.
+    Raises CannotMeasure, process.Ended, process.NotAllowed.
+    """
     asked = rights.check(pid)
     identity = process.identity(pid)
     with _folder(asked) as folder:
         result = folder / "found.json"
-        _tell(asked, bundle.task(pid, folder, result, LIMIT))
+        _tell(asked, bundle.task(pid, folder, result, limit))
         until = time.monotonic() + patience
         while not result.exists():
             if process.identity(pid) != identity:
@@ -67,7 +71,7 @@ def _read(pid: int, result: Path) -> Attached:
         seen = json.loads(found)
         if "failed" in seen:
             raise CannotMeasure(
-                f"--attach: the walk inside process {pid} failed ({seen['failed']} in line {seen['line']}), and has ended",
+                f"--attach: the walk inside process {pid} failed ({seen['failed']} in line {seen['line']})",
                 "look without --attach, and please report it",
             )
         if seen.get("refused") == "free-threaded":

@@ -8,8 +8,8 @@ from pathlib import Path
 PARTS = ("reading", "kinds", "roots", "naming", "climb", "cycles", "pools", "walk")
 _FOLDER = Path(__file__).parent / "inside"
 
-#: What the process reads. The walk comes as bytecode: compiling it there would take longer than many a walk. `folder` is
-#: gone once nobody waits any more; then nothing is done.
+#: What the process reads. The walk comes as bytecode: compiling it there would take longer than many a walk.
+#: `folder` is gone once nobody waits any more; then nothing is done.
 _STUB = """\
 def go():
     import marshal, posix, time

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from hermes_diag.leakguard.attach.inside.kinds import CONTAINERS, KIND, of_loop
+from hermes_diag.leakguard.attach.inside.kinds import CONTAINERS, KIND, NAMED, named, of_library, of_loop
 from hermes_diag.leakguard.attach.inside.naming import is_container
 from hermes_diag.leakguard.attach.inside.reading import MODULE_TYPE, is_type
 from hermes_diag.leakguard.attach.inside.roots import LIBRARY, OWN, ROOTED, ROOTS, weak_root
@@ -21,12 +21,14 @@ PARENTS: dict[int, list[int]] = {}
 ASKED: set[int] = set()
 #: Objects of the event loop, by class id: whether it is of that kind.
 LOOPS: dict[int, bool] = {}
-PASSES: list[Any] = []
+#: What was gone forth from.
+WENT: set[int] = set()
 #: Objects that are asked about in one pass, and of these how many of one type; holders of one object that are followed;
 #: objects above one. A pass costs as much as the heap is large, and half as much again for each twelve objects.
 BATCH, ALIKE, HOLDERS, ABOVE = 48, 24, 40, 400
-#: How many steps to go from what can be named, and how many objects to pass.
-DEPTH, FORTH = 6, 20_000
+#: How many steps to go on without a find from what can be named, and past how many objects; how many steps to go down
+#: from a pool; how many objects around a new holder are looked at.
+VAIN, FORTH, DOWN, AROUND = 4, 6_000, 8, 150
 
 
 def link(owner: Any, child: Any) -> None:
@@ -60,42 +62,53 @@ def length(value: Any) -> int:
 
 
 def down(picked: list[Any], late: Any) -> None:
-    """Follow what the objects of the libraries hold, through containers of theirs."""
-    known = set(map(id, picked))
-    for number, one in enumerate(picked):
-        if number % 128 == 0 and late():
+    """Follow what pools, connections and transports hold, through objects of the libraries and their containers."""
+    seen: set[int] = set()
+    open_ = [(one, 0) for one in picked if named(one) not in ("socket", "file", "task")]
+    for at, (owner, depth) in enumerate(open_):  # which grows
+        if at % 64 == 0 and late():
             return
-        open_ = [(one, 0)]
-        while open_:
-            owner, depth = open_.pop()
-            for child in gc.get_referents(owner):
-                if not gc.is_tracked(child) and type(child) is not KIND["epoll"]:
-                    continue
-                if id(child) in known:
-                    link(owner, child)
-                elif depth < 2 and type(child) is not MODULE_TYPE and not is_type(child) and follows(child):
-                    link(owner, child)
-                    open_.append((child, depth + 1))
+        if id(owner) in seen:
+            continue
+        seen.add(id(owner))
+        for child in gc.get_referents(owner):
+            if id(child) in KEEP or (
+                depth < DOWN and gc.is_tracked(child) and passable(child) and (of_library(child) or follows(child))
+            ):
+                link(owner, child)
+            else:
+                continue
+            if not of_the_loop(child) and id(child) not in seen:
+                open_.append((child, depth + 1))
 
 
-def forth(targets: list[int], late: Any) -> None:
-    """Go from what can be named towards what is known, some steps: most that the program has is found so."""
-    visited: dict[int, tuple[Any, int]] = {id(one): (one, 0) for one in ROOTED}
-    row = list(ROOTED)
-    for _ in range(DEPTH):
-        if not unfinished(targets)[0]:
-            return
+def forth(rank: int, late: Any) -> None:
+    """Go from what can be named, up to that rank, towards what is looked for: most that the program has is found so."""
+    row = []
+    for one in ROOTED:
+        if ROOTS[id(one)][0] <= rank and id(one) not in WENT:
+            WENT.add(id(one))
+            if id(type(one)) in NAMED:
+                KEEP[id(one)] = one
+            if passable(one) or type(one) is KIND["function"]:
+                row.append(one)
+    visited: dict[int, tuple[Any, int]] = {id(one): (one, 0) for one in row}
+    limit = len(visited) + FORTH
+    vain = 0
+    while row and vain < VAIN:
+        vain += 1
         below: list[Any] = []
         for at, owner in enumerate(row):
-            if len(visited) > FORTH or at % 64 == 0 and late():
+            if len(visited) > limit or (at % 64 == 0 and late()):
                 return
-            if id(owner) in KEEP and not is_container(owner):
-                continue  # what the libraries hold has been followed
+            if id(owner) in KEEP and PARENTS.get(id(owner)) and named(owner):
+                continue  # what a pool holds has been followed
             for child in gc.get_referents(owner):
                 number = id(child)
-                if number in KEEP:
+                if number in KEEP or id(type(child)) in NAMED:
                     link_way(visited, owner, child)
-                if number in visited or not gc.is_tracked(child) or not passable(child):
+                    vain = 0
+                if number in visited or number in WENT or not gc.is_tracked(child) or not passable(child):
                     continue
                 visited[number] = (child, id(owner))
                 below.append(child)
@@ -105,7 +118,7 @@ def forth(targets: list[int], late: Any) -> None:
 def passable(value: Any) -> bool:
     """Whether the way may lead through an object: no class, module or large container."""
     cls = type(value)
-    if cls is MODULE_TYPE or cls is type or cls is KIND["function"] and not value.__closure__ or is_type(value):
+    if cls is MODULE_TYPE or cls is type or (cls is KIND["function"] and not value.__closure__) or is_type(value):
         return False
     return id(cls) not in CONTAINERS or len(value) <= 5000
 
@@ -167,9 +180,11 @@ def all_asked(above: dict[int, int]) -> bool:
     return all(one in ASKED or is_end(KEEP[one]) for one in above)
 
 
-def up(targets: list[int], own: set[int], spent: Any, limit: float) -> str:
-    """Ask for holders until each target has a name, all have been asked about, or time is over; why it stopped early."""
-    last = 0.0
+def up(targets: list[int], own: set[int], spent: Any, limit: float, last: float) -> str:
+    """Ask for holders until each target has a name, all have been asked about, or time is over; why it stopped early.
+
+    last: seconds that a pass may take, as far as is known before the first.
+    """
     unresolved = targets
     while True:
         unresolved, open_ = unfinished(unresolved)
@@ -181,7 +196,6 @@ def up(targets: list[int], own: set[int], spent: Any, limit: float) -> str:
         begun = spent()
         ask(batch, own)
         last = spent() - begun
-        PASSES.append([len(open_),len(batch), begun, last, [type(KEEP[b]).__name__ for b in batch][:14]])
 
 
 def unfinished(targets: list[int]) -> tuple[list[int], list[int]]:
@@ -238,5 +252,23 @@ def ask(batch: list[int], own: set[int]) -> None:
         if is_type(owner):
             ROOTS.setdefault(id(owner), (OWN, "class", ""))
         for child in gc.get_referents(owner):
-            if id(child) in KEEP and child is not owner:
+            if id(child) in KEEP:
                 link(owner, child)
+        if passable(owner) and ROOTS.get(id(owner)) is None:
+            around(owner)
+
+
+def around(holder: Any) -> None:
+    """Look a little downwards from a new holder: in a cycle its own holders are found there, without one more pass."""
+    visited: dict[int, tuple[Any, int]] = {id(holder): (holder, 0)}
+    row = [holder]
+    for owner in row:  # which grows
+        for child in gc.get_referents(owner):
+            number = id(child)
+            if number in KEEP:
+                link_way(visited, owner, child)
+            if number in visited or number in ROOTS or not gc.is_tracked(child) or not passable(child):
+                continue
+            if len(visited) < AROUND:
+                visited[number] = (child, id(owner))
+                row.append(child)

@@ -1,30 +1,95 @@
-"""The built-in types that the walk knows, and those of the libraries whose objects it follows."""
+"""The types that the walk knows: built-in ones, and the classes of the libraries that hold sockets or keep pools."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-from hermes_diag.leakguard.attach.inside.reading import DICT_OF, MODULE_OF, MRO_OF, QUALNAME_OF, text_of
-
-#: Packages whose objects are followed downwards from the start: what holds a socket is mostly theirs.
-PACKAGES = frozenset(
-    "socket ssl asyncio http urllib urllib3 requests httpx httpcore httpx2 httpcore2 openai anthropic aiohttp websockets "
-    "anyio h11 h2 trio selectors subprocess concurrent threading socketserver multiprocessing _asyncio _io _ssl "
-    "ftplib smtplib imaplib uvloop".split()
+from hermes_diag.leakguard.attach.inside.reading import (
+    DICT_OF,
+    MODULE_DICT,
+    MODULE_OF,
+    MRO_OF,
+    QUALNAME_OF,
+    is_type,
+    text_of,
 )
-#: Classes whose subclasses are not looked at: thousands, and none that has a socket.
-BARREN = frozenset("BaseModel Enum Generic dict list tuple set frozenset str bytes int float BaseException".split())
-#: What the event loop holds to be woken. It leads to every socket of the loop, so that it says nothing about who keeps it.
+
+#: Packages whose own globals are not looked through, and through whose objects the way downwards leads.
+PACKAGES = frozenset(
+    (
+        *(
+            "socket",
+            "ssl",
+            "asyncio",
+            "http",
+            "urllib",
+            "urllib3",
+            "requests",
+            "httpx",
+            "httpcore",
+            "httpx2",
+            "httpcore2",
+        ),
+        *("openai", "anthropic", "aiohttp", "websockets", "anyio", "h11", "h2", "trio", "selectors", "queue"),
+        *("collections", "subprocess", "concurrent", "threading", "socketserver", "_asyncio", "_io", "_ssl", "uvloop"),
+    )
+)
+#: Packages with much in their globals and no sockets; there only passing the heap would find one.
+QUIET = frozenset(
+    (
+        *("pydantic", "pydantic_core", "typing_extensions", "annotated_types", "certifi", "idna", "charset_normalizer"),
+        *(
+            "attr",
+            "attrs",
+            "yarl",
+            "multidict",
+            "frozenlist",
+            "aiosignal",
+            "propcache",
+            "cryptography",
+            "cffi",
+            "jiter",
+        ),
+        *("distro", "sniffio", "tqdm", "numpy", "pandas", "rich", "typer", "click", "pygments", "yaml", "jinja2"),
+        *("markupsafe", "msgspec", "psutil"),
+    )
+)
+#: What is looked for in the heap, with all classes that derive from it: name -> (module, class) of each. Each class
+#: more makes the search longer, so that transports and the like are found from these.
+SOUGHT = {
+    "socket": (("_socket", "socket"),),
+    "file": (("_io", "FileIO"),),
+    "task": (("_asyncio", "Task"),),
+    "selector": (("selectors", "EpollSelector"),),
+    "httpcore": tuple(
+        (f"{package}.{kind}.connection_pool", name)
+        for package in ("httpcore", "httpcore2")
+        for kind, name in (("_sync", "ConnectionPool"), ("_async", "AsyncConnectionPool"))
+    ),
+    "urllib3": (("urllib3.connectionpool", "HTTPConnectionPool"),),
+    "connection": (("urllib3.connection", "HTTPConnection"),),
+    "aiohttp": (("aiohttp.connector", "TCPConnector"),),
+}
+#: Classes of clients, alone: looking for all that derive from them would take too long.
+CLIENTS = (
+    *((package, name) for package in ("httpx", "httpx2") for name in ("Client", "AsyncClient")),
+    *(("openai._base_client", name) for name in ("SyncHttpxClientWrapper", "AsyncHttpxClientWrapper")),
+    *(("openai", name) for name in ("OpenAI", "AsyncOpenAI")),
+)
+#: What the event loop holds to be woken. It leads to every socket of the loop, and so says nothing about who keeps it.
 OF_THE_LOOP = frozenset(("Handle", "TimerHandle", "_SelectorMapping", "SelectorKey"))
 KIND: dict[str, Any] = {}
 #: Ids of the classes of containers, and of what waits in the middle of a function.
 CONTAINERS: set[int] = set()
 SUSPENDED: set[int] = set()
+#: Class id -> its name in SOUGHT; and the classes themselves.
+NAMED: dict[int, str] = {}
+CLASSES: list[Any] = []
 
 
 def learn() -> None:
-    """The types that have no name in `builtins`, taken from things of that type."""
+    """The types that have no name in `builtins`, taken from things of that type; and the classes of SOUGHT."""
     value = 0
 
     def inner() -> int:
@@ -41,50 +106,59 @@ def learn() -> None:
     KIND["generator"] = type(_ for _ in ())
     KIND["asyncgen"] = type(stream())
     KIND["function"] = type(inner)
-    KIND["cell"] = type(inner.__closure__[0])  # type: ignore[index]
+    KIND["cell"] = type((inner.__closure__ or ())[0])
     KIND["frame"] = type(sys._getframe())
     KIND["locals"] = type(sys._getframe().f_locals)
-    KIND["method"] = type(inner.__get__(value))  # type: ignore[attr-defined]
+    KIND["method"] = type(inner.__get__(value))
     for name, module, own in (
         ("socket", "_socket", "socket"),
-        ("sslsocket", "_ssl", "_SSLSocket"),
         ("file", "_io", "FileIO"),
         ("task", "_asyncio", "Task"),
-        ("context", "_contextvars", "Context"),
         ("deque", "_collections", "deque"),
-        ("partial", "_functools", "partial"),
         ("epoll", "select", "epoll"),
-        ("thread", "threading", "Thread"),
     ):
-        loaded = sys.modules.get(module)
-        found = type(sys).__dict__["__dict__"].__get__(loaded).get(own) if type(loaded) is type(sys) else None
-        KIND[name] = found
+        KIND[name] = global_of(module, own)
     CONTAINERS.update(map(id, (dict, list, tuple, set, frozenset, KIND["deque"])))
     SUSPENDED.update(id(KIND[one]) for one in ("coroutine", "generator", "asyncgen"))
+    for name, places in SOUGHT.items():
+        open_ = [global_of(module, own) for module, own in places]
+        while open_:
+            cls = open_.pop()
+            if cls is not None and id(cls) not in NAMED:
+                NAMED[id(cls)] = name
+                CLASSES.append(cls)
+                open_ += type.__subclasses__(cls)
+    for module, own in CLIENTS:
+        cls = global_of(module, own)
+        if cls is not None and is_type(cls):
+            NAMED[id(cls)] = "client"
+            CLASSES.append(cls)
 
 
-def wanted_types() -> dict[int, Any]:
-    """id -> class of all classes whose instances are looked for: those of PACKAGES, and all that derive from one."""
-    wanted: dict[int, Any] = {}
-    bases = {id(KIND[one]) for one in ("socket", "file", "task", "context", "thread") if KIND[one] is not None}
-    seen: set[int] = {id(object)}
-    open_: list[Any] = type.__subclasses__(object)
-    while open_:
-        cls = open_.pop()
-        if id(cls) in seen:
-            continue
-        seen.add(id(cls))
-        if text_of(QUALNAME_OF(cls)) in BARREN or cls is type:
-            continue
-        open_ += type.__subclasses__(cls)
-        if text_of(MODULE_OF(cls), "").partition(".")[0] in PACKAGES or not bases.isdisjoint(map(id, MRO_OF(cls))):
-            wanted[id(cls)] = cls
-    return wanted
+def global_of(module: str, name: str) -> Any:
+    """A global of a module that is loaded, else None."""
+    loaded = sys.modules.get(module)
+    return MODULE_DICT(loaded).get(name) if type(loaded) is type(sys) else None
+
+
+def named(value: Any) -> str:
+    """The name in SOUGHT of what a thing is, else ""."""
+    return NAMED.get(id(type(value)), "")
+
+
+def of_library(value: Any) -> bool:
+    """Whether it is an object of a package that is known here."""
+    return text_of(MODULE_OF(type(value)), "").partition(".")[0] in PACKAGES
 
 
 def is_library(filename: str) -> bool:
     """Whether a source file is of a package or of Python itself, and not of the program."""
-    return "site-packages" in filename or "dist-packages" in filename or "/lib/python3" in filename or "<frozen" in filename
+    return (
+        "site-packages" in filename
+        or "dist-packages" in filename
+        or "/lib/python3" in filename
+        or "<frozen" in filename
+    )
 
 
 def of_loop(cls: Any) -> bool:
@@ -99,8 +173,8 @@ def of_loop(cls: Any) -> bool:
 
 
 def rank_of_module(name: str, filename: str) -> int:
-    """How likely a module is the program's: 0 it is, 1 a package that is installed, 2 a library known here or Python's."""
+    """How likely a module is the program's: 0 it is, 1 an installed package, 2 Python's or a library known here."""
     package = name.partition(".")[0]
-    if package in PACKAGES or package in sys.stdlib_module_names and package != "__main__":
+    if package in PACKAGES or package in QUIET or (package in sys.stdlib_module_names and package != "__main__"):
         return 2
     return 1 if is_library(filename) else 0

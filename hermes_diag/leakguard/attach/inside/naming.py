@@ -74,7 +74,13 @@ def step(owner: Any, child: Any) -> str:
         return in_frame(owner, child, "kept by a traceback: ")
     if id(kind) in SUSPENDED:
         frame = frame_of(owner)
-        word = "generator" if kind is KIND["generator"] else "coroutine" if kind is KIND["coroutine"] else "async generator"
+        word = (
+            "generator"
+            if kind is KIND["generator"]
+            else "coroutine"
+            if kind is KIND["coroutine"]
+            else "async generator"
+        )
         return in_frame(frame, child, f"a {word} that waits: ") if frame is not None else word
     if kind is KIND["method"]:
         return f"bound method {text_of(peek_function_name(owner))}"
@@ -124,7 +130,7 @@ def written(said: str, way: list[Any]) -> list[str]:
     steps: list[str] = []
     current = said
     told = 0  # objects that the step before has told with its own words
-    for at, (owner, child) in enumerate(zip(way, way[1:], strict=False)):
+    for at, (owner, child) in enumerate(zip(way, way[1:], strict=False)):  # noqa: RUF007 - imports nothing
         if told:
             told -= 1
         elif current.endswith("."):  # the globals of a module

@@ -9,9 +9,19 @@ import gc
 import sys
 from typing import Any
 
-from hermes_diag.leakguard.attach.inside.kinds import KIND
+from hermes_diag.leakguard.attach.inside.kinds import KIND, named
 from hermes_diag.leakguard.attach.inside.naming import is_container
-from hermes_diag.leakguard.attach.inside.reading import MISSING, MODULE_OF, MODULE_TYPE, MRO_OF, QUALNAME_OF, is_type, kin, one_of, peek, text_of
+from hermes_diag.leakguard.attach.inside.reading import (
+    MISSING,
+    MODULE_TYPE,
+    QUALNAME_OF,
+    is_type,
+    kin,
+    one_of,
+    peek,
+    text_of,
+    type_name,
+)
 
 
 def open_socket(value: Any) -> bool:
@@ -31,7 +41,9 @@ def open_socket(value: Any) -> bool:
             open_ += [
                 (child, depth + 1)
                 for child in gc.get_referents(one)
-                if gc.is_tracked(child) and not one_of(type(child), MODULE_TYPE, KIND["function"]) and not is_type(child)
+                if gc.is_tracked(child)
+                and not one_of(type(child), MODULE_TYPE, KIND["function"])
+                and not is_type(child)
                 if followed(child)
             ]
     return False
@@ -40,14 +52,8 @@ def open_socket(value: Any) -> bool:
 def followed(value: Any) -> bool:
     """Whether it can be a part of one connection: pools, loops and clients lead to sockets of others."""
     name = text_of(QUALNAME_OF(type(value)))
-    return not name.endswith(("Pool", "Loop", "Connector", "Manager", "Client", "Selector", "Session", "Task", "Handle"))
-
-
-def is_a(value: Any, package: str, *names: str) -> bool:
-    """Whether a class of that package and one of those names is among the bases of its type."""
-    return any(
-        text_of(QUALNAME_OF(one)) in names and text_of(MODULE_OF(one), "").partition(".")[0] == package
-        for one in MRO_OF(type(value))
+    return not name.endswith(
+        ("Pool", "Loop", "Connector", "Manager", "Client", "Selector", "Session", "Task", "Handle")
     )
 
 
@@ -72,7 +78,9 @@ def of_httpcore(pool: Any) -> tuple[int | None, int, int, int, int] | None:
     if connections is MISSING:
         return None
     requests = listed(peek(pool, "_requests"))
-    served = {id(one) for request in requests if (one := peek(request, "connection")) is not MISSING and one is not None}
+    served = {
+        id(one) for request in requests if (one := peek(request, "connection")) is not MISSING and one is not None
+    }
     idle = lost = 0
     all_ = listed(connections)
     for connection in all_:
@@ -101,7 +109,9 @@ def of_urllib3(pool: Any, connections: list[Any]) -> tuple[int | None, int, int,
     out = [
         one
         for one in connections
-        if not any(one is other for other in kept) and same(peek(one, "host"), host) and same(peek(one, "port"), port)
+        if not any(one is other for other in kept)
+        and same(peek(one, "_dns_host"), host)
+        and same(peek(one, "port"), port)
     ]
     waiters = peek(peek(queue, "not_empty"), "_waiters") if peek(queue, "not_empty") is not MISSING else MISSING
     blocked = len(listed(waiters)) if peek(pool, "block") is True else 0
@@ -123,7 +133,7 @@ def of_aiohttp(connector: Any) -> tuple[int | None, int, int, int, int] | None:
     lost = 0
     used = listed(acquired)
     for protocol in used:
-        if is_a(protocol, "aiohttp", "_TransportPlaceholder"):
+        if text_of(QUALNAME_OF(type(protocol))) == "_TransportPlaceholder":
             continue  # it connects
         transport = peek(protocol, "transport")
         if transport is None or (transport is not MISSING and not open_socket(transport)):
@@ -134,19 +144,16 @@ def of_aiohttp(connector: Any) -> tuple[int | None, int, int, int, int] | None:
 def pools(picked: list[Any]) -> list[tuple[Any, str, tuple[int | None, int, int, int, int]]]:
     """(pool, kind, counts) of each pool among the objects."""
     found = []
-    connections = [one for one in picked if is_a(one, "urllib3", "HTTPConnection")]
+    connections = [one for one in picked if named(one) == "connection"]
     for one in picked:
-        name = text_of(QUALNAME_OF(type(one)))
-        package = text_of(MODULE_OF(type(one)), "").partition(".")[0]
+        kind = named(one)
         counts = None
-        if "Pool" not in name and "Connector" not in name:
-            continue
-        if package in ("httpcore", "httpcore2"):
+        if kind == "httpcore":
             counts = of_httpcore(one)
-        elif is_a(one, "urllib3", "HTTPConnectionPool"):
+        elif kind == "urllib3":
             counts = of_urllib3(one, connections)
-        elif is_a(one, "aiohttp", "BaseConnector"):
+        elif kind == "aiohttp":
             counts = of_aiohttp(one)
         if counts is not None:
-            found.append((one, f"{package}.{name}", counts))
+            found.append((one, type_name(type(one)), counts))
     return found

@@ -1,6 +1,6 @@
 """Reads objects of the program without running any of its code.
 
-No `getattr`, `isinstance`, `repr`, `==` or `hash` of an object of the program: each of them can be code of its own. What is
+No `getattr`, `isinstance`, `repr`, `==` or `hash` of an object of the program: each can be code of its own. What is
 used are the getters of the built-in types, called by hand.
 """
 
@@ -48,7 +48,7 @@ def kin(value: Any, base: Any) -> bool:
 
 
 def derives(cls: Any, base: int) -> bool:
-    """Whether a class has the base with that id. By id: `==` of classes, which `in` uses, may be code of a metaclass."""
+    """Whether a class has the base with that id. By id: the `==` of classes may be a metaclass's code."""
     return base in map(id, MRO_OF(cls))
 
 

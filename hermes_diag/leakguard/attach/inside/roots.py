@@ -9,10 +9,11 @@ import gc
 import sys
 from typing import Any
 
-from hermes_diag.leakguard.attach.inside.kinds import KIND, SUSPENDED, is_library, rank_of_module
+from hermes_diag.leakguard.attach.inside.kinds import KIND, SUSPENDED, global_of, is_library, rank_of_module
 from hermes_diag.leakguard.attach.inside.reading import (
     DICT_OF,
     MEMBER,
+    MISSING,
     MODULE_DICT,
     MODULE_OF,
     MODULE_TYPE,
@@ -28,6 +29,8 @@ from hermes_diag.leakguard.attach.inside.reading import (
 ROOTS: dict[int, tuple[int, str, str]] = {}
 #: Objects whose ids stand in ROOTS and that nothing else of ours holds: an id must not be given away meanwhile.
 ROOTED: list[Any] = []
+#: (rank, name, globals) of each module.
+MODULES: list[tuple[int, str, Any]] = []
 OWN, LIBRARY, WEAK = 0, 2, 3
 
 
@@ -58,44 +61,46 @@ def of_frame(frame: Any, kind: str, where: str) -> None:
 
 def of_threads(ours: Any) -> None:
     """The frames that run, of all threads; ours: globals of this script, whose frames are left out."""
-    threads = peek_module("threading", "_active")
+    threads = global_of("threading", "_active")
     names: dict[int, str] = {}
     if type(threads) is dict:
         for number, thread in list(threads.items()):
             name = text_of(peek(thread, "_name"), "")
             names[number] = name
             root(thread, OWN, "thread", f"thread '{name}'")
-    for number, frame in list(sys._current_frames().items()):
+    top: Any = sys._getframe()
+    while top.f_globals is ours and top.f_back is not None:
+        top = top.f_back
+    hidden = top.f_globals  # of the script that runs this one
+    frames: list[tuple[int, Any]] = list(sys._current_frames().items())
+    for number, frame in frames:
         said = f", in thread '{names[number]}'" if names.get(number) else ""
         for _ in range(400):
             if frame is None:
                 break
-            if frame.f_globals is not ours:
+            if frame.f_globals is not ours and frame.f_globals is not hidden:
                 of_frame(frame, "local", said)
             frame = frame.f_back
 
 
-def peek_module(module: str, name: str) -> Any:
-    """A global of a module that is loaded, else None."""
-    loaded = sys.modules.get(module)
-    return MODULE_DICT(loaded).get(name) if type(loaded) is MODULE_TYPE else None
+def of_modules(rank: int, late: Any) -> None:
+    """What is in the globals of the program's modules (rank 0), of installed packages (1).
 
-
-def of_modules(late: Any) -> None:
-    """The globals of each module; for the program's own ones, then for those of packages, also what is in them."""
-    open_: list[list[Any]] = [[], []]
-    for module, loaded in list(sys.modules.items()):
-        if type(module) is not str or not kin(loaded, MODULE_TYPE):
-            continue
-        own = MODULE_DICT(loaded)
-        ROOTS[id(own)] = (OWN, "module", f"{module}.")
-        rank = rank_of_module(module, text_of(own.get("__file__"), ""))
-        if rank < len(open_):
-            open_[rank].append((module, own))
-    for module, own in [*open_[0], *open_[1]]:
-        if late():
-            return
-        of_module(module, own)
+    Of the others only the globals as such are known; what they hold is found by asking for holders.
+    """
+    if not MODULES:
+        for name in ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"):
+            root(getattr(sys, name, None), OWN, "module", f"sys.{name}")
+        for module, loaded in list(sys.modules.items()):
+            if type(module) is str and kin(loaded, MODULE_TYPE):
+                own = MODULE_DICT(loaded)
+                ROOTS[id(own)] = (OWN, "module", f"{module}.")
+                MODULES.append((rank_of_module(module, text_of(own.get("__file__"), "")), module, own))
+    for known, module, own in MODULES:
+        if known == rank:
+            if late():
+                return
+            of_module(module, own)
 
 
 def of_module(module: str, own: Any) -> None:
@@ -137,11 +142,15 @@ def is_global(function: Any) -> bool:
     return False
 
 
-def of_contexts(contexts: list[Any]) -> None:
-    """Values of context variables. A context is copied for each task: those after the first thousand are left out."""
-    for context in contexts[:1000]:
+def of_contexts(tasks: list[Any]) -> None:
+    """Values of context variables, of this thread and of the first thousand tasks: a context is copied for each."""
+    copied = global_of("_contextvars", "copy_context")
+    contexts = [KIND["task"].get_context(task) for task in tasks[:1000]]
+    if copied is not None:
+        contexts.append(copied())
+    for context in contexts:
         for variable, value in list(context.items()):
-            root(value, 1, "context", f"context variable {text_of(variable.name)}")
+            root(value, OWN, "context", f"context variable {text_of(variable.name)}")
 
 
 def waiting(coroutine: Any) -> list[Any]:
@@ -184,6 +193,10 @@ def of_tasks(tasks: list[Any], late: Any) -> None:
     for task in tasks:
         if late():
             return
+        loop = task_type.get_loop(task)
+        for end in ("_ssock", "_csock"):
+            if peek(loop, end) is not MISSING:
+                root(peek(loop, end), OWN, "loop", "the event loop, to wake itself")
         if task_type.done(task):
             continue
         name = text_of(task_type.get_name(task))

@@ -8,16 +8,27 @@ import sys
 import time
 from typing import Any
 
-from hermes_diag.leakguard.attach.inside.climb import PASSES, KEEP, PARENTS, all_asked, down, forth, up, way
+from hermes_diag.leakguard.attach.inside.climb import KEEP, PARENTS, all_asked, down, forth, up, way
 from hermes_diag.leakguard.attach.inside.cycles import is_garbage
-from hermes_diag.leakguard.attach.inside.kinds import KIND, learn, wanted_types
+from hermes_diag.leakguard.attach.inside.kinds import CLASSES, KIND, NAMED, learn, named
 from hermes_diag.leakguard.attach.inside.naming import written
 from hermes_diag.leakguard.attach.inside.pools import pools
 from hermes_diag.leakguard.attach.inside.reading import kin, peek, type_name
-from hermes_diag.leakguard.attach.inside.roots import LIBRARY, ROOTED, ROOTS, of_contexts, of_modules, of_tasks, of_threads
+from hermes_diag.leakguard.attach.inside.roots import (
+    LIBRARY,
+    MODULES,
+    OWN,
+    ROOTED,
+    ROOTS,
+    WEAK,
+    of_contexts,
+    of_modules,
+    of_tasks,
+    of_threads,
+)
 
 #: Memory blocks of Python; two or three are one object of the collector. With more, listing all takes too long.
-BLOCKS_LIMIT = 9_000_000
+BLOCKS_LIMIT = 6_000_000
 #: Sockets and other things with a descriptor that are followed.
 MOST = 4000
 
@@ -34,23 +45,20 @@ def descriptor(value: Any) -> int:
     return -1
 
 
-def pick(wanted: dict[int, Any]) -> tuple[int, list[Any]]:
-    """How many objects there are, and those of the wanted types."""
-    everything = gc.get_objects()
-    tools = sys.modules.get("itertools")
-    if tools is not None:
-        compress: Any = tools.compress
-        picked = list(compress(everything, map(wanted.__contains__, map(id, map(type, everything)))))
-    else:
-        picked = [one for one in everything if id(type(one)) in wanted]
-    return len(everything), picked
+def pick() -> list[Any]:
+    """All objects of the classes that are looked for, found by their references to their classes.
+
+    `gc.get_objects` would take longer, and write to every object: memory that is shared with a forked process would
+    have to be copied.
+    """
+    return [one for one in gc.get_referrers(*tuple(CLASSES)) if id(type(one)) in NAMED]
 
 
 def holders(picked: list[Any]) -> dict[int, int]:
     """id -> descriptor of each object that has one; kept. An epoll object is no object of the collector."""
     found: dict[int, int] = {}
     for one in picked:
-        value = peek(one, "_selector") if type_name(type(one)) == "selectors.EpollSelector" else one
+        value = peek(one, "_selector") if named(one) == "selector" else one
         number = descriptor(value)
         if number >= 0:
             found[id(value)] = number
@@ -67,11 +75,12 @@ def told(number: int) -> tuple[str, list[str]]:
     """(kind of the root, the way as steps) of one object."""
     best, ids, above, looped = way(number)
     finished = all_asked(above)
-    if best is not None and not (finished and looped and best[0] > LIBRARY):
-        return best[1], written(best[2], [KEEP[one] for one in ids])
-    if finished and not looped and is_garbage(list(above)):
+    weak = best is None or (best[0] == WEAK and best[1] != "task")
+    if weak and finished and not looped and is_garbage(list(above)):
         nearest = [*PARENTS.get(number, ())[:1], number]
         return "cycle", ["a cycle that only the collector can free", *written("", [KEEP[one] for one in nearest])]
+    if best is not None and not (finished and looped and best[0] > LIBRARY):
+        return best[1], written(best[2], [KEEP[one] for one in ids])
     kind, said = ("loop", "the event loop, which waits for it") if looped else ("unseen", "nothing that Python shows")
     if not finished:
         kind, said = "unfinished", "not found in the time"
@@ -93,35 +102,41 @@ def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
     blocks = sys.getallocatedblocks()
     if blocks > BLOCKS_LIMIT:
         return {"refused": "large", "blocks": blocks}
-    wanted = wanted_types()
-    count, picked = pick(wanted)
     of_threads(ours)
+    of_modules(0, late)
+    forth(OWN, late)
+    targets, counted, passed = begin(late, spent)
+    of_modules(1, late)
+    forth(OWN, late)
+    forth(WEAK, late)
+    sought = [*(one for one in targets if type(KEEP[one]) is not KIND["epoll"]), *(number for number, _, _ in counted)]
+    own = set(map(id, (KEEP, PARENTS, ROOTS, ROOTED, CLASSES, MODULES, ours)))
+    why = "time" if late() else up(sought, own, spent, limit, passed)
+    return {
+        "blocks": blocks,
+        "why": why,
+        "frozen": gc.get_freeze_count(),
+        "holders": [[fd, type_name(type(KEEP[number])), *told(number)] for number, fd in targets.items()],
+        "pools": [[kind, *told(number), *counts] for number, kind, counts in counted],
+    }
+
+
+def begin(late: Any, spent: Any) -> tuple[dict[int, int], list[tuple[int, str, Any]], float]:
+    """What has descriptors, by id; (id, kind, counts) of each pool; how long it takes to pass the heap."""
+    begun = spent()
+    picked = [] if late() else pick()
+    passed = spent() - begun
+    found = {id(one): one for one in (*KEEP.values(), *picked) if id(type(one)) in NAMED}
+    picked = list(found.values())
+    found.clear()
+    tasks = [one for one in picked if named(one) == "task"]
     targets = holders(picked)
     counted = [(id(KEEP.setdefault(id(pool), pool)), kind, counts) for pool, kind, counts in pools(picked)]
     down(picked, late)
-    of_tasks([one for one in picked if KIND["task"] is not None and kin(one, KIND["task"])], late)
-    of_contexts([one for one in picked if type(one) is KIND["context"]])
-    of_modules(late)
-    sought = [*targets, *(number for number, _, _ in counted)]
-    forth(sought, late)
+    of_tasks(tasks, late)
+    of_contexts(tasks)
     picked.clear()  # the references that are left to count are those in KEEP
-    before = spent()
-    own = set(map(id, (KEEP, PARENTS, ROOTS, ROOTED, ours, wanted)))
-    why = "time" if late() else up(sought, own, spent, limit)
-    after = spent()
-    late_for_names = 1.2 * limit
-    return {
-        "objects": count,
-        "why": why,
-        "frozen": gc.get_freeze_count(),
-        "times": [before, after],"passes":PASSES,
-        "holders": [
-            [fd, type_name(type(KEEP[number])), *told(number)]
-            for number, fd in targets.items()
-            if spent() < late_for_names
-        ],
-        "pools": [[kind, *told(number), *counts] for number, kind, counts in counted],
-    }
+    return targets, counted, passed
 
 
 def as_json(value: Any) -> str:
@@ -171,7 +186,7 @@ def run(ours: Any, begun: float, path: str, limit: float) -> None:
             while line is not None and line.tb_next is not None:
                 line = line.tb_next
             found = {"failed": type(exc).__name__, "line": line.tb_lineno if line is not None else 0}
-        for one in (KEEP, PARENTS, ROOTS, ROOTED):
+        for one in (KEEP, PARENTS, ROOTS, ROOTED, CLASSES, MODULES):
             one.clear()
         write(path, as_json(found), begun)
     finally:
