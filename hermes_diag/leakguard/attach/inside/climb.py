@@ -28,7 +28,7 @@ WENT: set[int] = set()
 BATCH, ALIKE, HOLDERS, ABOVE = 48, 24, 40, 400
 #: How many steps to go on without a find from what can be named, and past how many objects; how many steps to go down
 #: from a pool; how many objects around a new holder are looked at.
-VAIN, FORTH, DOWN, AROUND = 4, 6_000, 8, 150
+VAIN, FORTH, DOWN, AROUND = 4, 6_000, 14, 150
 
 
 def link(owner: Any, child: Any) -> None:

@@ -29,6 +29,8 @@ from hermes_diag.leakguard.attach.inside.roots import (
 
 #: Memory blocks of Python; two or three are one object of the collector. With more, listing all takes too long.
 BLOCKS_LIMIT = 6_000_000
+#: Seconds that passing the heap takes for each of them on a machine that is not quick, and that a pass may end late.
+PER_BLOCK, SPARE = 70e-9, 0.03
 #: Sockets and other things with a descriptor that are followed.
 MOST = 4000
 
@@ -96,6 +98,7 @@ def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
     def late() -> bool:
         return spent() > limit
 
+    begun_cpu = time.thread_time()
     learn()
     if not getattr(sys, "_is_gil_enabled", bool)():
         return {"refused": "free-threaded"}
@@ -105,13 +108,24 @@ def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
     of_threads(ours)
     of_modules(0, late)
     forth(OWN, late)
-    targets, counted, passed = begin(late, spent)
+    picked = add([], late)
+    passed = blocks * PER_BLOCK * max(1.0, spent() / max(time.thread_time() - begun_cpu, 1e-6))
+    why = ""
+    if spent() + passed < limit + SPARE:
+        passed = spent()
+        picked = add(pick(), late)
+        passed = spent() - passed
+    else:
+        why = "time"
     of_modules(1, late)
     forth(OWN, late)
     forth(WEAK, late)
+    targets = holders(picked)
+    counted = [(id(KEEP.setdefault(id(pool), pool)), kind, counts) for pool, kind, counts in pools(picked)]
+    picked.clear()  # the references that are left to count are those in KEEP
     sought = [*(one for one in targets if type(KEEP[one]) is not KIND["epoll"]), *(number for number, _, _ in counted)]
     own = set(map(id, (KEEP, PARENTS, ROOTS, ROOTED, CLASSES, MODULES, ours)))
-    why = "time" if late() else up(sought, own, spent, limit, passed)
+    why = why or ("time" if late() else up(sought, own, spent, limit, passed))
     return {
         "blocks": blocks,
         "why": why,
@@ -121,22 +135,18 @@ def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
     }
 
 
-def begin(late: Any, spent: Any) -> tuple[dict[int, int], list[tuple[int, str, Any]], float]:
-    """What has descriptors, by id; (id, kind, counts) of each pool; how long it takes to pass the heap."""
-    begun = spent()
-    picked = [] if late() else pick()
-    passed = spent() - begun
-    found = {id(one): one for one in (*KEEP.values(), *picked) if id(type(one)) in NAMED}
-    picked = list(found.values())
-    found.clear()
-    tasks = [one for one in picked if named(one) == "task"]
-    targets = holders(picked)
-    counted = [(id(KEEP.setdefault(id(pool), pool)), kind, counts) for pool, kind, counts in pools(picked)]
-    down(picked, late)
+def add(picked: list[Any], late: Any) -> list[Any]:
+    """Take in objects that are looked for, follow what they hold, and what tasks wait with; all that are known now."""
+    known = {id(one) for one in KEEP.values() if id(type(one)) in NAMED}
+    for one in picked:
+        KEEP[id(one)] = one
+    all_ = [one for one in KEEP.values() if id(type(one)) in NAMED]
+    new = [one for one in all_ if not picked or id(one) not in known]
+    down(new, late)
+    tasks = [one for one in new if named(one) == "task"]
     of_tasks(tasks, late)
     of_contexts(tasks)
-    picked.clear()  # the references that are left to count are those in KEEP
-    return targets, counted, passed
+    return all_
 
 
 def as_json(value: Any) -> str:
