@@ -43,7 +43,7 @@ try:
     import websockets.sync.client
     import websockets.sync.server
 except ImportError:  # an environment without them: their holders are left out
-    httpx2 = websockets = None  # type: ignore[assignment]
+    httpx2 = websockets = None
 
 SEEDS: list[dict[str, Any]] = []
 POOLS: list[dict[str, Any]] = []
@@ -453,6 +453,11 @@ with Opened() as opened:
     TLS_CLIENT.get(SECURE_URL)
 seed(opened.fd, "module", "__main__.TLS_CLIENT", *HTTPX, "httpcore.SyncStream._sock")
 
+GONE = httpx.Client()
+GONE_RESPONSE = GONE.send(GONE.build_request("GET", URL + "hang"), stream=True)
+GONE_RESPONSE.extensions["network_stream"].get_extra_info("socket").close()
+pool("httpcore.ConnectionPool", "__main__.GONE", 100, 1, 0, 0, 1)
+
 TUNNEL = httpx.Client(proxy=URL, verify=CLIENT_TLS)
 with contextlib.suppress(httpx.ProxyError):
     TUNNEL.get(SECURE_URL)
@@ -612,7 +617,7 @@ async def async_clients() -> None:
         await KEPT["tls"].get(SECURE_URL)
     seed(made.fd, "module", "__main__.KEPT[tls]", "httpx.AsyncClient._transport", "anyio.SocketStream._transport")
     with Opened() as made:
-        KEPT["aiohttp"] = aiohttp.ClientSession()
+        KEPT["aiohttp"] = aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=3600))
         async with KEPT["aiohttp"].get(URL) as response:
             await response.read()
     seed(

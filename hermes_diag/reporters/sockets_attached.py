@@ -39,12 +39,10 @@ def text(found: Attached, seen: Look, width: int, verbose: bool) -> list[str]:
     if len(groups) > len(shown):
         lines += fitted(f"and {len(groups) - len(shown):,} more groups (-v)", width, 2)
     if bare := unheld(found, seen):
-        fds = _numbers(bare)
-        lines += fitted(
-            f"{fds}: no object of Python's own types has it. C code does (uvloop, a driver of a database), or a number",
-            width,
-            2,
+        why = (
+            "held by C code (uvloop, a database driver) or as a bare number" if found.complete else "not found in time"
         )
+        lines += fitted(f"{_numbers(bare)}: {why}", width, 2)
     if found.pools:
         lines += ["", heading("Pools")]
         pools = sorted(found.pools, key=lambda pool: (-pool.lost, -pool.queued, -pool.used))

@@ -9,25 +9,28 @@ PARTS = ("reading", "kinds", "roots", "naming", "climb", "cycles", "pools", "wal
 _FOLDER = Path(__file__).parent / "inside"
 
 #: What the process reads. The walk comes as bytecode: compiling it there would take longer than many a walk.
-#: `folder` is gone once nobody waits any more; then nothing is done.
+#: `folder` is gone once nobody waits any more; then nothing is done. A signal whose handler raised meanwhile comes once
+#: more at the very end, when it reaches the program: what is raised in here is lost.
 _STUB = """\
 def go():
-    import marshal, posix, time
+    import _thread, marshal, posix, time
     begun = time.perf_counter()
     try:
         posix.stat({folder!r})
     except OSError:
-        return
+        return ()
     own = {{"__name__": "hermes_diag_inside", "__builtins__": __builtins__}}
     try:
         exec(marshal.loads({code!r}), own)
-        own["run"](own, begun, {result!r}, {limit!r})
+        signalled = own["run"](own, begun, {result!r}, {limit!r})
     finally:
         own.clear()
+    return map(_thread.interrupt_main, (signalled,) if signalled else ())
 try:
-    go()
+    again = go()
 finally:
     del go
+[*again]
 """
 
 #: Runs in an interpreter like that of the process: makes bytecode for it, and has the process run the script.

@@ -108,18 +108,19 @@ def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
     of_threads(ours)
     of_modules(0, late)
     forth(OWN, late)
-    picked = add([], late)
+    add([], late)
     passed = blocks * PER_BLOCK * max(1.0, spent() / max(time.thread_time() - begun_cpu, 1e-6))
     why = ""
     if spent() + passed < limit + SPARE:
         passed = spent()
-        picked = add(pick(), late)
+        add(pick(), late)
         passed = spent() - passed
     else:
         why = "time"
     of_modules(1, late)
     forth(OWN, late)
     forth(WEAK, late)
+    picked = [one for one in KEEP.values() if id(type(one)) in NAMED]
     targets = holders(picked)
     counted = [(id(KEEP.setdefault(id(pool), pool)), kind, counts) for pool, kind, counts in pools(picked)]
     picked.clear()  # the references that are left to count are those in KEEP
@@ -135,18 +136,16 @@ def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
     }
 
 
-def add(picked: list[Any], late: Any) -> list[Any]:
-    """Take in objects that are looked for, follow what they hold, and what tasks wait with; all that are known now."""
+def add(picked: list[Any], late: Any) -> None:
+    """Take in objects that are looked for, follow what they hold, and what tasks wait with."""
     known = {id(one) for one in KEEP.values() if id(type(one)) in NAMED}
     for one in picked:
         KEEP[id(one)] = one
-    all_ = [one for one in KEEP.values() if id(type(one)) in NAMED]
-    new = [one for one in all_ if not picked or id(one) not in known]
+    new = [one for one in KEEP.values() if id(type(one)) in NAMED and not (picked and id(one) in known)]
     down(new, late)
     tasks = [one for one in new if named(one) == "task"]
     of_tasks(tasks, late)
     of_contexts(tasks)
-    return all_
 
 
 def as_json(value: Any) -> str:
@@ -184,21 +183,39 @@ def write(path: str, text: str, begun: float) -> None:
     posix.rename(path + ".part", path)
 
 
-def run(ours: Any, begun: float, path: str, limit: float) -> None:
-    """All of it. The collector rests meanwhile: what it found would run code of the program."""
+def run(ours: Any, begun: float, path: str, limit: float) -> int:
+    """All of it. The collector rests meanwhile: what it found would run code of the program.
+
+    The number of a signal whose handler raised meanwhile, else 0: it was meant for the program.
+    """
     collects = gc.isenabled()
     gc.disable()
+    signalled = 0
     try:
         try:
             found = walk(ours, begun, limit)
-        except Exception as exc:
+        except BaseException as exc:
             line = exc.__traceback__
             while line is not None and line.tb_next is not None:
                 line = line.tb_next
+                signalled = signalled or signal_of(line.tb_frame, ours)
             found = {"failed": type(exc).__name__, "line": line.tb_lineno if line is not None else 0}
+            if type(exc) is KeyboardInterrupt:
+                signalled = signalled or 2
+            del line, exc
         for one in (KEEP, PARENTS, ROOTS, ROOTED, CLASSES, MODULES):
             one.clear()
         write(path, as_json(found), begun)
     finally:
         if collects:
             gc.enable()
+    return signalled
+
+
+def signal_of(frame: Any, ours: Any) -> int:
+    """The signal that a handler of the program was called for: its first argument. 0: the frame is of no handler."""
+    code = frame.f_code
+    if frame.f_globals is ours or code.co_argcount < 1 or type(frame.f_locals) is not KIND.get("locals"):
+        return 0
+    found = [frame.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
+    return next((one for one in found if type(one) is int), 0)
