@@ -187,7 +187,7 @@ def test_the_command_prints_it(cli: Cli, gateway: Target) -> None:
 
 @inside
 def test_nothing_of_the_program_is_called(gateway: Target) -> None:
-    """No property and none of `__getattr__`, `__eq__`, `__hash__`, `__repr__`, `__iter__`, `__del__`, nor a metaclass."""
+    """No property, no special method such as `__getattr__`, `__eq__` or `__repr__`, and nothing of a metaclass."""
     found(gateway)
     assert gateway.tell("called") == []
 

@@ -89,7 +89,7 @@ CLASSES: list[Any] = []
 
 
 def learn() -> None:
-    """The types that have no name in `builtins`, taken from things of that type; and the classes of SOUGHT."""
+    """The types that have no name in `builtins`, taken from things of that type; then the classes of SOUGHT."""
     value = 0
 
     def inner() -> int:
@@ -120,6 +120,11 @@ def learn() -> None:
         KIND[name] = global_of(module, own)
     CONTAINERS.update(map(id, (dict, list, tuple, set, frozenset, KIND["deque"])))
     SUSPENDED.update(id(KIND[one]) for one in ("coroutine", "generator", "asyncgen"))
+    learn_classes()
+
+
+def learn_classes() -> None:
+    """The classes of SOUGHT and CLIENTS that the program has loaded."""
     for name, places in SOUGHT.items():
         open_ = [global_of(module, own) for module, own in places]
         while open_:

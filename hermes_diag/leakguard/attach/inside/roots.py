@@ -81,6 +81,9 @@ def of_threads(ours: Any) -> None:
             if frame.f_globals is not ours and frame.f_globals is not hidden:
                 of_frame(frame, "local", said)
             frame = frame.f_back
+    # The frame of this function is among them: as one of its own variables it would be a cycle, and stay.
+    frames.clear()
+    frame = top = None
 
 
 def of_modules(rank: int, late: Any) -> None:

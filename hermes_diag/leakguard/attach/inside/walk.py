@@ -109,28 +109,31 @@ def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
     of_modules(0, late)
     forth(OWN, late)
     add([], late)
+    # As much longer as the machine lets us wait for a processor.
     passed = blocks * PER_BLOCK * max(1.0, spent() / max(time.thread_time() - begun_cpu, 1e-6))
-    why = ""
-    if spent() + passed < limit + SPARE:
+    in_time = spent() + passed < limit + SPARE
+    if in_time:
         passed = spent()
         add(pick(), late)
         passed = spent() - passed
-    else:
-        why = "time"
     of_modules(1, late)
     forth(OWN, late)
     forth(WEAK, late)
+    found = all_found(ours, spent, limit, passed, not in_time or late())
+    return {"blocks": blocks, "frozen": gc.get_freeze_count(), **found}
+
+
+def all_found(ours: Any, spent: Any, limit: float, passed: float, stop: bool) -> dict[str, Any]:
+    """What has descriptors and what is in the pools, with who holds it. stop: no pass of the heap more."""
     picked = [one for one in KEEP.values() if id(type(one)) in NAMED]
     targets = holders(picked)
     counted = [(id(KEEP.setdefault(id(pool), pool)), kind, counts) for pool, kind, counts in pools(picked)]
     picked.clear()  # the references that are left to count are those in KEEP
     sought = [*(one for one in targets if type(KEEP[one]) is not KIND["epoll"]), *(number for number, _, _ in counted)]
     own = set(map(id, (KEEP, PARENTS, ROOTS, ROOTED, CLASSES, MODULES, ours)))
-    why = why or ("time" if late() else up(sought, own, spent, limit, passed))
+    why = "time" if stop else up(sought, own, spent, limit, passed)
     return {
-        "blocks": blocks,
         "why": why,
-        "frozen": gc.get_freeze_count(),
         "holders": [[fd, type_name(type(KEEP[number])), *told(number)] for number, fd in targets.items()],
         "pools": [[kind, *told(number), *counts] for number, kind, counts in counted],
     }
