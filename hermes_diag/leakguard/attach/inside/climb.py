@@ -44,21 +44,9 @@ def link(owner: Any, child: Any) -> None:
 
 
 def follows(value: Any) -> bool:
-    """Whether an object is one to look into: a small container, a cell or a bound method."""
+    """Whether an object only hands on what it has: a container, a variable of a function, a bound method."""
     kind = type(value)
-    if kind is KIND["cell"] or kind is KIND["method"]:
-        return True
-    return is_container(value) and (not kind_has_length(value) or length(value) <= 2000)
-
-
-def kind_has_length(value: Any) -> bool:
-    """Whether the length of a container can be asked for without running code of the program."""
-    return id(type(value)) in CONTAINERS
-
-
-def length(value: Any) -> int:
-    """Of a container of a built-in type."""
-    return len(value)
+    return kind is KIND["cell"] or kind is KIND["method"] or is_container(value)
 
 
 def down(picked: list[Any], late: Any) -> None:
