@@ -211,7 +211,7 @@ def test_nothing_is_left(gateway: Target) -> None:
 
 @inside
 def test_a_million_objects() -> None:
-    """The middle one of five pauses is at most 300 ms, or it says that it was stopped; what has a name is found anyhow."""
+    """The middle one of five pauses is at most 300 ms, or it stopped and says so; what has a name is found."""
     with started("1000000") as target:
         told = sorted((asking.ask(target.pid) for _ in range(5)), key=lambda one: one.pause)
         assert target.tell("state")["objects"] > 1_000_000

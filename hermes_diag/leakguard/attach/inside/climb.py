@@ -8,6 +8,7 @@ passes the whole heap.
 from __future__ import annotations
 
 import gc
+import sys
 from typing import Any
 
 from hermes_diag.leakguard.attach.inside.kinds import CONTAINERS, KIND, NAMED, named, of_library, of_loop
@@ -17,10 +18,12 @@ from hermes_diag.leakguard.attach.inside.roots import LIBRARY, OWN, ROOTED, ROOT
 
 KEEP: dict[int, Any] = {}
 PARENTS: dict[int, list[int]] = {}
-#: Objects of whom all holders were asked for.
+#: Objects of whom all holders are known.
 ASKED: set[int] = set()
 #: Objects of the event loop, by class id: whether it is of that kind.
 LOOPS: dict[int, bool] = {}
+#: References of ours to an object while they are counted: in KEEP, and as an argument.
+OURS = 2
 #: What was gone forth from.
 WENT: set[int] = set()
 #: Objects that are asked about in one pass, and of these how many of one type; holders of one object that are followed;
@@ -197,9 +200,23 @@ def unfinished(targets: list[int]) -> tuple[list[int], list[int]]:
             continue
         unresolved.append(number)
         for one in above:
-            if one not in ASKED and not is_end(KEEP[one]):
+            if one in ASKED or is_end(KEEP[one]):
+                continue
+            if is_settled(one):
+                ASKED.add(one)
+            else:
                 (others if PARENTS.get(one) else tops)[one] = None
     return unresolved, [*tops, *others]
+
+
+def is_settled(number: int) -> bool:
+    """Whether all that holds an object is known: its references are counted, so that no pass of the heap is needed."""
+    known = 0
+    for parent in PARENTS.get(number, ()):
+        if not passable(KEEP[parent]):
+            return False
+        known += list(map(id, gc.get_referents(KEEP[parent]))).count(number)
+    return known > 0 and sys.getrefcount(KEEP[number]) - known <= OURS
 
 
 def is_end(value: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from hermes_diag.leakguard.attach.inside.climb import ASKED, KEEP
+from hermes_diag.leakguard.attach.inside.climb import ASKED, KEEP, OURS
 
 
 def is_garbage(ids: list[int]) -> bool:
@@ -18,7 +18,3 @@ def is_garbage(ids: list[int]) -> bool:
             if child in inner:
                 inner[child] += 1
     return all(sys.getrefcount(KEEP[number]) - inner[number] <= OURS for number in ids)
-
-
-#: References of ours to an object while it is counted: in KEEP, and as an argument.
-OURS = 2
