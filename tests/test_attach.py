@@ -243,6 +243,22 @@ def test_a_signal_that_comes_meanwhile_reaches_the_program() -> None:
             assert running.wait(20) == 7
 
 
+@inside
+def test_one_more_file_is_run_afterwards(tmp_path: Path) -> None:
+    """After the walk, with names of its own: nothing of it is left in the program."""
+    more = tmp_path / "more.py"
+    more.write_text(f"import os\nhere = 'kept'\nos.mkdir({str(tmp_path / 'made')!r})\n")
+    code = TICKS.replace("time.sleep(0.01)", "time.sleep(0.01); 'here' in globals() and os._exit(9)").replace(
+        "time\n", "os, time\n"
+    )
+    with program(code) as running:
+        asking.ask(running.pid, then=more)
+        while not (tmp_path / "made").exists():
+            time.sleep(0.01)
+        asking.ask(running.pid)
+        assert running.poll() is None
+
+
 # --- who cannot be asked ----------------------------------------------------------------------------
 
 

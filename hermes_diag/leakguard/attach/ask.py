@@ -27,17 +27,18 @@ _PLACES = ("/dev/shm", "/var/tmp", "/run")
 _NOTHING = "/dev/null"
 
 
-def ask(pid: int, patience: float = PATIENCE, limit: float = LIMIT) -> Attached:
+def ask(pid: int, patience: float = PATIENCE, limit: float = LIMIT, then: Path | None = None) -> Attached:
     """Ask a process who holds its sockets.
 
-    patience: seconds to wait for it. limit: seconds after which it begins nothing new.
+    patience: seconds to wait for it. limit: seconds after which it begins nothing new. then: a file of Python code that
+    it runs afterwards, readable for it.
     Raises CannotMeasure, process.Ended, process.NotAllowed.
     """
     asked = rights.check(pid)
     identity = process.identity(pid)
     with _folder(asked) as folder:
         result = folder / "found.json"
-        _tell(asked, bundle.task(pid, folder, result, limit))
+        _tell(asked, bundle.task(pid, folder, result, limit, then))
         until = time.monotonic() + patience
         while not result.exists():
             if process.identity(pid) != identity:

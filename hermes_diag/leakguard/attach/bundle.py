@@ -19,12 +19,18 @@ def go():
         posix.stat({folder!r})
     except OSError:
         return ()
+    more = None
+    if {then!r}:
+        with open({then!r}, "rb") as file:
+            more = compile(file.read(), {then!r}, "exec")
     own = {{"__name__": "hermes_diag_inside", "__builtins__": __builtins__}}
     try:
         exec(marshal.loads({code!r}), own)
         signalled = own["run"](own, begun, {result!r}, {limit!r})
     finally:
         own.clear()
+    if more is not None:
+        exec(more, {{"__name__": "hermes_diag_more", "__builtins__": __builtins__}})
     return map(_thread.interrupt_main, (signalled,) if signalled else ())
 try:
     again = go()
@@ -68,12 +74,15 @@ def source() -> str:
     return "\n".join(lines) + "\n"
 
 
-def task(pid: int, folder: Path, result: Path, limit: float) -> dict[str, object]:
-    """What the helper is told: the walk, and where the script and what it finds are to be. limit: seconds."""
+def task(pid: int, folder: Path, result: Path, limit: float, then: Path | None = None) -> dict[str, object]:
+    """What the helper is told: the walk, and where the script and what it finds are to be. limit: seconds.
+
+    then: one more file of Python code, which the process runs after the walk, in a namespace of its own.
+    """
     return {
         "pid": pid,
         "source": source(),
         "script": str(folder / "walk.py"),
         "stub": _STUB,
-        "stub_values": {"folder": str(folder), "result": str(result), "limit": limit},
+        "stub_values": {"folder": str(folder), "result": str(result), "limit": limit, "then": str(then or "")},
     }
