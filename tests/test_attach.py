@@ -25,8 +25,10 @@ from conftest import ROOT, Cli
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.leakguard.attach import ask as asking
 from hermes_diag.leakguard.attach import bundle, rights
+from hermes_diag.reporters import sockets_attached
 from hermes_diag.watch import process
 from hermes_diag.watch.attached import Attached
+from hermes_diag.watch.records import Look
 
 OLD = sys.version_info < (3, 14)
 inside = pytest.mark.skipif(OLD, reason="a process of Python 3.14 is asked, and this one is older")
@@ -259,6 +261,26 @@ def test_one_more_file_is_run_afterwards(tmp_path: Path) -> None:
         assert running.poll() is None
 
 
+@inside
+def test_a_walk_that_fails() -> None:
+    """One line with the kind of the error and its place; the program goes on, and nothing is printed there."""
+    with program(
+        WAITS.replace("os.read(0, 1)", "import time\nwhile not __import__('select').select([0], [], [], 0.01)[0]: pass")
+    ) as running:
+        asked = rights.check(running.pid)
+        with asking._folder(asked) as folder:
+            task = bundle.task(running.pid, folder, folder / "found.json", LONG)
+            task["source"] = str(task["source"]).replace("    learn()\n", "    raise ValueError('secret')\n", 1)
+            asking._tell(asked, task)
+            while not (folder / "found.json").exists():
+                time.sleep(0.01)
+            with pytest.raises(CannotMeasure, match=r"failed \(ValueError in line \d+\)") as refused:
+                asking._read(running.pid, folder / "found.json")
+        assert "secret" not in str(refused.value)
+        _, errors = running.communicate("x", timeout=20)
+    assert (errors, running.returncode) == ("", 0)
+
+
 # --- who cannot be asked ----------------------------------------------------------------------------
 
 
@@ -362,6 +384,19 @@ def test_why_the_system_refuses(monkeypatch: pytest.MonkeyPatch, scope: int, roo
     refused = rights.not_permitted(os.getpid())
     assert says in refused.hint + refused.message
     assert ("ptrace_scope" in refused.message) == bool(scope)
+
+
+@pytest.mark.parametrize(
+    ("why", "frozen", "says"),
+    [("", 0, "all ways found"), ("time", 0, "was stopped"), ("large", 0, "too many objects"), ("", 9, "gc.freeze")],
+)
+def test_what_is_said_of_a_walk(why: str, frozen: int, says: str) -> None:
+    """Whether it was complete, and why not."""
+    told = Attached(7, 0.038, 1_000_000, not why, why, frozen, (), ())
+    seen = Look(0.0, (), (), (), (), frozenset(), (), "sock_diag", "")
+    text = "\n".join(sockets_attached.text(told, seen, 100, False))
+    assert says in text
+    assert "process 7 stood still for 38 ms at most" in text
 
 
 # --- how it is made ---------------------------------------------------------------------------------

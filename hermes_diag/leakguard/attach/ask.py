@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -39,18 +40,28 @@ def ask(pid: int, patience: float = PATIENCE, limit: float = LIMIT, then: Path |
     with _folder(asked) as folder:
         result = folder / "found.json"
         _tell(asked, bundle.task(pid, folder, result, limit, then))
-        until = time.monotonic() + patience
-        while not result.exists():
-            if process.identity(pid) != identity:
-                raise process.Ended(f"process {pid} has ended")
-            if time.monotonic() > until:
-                # Takes the request back: what would be run now is an empty file.
-                _tell(asked, {"pid": pid, "script": _NOTHING})
-                if result.exists():
-                    break
-                raise _silent(pid, patience)
-            time.sleep(0.005)
+        try:
+            _wait(pid, identity, result, patience)
+        finally:
+            if not result.exists():
+                _take_back(asked)
         return _read(pid, result)
+
+
+def _wait(pid: int, identity: float, result: Path, patience: float) -> None:
+    until = time.monotonic() + patience
+    while not result.exists():
+        if process.identity(pid) != identity:
+            raise process.Ended(f"process {pid} has ended")
+        if time.monotonic() > until:
+            raise _silent(pid, patience)
+        time.sleep(0.005)
+
+
+def _take_back(asked: rights.Asked) -> None:
+    """What the process would still run is replaced with an empty file; without it, it would print that ours is gone."""
+    with contextlib.suppress(CannotMeasure):  # it has ended
+        _tell(asked, {"pid": asked.pid, "script": _NOTHING})
 
 
 def _silent(pid: int, patience: float) -> CannotMeasure:
@@ -89,15 +100,21 @@ def _read(pid: int, result: Path) -> Attached:
 
 def _tell(asked: rights.Asked, task: dict[str, object]) -> None:
     """Run the helper. Raises CannotMeasure with what `sys.remote_exec` says."""
-    done = subprocess.run(
-        [asked.interpreter, "-I", "-S", "-c", bundle.HELPER],
-        input=json.dumps(task),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [asked.interpreter, "-I", "-S", "-c", bundle.HELPER],
+            input=json.dumps(task),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise CannotMeasure(
+            f"--attach: {asked.interpreter} could not be run as a helper ({type(exc).__name__})",
+            "look without --attach",
+        ) from None
     if done.stdout.strip():
         kind, message = json.loads(done.stdout)
         raise rights.explained(asked, kind, message)

@@ -40,8 +40,6 @@ def check(pid: int) -> Asked:
             f"--attach: process {pid} runs as another user (uid {user})",
             f"sudo {process.ourselves()} sockets {pid} --attach, or run as that user",
         )
-    if len(status.get("NSpid", str(pid)).split()) > 1 and _differs(pid, "pid"):
-        raise CannotMeasure(f"--attach: {_elsewhere(pid)}", "run hermes-diag inside that container")
     try:
         release, interpreter = _interpreter(pid)
     except PermissionError:
@@ -61,17 +59,6 @@ def _status(pid: int) -> dict[str, str]:
     except (FileNotFoundError, ProcessLookupError):
         raise process.Ended(f"process {pid} has ended") from None
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-
-
-def _differs(pid: int, namespace: str) -> bool:
-    try:
-        return os.readlink(f"/proc/{pid}/ns/{namespace}") != os.readlink(f"/proc/self/ns/{namespace}")
-    except OSError:
-        return False
-
-
-def _elsewhere(pid: int) -> str:
-    return f"process {pid} runs in a container: it sees other files and other process numbers than we"
 
 
 def _interpreter(pid: int) -> tuple[tuple[int, int], str]:
@@ -110,11 +97,11 @@ def _told(path: str) -> tuple[int, int]:
     """The release, as the interpreter says itself."""
     import subprocess
 
-    code = "import sys; print(*sys.version_info[:2])"
-    done = subprocess.run([path, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    command = [path, "-I", "-S", "-c", "import sys; print(*sys.version_info[:2])"]
     try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
         major, minor = map(int, done.stdout.split())
-    except ValueError:
+    except (OSError, ValueError, subprocess.TimeoutExpired):
         raise CannotMeasure(f"--attach: {path} does not say which Python it is", "leave --attach out") from None
     return major, minor
 
@@ -172,4 +159,7 @@ def explained(asked: Asked, kind: str, message: str) -> CannotMeasure:
             f"--attach: {asked.interpreter} is built or set up without remote debugging",
             "unset PYTHON_DISABLE_REMOTE_DEBUG, or look without --attach",
         )
-    return CannotMeasure(f"--attach: process {pid} cannot be asked ({kind}: {message})", "look without --attach")
+    return CannotMeasure(
+        f"--attach: process {pid} cannot be asked ({kind}: {message})",
+        "if it runs in a container, run hermes-diag inside; if its Python was replaced since, only a restart helps",
+    )
