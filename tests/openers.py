@@ -1,8 +1,8 @@
 """A process that opens things in many ways and holds them: what `trace` must name the right line of.
 
 Each function below is one way. The line that opens what is held ends in `# opens: NAME`. The line right before it,
-which ends in `# twin`, opens the same and closes it again, so that the descriptor often gets the same number. Prints what it
-holds as one line of JSON, and leaves at the end of its stdin. Run by tests/test_openers.py, or alone:
+which ends in `# twin`, opens the same and closes it again, so that the descriptor often gets the same number. Prints
+what it holds as one line of JSON, and leaves at the end of its stdin. Run by tests/test_openers.py, or alone:
 
 python tests/openers.py [SEED] [--busy]     busy: threads beside it open and close things all the time
 """
@@ -273,7 +273,7 @@ def tls(world: World) -> object:
 
 @way
 def in_a_map(world: World) -> object:
-    list(map(socket.create_connection, [world.address]))[0].close()  # twin
+    next(map(socket.create_connection, [world.address])).close()  # twin
     return list(map(socket.create_connection, [world.address]))  # opens: in_a_map
 
 

@@ -24,6 +24,7 @@ EXAMPLES = """
   hermes-diag sockets --gateway --watch --duration 10m
   hermes-diag sockets --gateway --watch --duration 1h --fail-on 'close_wait.growth > 5/h'
   hermes-diag sockets --pid 4242 --state close_wait --remote 104.18.0.0/16 --json
+  hermes-diag sockets 4242 --attach
   hermes-diag sockets --pid 4242 --watch --interval 10s --save night.jsonl
   hermes-diag report night.jsonl
 
@@ -96,6 +97,20 @@ GroupBy = Annotated[
     Literal["state", "remote", "port"] | None,
     typer.Option(show_default="remote", help="What the table of one look is grouped by."),
 ]
+Attach = Annotated[
+    bool,
+    typer.Option(
+        "--attach",
+        help="Ask the process itself who holds each socket (Python 3.14 and newer): it runs a script of ours that only "
+        "reads, and stands still meanwhile. The only option that touches the process.",
+    ),
+]
+Arm = Annotated[
+    bool,
+    typer.Option(
+        "--arm", help="With --attach: it also records from now on what it opens, as `hermes-diag trace` does."
+    ),
+]
 Resolve = Annotated[bool, typer.Option("--resolve", help="Ask the resolver for names, which sends packets.")]
 
 
@@ -112,6 +127,8 @@ def command(
     duration: Duration = None,
     group_by: GroupBy = None,
     resolve: Resolve = False,
+    attach: Attach = False,
+    arm: Arm = False,
     fail_on: FailOn = None,
     set_: Set = None,
     save: Save = None,
@@ -122,9 +139,9 @@ def command(
     """Show what a live process does with its TCP connections: what leaks, towards whom, how fast.
 
     One look, or with --watch many. It only reads: nothing is attached to, signalled or written to the process,
-    and no packet is sent. Root is not needed for one's own processes.
+    and no packet is sent. Root is not needed for one's own processes. Only --attach touches the process.
     """
-    from hermes_diag.cli import watching
+    from hermes_diag.cli import looking, watching
     from hermes_diag.cli.options import tuning
 
     _refuse_idle(locals())
@@ -135,7 +152,7 @@ def command(
     from hermes_diag.watch.observer import Observer
 
     eye = Observer(target, tuned.backend, children, asked.states, filters)
-    return watching.watch(eye, asked) if watch else watching.look(eye, asked)
+    return watching.watch(eye, asked) if watch else looking.look(eye, asked)
 
 
 def _refuse_idle(given: dict[str, Any]) -> None:
@@ -150,6 +167,10 @@ def _refuse_idle(given: dict[str, Any]) -> None:
         raise UsageError(f"--group-by is for the table of one look, and {other} prints none", "leave one of them out")
     if given["resolve"] and given["watch"] and not given["remote"]:
         raise UsageError("--resolve does nothing in a watch without --remote", "leave it out, or take one look")
+    if given["arm"] and not given["attach"]:
+        raise UsageError("--arm needs --attach", "add --attach")
+    if given["attach"] and given["watch"]:
+        raise UsageError("--attach is for one look: each time the process would stand still", "leave --watch out")
     if given["profile"] is not None and not given["gateway"]:
         raise UsageError("--profile needs --gateway", "add --gateway")
 
@@ -181,6 +202,8 @@ def _asked(given: dict[str, Any], tuned: Any, output: Output) -> Asked:
         duration=times.get("duration"),
         count=tuned.count,
         output=output,
+        attach=given["attach"],
+        arm=given["arm"],
     )
     if asked.conditions:
         _check_conditions(asked, given["watch"])

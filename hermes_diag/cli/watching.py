@@ -1,4 +1,4 @@
-"""One look and a watch of a live process: what `hermes-diag sockets` does once its options are checked."""
+"""A watch of a live process: what `hermes-diag sockets --watch` does once its options are checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from hermes_diag.cli.keyboard import Quit, Sleep
 from hermes_diag.cli.terminal import emit, is_live, paint, width
-from hermes_diag.core.status import Status
 from hermes_diag.watch.records import Ended
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from hermes_diag.cli.options.output import Output
     from hermes_diag.watch.fail_on import Condition
     from hermes_diag.watch.observer import Observer
-    from hermes_diag.watch.records import Held, Place, Summary
+    from hermes_diag.watch.records import Place, Summary
     from hermes_diag.watch.timeline import Timeline
     from hermes_diag.watch.watch import Watch
 
@@ -38,47 +37,8 @@ class Asked:
     duration: float | None
     count: int | None
     output: Output
-
-
-def look(eye: Observer, asked: Asked) -> int:
-    """Take one look and print it; the exit code."""
-    from hermes_diag.leakguard import boxes
-    from hermes_diag.watch import readers
-
-    seen = readers.added(eye.look())
-    origins = boxes.of_look(seen)
-    names: dict[str, str] = {}
-    if asked.resolve:
-        from hermes_diag.cli.names import reverse
-
-        names = reverse({row.remote[0] for row in seen.rows if row.remote[1]})
-    held = []
-    if asked.conditions:
-        from hermes_diag.watch import fail_on
-        from hermes_diag.watch.tracker import once
-
-        held = [fail_on.at_tick(one, once(seen)) for one in asked.conditions]
-    status = _status(held)
-    if asked.output.json:
-        from hermes_diag.reporters import sockets_json
-
-        emit(sockets_json.look(seen, held, status, names, origins))
-    else:
-        from hermes_diag.reporters import sockets_origins, sockets_text
-
-        lines = sockets_text.look(seen, width(), asked.group_by, asked.output.verbose, names, origins)
-        if origins:
-            lines += ["", *sockets_origins.section(seen, origins, width(), asked.output.verbose)]
-        if held:
-            lines += ["", *sockets_text.conditions(held, width())]
-        emit(paint(lines))
-    return status.exit_code
-
-
-def _status(held: list[Held]) -> Status:
-    if any(one.held for one in held):
-        return Status.FAILING
-    return Status.COULD_NOT_TELL if any(one.held is None for one in held) else Status.CLEAN
+    attach: bool = False
+    arm: bool = False
 
 
 def watch(eye: Observer, asked: Asked) -> int:

@@ -11,22 +11,16 @@ import msgspec
 from hermes_diag.core.report import Finding, Report, Row
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.core.status import RowStatus, Status
-from hermes_diag.reporters import sockets_origins
 from hermes_diag.reporters.envelope import envelope
 from hermes_diag.watch import explain, filters
-from hermes_diag.watch.opened import Origins
 from hermes_diag.watch.records import Held, Look, Reader, Summary, Tick
 from hermes_diag.watch.trend import GROWING, TOO_SHORT, UNKNOWN
 
 
 def look(
-    seen: Look,
-    held: Sequence[Held],
-    status: Status,
-    names: dict[str, str] | None = None,
-    origins: Origins | None = None,
+    seen: Look, held: Sequence[Held], status: Status, names: dict[str, str] | None = None, **more: dict[str, Any] | None
 ) -> str:
-    """One look as one document, indented, without a final newline."""
+    """One look as one document, indented, without a final newline. more: further parts of it, by name."""
     by_remote: dict[str, Counter[str]] = {}
     for row in seen.rows:
         by_remote.setdefault(filters.of(row, seen.listening), Counter())[row.state] += 1
@@ -43,10 +37,10 @@ def look(
         names=names or {},
         sockets=[_row(row) for row in sorted(seen.rows, key=explain.badness, reverse=True)],
         unowned_sockets=[_row(row) for row in seen.unowned],
-        origins=sockets_origins.document(seen, origins),
         readers=[_reader(one) for one in seen.readers],
         missing=seen.missing,
         conditions=held,
+        **more,
     )
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 

@@ -11,7 +11,7 @@ from hermes_diag.watch.records import Look, Place
 
 #: What is said of a descriptor without a slot in the box, and of one that was there at the start.
 UNKNOWN = "not recorded: opened before the recorder began, or by C code"
-INHERITED = "open before the program began: handed down by the process that started it"
+INHERITED = "open before the recorder began"
 
 
 @dataclass(frozen=True)
