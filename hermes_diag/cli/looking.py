@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -65,6 +67,8 @@ def _lines(
         from hermes_diag.reporters import sockets_origins
 
         lines += ["", *sockets_origins.section(seen, origins, width(), verbose)]
+    elif sockets_text.next_step(seen, 0) and (more := _more(seen.processes[0].pid)):
+        lines += sockets_text.fitted(more, width())
     if told:
         from hermes_diag.reporters import sockets_attached
 
@@ -85,6 +89,19 @@ def _told(pid: int, arm: bool) -> Attached:
     told = ask(pid, then=arming.code(pid))
     sys.stderr.write(f"process {pid} records from now on what it opens: {arming.armed(pid)}\n")
     return told
+
+
+def _more(pid: int) -> str:
+    """What would tell who opened what a Python process holds; "" for another program."""
+    try:
+        name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return ""
+    release = re.match(r"python3\.(\d+)", name)
+    if not name.startswith("python"):
+        return ""
+    said = "Which line opened them: hermes-diag trace -- COMMAND records it from the start"
+    return said + (", --attach asks the process who holds them" if release and int(release[1]) >= 14 else "")
 
 
 def _status(held: list[Held]) -> Status:
