@@ -68,7 +68,7 @@ def test_json_is_one_document(cli: Cli, target: Target) -> None:
 
 
 def test_narrowed(cli: Cli, target: Target) -> None:
-    """--state, --remote by address, port and network, --group-by."""
+    """--state, --remote by address, port and network, --set group-by."""
     pid = target("idle", 2)
 
     def states(*arguments: object) -> dict[str, int]:
@@ -79,9 +79,9 @@ def test_narrowed(cli: Cli, target: Target) -> None:
     assert states("--remote", "127.0.0.0/8") == {"CLOSE_WAIT": 2}
     assert states("--remote", "127.0.0.1:1") == {}
     assert states("--remote", "10.0.0.0/8", "--remote", "[::1]:5") == {}
-    assert states("--remote", "localhost", "--resolve") == {"CLOSE_WAIT": 2}
-    assert re.search(r"port \d+\s+CLOSE_WAIT\s+2", cli("sockets", "--pid", pid, "--group-by", "port").stdout)
-    assert "Remote" not in cli("sockets", "--pid", pid, "--group-by", "state").stdout
+    assert states("--remote", "localhost", "--set", "resolve=on") == {"CLOSE_WAIT": 2}
+    assert re.search(r"port \d+\s+CLOSE_WAIT\s+2", cli("sockets", "--pid", pid, "--set", "group-by=port").stdout)
+    assert "Remote" not in cli("sockets", "--pid", pid, "--set", "group-by=state").stdout
 
 
 def test_children(cli: Cli, target: Target) -> None:
@@ -539,9 +539,9 @@ def test_growth_holds(cli: Cli, target: Target) -> None:
         (["--remote", "10.0.0.0/99"], "no network"),
         (["--remote", "1.2.3.4:99999"], "no port"),
         (["--remote", "::1:80"], "a port or the end"),
-        (["--watch", "--group-by", "port"], "--group-by is for the table of one look"),
-        (["--json", "--group-by", "port"], "--group-by is for the table of one look"),
-        (["--watch", "--resolve"], "--resolve does nothing"),
+        (["--watch", "--set", "group-by=port"], "--set group-by: has no effect here"),
+        (["--json", "--set", "group-by=port"], "--set group-by: has no effect here"),
+        (["--watch", "--set", "resolve=on"], "--set resolve: has no effect here"),
         (["--watch", "--set", "count=9", "--fail-on", "time_wait.growth > 5/h"], "belong to no process"),
         (["--fail-on", "x" * 5000], "no condition"),
         (["--set", "count=" + "9" * 5000, "--watch"], "number of looks"),
@@ -605,7 +605,7 @@ def test_help_fits(cli: Cli, columns: str) -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("hermes-diag sockets --", {"--pid", "--fail-on", "--group-by", "--watch", "--children", "--verbose"}),
+        ("hermes-diag sockets --", {"--pid", "--fail-on", "--set", "--watch", "--children", "--verbose"}),
         ("hermes-diag sockets --watch --int", {"--interval"}),
         ("hermes-diag sockets --set ", {"backend=", "count="}),
         ("hermes-diag sockets --state ", {"close_wait", "established"}),

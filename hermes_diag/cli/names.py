@@ -1,4 +1,4 @@
-"""Names of addresses and addresses of names: asks the resolver, and so only on --resolve."""
+"""Names of addresses and addresses of names: asks the resolver, and so only on --set resolve=on."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -93,10 +93,6 @@ Interval = Annotated[
 Duration = Annotated[
     str | None, typer.Option(metavar="TIME", show_default="no end", help="With --watch: for so long, e.g. 10m.")
 ]
-GroupBy = Annotated[
-    Literal["state", "remote", "port"] | None,
-    typer.Option(show_default="remote", help="What the table of one look is grouped by."),
-]
 Attach = Annotated[
     bool,
     typer.Option(
@@ -111,7 +107,6 @@ Arm = Annotated[
         "--arm", help="With --attach: it also records from now on what it opens, as `hermes-diag trace` does."
     ),
 ]
-Resolve = Annotated[bool, typer.Option("--resolve", help="Ask the resolver for names, which sends packets.")]
 
 
 def command(
@@ -125,8 +120,6 @@ def command(
     watch: Watching = False,
     interval: Interval = None,
     duration: Duration = None,
-    group_by: GroupBy = None,
-    resolve: Resolve = False,
     attach: Attach = False,
     arm: Arm = False,
     fail_on: FailOn = None,
@@ -145,7 +138,7 @@ def command(
     from hermes_diag.cli.options import tuning
 
     _refuse_idle(locals())
-    tuned = tuning.parse(set_, ("backend", "count") if watch else ("backend",))
+    tuned = tuning.parse(set_, _settings(watch, json, remote))
     asked = _asked(locals(), tuned, Output(json, verbose, save, force))
     filters = _filters(asked)
     target = _target(process, pid, gateway, profile)
@@ -155,6 +148,12 @@ def command(
     return watching.watch(eye, asked) if watch else looking.look(eye, asked)
 
 
+def _settings(watch: bool, json: bool, remote: object) -> list[str]:
+    """The names that --set takes. A watch resolves names for --remote only, and prints no table, as JSON does not."""
+    names = {"backend": True, "count": watch, "group-by": not watch and not json, "resolve": not watch or remote}
+    return [name for name, heeded in names.items() if heeded]
+
+
 def _refuse_idle(given: dict[str, Any]) -> None:
     """Refuse options that would have no effect. Raises UsageError."""
     for name in ("interval", "duration", "save"):
@@ -162,11 +161,6 @@ def _refuse_idle(given: dict[str, Any]) -> None:
             raise UsageError(f"--{name} needs --watch", "add --watch, or leave it out for a single look")
     if not given["watch"] and any(text.startswith("count=") for text in given["set_"] or ()):
         raise UsageError("--set count: has no effect here", "add --watch")
-    if given["group_by"] and (given["watch"] or given["json"]):
-        other = "--watch" if given["watch"] else "--json"
-        raise UsageError(f"--group-by is for the table of one look, and {other} prints none", "leave one of them out")
-    if given["resolve"] and given["watch"] and not given["remote"]:
-        raise UsageError("--resolve does nothing in a watch without --remote", "leave it out, or take one look")
     if given["arm"] and not given["attach"]:
         raise UsageError("--arm needs --attach", "add --attach")
     if given["attach"] and given["watch"]:
@@ -196,8 +190,8 @@ def _asked(given: dict[str, Any], tuned: Any, output: Output) -> Asked:
         states=states,
         remotes=tuple(given["remote"] or ()),
         conditions=_conditions(given["fail_on"] or ()),
-        resolve=given["resolve"],
-        group_by=given["group_by"] or "remote",
+        resolve=tuned.resolve,
+        group_by=tuned.group_by or "remote",
         interval=times.get("interval", 1.0),
         duration=times.get("duration"),
         count=tuned.count,

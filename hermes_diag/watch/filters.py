@@ -94,7 +94,7 @@ def _tests(wanted: str, resolve: Callable[[str], list[str]] | None) -> list[Call
         if resolve is None:
             raise UsageError(
                 f"--remote {quoted(wanted)}: {quoted(host)} is a name, and a look sends no packet to look it up",
-                "give an address or a network, or add --resolve to look names up",
+                "give an address or a network, or add --set resolve=on to look names up",
             ) from None
         networks = [ipaddress.ip_network(address) for address in resolve(host)]
 

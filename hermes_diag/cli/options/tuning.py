@@ -35,6 +35,8 @@ class Tuning:
     start: str = "auto"
     max_payload: int = 32 * 2**20
     count: int | None = None
+    group_by: str = ""
+    resolve: bool = False
     until_sure: int | None = None
     tls: bool = False
     proxy: bool = False
@@ -115,6 +117,8 @@ SETTINGS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     ),
     "until-sure": (_rounds, "turns at most, taken as long as a pool may still be filling up, to 5000 (64 without it)"),
     "count": (_count, "number of looks after which a watch ends"),
+    "group-by": (_one_of("state", "remote", "port"), "what the table of one look is grouped by: state, remote, port"),
+    "resolve": (_on, "on: the resolver is asked for names, which sends packets"),
 }
 #: Those that only a subject of the user's has a use for.
 OF_SUBJECTS = ("tls", "proxy", "threads", "loop", "reader", "after", "until-sure")
