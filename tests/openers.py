@@ -794,9 +794,8 @@ def fork(world: World) -> object:
 @way
 def inherited(world: World) -> object:
     """A forked child holds what its parent opened before."""
-    before = listing()
-    with socket.create_connection(world.address):  # opens: inherited
-        world.held.append(world.child(lambda: told("inherited", world, before)))
+    with socket.create_connection(world.address) as made:  # opens: inherited
+        world.held.append(world.child(lambda: {"name": "inherited", "pid": os.getpid(), "fds": [made.fileno()]}))
 
 
 @way
@@ -882,9 +881,8 @@ def quiet() -> Iterator[set[tuple[str, str]]]:
     yield found
 
 
-def busy(world: World, lock: threading.Lock) -> None:
+def busy(world: World, lock: threading.Lock, server: socket.socket) -> None:
     """Open and close things all the time."""
-    server = socket.create_server((V4, 0))
     while True:
         with lock:
             with socket.create_connection(server.getsockname()):  # twin
@@ -934,7 +932,9 @@ def main(seed: int, load: bool) -> None:
             random.Random(seed).shuffle(names)
             for _ in range(2 if load else 0):
                 BUSY.append(threading.Lock())
-                threading.Thread(target=busy, args=(world, BUSY[-1]), daemon=True).start()
+                threading.Thread(
+                    target=busy, args=(world, BUSY[-1], socket.create_server((V4, 0))), daemon=True
+                ).start()
             for name in names:
                 world.held.append(opened(name, world))
             for lock in BUSY:

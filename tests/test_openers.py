@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from hermes_diag.leakguard import traced
+from hermes_diag.leakguard import boxes, traced
+from hermes_diag.watch.descriptors import Descriptors
 from tests.conftest import ROOT, Cli
 
 OPENERS = ROOT / "tests" / "openers.py"
@@ -82,4 +83,81 @@ def test_the_line_is_right(cli: Cli, tmp_path: Path, load: list[str]) -> None:
     assert len(held) >= 40
     twins = [number for number, line in enumerate(OPENERS.read_text().splitlines(), 1) if line.endswith("# twin")]
     assert len(twins) >= 40
-    assert not {place(opened) for opened in said.values()} & set(twins)
+    # A forked child may truly hold what a busy thread had open at that moment.
+    blamed = [(key, one) for key, one in said.items() if key[:2] == (program["pid"], "fd") and place(one) in twins]
+    assert not blamed, f"seed {program['seed']}"
+
+
+AGAIN = """\
+import ctypes, os, random, socket, sys
+
+libc = ctypes.CDLL(None)
+chooser = random.Random(int(sys.argv[1]))
+ours, theirs = socket.socketpair()
+never_announced = libc.socket(1, 1, 0)
+fd = os.dup(0)
+os.close(fd)  # the number that comes again and again
+ways = []
+for number in range(40):
+    code = "\\n" * number + "def way(): return socket.socket()"
+    exec(compile(code, __file__.replace("again", f"way{number}"), "exec"))
+    ways.append((way, f"way{number}.py:{number + 1} in way"))
+print('""', flush=True)
+for _ in sys.stdin:
+    kind = chooser.choice(["line", "line", "C code", "dup2", "received", "file of C code"])
+    place, made = "", None
+    if kind == "line":
+        way, place = chooser.choice(ways)
+        made = way()
+    elif kind == "C code":
+        libc.socket(chooser.choice([1, 2]), 1, 0)
+    elif kind == "dup2":
+        if chooser.random() < 0.5:
+            made = chooser.choice(ways)[0]()  # replaced at once: its line is not to be told
+        os.dup2(never_announced, fd)
+        if made:
+            made.detach()
+    elif kind == "received":
+        socket.send_fds(ours, [b"x"], [never_announced])
+        socket.recv_fds(theirs, 1, 1)
+    else:
+        open(__file__).close()
+        libc.open(b"/dev/null", 0)
+    print(f"{fd} {kind}|{place}", flush=True)
+    sys.stdin.readline()
+    made.close() if made and made.fileno() >= 0 else os.close(fd)
+"""
+
+
+def test_a_number_that_comes_again_is_never_taken_for_another_opening(tmp_path: Path) -> None:
+    """A thousand times, by changing lines and by C code that Python announces nothing of."""
+    script = tmp_path / "again.py"
+    script.write_text(AGAIN)
+    seed = random.randrange(10**6)
+    seen: dict[str, int] = {}
+    with subprocess.Popen(
+        [sys.executable, str(script), str(seed)],
+        env=traced.environment(tmp_path / "boxes", paths=False),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        for turn in range(1000):
+            process.stdin.write("\n")
+            process.stdin.flush()
+            what, _, expected = process.stdout.readline().rstrip().partition("|")
+            fd, _, kind = what.partition(" ")
+            box = boxes.find(process.pid)
+            assert box is not None
+            known = Descriptors(process.pid)
+            known.refresh(frozenset())
+            opened = dict(boxes.matched(box, known.holding())).get(int(fd))
+            assert (opened.place if opened else "") == expected, f"seed {seed}, turn {turn}: {kind}"
+            seen[kind] = seen.get(kind, 0) + 1
+            process.stdin.write("\n")
+            process.stdin.flush()
+        process.communicate()
+    assert len(seen) == 5

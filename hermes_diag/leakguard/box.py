@@ -81,11 +81,6 @@ class Box:
             if values[4]:
                 yield fd, Slot._make(values)
 
-    def last(self) -> Slot | None:
-        """The last socket that was announced, if nothing was opened after it: then its descriptor is not known."""
-        slot = _slot(form.SLOT.unpack_from(self._tables, form.LAST_AT))
-        return slot if slot and all(one.at < slot.at for _, one in self.slots()) else None
-
     def named(self) -> dict[str, Slot]:
         """The last opening of each SQLite database that is remembered, by its name."""
         return {_text(one.name): one for one in self._table(form.NAMES_AT, form.NAMES)}

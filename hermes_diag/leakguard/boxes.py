@@ -129,9 +129,9 @@ class _Matched:
             if slot and slot.kind != form.INHERITED:
                 yield int(name), self._box.opened(slot)
             else:
-                unknown.append((int(name), kind, target))
-        for fd, kind, target in unknown:
-            if one := self._from_elsewhere(target) or self._inherited(fd) or self._last(kind, unknown):
+                unknown.append((int(name), target))
+        for fd, target in unknown:
+            if one := self._from_elsewhere(target) or self._inherited(fd):
                 yield fd, one
 
     def _inherited(self, fd: int) -> Opened | None:
@@ -186,16 +186,6 @@ class _Matched:
                 if slot.inode == inode and slot.kind in (form.SOCKET, form.PIPE):
                     return box.opened(slot, by=box.pid)
         return None
-
-    def _last(self, kind: str, unknown: list[tuple[int, str, str]]) -> Opened | None:
-        """Of the only socket that is not known the opening that has no descriptor yet."""
-        sockets = [one for one in unknown if _inode(one[2]) and descriptors.is_socket(one[2])]
-        last = (
-            self._box.last()
-            if len(sockets) == 1 and kind in (descriptors.TCP, descriptors.OTHER_SOCKET, "udp")
-            else None
-        )
-        return self._box.opened(last) if last else None
 
 
 def _inode(target: str) -> int | None:

@@ -34,9 +34,7 @@ PROGRAM_AT = 256  # the name of the program: of its script without the folder, o
 ROOTS_AT = 512  # the folders of installed packages, as text
 NAMES_AT = 4096
 CHILDREN_AT = NAMES_AT + NAMES * SLOT.size
-#: The last socket that was announced, as long as nothing later has told its descriptor.
-LAST_AT = CHILDREN_AT + CHILDREN * SLOT.size
-THREADS_AT = LAST_AT + SLOT.size
+THREADS_AT = CHILDREN_AT + CHILDREN * SLOT.size
 STACKS_AT = THREADS_AT + THREADS * SLOT.size
 SLOTS_AT = STACKS_AT + STACKS * STACK
 SIZE = SLOTS_AT + SLOTS * SLOT.size
@@ -45,6 +43,8 @@ _, SOCKET, FILE, PIPE, LOOP, THREAD, CHILD, INHERITED = range(8)
 #: Flags of slots: the line is that of the server which accepted it; it was still open when the program ended; the
 #: descriptor is the one that was expected, and nobody has checked yet; of a name: several lines open such files.
 ACCEPTED, LEFT, EXPECTED, SEVERAL = 1, 2, 4, 8
+#: Where in a slot the port and the remote stand.
+_REMOTE, _REMOTE_AT = Struct("<H40s"), Struct("<dQQIBB").size
 #: Instead of a number of a stack: the box holds no more of them.
 NO_MORE = 0xFFFFFFFF
 #: Where in the header stand the highest descriptor with the number of stacks, and the two marks of an end.
@@ -69,7 +69,6 @@ _getframe, _monotonic, _unix = sys._getframe, time.monotonic, time.time
 _fstat, _dup, _close, _readlink, _listdir = os.fstat, os.dup, os.close, os.readlink, os.listdir
 _LINUX = sys.platform.startswith("linux")
 _getpid, _write, _ident, _modules = os.getpid, os.write, _thread.get_ident, sys.modules
-_is_socket = stat.S_ISSOCK
 _O_TMPFILE = getattr(os, "O_TMPFILE", -1)  # a file without a name; -1: there is no such thing here
 _STARTED_AT = "_hermes_diag_started"  # the attribute of a thread that says which stack has started it
 _folder_of_python = os.path.dirname(os.__file__) + "/"
@@ -108,10 +107,11 @@ class Recorder:
         self.folder, self.source, self.paths, self.keep = folder, source, paths, keep
         self.off = False
         self.boxes = []  # never let go of: an mmap that is freed closes its descriptor, which may be another's by then
-        self.pending = []  # openings whose descriptor is not known yet
+        self.pending = {}  # thread -> its last opening, whose descriptor is not known yet
         self.kinds = {__file__: _STDLIB}  # co_filename -> kind_of
         self.by_frames = {}  # functions and their instructions -> number of the stack, whether it is OWN
         self.by_text = {}  # what is written down -> the same
+        self.own = set()  # numbers of stacks with a line of the program
         self.roots = set()
         self.names = {}  # of threads, by ident
         self.children = 0
@@ -128,6 +128,8 @@ class Recorder:
             "os.exec": self.spawn,
             "import": self.imports,
         }
+        self.wraps = {"threading": self.wrap_threads, "socket": self.wrap_sockets}
+        self.socket_code = None  # what a socket runs to be made, once it is wrapped
 
     # --- the box ---------------------------------------------------------------------------------
 
@@ -298,6 +300,8 @@ class Recorder:
             self.box[at : at + 2] = len(text).to_bytes(2, "little")
             _COUNTS.pack_into(self.box, _COUNTS_AT, self.highest, self.count)
             known = self.by_text[text] = number, own
+            if own:
+                self.own.add(number)
             if number < 64:  # by then it is known
                 name = _program()
                 self.box[PROGRAM_AT : PROGRAM_AT + len(name)] = name
@@ -324,11 +328,14 @@ class Recorder:
                 frame = _getframe().f_back  # None: Python itself, not a program, does something
                 if frame is not None:
                     handler(args, frame)
-        except RecursionError:
-            pass  # the program is about to get the same
         except Exception as exc:
-            if _of_a_signal(exc):
-                raise
+            self.failed(exc)
+
+    def failed(self, exc):
+        """What was raised while something was written down: it is the program's, or ends the recording."""
+        if _of_a_signal(exc):
+            raise exc
+        if type(exc) is not RecursionError:  # the program is about to get the same
             self.broken(exc)
 
     def broken(self, exc):
@@ -344,45 +351,37 @@ class Recorder:
             pass
 
     def socket(self, args, frame):
-        """The event comes before the socket has its descriptor, unless it is made around one."""
+        """A socket that is not of the socket module, as gevent has them: the event comes before its descriptor."""
+        if frame.f_code is self.socket_code:
+            return
         if self.pending:
             self.complete()
-        given = frame.f_locals.get("fileno") if frame.f_code.co_name == "__init__" else None
-        if type(given) is int and given >= 0:
-            self.around(given, frame)
-            return
-        number, own = self.stack(frame)
-        entry = at, kind, number, name, port, thread, task = self.entry(SOCKET, number)
         try:
             sock = ref(args[0])
-        except TypeError:  # objects of C code have no weak references
-            self.pending.append((self.expect(entry), entry, None, _ident(), own))
-        else:
-            SLOT.pack_into(self.box, LAST_AT, at, 0, 0, number, kind, 0, port, name, thread, task)
-            self.pending.append((-1, entry, sock, _ident(), own))
-
-    def around(self, fd, frame):
-        """A socket that was accepted, is one of a pair, came from another process or was made from a descriptor."""
-        try:
-            status = _fstat(fd)
-        except OSError:
+        except TypeError:  # nothing leads from here to its descriptor: it is told by where it is connected or bound
             return
-        back = frame.f_back
-        caller = back.f_code.co_name if back is not None else ""
-        if 0 <= fd <= self.highest and caller not in _DUPLICATES:
+        self.pending[_ident()] = -1, self.entry(SOCKET, self.stack(frame)[0]), sock
+
+    def opened(self, sock, given, frame):
+        """A socket of the socket module has its descriptor. given: it was made around that one."""
+        fd = _fileno(sock)
+        status = _fstat(fd)
+        inode, flags = status.st_ino, 0
+        caller = frame.f_code.co_name
+        if given is not None and caller not in _DUPLICATES and fd <= self.highest:
             values = SLOT.unpack_from(self.box, SLOTS_AT + fd * SLOT.size)
-            if values[1] == status.st_ino and values[4] == SOCKET and self.is_own(values[3]):
+            if values[1] == inode and values[4] == SOCKET and self.is_own(values[3]):
                 return  # another object around a descriptor that is known, as TLS makes: nothing was opened
         number, own = self.stack(frame)
-        flags = 0
-        if caller == "accept":
-            if not own:  # an event loop accepts: what says more is who made the server
-                server = self.known(_fileno(back.f_locals.get("self")))
-                if server:
-                    number, flags = server[3], ACCEPTED
-        elif caller == "socketpair":
-            self.loop(back.f_back, number)
-        self.put(fd, self.entry(SOCKET, number), status.st_ino, status.st_dev, flags)
+        if given is not None:
+            if caller == "accept":
+                if not own:  # an event loop accepts: what says more is who made the server
+                    server = self.known(_fileno(frame.f_locals.get("self")))
+                    if server:
+                        number, flags = server[3], ACCEPTED
+            elif caller == "socketpair":
+                self.loop(frame.f_back, number)
+        self.put(fd, self.entry(SOCKET, number), inode, status.st_dev, flags)
 
     def loop(self, frame, number):
         """The selector of an event loop is not announced, but the sockets with which the loop wakes itself are."""
@@ -403,21 +402,22 @@ class Recorder:
 
     def again(self, sock, frame, host, port):
         """A socket connects or is bound. The line that made it stays, unless only this one is of the program."""
-        fd = _fileno(sock)
-        own = False
-        if self.pending and self.pending[-1][2] is not None and self.pending[-1][2]() is sock:
-            _, entry, _, _, own = self.pending.pop()
-            number = entry[2]
         if self.pending:
             self.complete()
-        if not own:
-            known = self.known(fd)
-            number = known[3] if known and known[4] == SOCKET else NO_MORE
-            if number == NO_MORE or not self.is_own(number):
-                number = self.stack(frame)[0]
-        self.slot(fd, self.entry(SOCKET, number, host, port))
+        fd = _fileno(sock)
+        known = self.known(fd)
+        number = known[3] if known and known[4] == SOCKET else NO_MORE
+        if number in self.own or self.is_own(number):
+            if host:
+                _REMOTE.pack_into(self.box, SLOTS_AT + fd * SLOT.size + _REMOTE_AT, port, host)
+        else:
+            self.slot(fd, self.entry(SOCKET, self.stack(frame)[0], host, port))
 
     def is_own(self, number):
+        if number in self.own:
+            return True
+        if number >= self.count:
+            return False
         at = STACKS_AT + number * STACK + 2
         text = self.box[at : at + STACK - 2]
         return text.startswith(b"O|") or b"\nO|" in text
@@ -433,7 +433,7 @@ class Recorder:
         """A file that is about to be opened."""
         if self.pending:
             self.complete()
-        self.pending.append((self.expect(entry), entry, None, _ident(), True))
+        self.pending[_ident()] = self.expect(entry), entry, None
 
     def database(self, args, frame):
         if args[0] != ":memory:":
@@ -443,6 +443,8 @@ class Recorder:
 
     def mapped(self, args, frame):
         """A map of a file has a descriptor of its own: the line is the one that opened the file."""
+        if self.pending:
+            self.complete()
         known = self.known(args[0])
         if known and known[4] == FILE:
             self.later(self.entry(FILE, known[3], known[7].rstrip(b"\0")))
@@ -489,10 +491,15 @@ class Recorder:
             self.children += 1
 
     def imports(self, args, frame):
-        """Before the program gets threading: it is imported here, so that its start() can tell of new threads."""
-        if args[0] == "threading":
-            del self.handlers["import"]
-            self.wrap_threads()
+        """Before the program gets threading or socket: it is imported here, so that it can tell what it makes."""
+        self.wrap(args[0])
+
+    def wrap(self, module):
+        wrapping = self.wraps.pop(module, None)
+        if not self.wraps:
+            self.handlers.pop("import", None)
+        if wrapping is not None:
+            wrapping()
 
     # --- what Python does not announce -----------------------------------------------------------
 
@@ -507,6 +514,23 @@ class Recorder:
             self.guarded(self.thread, thread)
 
         Thread.start = _as(wrapped, start)
+
+    def wrap_sockets(self):
+        """The audit event of a socket comes before it has its descriptor."""
+        import socket
+
+        init = socket.socket.__init__
+        self.socket_code = getattr(init, "__code__", None)
+
+        def wrapped(sock, family=-1, type=-1, proto=-1, fileno=None):
+            init(sock, family, type, proto, fileno)
+            if not self.off:
+                try:
+                    self.opened(sock, fileno, _getframe(1))
+                except Exception as exc:
+                    self.failed(exc)
+
+        socket.socket.__init__ = _as(wrapped, init)
 
     def wrap_os(self):
         """pipe() and its like return descriptors and raise no audit event."""
@@ -528,12 +552,8 @@ class Recorder:
         if not self.off:
             try:
                 call(value, _getframe(2))
-            except RecursionError:
-                pass
             except Exception as exc:
-                if _of_a_signal(exc):
-                    raise
-                self.broken(exc)
+                self.failed(exc)
 
     def starting(self, thread, frame):
         """A thread is about to be started: it may open something before `thread` has been told of it."""
@@ -566,29 +586,25 @@ class Recorder:
                 fd = _dup(given)
             except OSError:
                 continue
-            _close(fd)
             self.put(fd, entry, 0, 0, EXPECTED)
+            _close(fd)  # now another thread may get it, and overwrites the slot
             return fd
         return -1
 
     def complete(self):
-        """Find the descriptors of what was announced before."""
-        waiting, self.pending = self.pending, []
-        me = _ident()
-        for one in waiting:
-            expected, entry, sock, thread, _ = one
-            if thread != me and (entry[1] == FILE or (sock is not None and _fileno(sock()) < 0)):
-                if len(self.pending) < 256:  # that thread may be about to get it
-                    self.pending.append(one)
-                continue
-            fd = _fileno(sock()) if sock is not None else -1
-            if entry[1] == FILE:
-                fd = _find_file(expected, entry[3])
-            elif fd < 0:
-                fd = expected if _is(expected, _is_socket) else -1
-            if fd != expected:
-                self.unexpect(expected, entry)
-            self.slot(fd, entry)
+        """Find the descriptor of what this thread has announced before."""
+        waiting = self.pending.pop(_ident(), None)
+        if waiting is None:
+            return
+        expected, entry, sock = waiting
+        fd = _find_file(expected, entry[3]) if sock is None else _fileno(sock())
+        if fd != expected:
+            self.unexpect(expected, entry)
+        try:
+            status = _fstat(fd)
+        except OSError:  # it was not opened, or is closed already
+            return
+        self.put(fd, entry, status.st_ino, status.st_dev)
 
     def unexpect(self, fd, entry):
         """Something else, or nothing, has that descriptor: clear the slot, unless another has written it meanwhile."""
@@ -633,10 +649,11 @@ def begin(source, boxes="", ours=""):
     if ours:
         _python_folders.add(ours + "/")
     private(folder)
-    recorder = Recorder(folder, source, bool(given("HERMES_DIAG_PATHS")), bool(boxes or given("HERMES_DIAG_KEEP")))
-    if "threading" in _modules:
-        recorder.wrap_threads()
-        del recorder.handlers["import"]
+    keep = bool(boxes or given("HERMES_DIAG_KEEP"))
+    recorder = Recorder(folder, source, bool(given("HERMES_DIAG_PATHS")), keep)
+    for module in ("threading", "socket"):
+        if module in _modules:
+            recorder.wrap(module)
     recorder.inherit()
     recorder.wrap_os()
     sys.addaudithook(recorder.hook)
@@ -708,15 +725,13 @@ def _task_name():
 
 def _fileno(sock):
     """The descriptor of a socket, -1: it has none."""
-    module = _modules.get("_socket")
-    if module is None or not isinstance(sock, module.socket):
-        return -1
-    return module.socket.fileno(sock)
+    made = _modules["_socket"].socket
+    return made.fileno(sock) if isinstance(sock, made) else -1
 
 
-def _is(fd, kind):
+def _is_regular(fd):
     try:
-        return kind(_fstat(fd).st_mode)
+        return stat.S_ISREG(_fstat(fd).st_mode)
     except OSError:
         return False
 
@@ -732,7 +747,7 @@ def _find_file(expected, name):
                 return one
     except OSError:
         if not _LINUX:
-            return expected if _is(expected, stat.S_ISREG) else -1
+            return expected if _is_regular(expected) else -1
     return -1
 
 
@@ -774,8 +789,11 @@ def _of_a_signal(exc):
     trace = exc.__traceback__
     while trace is not None:
         frame = trace.tb_frame
-        if frame.f_code.co_filename != __file__ and any(type(one) is type(frame) for one in frame.f_locals.values()):
-            return True
+        if frame.f_code.co_filename != __file__:
+            values = frame.f_locals.values()
+            given = [one for value in values for one in (value if type(value) is tuple else (value,))]
+            if any(type(one) is type(frame) for one in given):
+                return True
         trace = trace.tb_next
     return False
 
