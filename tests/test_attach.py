@@ -160,6 +160,16 @@ def test_a_program_without_sockets() -> None:
 
 
 @inside
+def test_what_is_frozen_is_found_by_its_name() -> None:
+    """`gc.freeze` hides objects from a pass of the heap, and not from the way that begins with a name."""
+    code = "import gc, socket\nKEPT = {'it': [socket.socket()]}\ngc.freeze()\n" + TICKS
+    with program(code) as running:
+        told = asking.ask(running.pid, limit=LONG)
+    assert told.frozen > 1000
+    assert [one.chain for one in told.holders if one.kind == "socket.socket"] == [("__main__.KEPT[it][0]",)]
+
+
+@inside
 def test_a_leak_in_a_list_is_one_group(cli: Cli) -> None:
     """Sixty sockets of one list are one entry; of the first descriptors each is named."""
     code = "import socket\nKEPT = [socket.socket() for _ in range(60)]\n" + TICKS

@@ -19,7 +19,7 @@ from hermes_diag.watch import process
 from hermes_diag.watch.attached import Attached, read
 
 #: Seconds after which the walk begins nothing new, so that it ends before 0.3 s are over.
-LIMIT = 0.23
+LIMIT = 0.25
 #: Seconds to wait for a process to reach a place where it can be asked.
 PATIENCE = 10.0
 #: Where a folder may be that both see, the usual place first.

@@ -29,9 +29,9 @@ WENT: set[int] = set()
 #: Objects that are asked about in one pass, and of these how many of one type; holders of one object that are followed;
 #: objects above one. A pass costs as much as the heap is large, and half as much again for each twelve objects.
 BATCH, ALIKE, HOLDERS, ABOVE = 48, 24, 40, 400
-#: How many steps to go on without a find from what can be named, and past how many objects; how many steps to go down
-#: from a pool; how many objects around a new holder are looked at.
-VAIN, FORTH, DOWN, AROUND = 4, 6_000, 14, 150
+#: How many steps to go on without a find from what can be named; how many steps to go down from a pool; how many
+#: objects around a new holder are looked at.
+VAIN, DOWN, AROUND = 4, 14, 150
 
 
 def link(owner: Any, child: Any) -> None:
@@ -73,8 +73,11 @@ def down(picked: list[Any], late: Any) -> None:
                 open_.append((child, depth + 1))
 
 
-def forth(rank: int, late: Any) -> None:
-    """Go from what can be named, up to that rank, towards what is looked for: most that the program has is found so."""
+def forth(rank: int, most: int, late: Any) -> None:
+    """Go from what can be named, up to that rank, towards what is looked for: most that the program has is found so.
+
+    most: objects that are passed.
+    """
     row = []
     for one in ROOTED:
         if ROOTS[id(one)][0] <= rank and id(one) not in WENT:
@@ -84,7 +87,7 @@ def forth(rank: int, late: Any) -> None:
             if passable(one) or type(one) is KIND["function"]:
                 row.append(one)
     visited: dict[int, tuple[Any, int]] = {id(one): (one, 0) for one in row}
-    limit = len(visited) + FORTH
+    limit = len(visited) + most
     vain = 0
     while row and vain < VAIN:
         vain += 1

@@ -30,7 +30,7 @@ from hermes_diag.leakguard.attach.inside.roots import (
 #: Memory blocks of Python; two or three are one object of the collector. With more, listing all takes too long.
 BLOCKS_LIMIT = 6_000_000
 #: Seconds that passing the heap takes for each of them on a machine that is not quick, and that a pass may end late.
-PER_BLOCK, SPARE = 70e-9, 0.03
+PER_BLOCK, SPARE = 80e-9, 0.01
 #: Sockets and other things with a descriptor that are followed.
 MOST = 4000
 
@@ -107,7 +107,7 @@ def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
         return {"refused": "large", "blocks": blocks}
     of_threads(ours)
     of_modules(0, late)
-    forth(OWN, late)
+    forth(OWN, 6_000, late)
     add([], late)
     # As much longer as the machine lets us wait for a processor.
     passed = blocks * PER_BLOCK * max(1.0, spent() / max(time.thread_time() - begun_cpu, 1e-6))
@@ -117,8 +117,8 @@ def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
         add(pick(), late)
         passed = spent() - passed
     of_modules(1, late)
-    forth(OWN, late)
-    forth(WEAK, late)
+    forth(OWN, 3_000, late)
+    forth(WEAK, 3_000, late)
     found = all_found(ours, spent, limit, passed, not in_time or late())
     return {"blocks": blocks, "frozen": gc.get_freeze_count(), **found}
 
