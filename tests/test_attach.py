@@ -171,13 +171,13 @@ def test_what_is_frozen_is_found_by_its_name() -> None:
 
 @inside
 def test_a_leak_in_a_list_is_one_group(cli: Cli) -> None:
-    """Sixty sockets of one list are one entry; of the first descriptors each is named."""
-    code = "import socket\nKEPT = [socket.socket() for _ in range(60)]\n" + TICKS
+    """Eight hundred sockets of one list are one entry, in which the first descriptors are named."""
+    code = "import socket\nKEPT = [socket.socket() for _ in range(800)]\n" + TICKS
     with program(code) as running:
         done = cli("sockets", running.pid, "--attach")
     assert done.returncode == 0
     assert len(re.findall(r"__main__\.KEPT\[\.\.\.\]", done.stdout)) == 1
-    assert "(60)" in done.stdout
+    assert "(800)" in done.stdout
 
 
 @inside

@@ -141,11 +141,13 @@ def of_aiohttp(connector: Any) -> tuple[int | None, int, int, int, int] | None:
     return number_of(peek(connector, "_limit")), len(used), idle, queued, lost
 
 
-def pools(picked: list[Any]) -> list[tuple[Any, str, tuple[int | None, int, int, int, int]]]:
+def pools(picked: list[Any], late: Any) -> list[tuple[Any, str, tuple[int | None, int, int, int, int]]]:
     """(pool, kind, counts) of each pool among the objects."""
     found = []
     connections = [one for one in picked if named(one) == "connection"]
     for one in picked:
+        if late():
+            break
         kind = named(one)
         counts = None
         if kind == "httpcore":
