@@ -12,7 +12,7 @@ from hermes_diag.leakguard.attach.inside.climb import KEEP, PARENTS, all_asked, 
 from hermes_diag.leakguard.attach.inside.cycles import is_garbage
 from hermes_diag.leakguard.attach.inside.kinds import CLASSES, KIND, NAMED, learn, named
 from hermes_diag.leakguard.attach.inside.naming import written
-from hermes_diag.leakguard.attach.inside.pools import pools
+from hermes_diag.leakguard.attach.inside.pools import FEW, pools
 from hermes_diag.leakguard.attach.inside.reading import kin, peek, type_name
 from hermes_diag.leakguard.attach.inside.roots import (
     LIBRARY,
@@ -73,9 +73,9 @@ def fd_of(pair: tuple[int, int]) -> int:
     return pair[1]
 
 
-def told(number: int, late: Any) -> tuple[str, list[str]]:
+def told(number: int, late: bool) -> tuple[str, list[str]]:
     """(kind of the root, the way as steps) of one object."""
-    if late():
+    if late:
         return "unfinished", ["not found in the time"]
     best, ids, above, looped = way(number)
     finished = all_asked(above)
@@ -142,9 +142,14 @@ def all_found(ours: Any, spent: Any, limit: float, passed: float, stop: bool) ->
     own = set(map(id, (KEEP, PARENTS, ROOTS, ROOTED, CLASSES, MODULES, ours)))
     before = limit - min(len(sought) * TELLING, limit / 2)
     why = "time" if stop else up(sought, own, spent, before, passed)
-    named_ = [[fd, type_name(type(KEEP[number])), *told(number, late)] for number, fd in targets.items()]
-    seen = [[kind, *told(number, late), *counts] for number, kind, counts in counted]
-    return {"why": why or ("time" if late() else ""), "holders": named_, "pools": seen}
+    over = late()
+    named_ = [
+        [fd, type_name(type(KEEP[number])), *told(number, at >= FEW and late())]
+        for at, (number, fd) in enumerate(targets.items())
+    ]
+    seen = [[kind, *told(one, at >= FEW and late()), *counts] for at, (one, kind, counts) in enumerate(counted)]
+    cut = late() and len(targets) + len(counted) > FEW
+    return {"why": why or ("time" if over or cut else ""), "holders": named_, "pools": seen}
 
 
 def add(picked: list[Any], late: Any) -> None:
