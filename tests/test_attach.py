@@ -160,14 +160,24 @@ def test_a_program_without_sockets() -> None:
 
 
 @inside
+def test_what_is_frozen_is_found_by_its_name() -> None:
+    """`gc.freeze` hides objects from a pass of the heap, and not from the way that begins with a name."""
+    code = "import gc, socket\nKEPT = {'it': [socket.socket()]}\ngc.freeze()\n" + TICKS
+    with program(code) as running:
+        told = asking.ask(running.pid, limit=LONG)
+    assert told.frozen > 1000
+    assert [one.chain for one in told.holders if one.kind == "socket.socket"] == [("__main__.KEPT[it][0]",)]
+
+
+@inside
 def test_a_leak_in_a_list_is_one_group(cli: Cli) -> None:
-    """Sixty sockets of one list are one entry; of the first descriptors each is named."""
-    code = "import socket\nKEPT = [socket.socket() for _ in range(60)]\n" + TICKS
+    """Eight hundred sockets of one list are one entry, in which the first descriptors are named."""
+    code = "import socket\nKEPT = [socket.socket() for _ in range(800)]\n" + TICKS
     with program(code) as running:
         done = cli("sockets", running.pid, "--attach")
     assert done.returncode == 0
     assert len(re.findall(r"__main__\.KEPT\[\.\.\.\]", done.stdout)) == 1
-    assert "(60)" in done.stdout
+    assert "(800)" in done.stdout
 
 
 @inside

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hermes_diag.core.text import one_line
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -49,7 +51,8 @@ class Attached:
 
 
 def read(pid: int, found: dict[str, Any], pause: float) -> Attached:
-    """What the walk wrote. Raises ValueError, KeyError or TypeError where it is not that."""
+    """What the walk wrote. Raises ValueError, KeyError, TypeError or AttributeError where it is not
+    that."""
     why = str(found.get("refused") or found["why"])
     return Attached(
         pid=pid,
@@ -59,11 +62,11 @@ def read(pid: int, found: dict[str, Any], pause: float) -> Attached:
         why=why,
         frozen=int(found.get("frozen", 0)),
         holders=tuple(
-            Holder(pid, int(fd), str(kind), str(root), tuple(map(str, chain)))
+            Holder(pid, int(fd), one_line(kind), one_line(root), tuple(map(one_line, chain)))
             for fd, kind, root, chain in found.get("holders", ())
         ),
         pools=tuple(
-            PoolSeen(pid, str(kind), str(root), tuple(map(str, chain)), limit, *map(int, counts))
+            PoolSeen(pid, one_line(kind), one_line(root), tuple(map(one_line, chain)), limit, *map(int, counts))
             for kind, root, chain, limit, *counts in found.get("pools", ())
         ),
     )

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
@@ -19,11 +20,13 @@ from hermes_diag.watch import process
 from hermes_diag.watch.attached import Attached, read
 
 #: Seconds after which the walk begins nothing new, so that it ends before 0.3 s are over.
-LIMIT = 0.23
+LIMIT = 0.25
 #: Seconds to wait for a process to reach a place where it can be asked.
 PATIENCE = 10.0
 #: Where a folder may be that both see, the usual place first.
 _PLACES = ("/dev/shm", "/var/tmp", "/run")
+#: Characters that are read of what a process wrote.
+_MOST = 64 << 20
 #: A script that does nothing and is always there.
 _NOTHING = "/dev/null"
 
@@ -83,7 +86,7 @@ def _silent(pid: int, patience: float) -> CannotMeasure:
 
 def _read(pid: int, result: Path) -> Attached:
     try:
-        found, pause = result.read_text(encoding="utf-8").split("\n")[:2]
+        found, pause = _text(result).split("\n")[:2]
         seen = json.loads(found)
         if "failed" in seen:
             raise CannotMeasure(
@@ -96,10 +99,19 @@ def _read(pid: int, result: Path) -> Attached:
                 "look without --attach",
             )
         return read(pid, seen, float(pause))
-    except (ValueError, KeyError, IndexError, TypeError) as exc:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as exc:
         raise CannotMeasure(
             f"--attach: what process {pid} wrote cannot be read ({type(exc).__name__})", "look without --attach"
         ) from None
+
+
+def _text(result: Path) -> str:
+    """What the process wrote. The file is in its hands: no link is followed, and nothing else than a file is read."""
+    descriptor = os.open(result, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, encoding="utf-8") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError
+        return file.read(_MOST)
 
 
 def _tell(asked: rights.Asked, task: dict[str, object]) -> None:

@@ -46,7 +46,7 @@ task = json.load(sys.stdin)
 try:
     if "source" in task:
         code = marshal.dumps(compile(task["source"], "hermes_diag_inside", "exec", optimize=2))
-        with open(task["script"], "w", encoding="utf-8") as file:
+        with open(task["script"], "x", encoding="utf-8") as file:
             file.write(task["stub"].format(code=code, **task["stub_values"]))
     sys.remote_exec(task["pid"], task["script"])
 except BaseException as exc:

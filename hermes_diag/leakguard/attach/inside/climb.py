@@ -29,9 +29,11 @@ WENT: set[int] = set()
 #: Objects that are asked about in one pass, and of these how many of one type; holders of one object that are followed;
 #: objects above one. A pass costs as much as the heap is large, and half as much again for each twelve objects.
 BATCH, ALIKE, HOLDERS, ABOVE = 48, 24, 40, 400
-#: How many steps to go on without a find from what can be named, and past how many objects; how many steps to go down
-#: from a pool; how many objects around a new holder are looked at.
-VAIN, FORTH, DOWN, AROUND = 4, 6_000, 14, 150
+#: Targets that are looked at together.
+TOGETHER = 200
+#: How many steps to go on without a find from what can be named; how many steps to go down from a pool; how many
+#: objects around new holders are looked at in one pass.
+VAIN, DOWN, AROUND = 4, 14, 1500
 
 
 def link(owner: Any, child: Any) -> None:
@@ -53,28 +55,31 @@ def follows(value: Any) -> bool:
 
 
 def down(picked: list[Any], late: Any) -> None:
-    """Follow what pools, connections and transports hold, through objects of the libraries and their containers."""
+    """Follow what pools and clients hold, one after the other, through objects of the libraries and containers."""
     seen: set[int] = set()
-    open_ = [(one, 0) for one in picked if named(one) not in ("socket", "file", "task")]
-    for at, (owner, depth) in enumerate(open_):  # which grows
-        if at % 64 == 0 and late():
+    for one in picked:
+        if late():
             return
-        if id(owner) in seen:
-            continue
-        seen.add(id(owner))
-        for child in gc.get_referents(owner):
-            if id(child) in KEEP or (
-                depth < DOWN and gc.is_tracked(child) and passable(child) and (of_library(child) or follows(child))
-            ):
-                link(owner, child)
-            else:
+        open_ = [(one, 0)] if named(one) not in ("socket", "file", "task") else []
+        while open_:
+            owner, depth = open_.pop()
+            if id(owner) in seen:
                 continue
-            if not of_the_loop(child) and id(child) not in seen:
-                open_.append((child, depth + 1))
+            seen.add(id(owner))
+            for child in gc.get_referents(owner):
+                if id(child) in KEEP or (
+                    depth < DOWN and gc.is_tracked(child) and passable(child) and (of_library(child) or follows(child))
+                ):
+                    link(owner, child)
+                    if id(child) not in seen and not of_the_loop(child):
+                        open_.append((child, depth + 1))
 
 
-def forth(rank: int, late: Any) -> None:
-    """Go from what can be named, up to that rank, towards what is looked for: most that the program has is found so."""
+def forth(rank: int, most: int, late: Any) -> None:
+    """Go from what can be named, up to that rank, towards what is looked for: most that the program has is found so.
+
+    most: objects that are passed.
+    """
     row = []
     for one in ROOTED:
         if ROOTS[id(one)][0] <= rank and id(one) not in WENT:
@@ -84,7 +89,7 @@ def forth(rank: int, late: Any) -> None:
             if passable(one) or type(one) is KIND["function"]:
                 row.append(one)
     visited: dict[int, tuple[Any, int]] = {id(one): (one, 0) for one in row}
-    limit = len(visited) + FORTH
+    limit = len(visited) + most
     vain = 0
     while row and vain < VAIN:
         vain += 1
@@ -176,17 +181,25 @@ def up(targets: list[int], own: set[int], spent: Any, limit: float, last: float)
 
     last: seconds that a pass may take, as far as is known before the first.
     """
-    unresolved = targets
-    while True:
-        unresolved, open_ = unfinished(unresolved)
-        if not open_:
-            return ""
-        if spent() + 1.3 * last > limit:
-            return "time"
-        batch = choose(open_)
-        begun = spent()
-        ask(batch, own)
-        last = spent() - begun
+
+    def late() -> bool:
+        return bool(spent() > limit)
+
+    for start in range(0, len(targets), TOGETHER):
+        unresolved = targets[start : start + TOGETHER]
+        while True:
+            if late():
+                return "time"
+            unresolved, open_ = unfinished(unresolved)
+            if not open_:
+                break
+            if spent() + 1.3 * last > limit:
+                return "time"
+            batch = choose(open_)
+            begun = spent()
+            ask(batch, own, late)
+            last = spent() - begun
+    return ""
 
 
 def unfinished(targets: list[int]) -> tuple[list[int], list[int]]:
@@ -213,9 +226,10 @@ def is_settled(number: int) -> bool:
     """Whether all that holds an object is known: its references are counted, so that no pass of the heap is needed."""
     known = 0
     for parent in PARENTS.get(number, ()):
-        if not passable(KEEP[parent]):
+        holder = KEEP[parent]
+        if not passable(holder) or (id(type(holder)) in CONTAINERS and len(holder) > 300):
             return False
-        known += list(map(id, gc.get_referents(KEEP[parent]))).count(number)
+        known += list(map(id, gc.get_referents(holder))).count(number)
     return known > 0 and sys.getrefcount(KEEP[number]) - known <= OURS
 
 
@@ -238,16 +252,18 @@ def choose(open_: list[int]) -> list[int]:
     return chosen
 
 
-def ask(batch: list[int], own: set[int]) -> None:
+def ask(batch: list[int], own: set[int], late: Any) -> None:
     """Find all holders of some objects, and link them with everything known that they hold."""
     # A tuple is passed on as it is, while a list would become one more holder.
     objects = tuple([KEEP[number] for number in batch])
-    ASKED.update(batch)
     own = own | {id(objects)}
     holders = gc.get_referrers(*objects)
     seen: dict[int, int] = {}
     del objects
+    room = AROUND
     for owner in holders:
+        if late():
+            return
         if id(owner) in own:
             continue
         kind = id(type(owner))
@@ -259,12 +275,16 @@ def ask(batch: list[int], own: set[int]) -> None:
         for child in gc.get_referents(owner):
             if id(child) in KEEP:
                 link(owner, child)
-        if passable(owner) and ROOTS.get(id(owner)) is None:
-            around(owner)
+        if room > 0 and passable(owner) and ROOTS.get(id(owner)) is None:
+            room -= around(owner)
+    ASKED.update(batch)
 
 
-def around(holder: Any) -> None:
-    """Look a little downwards from a new holder: in a cycle its own holders are found there, without one more pass."""
+def around(holder: Any) -> int:
+    """Look a little downwards from a new holder: in a cycle its own holders are found there, without one more pass.
+
+    The number of objects that were looked at.
+    """
     visited: dict[int, tuple[Any, int]] = {id(holder): (holder, 0)}
     row = [holder]
     for owner in row:  # which grows
@@ -274,6 +294,7 @@ def around(holder: Any) -> None:
                 link_way(visited, owner, child)
             if number in visited or number in ROOTS or not gc.is_tracked(child) or not passable(child):
                 continue
-            if len(visited) < AROUND:
+            if len(visited) < AROUND // 10:
                 visited[number] = (child, id(owner))
                 row.append(child)
+    return len(visited)

@@ -22,26 +22,30 @@ from hermes_diag.leakguard.attach.inside.roots import frame_of
 
 #: Entries of a dict or list that are passed to find a key; those after them are written as [...].
 FAR = 20_000
+#: Container id -> {id of a value: its key or number}, for as long as the objects are kept.
+WHERE: dict[int, dict[int, Any]] = {}
 
 
-def key_of(mapping: Any, child: Any) -> Any:
-    """The key of a value of a dict; None where it stands too far back."""
-    for _, (key, value) in zip(range(FAR), dict.items(mapping), strict=False):
-        if value is child:
-            return key
-    return None
+def key_of(container: Any, child: Any) -> Any:
+    """The key of a value of a dict, its number in a list or tuple; None where it stands too far back."""
+    known = WHERE.get(id(container))
+    if known is None:
+        known = WHERE[id(container)] = {}
+        if kin(container, dict):
+            pairs: Any = dict.items(container)
+        else:
+            pairs = enumerate((list if kin(container, list) else tuple).__iter__(container))
+        for _, (key, value) in zip(range(FAR), pairs, strict=False):
+            known.setdefault(id(value), key)
+    return known.get(id(child))
 
 
 def inside(container: Any, child: Any) -> str:
     """`[...]` of a container: the number in a list, the key of a dict where it is no secret."""
     if kin(container, dict):
         return key_text(key_of(container, child))
-    base = list if kin(container, list) else tuple if kin(container, tuple) else None
-    if base is not None:
-        for number, one in zip(range(FAR), base.__iter__(container), strict=False):
-            if one is child:
-                return f"[{number}]"
-    return "[...]"
+    number = key_of(container, child) if kin(container, list) or kin(container, tuple) else None
+    return "[...]" if number is None else f"[{number}]"
 
 
 def is_container(value: Any) -> bool:
@@ -97,7 +101,7 @@ def step(owner: Any, child: Any) -> str:
 
 def global_name(function: Any) -> str:
     """The module and the qualified name of a function."""
-    return f"{text_of(function.__globals__.get('__name__'))}.{function_name(function.__code__)}"
+    return f"{text_of(dict.get(function.__globals__, '__name__'))}.{function_name(function.__code__)}"
 
 
 def kept(function: Any, rest: list[Any]) -> tuple[str, int]:

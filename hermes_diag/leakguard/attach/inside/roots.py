@@ -136,7 +136,7 @@ def is_global(function: Any) -> bool:
     scope: Any = function.__globals__
     found = None
     for name in text_of(function.__qualname__).split("."):
-        found = scope.get(name)
+        found = dict.get(scope, name) if kin(scope, dict) else scope.get(name)  # else it is of a class
         if found is function:
             return True
         if not is_type(found):

@@ -12,7 +12,7 @@ from hermes_diag.leakguard.attach.inside.climb import KEEP, PARENTS, all_asked, 
 from hermes_diag.leakguard.attach.inside.cycles import is_garbage
 from hermes_diag.leakguard.attach.inside.kinds import CLASSES, KIND, NAMED, learn, named
 from hermes_diag.leakguard.attach.inside.naming import written
-from hermes_diag.leakguard.attach.inside.pools import pools
+from hermes_diag.leakguard.attach.inside.pools import FEW, pools
 from hermes_diag.leakguard.attach.inside.reading import kin, peek, type_name
 from hermes_diag.leakguard.attach.inside.roots import (
     LIBRARY,
@@ -30,9 +30,9 @@ from hermes_diag.leakguard.attach.inside.roots import (
 #: Memory blocks of Python; two or three are one object of the collector. With more, listing all takes too long.
 BLOCKS_LIMIT = 6_000_000
 #: Seconds that passing the heap takes for each of them on a machine that is not quick, and that a pass may end late.
-PER_BLOCK, SPARE = 70e-9, 0.03
-#: Sockets and other things with a descriptor that are followed.
-MOST = 4000
+PER_BLOCK, SPARE = 80e-9, 0.01
+#: Seconds that it takes to write down one way.
+TELLING = 80e-6
 
 
 def descriptor(value: Any) -> int:
@@ -65,7 +65,7 @@ def holders(picked: list[Any]) -> dict[int, int]:
         if number >= 0:
             found[id(value)] = number
             KEEP[id(value)] = value
-    return dict(sorted(found.items(), key=fd_of)[:MOST])
+    return dict(sorted(found.items(), key=fd_of))
 
 
 def fd_of(pair: tuple[int, int]) -> int:
@@ -73,8 +73,10 @@ def fd_of(pair: tuple[int, int]) -> int:
     return pair[1]
 
 
-def told(number: int) -> tuple[str, list[str]]:
+def told(number: int, late: bool) -> tuple[str, list[str]]:
     """(kind of the root, the way as steps) of one object."""
+    if late:
+        return "unfinished", ["not found in the time"]
     best, ids, above, looped = way(number)
     finished = all_asked(above)
     weak = best is None or (best[0] == WEAK and best[1] != "task")
@@ -96,7 +98,10 @@ def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
         return time.perf_counter() - begun
 
     def late() -> bool:
-        return spent() > limit
+        return bool(spent() > limit)
+
+    def half() -> bool:  # after following thousands of clients there must be time for the rest
+        return bool(spent() > limit / 2)
 
     begun_cpu = time.thread_time()
     learn()
@@ -107,36 +112,44 @@ def walk(ours: Any, begun: float, limit: float) -> dict[str, Any]:
         return {"refused": "large", "blocks": blocks}
     of_threads(ours)
     of_modules(0, late)
-    forth(OWN, late)
-    add([], late)
+    forth(OWN, 6_000, late)
+    add([], half)
     # As much longer as the machine lets us wait for a processor.
     passed = blocks * PER_BLOCK * max(1.0, spent() / max(time.thread_time() - begun_cpu, 1e-6))
     in_time = spent() + passed < limit + SPARE
     if in_time:
         passed = spent()
-        add(pick(), late)
+        add(pick(), half)
         passed = spent() - passed
     of_modules(1, late)
-    forth(OWN, late)
-    forth(WEAK, late)
+    forth(OWN, 3_000, late)
+    forth(WEAK, 3_000, late)
     found = all_found(ours, spent, limit, passed, not in_time or late())
     return {"blocks": blocks, "frozen": gc.get_freeze_count(), **found}
 
 
 def all_found(ours: Any, spent: Any, limit: float, passed: float, stop: bool) -> dict[str, Any]:
     """What has descriptors and what is in the pools, with who holds it. stop: no pass of the heap more."""
+
+    def late() -> bool:
+        return bool(spent() > limit)
+
     picked = [one for one in KEEP.values() if id(type(one)) in NAMED]
     targets = holders(picked)
-    counted = [(id(KEEP.setdefault(id(pool), pool)), kind, counts) for pool, kind, counts in pools(picked)]
+    counted = [(id(KEEP.setdefault(id(pool), pool)), kind, counts) for pool, kind, counts in pools(picked, late)]
     picked.clear()  # the references that are left to count are those in KEEP
     sought = [*(one for one in targets if type(KEEP[one]) is not KIND["epoll"]), *(number for number, _, _ in counted)]
     own = set(map(id, (KEEP, PARENTS, ROOTS, ROOTED, CLASSES, MODULES, ours)))
-    why = "time" if stop else up(sought, own, spent, limit, passed)
-    return {
-        "why": why,
-        "holders": [[fd, type_name(type(KEEP[number])), *told(number)] for number, fd in targets.items()],
-        "pools": [[kind, *told(number), *counts] for number, kind, counts in counted],
-    }
+    before = limit - min(len(sought) * TELLING, limit / 2)
+    why = "time" if stop else up(sought, own, spent, before, passed)
+    over = late()
+    named_ = [
+        [fd, type_name(type(KEEP[number])), *told(number, at >= FEW and late())]
+        for at, (number, fd) in enumerate(targets.items())
+    ]
+    seen = [[kind, *told(one, at >= FEW and late()), *counts] for at, (one, kind, counts) in enumerate(counted)]
+    cut = late() and len(targets) + len(counted) > FEW
+    return {"why": why or ("time" if over or cut else ""), "holders": named_, "pools": seen}
 
 
 def add(picked: list[Any], late: Any) -> None:
@@ -156,7 +169,8 @@ def as_json(value: Any) -> str:
     if value is None:
         return "null"
     if type(value) is str:
-        return '"' + "".join(map(escaped, value)) + '"'
+        plain = value.isascii() and value.isprintable() and '"' not in value and "\\" not in value
+        return '"' + (value if plain else "".join(map(escaped, value))) + '"'
     if type(value) is dict:
         return "{" + ",".join(f"{as_json(key)}:{as_json(one)}" for key, one in value.items()) + "}"
     if type(value) is list or type(value) is tuple:
