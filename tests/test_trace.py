@@ -80,6 +80,29 @@ def test_what_cannot_be_recorded(cli: Cli, arguments: list[str], code: int, said
     assert "Traceback" not in ran.stderr
 
 
+KILLED = """\
+import os, signal, socket, subprocess, sys, time
+if sys.argv[1:]:
+    kept = socket.socket()
+    print("ready", flush=True)
+    time.sleep(60)
+child = subprocess.Popen([sys.executable, __file__, "child"], stdout=subprocess.PIPE)
+child.stdout.readline()
+time.sleep(1.5)  # somebody looks twice a second
+child.kill()
+time.sleep(1.5)  # a zombie until it is waited for
+child.communicate()
+"""
+
+
+def test_what_a_killed_child_held_is_known_from_the_last_look(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "killed.py").write_text(KILLED)
+    ran = cli("trace", "--fail-on-left", "--", sys.executable, tmp_path / "killed.py")
+    assert ran.returncode == 1
+    assert "killed, or left by os._exit(); 1 descriptor open at the last look" in ran.stderr
+    assert "1 socket: killed.py:3 in <module>" in ran.stderr
+
+
 CLIENTS = """\
 import openai
 kept = []

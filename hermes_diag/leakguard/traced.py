@@ -107,6 +107,8 @@ def held_now(path: Path) -> tuple[Kept, ...] | None:
         held = known.holding()
     except (OSError, HermesDiagError):
         return None
+    if not held.fds:  # it is about to end: the kernel has closed them before it shows that
+        return None
     return tuple(
         Kept(fd, _KINDS_HELD.get(held.fds[str(fd)][0], "socket"), _name(box, fd), opened)
         for fd, opened in boxes.matched(box, held)
