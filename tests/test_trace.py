@@ -99,7 +99,7 @@ def test_what_a_killed_child_held_is_known_from_the_last_look(cli: Cli, tmp_path
     (tmp_path / "killed.py").write_text(KILLED)
     ran = cli("trace", "--fail-on-left", "--", sys.executable, tmp_path / "killed.py")
     assert ran.returncode == 1
-    assert "killed, or left by os._exit(); 1 descriptor open at the last look" in ran.stderr
+    assert "killed, or left by os._exit(); 1 descriptor open at the last look" in " ".join(ran.stderr.split())
     assert "1 socket: killed.py:3 in <module>" in ran.stderr
 
 
