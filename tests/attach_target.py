@@ -506,7 +506,7 @@ def openai_in_a_cycle() -> None:
     with Opened() as made:
         client = openai.OpenAI(api_key="x", base_url=URL)
         client.models.list()
-    seed(made.fd, "cycle", "a cycle that only the collector can free")
+    seed(made.fd, "cycle", "a cycle that only the collector can free", "openai.OpenAI._client", "SyncStream._sock")
 
 
 # --- threads --------------------------------------------------------------------------------------
@@ -573,8 +573,8 @@ async def inner_of_a_task() -> None:
 
 
 async def task_that_waits() -> None:
-    outer = connect()
-    seed(outer.fileno(), "task", "local variable outer of task_that_waits (", "where task 'turn-3' waits")
+    outer = [connect()]
+    seed(outer[0].fileno(), "task", "local variable outer[0] of task_that_waits (", "where task 'turn-3' waits")
     await inner_of_a_task()
 
 

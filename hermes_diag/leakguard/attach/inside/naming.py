@@ -139,11 +139,10 @@ def written(said: str, way: list[Any]) -> list[str]:
             told -= 1
         elif current.endswith("."):  # the globals of a module
             current += text_of(key_of(owner, child))
-        elif kin(owner, dict) and at and _is_namespace(way[at - 1], owner):
-            key = text_of(key_of(owner, child))
-            current = f"{type_name(type(way[at - 1]))}.{key}"
+        elif kin(owner, dict) and at and type(key_of(owner, child)) is str and _is_namespace(way[at - 1], owner):
+            current = f"{type_name(type(way[at - 1]))}.{key_of(owner, child)}"
         elif is_container(owner) and not attribute(owner, child):
-            current += inside(owner, child)
+            current = further(current or type_name(type(owner)), inside(owner, child))
         elif type(owner) is KIND["cell"]:
             continue
         elif type(owner) is KIND["function"]:
@@ -157,6 +156,15 @@ def written(said: str, way: list[Any]) -> list[str]:
     if current:
         steps.append(current)
     return steps if len(steps) <= 12 else [*steps[:6], "...", *steps[-5:]]
+
+
+def further(said: str, inner: str) -> str:
+    """What is in a container, behind the name of the container: `local variable kept[0] of turn (...)`."""
+    for lead, mark in (("local variable ", " of "), ("variable ", " kept by ")):
+        if said.startswith(lead):
+            name, _, rest = said.partition(mark)
+            return f"{name}{inner}{mark}{rest}"
+    return said + inner
 
 
 def _is_namespace(owner: Any, mapping: Any) -> bool:

@@ -76,18 +76,22 @@ def fd_of(pair: tuple[int, int]) -> int:
 def told(number: int, late: bool) -> tuple[str, list[str]]:
     """(kind of the root, the way as steps) of one object."""
     if late:
-        return "unfinished", ["not found in the time"]
+        return "unfinished", ["not found in time"]
     best, ids, above, looped = way(number)
     finished = all_asked(above)
     weak = best is None or (best[0] == WEAK and best[1] != "task")
     if weak and finished and not looped and is_garbage(list(above)):
-        nearest = [*PARENTS.get(number, ())[:1], number]
-        return "cycle", ["a cycle that only the collector can free", *written("", [KEEP[one] for one in nearest])]
+        # From the client that is farthest up, if there is one, else from what has the object.
+        clients = [one for one in above if named(KEEP[one]) == "client"]
+        ids = [(clients or PARENTS.get(number) or [number])[-1 if clients else 0]]
+        while above.get(ids[-1]):
+            ids.append(above[ids[-1]])
+        return "cycle", ["a cycle that only the collector can free", *written("", [KEEP[one] for one in ids])]
     if best is not None and not (finished and looped and best[0] > LIBRARY):
         return best[1], written(best[2], [KEEP[one] for one in ids])
     kind, said = ("loop", "the event loop, which waits for it") if looped else ("unseen", "nothing that Python shows")
     if not finished:
-        kind, said = "unfinished", "not found in the time"
+        kind, said = "unfinished", "not found in time"
     return kind, [said, *written("", [KEEP[one] for one in ids])]
 
 
