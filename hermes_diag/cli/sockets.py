@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,6 +28,7 @@ EXAMPLES = """
   hermes-diag sockets 4242 --attach
   hermes-diag sockets --pid 4242 --watch --interval 10s --save night.jsonl
   hermes-diag report night.jsonl
+  hermes-diag sockets --box /tmp/hermes-diag-1000/4242-987654.box
 
 \b
 Conditions of --fail-on: METRIC OP NUMBER[UNIT], OP one of > >= < <=
@@ -107,6 +109,12 @@ Arm = Annotated[
         "--arm", help="With --attach: it also records from now on what it opens, as `hermes-diag trace` does."
     ),
 ]
+BoxFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--box", metavar="FILE", show_default=False, help="Read the box of a process that has ended (see `trace`)."
+    ),
+]
 
 
 def command(
@@ -126,6 +134,7 @@ def command(
     set_: Set = None,
     save: Save = None,
     force: Force = False,
+    box: BoxFile = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> int:
@@ -134,6 +143,8 @@ def command(
     One look, or with --watch many. It only reads: nothing is attached to, signalled or written to the process,
     and no packet is sent. Root is not needed for one's own processes. Only --attach touches the process.
     """
+    if box is not None:
+        return _read_box(box, locals())
     from hermes_diag.cli import looking, watching
     from hermes_diag.cli.options import tuning
 
@@ -152,6 +163,26 @@ def _settings(watch: bool, json: bool, remote: object) -> list[str]:
     """The names that --set takes. A watch resolves names for --remote only, and prints no table, as JSON does not."""
     names = {"backend": True, "count": watch, "group-by": not watch and not json, "resolve": not watch or remote}
     return [name for name, heeded in names.items() if heeded]
+
+
+def _read_box(path: Path, given: dict[str, Any]) -> int:
+    """Print what a recorder wrote down. Raises UsageError, CannotMeasure."""
+    others = [name for name, value in given.items() if value and name not in ("box", "json", "verbose")]
+    if others:
+        raise UsageError("--box reads a file, and looks at no process", "leave out all else but --json and -v")
+    Output(given["json"], given["verbose"])
+    from hermes_diag.cli.terminal import emit, paint, width
+    from hermes_diag.core.status import Status
+    from hermes_diag.leakguard import traced
+    from hermes_diag.leakguard.box import Box
+    from hermes_diag.reporters import trace
+
+    found = [traced.alone(Box(path))]
+    if given["json"]:
+        emit(trace.document(found, Status.CLEAN, "what the box says"))
+    else:
+        emit(paint(trace.lines(found, width(), given["verbose"])))
+    return Status.CLEAN.exit_code
 
 
 def _refuse_idle(given: dict[str, Any]) -> None:

@@ -67,7 +67,7 @@ def find(pid: int) -> Box | None:
         path = folder / f"{inside}-{seen.ticks}.box"
         if os.path.lexists(path):
             box = Box(path)
-            if box.boot != _boot():
+            if not is_of_this_boot(box):
                 raise CannotMeasure(f"{path} is of another boot of this machine", "remove it")
             return box
     return None
@@ -102,8 +102,9 @@ def _pid_inside(pid: int) -> int:
     return pid
 
 
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+def is_of_this_boot(box: Box) -> bool:
+    """Whether the machine was not started again since; else its PID and its times are of no use."""
+    return box.boot == Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
 
 def matched(box: Box, held: Holding) -> Iterator[tuple[int, Opened]]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hermes_diag.core.errors import HermesDiagError, UsageError
@@ -122,19 +123,30 @@ def of_box(box: Box, last: tuple[Kept, ...] | None = None) -> Remains:
     how, kept = "killed", last
     if box.ended:
         how = "ended"
-        kept = tuple(
-            Kept(fd, KINDS[slot.kind], _name(box, fd), box.opened(slot))
-            for fd, slot in box.slots()
-            if slot.flags & form.LEFT and slot.kind in KINDS and box.unix(slot) >= box.begun
-        )
+        kept = _kept(box, form.LEFT)
     elif _runs(box):
         how, kept = "running", held_now(box.path)
     return Remains(box.pid, box.python, box.program, how, kept or (), kept is not None, tuple(boxes.notes(box)))
 
 
+def alone(box: Box) -> Remains:
+    """The same of a box at which nobody looked while its process ran. Where that was killed: the last opening of each
+    descriptor, whether it was closed again or not."""
+    found = of_box(box)
+    return found if found.looked else replace(found, kept=_kept(box, 0))
+
+
+def _kept(box: Box, flag: int) -> tuple[Kept, ...]:
+    return tuple(
+        Kept(fd, KINDS[slot.kind], _name(box, fd), box.opened(slot))
+        for fd, slot in box.slots()
+        if slot.flags & flag == flag and slot.kind in KINDS and box.unix(slot) >= box.begun
+    )
+
+
 def _runs(box: Box) -> bool:
     try:
-        return bool(process.stat(box.pid).ticks == box.start)
+        return boxes.is_of_this_boot(box) and bool(process.stat(box.pid).ticks == box.start)
     except HermesDiagError:
         return False
 

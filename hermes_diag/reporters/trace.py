@@ -57,7 +57,8 @@ def _how(one: Remains) -> str:
     if one.how == "running":
         return f"runs, {left} open"
     if not one.looked:
-        return "killed, or left by os._exit(), before anybody could look"
+        said = "killed, or left by os._exit(), before anybody could look"
+        return f"{said}; the last openings of {left}, closed again or not" if one.kept else said
     return f"killed, or left by os._exit(); {left} open at the last look"
 
 

@@ -318,10 +318,10 @@ class Recorder:
     # --- what Python announces -------------------------------------------------------------------
 
     def hook(self, event, args):
-        handler = self.handlers.get(event)
-        if self.off or (handler is None and not self.pending):
-            return
         try:
+            handler = self.handlers.get(event)
+            if self.off or (handler is None and not self.pending):
+                return
             if handler is None:
                 self.complete()
             else:
@@ -329,26 +329,25 @@ class Recorder:
                 if frame is not None:
                     handler(args, frame)
         except Exception as exc:
-            self.failed(exc)
+            if self.is_of_program(exc):
+                raise
 
-    def failed(self, exc):
-        """What was raised while something was written down: it is the program's, or ends the recording."""
-        if _of_a_signal(exc):
-            raise exc
-        if type(exc) is not RecursionError:  # the program is about to get the same
-            self.broken(exc)
-
-    def broken(self, exc):
-        """Record no more, and say so."""
-        self.off = True
+    def is_of_program(self, exc):
+        """Whether what was raised while something was written down is to reach the program; else no more is recorded,
+        and that is said."""
         try:
+            if type(exc) is RecursionError:
+                return False  # the program is about to get the same
+            if _of_a_signal(exc):
+                return True
+            off, self.off = self.off, True
             self.box[_BROKEN_AT] = 1
-            if not sys.is_finalizing():
-                _write(
-                    2, b"hermes-diag: the recorder ends here (%s); the program goes on\n" % type(exc).__name__.encode()
-                )
+            if not off and not sys.is_finalizing():
+                name = type(exc).__name__.encode()
+                _write(2, b"hermes-diag: the recorder ends here (%s); the program goes on\n" % name)
         except Exception:
-            pass
+            self.off = True
+        return False
 
     def socket(self, args, frame):
         """A socket that is not of the socket module, as gevent has them: the event comes before its descriptor."""
@@ -524,11 +523,12 @@ class Recorder:
 
         def wrapped(sock, family=-1, type=-1, proto=-1, fileno=None):
             init(sock, family, type, proto, fileno)
-            if not self.off:
-                try:
+            try:
+                if not self.off:
                     self.opened(sock, fileno, _getframe(1))
-                except Exception as exc:
-                    self.failed(exc)
+            except Exception as exc:
+                if self.is_of_program(exc):
+                    raise
 
         socket.socket.__init__ = _as(wrapped, init)
 
@@ -538,6 +538,15 @@ class Recorder:
             function = getattr(os, name, None)
             if function is not None:
                 setattr(os, name, _as(self.wrapper(function), function))
+
+    def forked(self):
+        """This process was just made by a fork."""
+        try:
+            if not self.off:
+                self.new_box()
+        except Exception as exc:
+            if self.is_of_program(exc):
+                raise
 
     def wrapper(self, function):
         def wrapped(*args, **kwargs):
@@ -549,11 +558,12 @@ class Recorder:
 
     def guarded(self, call, value):
         """Call one of ours for a frame of the program, two above; no error of it comes out."""
-        if not self.off:
-            try:
+        try:
+            if not self.off:
                 call(value, _getframe(2))
-            except Exception as exc:
-                self.failed(exc)
+        except Exception as exc:
+            if self.is_of_program(exc):
+                raise
 
     def starting(self, thread, frame):
         """A thread is about to be started: it may open something before `thread` has been told of it."""
@@ -618,9 +628,9 @@ class Recorder:
 
     def end(self):
         """The program ends: mark what is still open, or remove the box."""
-        if self.off or _getpid() != self.pid:
-            return
         try:
+            if self.off or _getpid() != self.pid:
+                return
             self.off = True
             if not self.keep:
                 os.unlink(self.file)
@@ -633,7 +643,8 @@ class Recorder:
                     SLOT.pack_into(self.box, place, *values[:5], values[5] | LEFT, *values[6:])
             self.box[_ENDED_AT] = 1
         except Exception as exc:
-            self.broken(exc)
+            if self.is_of_program(exc):
+                raise
 
 
 def begin(source, boxes="", ours=""):
@@ -651,16 +662,19 @@ def begin(source, boxes="", ours=""):
     private(folder)
     keep = bool(boxes or given("HERMES_DIAG_KEEP"))
     recorder = Recorder(folder, source, bool(given("HERMES_DIAG_PATHS")), keep)
-    for module in ("threading", "socket"):
-        if module in _modules:
-            recorder.wrap(module)
-    recorder.inherit()
-    recorder.wrap_os()
-    sys.addaudithook(recorder.hook)
-    atexit.register(recorder.end)
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=lambda: recorder.guarded(lambda *_: recorder.new_box(), None))
-    return recorder
+    try:
+        for module in ("threading", "socket"):
+            if module in _modules:
+                recorder.wrap(module)
+        recorder.inherit()
+        recorder.wrap_os()
+        atexit.register(recorder.end)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=recorder.forked)
+        sys.addaudithook(recorder.hook)
+    except Exception:
+        recorder.off = True
+        raise
 
 
 def default_folder():
