@@ -393,6 +393,11 @@ def test_a_process_that_has_ended() -> None:
         asking.ask(running.pid)
 
 
+def test_the_help_says_what_it_touches(cli: Cli) -> None:
+    said = " ".join(cli("sockets", "--help", COLUMNS="200").stdout.replace("│", " ").split())
+    assert "The only option that touches the process." in said
+
+
 def test_a_watch_is_refused(cli: Cli) -> None:
     done = cli("sockets", os.getpid(), "--attach", "--watch")
     assert done.returncode == 2

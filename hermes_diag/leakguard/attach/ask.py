@@ -115,10 +115,10 @@ def _text(result: Path) -> str:
 
 
 def _tell(asked: rights.Asked, task: dict[str, object]) -> None:
-    """Run the helper. Raises CannotMeasure with what `sys.remote_exec` says."""
+    """Have the script handed over. Raises CannotMeasure with what `sys.remote_exec` says."""
     try:
         done = subprocess.run(
-            [asked.interpreter, "-I", "-S", "-c", bundle.HELPER],
+            [asked.interpreter, "-I", "-S", "-c", bundle.HANDOVER],
             input=json.dumps(task),
             capture_output=True,
             text=True,
@@ -128,7 +128,7 @@ def _tell(asked: rights.Asked, task: dict[str, object]) -> None:
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise CannotMeasure(
-            f"--attach: {asked.interpreter} could not be run as a helper ({type(exc).__name__})",
+            f"--attach: {asked.interpreter} could not be run to hand the script over ({type(exc).__name__})",
             "look without --attach",
         ) from None
     if done.stdout.strip():
@@ -136,7 +136,7 @@ def _tell(asked: rights.Asked, task: dict[str, object]) -> None:
         raise rights.explained(asked, kind, message)
     if done.returncode:
         raise CannotMeasure(
-            f"--attach: {asked.interpreter} could not be run as a helper (exit code {done.returncode})",
+            f"--attach: {asked.interpreter} could not be run to hand the script over (exit code {done.returncode})",
             "look without --attach",
         )
 

@@ -40,7 +40,7 @@ finally:
 """
 
 #: Runs in an interpreter like that of the process: makes bytecode for it, and has the process run the script.
-HELPER = """\
+HANDOVER = """\
 import json, marshal, sys
 task = json.load(sys.stdin)
 try:
@@ -75,7 +75,7 @@ def source() -> str:
 
 
 def task(pid: int, folder: Path, result: Path, limit: float, then: Path | None = None) -> dict[str, object]:
-    """What the helper is told: the walk, and where the script and what it finds are to be. limit: seconds.
+    """What HANDOVER is told: the walk, and where the script and what it finds are to be. limit: seconds.
 
     then: one more file of Python code, which the process runs after the walk, in a namespace of its own.
     """
