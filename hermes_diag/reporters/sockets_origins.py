@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.reporters import sockets_text
 from hermes_diag.watch import opened
 from hermes_diag.watch.opened import Opened, Origins
@@ -15,7 +14,7 @@ from hermes_diag.watch.records import Look
 def section(seen: Look, origins: Origins, width: int, verbose: bool) -> list[str]:
     """The places, the most frequent first; with verbose each descriptor and thread."""
     lines = [sockets_text.heading("Who opened them")]
-    for name, found in _kinds(seen, origins):
+    for name, found in opened.kinds(seen, origins).items():
         groups = opened.groups(found)
         shown = groups if verbose else groups[: sockets_text.FEW]
         for place, count in shown:
@@ -33,43 +32,13 @@ def section(seen: Look, origins: Origins, width: int, verbose: bool) -> list[str
     return lines
 
 
-def _kinds(seen: Look, origins: Origins) -> Iterator[tuple[str, list[Opened | None]]]:
-    """Each state of sockets, then each kind of descriptor, then threads, with their openings."""
-    found: dict[str, list[Opened | None]] = {}
-    states = {(row.pid, row.fd): row.state for row in seen.rows}
-    for key, kind in _descriptors(seen, origins):
-        found.setdefault(states.get(key) or (f"{kind} descriptors"), []).append(origins.descriptors.get(key))
-    yield from sorted(found.items(), key=lambda one: (not one[0].isupper(), -len(one[1])))
-    lost = [row for row in seen.unowned if row.state == ESTABLISHED]
-    if lost:
-        yield "ESTABLISHED without an owner", [origins.unowned.get(row.inode or 0) for row in lost]
-    threads: list[Opened | None] = [origins.threads.get(key) for key in _threads(seen, origins)]
-    if threads:
-        yield "threads", threads
-
-
 def each(seen: Look, origins: Origins) -> Iterator[tuple[str, Opened | None]]:
     """Each descriptor and thread of the processes that have a recorder."""
     several = len(seen.processes) > 1
-    for pid, fd in sorted(key for key, _ in _descriptors(seen, origins)):
+    for pid, fd in sorted(key for key, _ in opened.held(seen, origins)):
         yield f"process {pid} fd {fd}" if several else f"fd {fd}", origins.descriptors.get((pid, fd))
-    for pid, tid in sorted(_threads(seen, origins)):
+    for pid, tid in sorted(opened.threads(seen, origins)):
         yield f"process {pid} thread {tid}" if several else f"thread {tid}", origins.threads.get((pid, tid))
-
-
-def _descriptors(seen: Look, origins: Origins) -> Iterator[tuple[tuple[int, int], str]]:
-    for held in seen.held or ():
-        if held.pid in origins.recorded:
-            for name, (kind, target) in held.fds.items():
-                if not target.endswith(".box") and int(name) > 2:
-                    yield (held.pid, int(name)), kind
-
-
-def _threads(seen: Look, origins: Origins) -> Iterator[tuple[int, int]]:
-    """But for the main ones, which nobody has started."""
-    for held in seen.held or ():
-        if held.pid in origins.recorded:
-            yield from ((held.pid, tid) for tid in held.threads if tid != held.pid)
 
 
 def document(seen: Look, origins: Origins | None) -> dict[str, Any] | None:
@@ -83,12 +52,12 @@ def document(seen: Look, origins: Origins | None) -> dict[str, Any] | None:
         ],
         "unknown": [
             {"pid": pid, "fd": fd}
-            for (pid, fd), _ in sorted(_descriptors(seen, origins))
+            for (pid, fd), _ in sorted(opened.held(seen, origins))
             if (pid, fd) not in origins.descriptors
         ]
         + [
             {"pid": pid, "tid": tid}
-            for pid, tid in sorted(_threads(seen, origins))
+            for pid, tid in sorted(opened.threads(seen, origins))
             if (pid, tid) not in origins.threads
         ],
         "threads": [{"pid": pid, "tid": tid, "started": one} for (pid, tid), one in sorted(origins.threads.items())],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hermes_diag.core import units
+from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.watch.records import Look, Place
 
 #: What is said of a descriptor without a slot in the box, and of one that was there at the start.
@@ -76,20 +77,43 @@ def groups(found: Iterable[Opened | None]) -> list[tuple[str, int]]:
     return Counter("" if one is None else one.place for one in found).most_common()
 
 
+def kinds(seen: Look, origins: Origins) -> dict[str, list[Opened | None]]:
+    """The openings of what a look shows by what it is: a state of sockets, a kind of descriptors, "threads". None: that
+    one is not known."""
+    states = {(row.pid, row.fd): row.state for row in seen.rows}
+    found: dict[str, list[Opened | None]] = {}
+    for key, kind in held(seen, origins):
+        found.setdefault(states.get(key) or f"{kind} descriptors", []).append(origins.descriptors.get(key))
+    found = dict(sorted(found.items(), key=lambda one: (not one[0].isupper(), -len(one[1]))))
+    if lost := [row for row in seen.unowned if row.state == ESTABLISHED]:
+        found["ESTABLISHED without an owner"] = [origins.unowned.get(row.inode or 0) for row in lost]
+    if running := list(threads(seen, origins)):
+        found["threads"] = [origins.threads.get(key) for key in running]
+    return found
+
+
+def held(seen: Look, origins: Origins) -> Iterator[tuple[tuple[int, int], str]]:
+    """((PID, descriptor), kind) of the processes that have a recorder, but for its own file and stdin to stderr."""
+    for one in seen.held or ():
+        if one.pid in origins.recorded:
+            for name, (kind, target) in one.fds.items():
+                if not target.endswith(".box") and int(name) > 2:
+                    yield (one.pid, int(name)), kind
+
+
+def threads(seen: Look, origins: Origins) -> Iterator[tuple[int, int]]:
+    """(PID, thread id), but for the main ones, which nobody has started."""
+    for one in seen.held or ():
+        if one.pid in origins.recorded:
+            yield from ((one.pid, tid) for tid in one.threads if tid != one.pid)
+
+
 def since(seen: Look, origins: Origins, begun: float) -> list[Place]:
     """Where what a look shows was opened, of what was opened after `begun`; the most frequent first."""
-    states = {(row.pid, row.fd): row.state for row in seen.rows}
-    kinds = {(one.pid, int(fd)): kind for one in seen.held or () for fd, (kind, _) in one.fds.items()}
-    found: dict[str, Counter[str]] = {}
-    for key, one in origins.descriptors.items():
-        if one.at >= begun and not one.inherited:
-            found.setdefault(states.get(key) or f"{kinds.get(key, '')} descriptors", Counter())[one.place] += 1
-    for one in origins.threads.values():
-        if one.at >= begun:
-            found.setdefault("threads", Counter())[one.place] += 1
-    places = [
-        Place(what, place, count, counts.total()) for what, counts in found.items() for place, count in counts.items()
-    ]
+    places = []
+    for what, found in kinds(seen, origins).items():
+        counts = Counter(one.place for one in found if one and one.at >= begun and not one.inherited)
+        places += [Place(what, place, count, counts.total()) for place, count in counts.items()]
     return sorted(places, key=lambda one: -one.count)
 
 
