@@ -11,6 +11,9 @@ from hermes_diag.cli.terminal import emit, paint, width
 from hermes_diag.core.status import Status
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hermes_diag.cli.options.output import Output
     from hermes_diag.cli.watching import Asked
     from hermes_diag.watch.attached import Attached
     from hermes_diag.watch.observer import Observer
@@ -49,6 +52,20 @@ def look(eye: Observer, asked: Asked) -> int:
     else:
         emit(paint(_lines(seen, asked, names, origins, told, held)))
     return status.exit_code
+
+
+def read_box(path: Path, output: Output) -> int:
+    """Print what a recorder wrote down; the exit code. Raises UsageError, CannotMeasure."""
+    from hermes_diag.leakguard import traced
+    from hermes_diag.leakguard.box import Box
+    from hermes_diag.reporters import trace
+
+    found = [traced.alone(Box(path))]
+    if output.json:
+        emit(trace.document(found, Status.CLEAN, "what the box says"))
+    else:
+        emit(paint(trace.lines(found, width(), output.verbose)))
+    return Status.CLEAN.exit_code
 
 
 def _lines(

@@ -144,7 +144,7 @@ def command(
     and no packet is sent. Root is not needed for one's own processes. Only --attach touches the process.
     """
     if box is not None:
-        return _read_box(box, locals())
+        return _read(box, locals())
     from hermes_diag.cli import looking, watching
     from hermes_diag.cli.options import tuning
 
@@ -165,24 +165,12 @@ def _settings(watch: bool, json: bool, remote: object) -> list[str]:
     return [name for name, heeded in names.items() if heeded]
 
 
-def _read_box(path: Path, given: dict[str, Any]) -> int:
-    """Print what a recorder wrote down. Raises UsageError, CannotMeasure."""
-    others = [name for name, value in given.items() if value and name not in ("box", "json", "verbose")]
-    if others:
+def _read(box: Path, given: dict[str, Any]) -> int:
+    if any(value for name, value in given.items() if name not in ("box", "json", "verbose")):
         raise UsageError("--box reads a file, and looks at no process", "leave out all else but --json and -v")
-    Output(given["json"], given["verbose"])
-    from hermes_diag.cli.terminal import emit, paint, width
-    from hermes_diag.core.status import Status
-    from hermes_diag.leakguard import traced
-    from hermes_diag.leakguard.box import Box
-    from hermes_diag.reporters import trace
+    from hermes_diag.cli.looking import read_box
 
-    found = [traced.alone(Box(path))]
-    if given["json"]:
-        emit(trace.document(found, Status.CLEAN, "what the box says"))
-    else:
-        emit(paint(trace.lines(found, width(), given["verbose"])))
-    return Status.CLEAN.exit_code
+    return read_box(box, Output(given["json"], given["verbose"]))
 
 
 def _refuse_idle(given: dict[str, Any]) -> None:
