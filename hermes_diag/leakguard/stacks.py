@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sysconfig
 from types import FrameType
 from typing import NamedTuple
 
@@ -60,11 +59,6 @@ def _own_line(frame: FrameType) -> Line | None:
     return Line(code.co_filename, frame.f_lineno, code.co_name) if is_own(code.co_filename) else None
 
 
-#: Folders of Python, also by the names of links to them. Asked here, once: within an audit hook no function of os may
-#: be called, since tests replace them by ones that raise (blockbuster does, to find blocking calls in an event loop).
-_FOLDERS = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
-_STDLIB = tuple(folder + os.sep for folder in {*_FOLDERS, *map(os.path.realpath, _FOLDERS)})
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 #: The folder of our own package.
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -76,10 +70,11 @@ def is_pytest(file: str) -> bool:
 @functools.cache
 def is_own(file: str) -> bool:
     """Whether a file is of the project under test: not installed, not of Python, not of hermes-diag."""
-    return not (is_stdlib(file) or file.startswith(OURS) or any(folder in file for folder in _INSTALLED))
+    kind = hermes_diag_recorder.kind_of(file, None)  # type: ignore[no-untyped-call]
+    return isinstance(kind, tuple) and kind[0] == hermes_diag_recorder.OWN and not file.startswith(OURS)
 
 
 @functools.cache
 def is_stdlib(file: str) -> bool:
     """Whether a file is of Python itself, or no file."""
-    return file.startswith("<") or (file.startswith(_STDLIB) and not any(folder in file for folder in _INSTALLED))
+    return not isinstance(hermes_diag_recorder.kind_of(file, None), tuple)  # type: ignore[no-untyped-call]
