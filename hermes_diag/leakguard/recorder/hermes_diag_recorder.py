@@ -317,10 +317,10 @@ class Recorder:
     # --- what Python announces -------------------------------------------------------------------
 
     def hook(self, event, args):
+        handler = self.handlers.get(event)
+        if (handler is None and not self.pending) or self.off:
+            return  # at once: reading a frame is announced, too
         try:
-            handler = self.handlers.get(event)
-            if self.off or (handler is None and not self.pending):
-                return
             if handler is None:
                 self.complete()
             else:
