@@ -355,13 +355,30 @@ def test_a_full_or_read_only_disk_is_told_in_one_line(tmp_path: Path) -> None:
     """In a mount namespace of its own."""
     if os.geteuid():
         pytest.skip("needs root")
-    for options, why in (("ro", "Read-only file system"), ("size=64k,mode=700", "No space left on device")):
-        script = (
-            f"mount -t tmpfs -o {options} none {tmp_path} && PYTHONPATH={traced.RECORDER} "
-            f'HERMES_DIAG_BOXES={tmp_path}/boxes exec {sys.executable} -c "{OPEN}"'
-        )
-        ran = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False)
-        refused(ran, why)
+    refused(on_a_disk(tmp_path, "ro", OPEN), "Read-only file system")
+    refused(on_a_disk(tmp_path, "size=64k,mode=700", OPEN), "No space left on device")
+
+
+def test_a_disk_that_becomes_full_ends_the_recording(tmp_path: Path) -> None:
+    """Memory that has no room on the disk would kill the process that writes to it."""
+    if os.geteuid():
+        pytest.skip("needs root")
+    code = (
+        "import os, socket; fd = os.open(os.environ['HERMES_DIAG_BOXES'] + '/full', os.O_CREAT | os.O_WRONLY)\n"
+        "try:\n    while True:\n        os.write(fd, bytes(4096))\nexcept OSError:\n    pass\n"
+        "made = [socket.socket() for _ in range(900)]\nprint('done')"
+    )
+    ran = on_a_disk(tmp_path, "size=3m,mode=700", code)
+    assert (ran.returncode, ran.stdout) == (0, "done\n")
+    assert ran.stderr == "hermes-diag: the recorder ends here (OSError); the program goes on\n"
+
+
+def on_a_disk(folder: Path, options: str, code: str) -> subprocess.CompletedProcess[str]:
+    """A recorded program whose box is on a disk of its own."""
+    script = f'mount -t tmpfs -o {options} none {folder} && exec "$@"'
+    environment = {**os.environ, "PYTHONPATH": str(traced.RECORDER), "HERMES_DIAG_BOXES": str(folder / "boxes")}
+    command = ["unshare", "-m", "sh", "-c", script, "sh", sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
 
 
 def test_a_box_is_removed_when_the_program_ends(tmp_path: Path) -> None:

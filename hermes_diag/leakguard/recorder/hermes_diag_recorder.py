@@ -26,7 +26,7 @@ MAGIC = b"hdiagbox"
 HEADER = Struct("<8sIIQIIiIBBdd36s16s")
 #: When (CLOCK_MONOTONIC), inode, device, number of the stack, kind, flags, port, name, thread, task.
 SLOT = Struct("<dQQIBBH40s28s28s")
-NAMES, CHILDREN, THREADS, STACKS, SLOTS = 512, 64, 8192, 4096, 131072
+NAMES, CHILDREN, THREADS, STACKS, SLOTS = 512, 64, 4096, 4096, 131072
 #: Bytes for one stack: two for the length, then lines `FLAG|FILE|NUMBER|FUNCTION`.
 STACK = 1024
 #: Where each part begins.
@@ -54,6 +54,7 @@ _COUNTS, _COUNTS_AT, _ENDED_AT, _BROKEN_AT = Struct("<iI"), 32, 40, 41
 OWN, INSTALLED, STARTED = "O", "I", "T"
 _STARTED = b"T|||\n"
 
+_AHEAD = 256  # so many stacks and slots more than are needed the disk gives room for at a time
 _DEPTH = 200
 _DEPTHS = range(_DEPTH)
 _KEYS = 16384  # stacks known by their frames; when there are more, all are forgotten and found again by their text
@@ -137,7 +138,7 @@ class Recorder:
         before: then it begins with what was written down before."""
         from mmap import mmap
 
-        self.pid = _getpid()
+        self.pid, self.box = _getpid(), None  # after a fork it is the parent's
         start, parent = _started()
         self.file = "%s/%d-%d.box" % (self.folder, self.pid, start)
         fd = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -146,9 +147,15 @@ class Recorder:
             if status.st_uid != os.geteuid() or status.st_mode & 0o077 or not stat.S_ISREG(status.st_mode):
                 raise PermissionError
             os.ftruncate(fd, SIZE)
+            _reserve(fd, 0, STACKS_AT)
             box = mmap(fd, SIZE)
         finally:
             _close(fd)
+        self.room = [0, 0]  # how many stacks and slots the disk has given room for
+        if not self.boxes:
+            found = box[: len(MAGIC)] == MAGIC
+            self.highest, self.count = _COUNTS.unpack_from(box, _COUNTS_AT) if found else (-1, 0)
+        self.reserve(self.count, self.highest + 1)
         if self.boxes:
             before = self.boxes[-1]
             for begin, end in (
@@ -157,10 +164,6 @@ class Recorder:
                 (SLOTS_AT, SLOTS_AT + (self.highest + 1) * SLOT.size),
             ):
                 box[begin:end] = before[begin:end]
-        elif box[: len(MAGIC)] == MAGIC:
-            self.highest, self.count = _COUNTS.unpack_from(box, _COUNTS_AT)
-        else:
-            self.highest, self.count = -1, 0
         release = ".".join(map(str, sys.version_info[:3])).encode()
         now = _monotonic(), _unix()
         values = VERSION, self.pid, start, parent, SLOTS, self.highest, self.count, 0, 0, *now, _boot(), release
@@ -168,6 +171,28 @@ class Recorder:
         box[: len(MAGIC)] = MAGIC  # last: who finds it finds all of the header
         self.boxes.append(box)
         self.box = box
+
+    def reserve(self, stacks, slots):
+        """Have the disk give room for so many: writing to memory for which there is none would kill the program."""
+        fd = os.open(self.file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            for place, wanted, begin, size, most in (
+                (0, stacks, STACKS_AT, STACK, STACKS),
+                (1, slots, SLOTS_AT, SLOT.size, SLOTS),
+            ):
+                room = min(most, wanted + _AHEAD)
+                _reserve(fd, begin + self.room[place] * size, (room - self.room[place]) * size)
+                self.room[place] = room
+        finally:
+            _close(fd)
+
+    def more(self, stacks, slots):
+        """Room for more of them, while what this opens is not recorded."""
+        self.off = True
+        try:
+            self.reserve(max(self.count, stacks), max(self.highest + 1, slots))
+        finally:
+            self.off = False
 
     def slot(self, fd, entry):
         """Write the slot of a descriptor, if there is one of that number."""
@@ -179,6 +204,8 @@ class Recorder:
 
     def put(self, fd, entry, inode, device, flags=0):
         if 0 <= fd < SLOTS:
+            if fd >= self.room[1]:
+                self.more(0, fd + 1)
             at, kind, number, name, port, thread, task = entry
             place = SLOTS_AT + fd * SLOT.size
             SLOT.pack_into(self.box, place, at, inode, device, number, kind, flags, port, name, thread, task)
@@ -293,6 +320,8 @@ class Recorder:
         if known is None:
             if self.count >= STACKS:
                 return NO_MORE, own
+            if self.count >= self.room[0]:
+                self.more(self.count + 1, 0)
             number, self.count = self.count, self.count + 1
             at = STACKS_AT + number * STACK
             self.box[at + 2 : at + 2 + len(text)] = text
@@ -340,10 +369,10 @@ class Recorder:
             if _of_a_signal(exc):
                 return True
             off, self.off = self.off, True
-            self.box[_BROKEN_AT] = 1
             if not off and not sys.is_finalizing():
                 name = type(exc).__name__.encode()
                 _write(2, b"hermes-diag: the recorder ends here (%s); the program goes on\n" % name)
+            self.box[_BROKEN_AT] = 1
         except Exception:
             self.off = True
         return False
@@ -734,6 +763,11 @@ def _find_file(expected, name):
         if not _LINUX:
             return expected if _is_regular(expected) else -1
     return -1
+
+
+def _reserve(fd, begin, size):
+    if size > 0 and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, begin, size)
 
 
 def _is_ip(host):
