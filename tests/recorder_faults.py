@@ -54,7 +54,7 @@ def _is_last_line_of_defence(node: ast.AST, one: ast.stmt) -> bool:
     call of the function that the program has called, which the recorder replaces."""
     if isinstance(node, ast.FunctionDef) and node.name in ("is_of_program", "wrapped"):
         return True
-    if isinstance(node, ast.FunctionDef) and node.name == "hook" and not isinstance(one, ast.Try):
+    if isinstance(node, ast.FunctionDef) and node.name == "hook":
         return True
     return "is_of_program" in ast.unparse(one) and isinstance(one, ast.Try | ast.If)
 

@@ -134,8 +134,15 @@ class Recorder:
     # --- the box ---------------------------------------------------------------------------------
 
     def new_box(self):
-        """Make the file of this process. After a fork, or an exec that kept the process, what is open was opened
-        before: then it begins with what was written down before."""
+        """Make the file of this process, while what this opens is not recorded. After a fork, or an exec that kept the
+        process, what is open was opened before: then it begins with what was written down before."""
+        self.off = True
+        try:
+            self.make_box()
+        finally:
+            self.off = False
+
+    def make_box(self):
         from mmap import mmap
 
         self.pid, self.box = _getpid(), None  # after a fork it is the parent's
@@ -345,20 +352,29 @@ class Recorder:
 
     # --- what Python announces -------------------------------------------------------------------
 
-    def hook(self, event, args):
-        handler = self.handlers.get(event)
-        if (handler is None and not self.pending) or self.off:
-            return  # at once: reading a frame is announced, too
-        try:
-            if handler is None:
-                self.complete()
-            else:
-                frame = _getframe().f_back  # None: Python itself, not a program, does something
-                if frame is not None:
-                    handler(args, frame)
-        except Exception as exc:
-            if self.is_of_program(exc):
-                raise
+    def audit_hook(self):
+        """The function that Python calls for each event, hundreds of times in what we do ourselves: reading the code of
+        a frame is an event. A method would take it three times as long."""
+        handler_of, pending = self.handlers.get, self.pending
+
+        def hook(event, args):
+            handler = handler_of(event)
+            if handler is None and not pending:
+                return
+            try:
+                if self.off:
+                    return
+                if handler is None:
+                    self.complete()
+                else:
+                    frame = _getframe().f_back  # None: Python itself, not a program, does something
+                    if frame is not None:
+                        handler(args, frame)
+            except Exception as exc:
+                if self.is_of_program(exc):
+                    raise
+
+        return hook
 
     def is_of_program(self, exc):
         """Whether what was raised while something was written down is to reach the program; else no more is recorded,
@@ -671,14 +687,17 @@ def begin(source):
         atexit.register(recorder.end)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=lambda: recorder.guarded(lambda *_: recorder.new_box(), None))
-        sys.addaudithook(recorder.hook)
+        sys.addaudithook(recorder.audit_hook())
     except Exception:
         recorder.off = True
         raise
 
 
 def default_folder():
-    return "%s/hermes-diag-%d" % (os.environ.get("XDG_RUNTIME_DIR") or "/tmp", os.geteuid())
+    """In memory if there is such a place: a program is not to wait for a disk."""
+    places = [os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"]
+    usable = [one for one in places if one and os.access(one, os.W_OK | os.X_OK)]
+    return "%s/hermes-diag-%d" % ((usable + ["/tmp"])[0], os.geteuid())
 
 
 def private(folder):
