@@ -8,6 +8,7 @@ Options: --rounds N, --openings N (1000000), --descriptors N (60000, as far as `
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import resource
@@ -134,8 +135,9 @@ def openings(folder: Path, count: int) -> bool:
 def reading(folder: Path, count: int, rounds: int) -> bool:
     """The box of a process with so many descriptors: the file, and all of it compared with what the kernel shows."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    count = min(count, most - 100)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with contextlib.suppress(ValueError, PermissionError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count + 100, max(most, count + 100)))
+    count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)
     command = [sys.executable, "-c", HOLD, str(count)]
     with subprocess.Popen(command, env=environment(folder), stdin=-1, stdout=-1) as process:
         assert process.stdout is not None
@@ -148,7 +150,7 @@ def reading(folder: Path, count: int, rounds: int) -> bool:
         for _ in range(rounds):
             begun = time.perf_counter()
             box = Box(path)
-            slots = [fd for fd, _ in box.slots()]
+            slots = box.by_inode
             read.append(time.perf_counter() - begun)
             begun = time.perf_counter()
             named = dict(boxes.matched(box, holding))

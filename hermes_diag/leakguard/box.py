@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ from hermes_diag.watch.opened import Opened
 
 #: Lines of a stack that are told of one opening.
 _LINES = 3
+#: Of a slot only the inode and the kind.
+_INDEX = struct.Struct("<8xQ12xB99x")
 _AGAIN = "record again: hermes-diag trace -- COMMAND"
 
 
@@ -42,6 +45,7 @@ class Box:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._known: dict[int, tuple[tuple[str, ...], str, bool]] = {}
         with open(_open(path), "rb") as file:
             head = file.read(form.NAMES_AT)
             if head[: len(form.MAGIC)] != form.MAGIC:
@@ -75,6 +79,13 @@ class Box:
             return None
         return _slot(form.SLOT.unpack_from(self._slots, fd * form.SLOT.size))
 
+    @functools.cached_property
+    def by_inode(self) -> dict[int, int]:
+        """The descriptor of each socket and pipe, by its inode."""
+        kinds = (form.SOCKET, form.PIPE)
+        index = enumerate(_INDEX.iter_unpack(self._slots))
+        return {inode: fd for fd, (inode, kind) in index if inode and kind in kinds}
+
     def slots(self) -> Iterator[tuple[int, Slot]]:
         """(descriptor, its last opening), of all that are written down."""
         for fd, values in enumerate(form.SLOT.iter_unpack(self._slots)):
@@ -99,24 +110,11 @@ class Box:
 
     def opened(self, slot: Slot, by: int | None = None) -> Opened:
         """What is told of an opening. by: the process that made it, if it is another one."""
-        program = _packages(self.program, tuple(self._roots.splitlines()))
-        own: list[str] = []
-        others: list[str] = []
-        library = ""
-        started = False
-        for flag, file, number, function in self._stack(slot.stack):
-            line = f"{file}:{number} in {function}"
-            if flag == form.STARTED:
-                started = True
-            elif flag == form.OWN or file.partition("/")[0].removesuffix(".py") in program:
-                own.append(line)
-            else:
-                others.append(line)
-                library = library if own else line
+        lines, library, started = self._told(slot.stack)
         return Opened(
             at=self.unix(slot),
-            lines=tuple((own or others)[:_LINES]),
-            library=library if own else "",
+            lines=lines,
+            library=library,
             thread=_text(slot.thread),
             task=_text(slot.task),
             accepted=bool(slot.flags & form.ACCEPTED),
@@ -124,6 +122,29 @@ class Box:
             started=started,
             inherited=slot.kind == form.INHERITED,
         )
+
+    def _told(self, number: int) -> tuple[tuple[str, ...], str, bool]:
+        """(lines, library, whether it is the stack that started the thread) of a stack: what Opened says of it."""
+        if number not in self._known:
+            self._known[number] = self._read(number)
+        return self._known[number]
+
+    def _read(self, number: int) -> tuple[tuple[str, ...], str, bool]:
+        program = _packages(self.program, tuple(self._roots.splitlines()))
+        own: list[str] = []
+        others: list[str] = []
+        library = ""
+        started = False
+        for flag, file, place, function in self._stack(number):
+            line = f"{file}:{place} in {function}"
+            if flag == form.STARTED:
+                started = True
+            elif flag == form.OWN or file.partition("/")[0].removesuffix(".py") in program:
+                own.append(line)
+            else:
+                others.append(line)
+                library = library if own else line
+        return tuple((own or others)[:_LINES]), library if own else "", started
 
     def _stack(self, number: int) -> Iterator[tuple[str, str, str, str]]:
         """(flag, file, line, function), the innermost first."""

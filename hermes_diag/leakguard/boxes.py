@@ -108,9 +108,6 @@ class _Matched:
 
     def __init__(self, box: Box, held: Holding) -> None:
         self._box, self._held = box, held
-        self._by_inode = {
-            one.inode: one for _, one in box.slots() if one.inode and one.kind in (form.SOCKET, form.PIPE)
-        }
         self._named: dict[str, Slot] | None = None
         self._older: list[Box] | None = None
 
@@ -137,7 +134,7 @@ class _Matched:
         inode = _inode(target)
         if inode is not None:
             # Another descriptor of the same socket or pipe was opened by the same line: dup().
-            return slot if slot and slot.inode == inode else self._by_inode.get(inode)
+            return slot if slot and slot.inode == inode else self._box.slot(self._box.by_inode.get(inode, -1))
         if target.startswith("anon_inode:"):
             known = (
                 slot and (slot.kind == form.LOOP) == ("eventpoll" in target) and self._is_that_file(fd, slot, target)
@@ -177,10 +174,11 @@ class _Matched:
         if self._older is None:
             self._older = list(_ancestors(self._box))
         for box in self._older:
-            for _, slot in box.slots():
-                if slot.inode == inode and slot.kind in (form.SOCKET, form.PIPE):
-                    return box.opened(slot, by=box.pid)
+            slot = box.slot(box.by_inode.get(inode, -1))
+            if slot:
+                return box.opened(slot, by=box.pid)
         return None
+
 
 def _inode(target: str) -> int | None:
     """Of a socket or a pipe."""

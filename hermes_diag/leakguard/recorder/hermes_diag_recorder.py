@@ -101,6 +101,10 @@ def kind_of(filename, module):
     return OWN, last, ""
 
 
+def _nothing():
+    return None
+
+
 class Recorder:
     """What one process writes down. Made once; a fork gives it another box."""
 
@@ -129,7 +133,8 @@ class Recorder:
             "import": self.imports,
         }
         self.wraps = {"threading": self.wrap_threads, "socket": self.wrap_sockets}
-        self.socket_code = None  # what a socket runs to be made, once it is wrapped
+        self.sockets = ()  # the class of sockets, once it says by itself when one is made
+        self.latest = _nothing, NO_MORE  # the socket that was made last, and its stack
 
     # --- the box ---------------------------------------------------------------------------------
 
@@ -366,7 +371,7 @@ class Recorder:
                     return
                 if handler is None:
                     self.complete()
-                else:
+                elif event != "socket.__new__" or not isinstance(args[0], self.sockets):
                     frame = _getframe().f_back  # None: Python itself, not a program, does something
                     if frame is not None:
                         handler(args, frame)
@@ -395,8 +400,6 @@ class Recorder:
 
     def socket(self, args, frame):
         """A socket that is not of the socket module, as gevent has them: the event comes before its descriptor."""
-        if frame.f_code is self.socket_code:
-            return
         if self.pending:
             self.complete()
         try:
@@ -425,6 +428,7 @@ class Recorder:
             elif caller == "socketpair":
                 self.loop(frame.f_back, number)
         self.put(fd, self.entry(SOCKET, number), inode, status.st_dev, flags)
+        self.latest = ref(sock), number
 
     def loop(self, frame, number):
         """The selector of an event loop is not announced, but the sockets with which the loop wakes itself are."""
@@ -448,8 +452,10 @@ class Recorder:
         if self.pending:
             self.complete()
         fd = _fileno(sock)
-        known = self.known(fd)
-        number = known[3] if known and known[4] == SOCKET else NO_MORE
+        latest, number = self.latest
+        if latest() is not sock:  # else it is not worth asking the kernel
+            known = self.known(fd)
+            number = known[3] if known and known[4] == SOCKET else NO_MORE
         if number in self.own or self.is_own(number):
             if host:
                 _REMOTE.pack_into(self.box, SLOTS_AT + fd * SLOT.size + _REMOTE_AT, port, host)
@@ -546,7 +552,7 @@ class Recorder:
         import socket
 
         init = socket.socket.__init__
-        self.socket_code = getattr(init, "__code__", None)
+        self.sockets = socket.socket
 
         def wrapped(sock, family=-1, type=-1, proto=-1, fileno=None):
             init(sock, family, type, proto, fileno)
