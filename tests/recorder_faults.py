@@ -56,6 +56,8 @@ def _is_last_line_of_defence(node: ast.AST, one: ast.stmt) -> bool:
         return True
     if isinstance(node, ast.FunctionDef) and node.name == "hook":
         return True
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "handler is None and (not pending)":
+        return True  # still there
     return "is_of_program" in ast.unparse(one) and isinstance(one, ast.Try | ast.If)
 
 

@@ -522,9 +522,28 @@ def test_a_box_that_cannot_be_read_is_told_with_a_cure(
     assert "Traceback" not in of_file.stderr + of_process.stderr
 
 
-def test_no_box_can_be_written_without_the_recorders_of_old_pythons() -> None:
-    """The file that Python loads can be compiled by Python 2.7 too: it says in one line that 3.9 is needed."""
+def test_the_box_of_another_user_is_told_with_a_cure(tmp_path: Path, stopped: subprocess.Popen[str]) -> None:
+    if os.geteuid():
+        pytest.skip("needs root")
+    (path,) = (tmp_path / "boxes").iterdir()
+    code = (
+        "import os, pathlib; from hermes_diag.leakguard.box import Box;"
+        f"os.setuid(65534); Box(pathlib.Path({str(path)!r}))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr
+    assert f"CannotMeasure: cannot read {path}: Permission denied" in said
+
+
+def test_an_old_python_says_what_it_takes(tmp_path: Path) -> None:
+    """The file that Python loads first is read by any release."""
     ast.parse((traced.RECORDER / "sitecustomize.py").read_text(), feature_version=(3, 4))
+    for python in filter(None, os.environ.get("HERMES_DIAG_OLD_PYTHONS", "").split(":")):
+        environment = {**os.environ, "PYTHONPATH": str(traced.RECORDER), "HERMES_DIAG_BOXES": str(tmp_path / "boxes")}
+        ran = subprocess.run(
+            [python, "-c", "print('done')"], capture_output=True, text=True, check=False, env=environment
+        )
+        assert (ran.returncode, ran.stdout) == (0, "done\n")
+        assert re.fullmatch(r"hermes-diag: nothing is recorded in Python \d\.\d, it takes 3\.9 or newer\n", ran.stderr)
 
 
 @pytest.mark.parametrize(

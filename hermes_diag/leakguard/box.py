@@ -174,9 +174,12 @@ def _open(path: Path) -> int:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as exc:
-        raise UsageError(
-            f"cannot read {path}: {exc.strerror}", "`hermes-diag trace --keep` says where boxes are"
-        ) from None
+        cure = "`hermes-diag trace --keep` says where boxes are"
+        if isinstance(exc, PermissionError):
+            raise CannotMeasure(
+                f"cannot read {path}: {exc.strerror}", "run it as the user of that process, or as root"
+            ) from None
+        raise UsageError(f"cannot read {path}: {exc.strerror}", cure) from None
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
         os.close(fd)
