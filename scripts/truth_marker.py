@@ -100,9 +100,16 @@ def prepared(name: str, suite: dict[str, Any], folder: Path) -> tuple[Path, Path
 
 
 def ran(
-    which: str, suite: dict[str, Any], source: Path, python: Path, folder: Path
+    which: str,
+    suite: dict[str, Any],
+    source: Path,
+    python: Path,
+    folder: Path,
+    more: dict[str, str] | None = None,
 ) -> tuple[Said, dict[str, str], float]:
-    """(what became of each test, what the marker says of those it accuses, seconds of processor time)"""
+    """(what became of each test, what the marker says of those it accuses, seconds of processor time)
+
+    more: variables of the environment."""
     record = folder / f"record-{time.time_ns()}"
     options = [f"--limit-sockets={which}", "-q", "-p", "truth_record", "-p", "no:cacheprovider", "-p", "no:randomly"]
     own = {"TRUTH_RECORD": str(record), "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -110,7 +117,11 @@ def ran(
     done = subprocess.run(
         [str(python), "-m", "pytest", *options, *suite["run"]],
         cwd=source,
-        env={**{name: value for name, value in os.environ.items() if name not in ("CI", "PYTEST_ADDOPTS")}, **own},
+        env={
+            **{name: value for name, value in os.environ.items() if name not in ("CI", "PYTEST_ADDOPTS")},
+            **own,
+            **(more or {}),
+        },
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,

@@ -54,6 +54,10 @@ def _is_last_line_of_defence(node: ast.AST, one: ast.stmt) -> bool:
     call of the function that the program has called, which the recorder replaces."""
     if isinstance(node, ast.FunctionDef) and node.name in ("is_of_program", "wrapped"):
         return True
+    if isinstance(node, ast.FunctionDef) and node.name == "hook":
+        return True
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "handler is None and (not pending)":
+        return True  # still there
     return "is_of_program" in ast.unparse(one) and isinstance(one, ast.Try | ast.If)
 
 
@@ -95,7 +99,7 @@ def work(folder: str) -> list[object]:
         said.append(file.fileno() > 2)
     said.append(Path(folder, "file").read_text())
     with contextlib.suppress(FileNotFoundError):
-        open(folder + "/none")  # noqa: SIM115
+        os.close(os.open(folder + "/none", os.O_RDONLY))
     database = sqlite3.connect(folder + "/database")
     said.append(database.execute("select 3").fetchone())
     database.close()

@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ from hermes_diag.watch.opened import Opened
 
 #: Lines of a stack that are told of one opening.
 _LINES = 3
+#: Of a slot only the inode and the kind.
+_INDEX = struct.Struct("<8xQ12xB99x")
 _AGAIN = "record again: hermes-diag trace -- COMMAND"
 
 
@@ -34,6 +37,15 @@ class Slot(NamedTuple):
     task: bytes
 
 
+class _Told(NamedTuple):
+    """What is told of a stack: see Opened. started: it is the one that started the thread."""
+
+    lines: tuple[str, ...]
+    library: str
+    started: bool
+    own: bool
+
+
 class Box:
     """A box, read. Raises UsageError for a file that is none, CannotMeasure where it cannot be read.
 
@@ -42,6 +54,7 @@ class Box:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._known: dict[int, _Told] = {}
         with open(_open(path), "rb") as file:
             head = file.read(form.NAMES_AT)
             if head[: len(form.MAGIC)] != form.MAGIC:
@@ -75,6 +88,13 @@ class Box:
             return None
         return _slot(form.SLOT.unpack_from(self._slots, fd * form.SLOT.size))
 
+    @functools.cached_property
+    def by_inode(self) -> dict[int, int]:
+        """The descriptor of each socket and pipe, by its inode."""
+        kinds = (form.SOCKET, form.PIPE)
+        index = enumerate(_INDEX.iter_unpack(self._slots))
+        return {inode: fd for fd, (inode, kind) in index if inode and kind in kinds}
+
     def slots(self) -> Iterator[tuple[int, Slot]]:
         """(descriptor, its last opening), of all that are written down."""
         for fd, values in enumerate(form.SLOT.iter_unpack(self._slots)):
@@ -99,13 +119,34 @@ class Box:
 
     def opened(self, slot: Slot, by: int | None = None) -> Opened:
         """What is told of an opening. by: the process that made it, if it is another one."""
+        told = self._told(slot.stack)
+        return Opened(
+            at=self.unix(slot),
+            lines=told.lines,
+            library=told.library,
+            thread=_text(slot.thread),
+            task=_text(slot.task),
+            accepted=bool(slot.flags & form.ACCEPTED),
+            by=by,
+            started=told.started,
+            inherited=slot.kind == form.INHERITED,
+            own=told.own,
+            several=bool(slot.flags & form.SEVERAL),
+        )
+
+    def _told(self, number: int) -> _Told:
+        if number not in self._known:
+            self._known[number] = self._read(number)
+        return self._known[number]
+
+    def _read(self, number: int) -> _Told:
         program = _packages(self.program, tuple(self._roots.splitlines()))
         own: list[str] = []
         others: list[str] = []
         library = ""
         started = False
-        for flag, file, number, function in self._stack(slot.stack):
-            line = f"{file}:{number} in {function}"
+        for flag, file, place, function in self._stack(number):
+            line = f"{file}:{place} in {function}"
             if flag == form.STARTED:
                 started = True
             elif flag == form.OWN or file.partition("/")[0].removesuffix(".py") in program:
@@ -113,19 +154,7 @@ class Box:
             else:
                 others.append(line)
                 library = library if own else line
-        return Opened(
-            at=self.unix(slot),
-            lines=tuple((own or others)[:_LINES]),
-            library=library if own else "",
-            thread=_text(slot.thread),
-            task=_text(slot.task),
-            accepted=bool(slot.flags & form.ACCEPTED),
-            by=by,
-            started=started,
-            inherited=slot.kind == form.INHERITED,
-            own=bool(own),
-            several=bool(slot.flags & form.SEVERAL),
-        )
+        return _Told(tuple((own or others)[:_LINES]), library if own else "", started, bool(own))
 
     def _stack(self, number: int) -> Iterator[tuple[str, str, str, str]]:
         """(flag, file, line, function), the innermost first."""
@@ -155,9 +184,12 @@ def _open(path: Path) -> int:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as exc:
-        raise UsageError(
-            f"cannot read {path}: {exc.strerror}", "`hermes-diag trace --keep` says where boxes are"
-        ) from None
+        cure = "`hermes-diag trace --keep` says where boxes are"
+        if isinstance(exc, PermissionError):
+            raise CannotMeasure(
+                f"cannot read {path}: {exc.strerror}", "run it as the user of that process, or as root"
+            ) from None
+        raise UsageError(f"cannot read {path}: {exc.strerror}", cure) from None
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
         os.close(fd)

@@ -80,7 +80,7 @@ def _folders(pid: int) -> Iterator[Path]:
     own = f"hermes-diag-{os.stat(f'/proc/{pid}').st_uid}"
     asked = os.fsdecode(given.get(b"HERMES_DIAG_BOXES", b""))
     runtime = os.fsdecode(given.get(b"XDG_RUNTIME_DIR", b""))
-    for folder in (asked, runtime and f"{runtime}/{own}", f"/tmp/{own}"):
+    for folder in (asked, runtime and f"{runtime}/{own}", f"/dev/shm/{own}", f"/tmp/{own}"):
         if folder:
             yield root / folder.lstrip("/")
 
@@ -117,9 +117,6 @@ class _Matched:
 
     def __init__(self, box: Box, held: Holding) -> None:
         self._box, self._held = box, held
-        self._by_inode = {
-            one.inode: one for _, one in box.slots() if one.inode and one.kind in (form.SOCKET, form.PIPE)
-        }
         self._named: dict[str, Slot] | None = None
         self._older: list[Box] | None = None
 
@@ -146,7 +143,7 @@ class _Matched:
         inode = _inode(target)
         if inode is not None:
             # Another descriptor of the same socket or pipe was opened by the same line: dup().
-            return slot if slot and slot.inode == inode else self._by_inode.get(inode)
+            return slot if slot and slot.inode == inode else self._box.slot(self._box.by_inode.get(inode, -1))
         if target.startswith("anon_inode:"):
             known = (
                 slot and (slot.kind == form.LOOP) == ("eventpoll" in target) and self._is_that_file(fd, slot, target)
@@ -183,9 +180,9 @@ class _Matched:
         if self._older is None:
             self._older = list(_ancestors(self._box))
         for box in self._older:
-            for _, slot in box.slots():
-                if slot.inode == inode and slot.kind in (form.SOCKET, form.PIPE):
-                    return box.opened(slot, by=box.pid)
+            slot = box.slot(box.by_inode.get(inode, -1))
+            if slot:
+                return box.opened(slot, by=box.pid)
         return None
 
 

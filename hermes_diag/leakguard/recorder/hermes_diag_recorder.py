@@ -26,7 +26,7 @@ MAGIC = b"hdiagbox"
 HEADER = Struct("<8sIIQIIiIBBdd36s16s")
 #: When (CLOCK_MONOTONIC), inode, device, number of the stack, kind, flags, port, name, thread, task.
 SLOT = Struct("<dQQIBBH40s28s28s")
-NAMES, CHILDREN, THREADS, STACKS, SLOTS = 512, 64, 8192, 4096, 131072
+NAMES, CHILDREN, THREADS, STACKS, SLOTS = 512, 64, 4096, 4096, 131072
 #: Bytes for one stack: two for the length, then lines `FLAG|FILE|NUMBER|FUNCTION`.
 STACK = 1024
 #: Where each part begins.
@@ -54,6 +54,7 @@ _COUNTS, _COUNTS_AT, _ENDED_AT, _BROKEN_AT = Struct("<iI"), 32, 40, 41
 OWN, INSTALLED, STARTED = "O", "I", "T"
 _STARTED = b"T|||\n"
 
+_AHEAD = 256  # so many stacks and slots more than are needed the disk gives room for at a time
 _DEPTH = 200
 _DEPTHS = range(_DEPTH)
 _KEYS = 16384  # stacks known by their frames; when there are more, all are forgotten and found again by their text
@@ -100,6 +101,10 @@ def kind_of(filename, module):
     return OWN, last, ""
 
 
+def _nothing():
+    return None
+
+
 class Recorder:
     """What one process writes down. Made once; a fork gives it another box."""
 
@@ -129,16 +134,24 @@ class Recorder:
             "import": self.imports,
         }
         self.wraps = {"threading": self.wrap_threads, "socket": self.wrap_sockets}
-        self.socket_code = None  # what a socket runs to be made, once it is wrapped
+        self.sockets = ()  # the class of sockets, once it says by itself when one is made
+        self.latest = _nothing, NO_MORE  # the socket that was made last, and its stack
 
     # --- the box ---------------------------------------------------------------------------------
 
     def new_box(self):
-        """Make the file of this process. After a fork, or an exec that kept the process, what is open was opened
-        before: then it begins with what was written down before."""
+        """Make the file of this process, while what this opens is not recorded. After a fork, or an exec that kept the
+        process, what is open was opened before: then it begins with what was written down before."""
+        self.off = True
+        try:
+            self.make_box()
+        finally:
+            self.off = False
+
+    def make_box(self):
         from mmap import mmap
 
-        self.pid = _getpid()
+        self.pid, self.box = _getpid(), None  # after a fork it is the parent's
         start, parent = _started()
         self.file = "%s/%d-%d.box" % (self.folder, self.pid, start)
         fd = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -147,9 +160,15 @@ class Recorder:
             if status.st_uid != os.geteuid() or status.st_mode & 0o077 or not stat.S_ISREG(status.st_mode):
                 raise PermissionError
             os.ftruncate(fd, SIZE)
+            _reserve(fd, 0, STACKS_AT)
             box = mmap(fd, SIZE)
         finally:
             _close(fd)
+        self.room = [0, 0]  # how many stacks and slots the disk has given room for
+        if not self.boxes:
+            found = box[: len(MAGIC)] == MAGIC
+            self.highest, self.count = _COUNTS.unpack_from(box, _COUNTS_AT) if found else (-1, 0)
+        self.reserve(self.count, self.highest + 1)
         if self.boxes:
             before = self.boxes[-1]
             for begin, end in (
@@ -158,10 +177,6 @@ class Recorder:
                 (SLOTS_AT, SLOTS_AT + (self.highest + 1) * SLOT.size),
             ):
                 box[begin:end] = before[begin:end]
-        elif box[: len(MAGIC)] == MAGIC:
-            self.highest, self.count = _COUNTS.unpack_from(box, _COUNTS_AT)
-        else:
-            self.highest, self.count = -1, 0
         release = ".".join(map(str, sys.version_info[:3])).encode()
         now = _monotonic(), _unix()
         values = VERSION, self.pid, start, parent, SLOTS, self.highest, self.count, 0, 0, *now, _boot(), release
@@ -169,6 +184,28 @@ class Recorder:
         box[: len(MAGIC)] = MAGIC  # last: who finds it finds all of the header
         self.boxes.append(box)
         self.box = box
+
+    def reserve(self, stacks, slots):
+        """Have the disk give room for so many: writing to memory for which there is none would kill the program."""
+        fd = os.open(self.file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            for place, wanted, begin, size, most in (
+                (0, stacks, STACKS_AT, STACK, STACKS),
+                (1, slots, SLOTS_AT, SLOT.size, SLOTS),
+            ):
+                room = min(most, wanted + _AHEAD)
+                _reserve(fd, begin + self.room[place] * size, (room - self.room[place]) * size)
+                self.room[place] = room
+        finally:
+            _close(fd)
+
+    def more(self, stacks, slots):
+        """Room for more of them, while what this opens is not recorded."""
+        self.off = True
+        try:
+            self.reserve(max(self.count, stacks), max(self.highest + 1, slots))
+        finally:
+            self.off = False
 
     def slot(self, fd, entry):
         """Write the slot of a descriptor, if there is one of that number."""
@@ -180,6 +217,8 @@ class Recorder:
 
     def put(self, fd, entry, inode, device, flags=0):
         if 0 <= fd < SLOTS:
+            if fd >= self.room[1]:
+                self.more(0, fd + 1)
             at, kind, number, name, port, thread, task = entry
             place = SLOTS_AT + fd * SLOT.size
             SLOT.pack_into(self.box, place, at, inode, device, number, kind, flags, port, name, thread, task)
@@ -294,6 +333,8 @@ class Recorder:
         if known is None:
             if self.count >= STACKS:
                 return NO_MORE, own
+            if self.count >= self.room[0]:
+                self.more(self.count + 1, 0)
             number, self.count = self.count, self.count + 1
             at = STACKS_AT + number * STACK
             self.box[at + 2 : at + 2 + len(text)] = text
@@ -317,20 +358,29 @@ class Recorder:
 
     # --- what Python announces -------------------------------------------------------------------
 
-    def hook(self, event, args):
-        try:
-            handler = self.handlers.get(event)
-            if self.off or (handler is None and not self.pending):
+    def audit_hook(self):
+        """The function that Python calls for each event, hundreds of times in what we do ourselves: reading the code of
+        a frame is an event. A method would take it three times as long."""
+        handler_of, pending = self.handlers.get, self.pending
+
+        def hook(event, args):
+            handler = handler_of(event)
+            if handler is None and not pending:
                 return
-            if handler is None:
-                self.complete()
-            else:
-                frame = _getframe().f_back  # None: Python itself, not a program, does something
-                if frame is not None:
-                    handler(args, frame)
-        except Exception as exc:
-            if self.is_of_program(exc):
-                raise
+            try:
+                if self.off:
+                    return
+                if handler is None:
+                    self.complete()
+                elif event != "socket.__new__" or not isinstance(args[0], self.sockets):
+                    frame = _getframe().f_back  # None: Python itself, not a program, does something
+                    if frame is not None:
+                        handler(args, frame)
+            except Exception as exc:
+                if self.is_of_program(exc):
+                    raise
+
+        return hook
 
     def is_of_program(self, exc):
         """Whether what was raised while something was written down is to reach the program; else no more is recorded,
@@ -341,18 +391,16 @@ class Recorder:
             if _of_a_signal(exc):
                 return True
             off, self.off = self.off, True
-            self.box[_BROKEN_AT] = 1
             if not off and not sys.is_finalizing():
                 name = type(exc).__name__.encode()
                 _write(2, b"hermes-diag: the recorder ends here (%s); the program goes on\n" % name)
+            self.box[_BROKEN_AT] = 1
         except Exception:
             self.off = True
         return False
 
     def socket(self, args, frame):
         """A socket that is not of the socket module, as gevent has them: the event comes before its descriptor."""
-        if frame.f_code is self.socket_code:
-            return
         if self.pending:
             self.complete()
         try:
@@ -381,6 +429,7 @@ class Recorder:
             elif caller == "socketpair":
                 self.loop(frame.f_back, number)
         self.put(fd, self.entry(SOCKET, number), inode, status.st_dev, flags)
+        self.latest = ref(sock), number
 
     def loop(self, frame, number):
         """The selector of an event loop is not announced, but the sockets with which the loop wakes itself are."""
@@ -404,8 +453,10 @@ class Recorder:
         if self.pending:
             self.complete()
         fd = _fileno(sock)
-        known = self.known(fd)
-        number = known[3] if known and known[4] == SOCKET else NO_MORE
+        latest, number = self.latest
+        if latest() is not sock:  # else it is not worth asking the kernel
+            known = self.known(fd)
+            number = known[3] if known and known[4] == SOCKET else NO_MORE
         if number in self.own or self.is_own(number):
             if host:
                 _REMOTE.pack_into(self.box, SLOTS_AT + fd * SLOT.size + _REMOTE_AT, port, host)
@@ -519,7 +570,7 @@ class Recorder:
         import socket
 
         init = socket.socket.__init__
-        self.socket_code = getattr(init, "__code__", None)
+        self.sockets = socket.socket
 
         def wrapped(sock, family=-1, type=-1, proto=-1, fileno=None):
             init(sock, family, type, proto, fileno)
@@ -671,14 +722,17 @@ def begin(source, boxes="", ours=""):
         atexit.register(recorder.end)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=recorder.forked)
-        sys.addaudithook(recorder.hook)
+        sys.addaudithook(recorder.audit_hook())
     except Exception:
         recorder.off = True
         raise
 
 
 def default_folder():
-    return "%s/hermes-diag-%d" % (os.environ.get("XDG_RUNTIME_DIR") or "/tmp", os.geteuid())
+    """In memory if there is such a place: a program is not to wait for a disk."""
+    places = [os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"]
+    usable = [one for one in places if one and os.access(one, os.W_OK | os.X_OK)]
+    return "%s/hermes-diag-%d" % ((usable + ["/tmp"])[0], os.geteuid())
 
 
 def private(folder):
@@ -763,6 +817,11 @@ def _find_file(expected, name):
         if not _LINUX:
             return expected if _is_regular(expected) else -1
     return -1
+
+
+def _reserve(fd, begin, size):
+    if size > 0 and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, begin, size)
 
 
 def _is_ip(host):
