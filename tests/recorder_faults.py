@@ -61,12 +61,9 @@ def _is_last_line_of_defence(node: ast.AST, one: ast.stmt) -> bool:
     return "is_of_program" in ast.unparse(one) and isinstance(one, ast.Try | ast.If)
 
 
-def broken(number: int) -> tuple[types.ModuleType, int]:
-    """The recorder with an error before that statement, not begun; and the line. RuntimeError comes from it at import
-    if the statement is not in a function."""
-    tree = ast.parse(SOURCE.read_text())
-    body, place = statements(tree)[number]
-    line = body[place].lineno
+def broken(tree: ast.Module, body: list[ast.stmt], place: int) -> types.ModuleType:
+    """The recorder with an error before that statement, not begun; run() makes it. RuntimeError comes from that if the
+    statement is not in a function."""
     body.insert(place, *ast.parse("REACHED.append(1); raise RuntimeError('put there by a test')").body[:1])
     body.insert(place + 1, *ast.parse("raise RuntimeError('put there by a test')").body)
     module = types.ModuleType("hermes_diag_recorder")
@@ -74,7 +71,7 @@ def broken(number: int) -> tuple[types.ModuleType, int]:
     module.REACHED = []  # type: ignore[attr-defined]
     code = compile(ast.fix_missing_locations(tree), str(SOURCE), "exec")
     module.run = lambda: exec(code, module.__dict__)  # type: ignore[attr-defined]
-    return module, line
+    return module
 
 
 def work(folder: str) -> list[object]:
@@ -138,9 +135,8 @@ async def turn() -> list[object]:
     return [str(came)]
 
 
-def tried(number: int, folder: str, expected: list[object]) -> dict[str, Any]:
+def tried(module: Any, folder: str, expected: list[object]) -> dict[str, Any]:
     """Run the program once, in this process."""
-    module, line = broken(number)
     site: dict[str, Any] = {"__name__": "not to begin by itself"}
     exec((RECORDER / "sitecustomize.py").read_text(), site)
     made: list[Any] = []
@@ -152,7 +148,7 @@ def tried(number: int, folder: str, expected: list[object]) -> dict[str, Any]:
         errors.seek(0)
         text = errors.read().decode()
     changed = "" if said == expected else f"{said} instead of {expected}"
-    return {"line": line, "reached": bool(module.REACHED), "changed": changed, "stderr": text}  # type: ignore[attr-defined]
+    return {"reached": bool(module.REACHED), "changed": changed, "stderr": text}
 
 
 def _run(module: Any, site: dict[str, Any], folder: str, made: list[Any]) -> Any:
@@ -178,14 +174,19 @@ def _spec(module: Any) -> Any:
 
 def main(first: int, last: int, step: int, folder: str) -> None:
     expected = work(folder)
+    tree = ast.parse(SOURCE.read_text())
+    found = statements(tree)
     for number in range(first, last, step):
+        body, place = found[number]
+        line = body[place].lineno
         pid = os.fork()  # an audit hook cannot be removed
         if not pid:
             signal.alarm(20)  # if it hangs, it dies
-            print(json.dumps(tried(number, folder, expected)), flush=True)
+            said = tried(broken(tree, body, place), folder, expected)
+            print(json.dumps({"line": line, **said}), flush=True)
             os._exit(0)
         if os.waitpid(pid, 0)[1]:
-            print(json.dumps({"line": -number, "reached": True, "changed": "it died", "stderr": ""}), flush=True)
+            print(json.dumps({"line": line, "reached": True, "changed": "it died", "stderr": ""}), flush=True)
 
 
 if __name__ == "__main__":

@@ -414,7 +414,7 @@ class Recorder:
         fd = _fileno(sock)
         status = _fstat(fd)
         inode, flags = status.st_ino, 0
-        caller = frame.f_code.co_name
+        caller = frame.f_code.co_name if given is not None else ""
         if given is not None and caller not in _DUPLICATES and fd <= self.highest:
             values = SLOT.unpack_from(self.box, SLOTS_AT + fd * SLOT.size)
             if values[1] == inode and values[4] == SOCKET and self.is_own(values[3]):
