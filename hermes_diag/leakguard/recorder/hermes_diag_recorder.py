@@ -585,7 +585,7 @@ class Recorder:
 
     def wrap_os(self):
         """pipe() and its like return descriptors and raise no audit event."""
-        for name in ("pipe", "pipe2", "openpty", "eventfd", "memfd_create"):
+        for name in ("pipe", "pipe2", "openpty", "eventfd", "memfd_create", "pidfd_open"):
             function = getattr(os, name, None)
             if function is not None:
                 setattr(os, name, _as(self.wrapper(function), function))
