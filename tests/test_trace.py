@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 
 from hermes_diag.leakguard import traced
 from tests.conftest import Cli
+
+PYTHONS = [one for one in os.environ.get("HERMES_DIAG_WORKER_PYTHONS", "").split(":") if one]
 
 LEAK = """\
 import socket, sys
@@ -45,6 +48,14 @@ def test_what_is_left_open_is_told_with_its_line(cli: Cli, program: Path) -> Non
     assert "4 descriptors still open when it ended" in ran.stderr
     assert re.search(r"3 sockets: leaks.py:7 in leak \(127.0.0.1:\d+\)", ran.stderr)
     assert "1 socket: leaks.py:2 in <module>" in ran.stderr
+
+
+@pytest.mark.skipif(not PYTHONS, reason="HERMES_DIAG_WORKER_PYTHONS names no Pythons")
+@pytest.mark.parametrize("python", PYTHONS)
+def test_any_python_from_3_9_on(cli: Cli, program: Path, python: str) -> None:
+    ran = cli("trace", "--", python, program, 0)
+    assert "4 descriptors still open when it ended" in ran.stderr
+    assert "3 sockets: leaks.py:7 in leak" in ran.stderr
 
 
 def test_fail_on_left_and_json(cli: Cli, program: Path) -> None:
