@@ -167,8 +167,7 @@ def main() -> int:
     parser.add_argument("--descriptors", type=int, default=60_000)
     asked = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # as `hermes-diag trace` does
-    with tempfile.TemporaryDirectory(dir=memory) as temporary, Provider() as provider:
+    with tempfile.TemporaryDirectory(dir=traced.place()) as temporary, Provider() as provider:
         folder = Path(temporary) / "boxes"
         folder.mkdir(mode=0o700)
         many, turns = MEASURE.format(count=CONNECTIONS), MEASURE.format(count=TURNS)

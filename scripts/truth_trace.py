@@ -57,10 +57,8 @@ def tried(name: str, suite: dict[str, object], folder: Path) -> int:
     print(f"{name} {suite['version']}: {len(without)} tests, {len(without) - len(steady)} of them not steady")
     for test in changed:
         print(f"  CHANGED: {test}: {without[test]} -> {with_it.get(test)}")
-    print(
-        f"  {len(changed)} changed; {seen} processes recorded, {broken} recorders ended early; {slower:.2f} times the"
-    )
-    print("  processor time", flush=True)
+    print(f"  {len(changed)} changed; {seen} recorders, of which {broken} ended early", flush=True)
+    print(f"  {slower:.2f} times the processor time", flush=True)
     return len(changed) + broken
 
 

@@ -68,9 +68,7 @@ def command(
     if not program:
         raise UsageError("which program?", "hermes-diag trace -- python script.py")
     _check(program)
-    # Of this user alone, and in memory where there is such a place: the program is not to wait for a disk.
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None
-    folder = Path(tempfile.mkdtemp(prefix="hermes-diag-", dir=memory))
+    folder = Path(tempfile.mkdtemp(prefix="hermes-diag-", dir=traced.place()))  # of this user alone
     try:
         running = traced.Traced(program, folder, paths, sys.stderr.fileno() if json else None)
         code = running.wait()

@@ -27,6 +27,11 @@ KINDS: dict[int, str] = {form.SOCKET: "socket", form.FILE: "file", form.PIPE: "p
 _KINDS_HELD = {"pipe": "pipe", "file": "file", "SQLite": "file", "file (deleted)": "file", "eventpoll": "event loop"}
 
 
+def place() -> str:
+    """Where a folder for boxes is to be made."""
+    return str(form.place())  # type: ignore[no-untyped-call]
+
+
 def environment(folder: Path, paths: bool) -> dict[str, str]:
     """The variables that load the recorder. folder: for the boxes. paths: write whole names of files."""
     before = os.environ.get("PYTHONPATH")

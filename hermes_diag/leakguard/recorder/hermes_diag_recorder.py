@@ -55,6 +55,7 @@ OWN, INSTALLED, STARTED = "O", "I", "T"
 _STARTED = b"T|||\n"
 
 _AHEAD = 256  # so many stacks and slots more than are needed the disk gives room for at a time
+_ROOM = 256 << 20  # bytes that are to be free where boxes are made in memory
 _DEPTH = 200
 _DEPTHS = range(_DEPTH)
 _KEYS = 16384  # stacks known by their frames; when there are more, all are forgotten and found again by their text
@@ -729,10 +730,20 @@ def begin(source, boxes="", ours=""):
 
 
 def default_folder():
-    """In memory if there is such a place: a program is not to wait for a disk."""
-    places = [os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"]
-    usable = [one for one in places if one and os.access(one, os.W_OK | os.X_OK)]
-    return "%s/hermes-diag-%d" % ((usable + ["/tmp"])[0], os.geteuid())
+    return "%s/hermes-diag-%d" % (place(), os.geteuid())
+
+
+def place():
+    """Where folders for boxes are made: in memory, since a program is not to wait for a disk, if there is room for many
+    boxes and all that others may need."""
+    for one in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"):
+        try:
+            free = os.statvfs(one) if one and os.access(one, os.W_OK | os.X_OK) else None
+        except OSError:
+            continue
+        if free is not None and free.f_bavail * free.f_frsize >= _ROOM:
+            return one
+    return "/tmp"
 
 
 def private(folder):
