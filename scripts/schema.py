@@ -21,7 +21,12 @@ def schema() -> dict[str, Any]:
         "schema": {"const": SCHEMA},
         "command": {"enum": list(COMMANDS), "description": "the command that was run, or that wrote the capture"},
         "status": {"$ref": "#/$defs/Status"},
-        "exit_code": {"enum": [0, 1, 3, 130], "description": "as the process exits: 130 when interrupted"},
+        "exit_code": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 255,
+            "description": "as the process exits: 0, 1, 3, 130 when interrupted; of trace that of the program",
+        },
         "stack": {"anyOf": [{"$ref": "#/$defs/Hello"}, {"type": "null"}]},
         "findings": {"type": "array", "items": {"$ref": "#/$defs/Finding"}},
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -214,3 +216,114 @@ def test_a_look_names_the_line_of_each_descriptor(cli: Cli, gateway: Callable[[s
     text = cli("sockets", pid).stdout
     assert re.search(r"opened [\d.]+ (ms|s) ago at gateway.py:7 in turn", text)
     assert re.search(r"(\d+) of \1 CLOSE_WAIT: gateway.py:7 in turn", text)
+
+
+def told(cli: Cli, program: Path, text: str, *options: str) -> tuple[str, int]:
+    program.write_text(text)
+    ran = cli("trace", *options, "--", sys.executable, program)
+    return " ".join(ran.stderr.split()) if "--json" not in options else ran.stdout, ran.returncode
+
+
+def test_a_dup_has_the_line_that_made_the_socket(cli: Cli, program: Path) -> None:
+    said, _ = told(cli, program, "import os, socket\na = socket.socket()\nos.dup(a.fileno())\nb = a.dup()\n")
+    assert "2 sockets: leaks.py:2 in <module>" in said
+    assert "1 socket: leaks.py:4 in <module>" in said
+
+
+def test_what_sqlite_opens_beside_a_database_is_left_too(cli: Cli, program: Path) -> None:
+    text = (
+        "import os, sqlite3\n"
+        "db = sqlite3.connect('one.db')\n"
+        "db.execute('pragma journal_mode=wal')\n"
+        "db.execute('create table if not exists one (two)')\n"
+    )
+    said, _ = told(cli, program, text)
+    assert "3 files: leaks.py:2 in <module>" in said
+
+
+def test_more_stacks_than_the_box_holds(cli: Cli, program: Path) -> None:
+    """Said, and not taken for a stack without lines."""
+    text = (
+        "import os\n"
+        "for number in range(17000):\n"
+        "    name = 'f%d' % number\n"
+        "    exec(compile('def %s(): return os.pipe()' % name, name + '.py', 'exec'))\n"
+        "    kept = globals()[name]()\n"
+        "    for fd in kept: os.close(fd)\n"
+        "last = os.pipe()\n"
+    )
+    said, _ = told(cli, program, text)
+    assert "2 pipes: not known: the box holds 16,384 different stacks and no more" in said
+
+
+def test_who_ends_before_anybody_looks_is_not_called_clean(cli: Cli, program: Path) -> None:
+    text = "import os, socket\na = socket.socket()\nos._exit(0)\n"
+    said, code = told(cli, program, text, "--json")
+    document = json.loads(said)
+    assert (document["status"], document["exit_code"], code) == ("could not tell", 0, 0)
+    assert told(cli, program, text, "--fail-on-left")[1] == 3
+
+
+def test_the_box_of_a_process_that_runs_on_stays(cli: Cli, program: Path) -> None:
+    text = (
+        "import os, socket, sys, time\n"
+        "if os.fork(): sys.exit()\n"
+        "os.setsid()\n"
+        "os.dup2(os.open(os.devnull, os.O_RDWR), 2); os.dup2(2, 1)\n"
+        "a = socket.socket()\n"
+        "time.sleep(60)\n"
+    )
+    said, _ = told(cli, program, text)
+    running = re.search(r"process (\d+) \(leaks.py, Python [\d.]+\): runs", said)
+    folder = re.search(r"recorded on, in (\S+)", said)
+    assert running
+    assert folder
+    try:
+        assert "leaks.py:5 in <module>" in cli("sockets", running[1], "-v").stdout
+    finally:
+        os.kill(int(running[1]), signal.SIGKILL)
+        shutil.rmtree(folder[1])
+
+
+def test_no_name_moves_the_cursor(cli: Cli, program: Path) -> None:
+    text = (
+        "import socket, threading\n"
+        "def one():\n"
+        "    kept.append(socket.socket())\n"
+        "kept = []\n"
+        "thread = threading.Thread(target=one, name='\\x1b[31mred\\n"
+        "')\n"
+        "thread.start(); thread.join()\n"
+    )
+    said, _ = told(cli, program, text, "-v")
+    assert "\x1b" not in said
+    assert "thread \\x1b[31mred" in said
+
+
+def test_a_signal_to_all_of_the_group_comes_once(program: Path) -> None:
+    """As systemd sends it: the program's own end is not cut short by a second one."""
+    program.write_text(
+        "import signal, sys, time\ncame = []\nsignal.signal(signal.SIGTERM, lambda *_: came.append(1))\n"
+        "print('ready', flush=True)\n"
+        "while not came: time.sleep(0.01)\ntime.sleep(0.3)\nsys.exit(9 if len(came) == 1 else 5)\n"
+    )
+    command = [sys.executable, "-m", "hermes_diag", "trace", "--", sys.executable, str(program)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as running:
+        assert running.stdout
+        assert running.stdout.readline() == b"ready\n"
+        os.killpg(running.pid, signal.SIGTERM)
+        assert running.wait(20) == 9
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_box_that_another_user_has_put_there_is_not_believed(
+    cli: Cli, gateway: Callable[[str], int], tmp_path: Path
+) -> None:
+    pid = gateway("leak")
+    (box,) = (tmp_path / "boxes").glob("*.box")
+    os.chown(box, 12345, 12345)
+    ran = cli("sockets", pid)
+    assert "is of another user than its process" in " ".join(ran.stdout.split())
+    assert "gateway.py" not in ran.stdout

@@ -69,16 +69,18 @@ def command(
         raise UsageError("which program?", "hermes-diag trace -- python script.py")
     _check(program)
     folder = Path(tempfile.mkdtemp(prefix="hermes-diag-", dir=traced.place()))  # of this user alone
+    running = None
     try:
         running = traced.Traced(program, folder, paths, sys.stderr.fileno() if json else None)
         code = running.wait()
-        found = list(running.remains())
-        return _tell(found, code, fail_on_left, json, verbose)
+        return _tell(list(running.remains()), code, fail_on_left, json, verbose)
     finally:
         if keep:
             sys.stderr.write(f"the boxes are in {folder}\n")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        elif running is None:
+            folder.rmdir()
+        elif running.clear():
+            sys.stderr.write(f"what still runs is recorded on, in {folder}\n")
 
 
 def _check(program: list[str]) -> None:
@@ -101,14 +103,22 @@ def _tell(found: list[Remains], code: int, fail_on_left: bool, json: bool, verbo
     from hermes_diag.reporters.sockets_text import painted
 
     left = sum(len(one.kept) for one in found if one.how != "running")
+    unknown = sum(not one.looked for one in found)
     if not found:
         status, verdict = Status.COULD_NOT_TELL, "no Python 3.9 or newer recorded anything"
     elif left:
-        status, verdict = Status.FAILING, f"{left} descriptors were still open at the end"
+        were = "descriptor was" if left == 1 else "descriptors were"
+        status, verdict = Status.FAILING, f"{left} {were} still open at the end"
+    elif unknown:
+        status, verdict = Status.COULD_NOT_TELL, f"what {unknown} of {len(found)} processes held is not known"
     else:
         status, verdict = Status.CLEAN, "nothing was left open"
+    if (code == OK and not found) or (fail_on_left and status is Status.COULD_NOT_TELL):
+        code = COULD_NOT_MEASURE
+    elif fail_on_left and left:
+        code = PROBLEM
     if json:
-        emit(trace.document(found, status, verdict))
+        emit(trace.document(found, status, verdict, code))
     else:
         colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         lines = trace.lines(found, width(), verbose)
@@ -118,8 +128,4 @@ def _tell(found: list[Remains], code: int, fail_on_left: bool, json: bool, verbo
                 "  is it a Python program, without -I, -E and -S, that keeps PYTHONPATH?",
             ]
         sys.stderr.write(painted(lines, colour) + "\n")
-    if code == OK and not found:
-        return COULD_NOT_MEASURE
-    if fail_on_left and left:
-        return PROBLEM
     return code

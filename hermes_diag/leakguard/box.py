@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.core.text import one_line
 from hermes_diag.leakguard.recorder import hermes_diag_recorder as form
-from hermes_diag.watch.opened import Opened
+from hermes_diag.watch.opened import UNKNOWN, Opened
 
+#: What is said where the box had no more room for another stack.
+FULL = f"not known: the box holds {form.STACKS:,} different stacks and no more"
 #: Lines of a stack that are told of one opening.
 _LINES = 3
 #: Of a slot only the inode and the kind.
-_INDEX = struct.Struct("<8xQ12xB99x")
+_INDEX = struct.Struct("<dQ12xB99x")
 _AGAIN = "record again: hermes-diag trace -- COMMAND"
 
 
@@ -52,10 +55,10 @@ class Box:
     path: also one below /proc/PID/root.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, owner: int | None = None) -> None:
         self.path = path
         self._known: dict[int, _Told] = {}
-        with open(_open(path), "rb") as file:
+        with open(_open(path, owner), "rb") as file:
             head = file.read(form.NAMES_AT)
             if head[: len(form.MAGIC)] != form.MAGIC:
                 raise UsageError(f"{path} is no box of a recorder", "name a file ending in .box, or give a PID")
@@ -90,10 +93,13 @@ class Box:
 
     @functools.cached_property
     def by_inode(self) -> dict[int, int]:
-        """The descriptor of each socket and pipe, by its inode."""
+        """The descriptor of each socket and pipe, by its inode; of several the one that was opened first."""
         kinds = (form.SOCKET, form.PIPE)
-        index = enumerate(_INDEX.iter_unpack(self._slots))
-        return {inode: fd for fd, (inode, kind) in index if inode and kind in kinds}
+        found: dict[int, tuple[float, int]] = {}
+        for fd, (at, inode, kind) in enumerate(_INDEX.iter_unpack(self._slots)):
+            if inode and kind in kinds and (inode not in found or at < found[inode][0]):
+                found[inode] = at, fd
+        return {inode: fd for inode, (_, fd) in found.items()}
 
     def slots(self) -> Iterator[tuple[int, Slot]]:
         """(descriptor, its last opening), of all that are written down."""
@@ -140,6 +146,8 @@ class Box:
         return self._known[number]
 
     def _read(self, number: int) -> _Told:
+        if number >= self._count:
+            return _Told((FULL if number == form.NO_MORE else UNKNOWN,), "", False, False)
         program = _packages(self.program, tuple(self._roots.splitlines()))
         own: list[str] = []
         others: list[str] = []
@@ -161,8 +169,10 @@ class Box:
         if number < self._count:
             at = number * form.STACK
             size = min(int.from_bytes(self._stacks[at : at + 2], "little"), form.STACK - 2)
-            for line in self._stacks[at + 2 : at + 2 + size].decode("utf-8", "replace").splitlines():
-                flag, file, place, function = line.split("|", 3)
+            for line in self._stacks[at + 2 : at + 2 + size].decode("utf-8", "replace").split("\n"):
+                if not line:
+                    continue
+                flag, file, place, function = (one_line(line).split("|", 3) + [""] * 3)[:4]
                 yield flag, file, place, function
 
     def _table(self, begin: int, count: int) -> Iterator[Slot]:
@@ -176,10 +186,11 @@ def _slot(values: tuple[Any, ...]) -> Slot | None:
 
 
 def _text(raw: bytes) -> str:
-    return raw.partition(b"\0")[0].decode("utf-8", "replace")
+    """What a program called something: nothing in it may move a terminal's cursor."""
+    return one_line(raw.partition(b"\0")[0].decode("utf-8", "replace"))
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, owner: int | None) -> int:
     """The file, if it is one that only its owner could have written. Raises UsageError."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -194,6 +205,9 @@ def _open(path: Path) -> int:
     if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
         os.close(fd)
         raise UsageError(f"{path} is no file that only its owner can write", "a recorder makes its box with mode 600")
+    if owner is not None and not {status.st_uid, path.parent.lstat().st_uid} <= {owner, 0}:
+        os.close(fd)
+        raise UsageError(f"{path} is of another user than its process", "remove it: somebody else has put it there")
     return fd
 
 

@@ -66,7 +66,7 @@ def find(pid: int) -> Box | None:
     for folder in folders:
         path = folder / f"{inside}-{seen.ticks}.box"
         if os.path.lexists(path):
-            box = Box(path)
+            box = Box(path, os.stat(f"/proc/{pid}").st_uid)
             if not is_of_this_boot(box):
                 raise CannotMeasure(f"{path} is of another boot of this machine", "remove it")
             return box
@@ -149,7 +149,7 @@ class _Matched:
                 slot and (slot.kind == form.LOOP) == ("eventpoll" in target) and self._is_that_file(fd, slot, target)
             )
             return slot if known else None
-        if slot and slot.kind in (form.FILE, form.PIPE) and self._is_that_file(fd, slot, target):
+        if slot and slot.kind in (form.FILE, form.PIPE, form.OTHER) and self._is_that_file(fd, slot, target):
             return slot
         return self._by_name(target) if kind == descriptors.SQLITE else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from hermes_diag.core.errors import HermesDiagError, UsageError
-from hermes_diag.core.interrupts import Interrupts
 from hermes_diag.leakguard import boxes
 from hermes_diag.leakguard.box import Box
 from hermes_diag.leakguard.recorder import hermes_diag_recorder as form
@@ -22,7 +22,16 @@ from hermes_diag.watch.opened import Kept, Remains
 RECORDER = Path(form.__file__).parent
 #: Seconds from look to look at what the processes hold, at least; and how much of the time looks may take.
 _LOOK, _SHARE = 0.5, 0.05
-KINDS: dict[int, str] = {form.SOCKET: "socket", form.FILE: "file", form.PIPE: "pipe", form.LOOP: "event loop"}
+#: Seconds from a SIGTERM until it is passed on.
+_SECOND = 1.0
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")]
+KINDS: dict[int, str] = {
+    form.SOCKET: "socket",
+    form.FILE: "file",
+    form.PIPE: "pipe",
+    form.LOOP: "event loop",
+    form.OTHER: "other descriptor",
+}
 
 _KINDS_HELD = {"pipe": "pipe", "file": "file", "SQLite": "file", "file (deleted)": "file", "eventpoll": "event loop"}
 
@@ -56,26 +65,36 @@ class Traced:
         self.folder = folder
         self._last: dict[str, tuple[Kept, ...]] = {}  # what was held at the last look, by name of the box
         self._next = 0.0
+        self._ask_to_end = 0.0  # when; 0: nobody wants it
         try:
             self._child = subprocess.Popen(list(command), env=environment(folder, paths), stdout=output)
         except OSError as exc:
             raise UsageError(f"cannot run {command[0]}: {exc.strerror}", "name a program that can be run") from None
 
     def wait(self) -> int:
-        """Until the program has ended; its exit code, as a shell says it. Ctrl-C is left to the program, which gets it,
-        too; SIGTERM is passed on."""
-        with Interrupts(self._pass_on, self._pass_on):
+        """Until the program has ended; its exit code, as a shell says it.
+
+        Ctrl-C is left to the program, which gets it, too. Other signals are passed on; SIGTERM after a second, if the
+        program is still there: systemd sends it to both, and a second one would cut short what the first began."""
+        before = {number: signal.signal(number, self._pass_on) for number in _SIGNALS}
+        try:
             while True:
                 try:
                     code = self._child.wait(_LOOK)
                     return code if code >= 0 else 128 - code
                 except subprocess.TimeoutExpired:
                     self._look()
+                if self._ask_to_end and time.monotonic() > self._ask_to_end:
+                    self._ask_to_end = 0.0
+                    self._child.terminate()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-    def _pass_on(self, number: int) -> None:
-        import signal
-
+    def _pass_on(self, number: int, frame: object) -> None:
         if number == signal.SIGTERM:
+            self._ask_to_end = time.monotonic() + _SECOND
+        elif number != signal.SIGINT:
             self._child.send_signal(number)
 
     def _look(self) -> None:
@@ -100,6 +119,17 @@ class Traced:
                 continue
         for box in sorted(found, key=lambda box: (box.start, box.pid)):
             yield of_box(box, self._last.get(box.path.name))
+
+    def clear(self) -> bool:
+        """Remove the boxes of processes that have ended. Whether one still runs, whose box stays."""
+        for path in self.folder.glob("*.box"):
+            if held_now(path) is None:
+                path.unlink()
+        try:
+            self.folder.rmdir()
+        except OSError:  # there are boxes in it
+            return True
+        return False
 
 
 def held_now(path: Path) -> tuple[Kept, ...] | None:

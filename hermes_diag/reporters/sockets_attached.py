@@ -74,6 +74,7 @@ def unheld(found: Attached, seen: Look) -> list[int]:
         return []
     held = {one.fd for one in found.holders}
     fds = {row.fd for row in seen.rows if row.fd is not None and row.pid in (None, found.pid)}
+    fds |= {fd for pid, fd, _ in seen.closed or () if pid == found.pid}
     return sorted(fds - held)
 
 

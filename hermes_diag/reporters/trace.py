@@ -79,12 +79,15 @@ def _opened(kept: Kept) -> str:
     said = " < ".join(one.lines) or one.place
     said += f", through {one.library}" if one.library else ""
     said += f", thread {one.thread}" if one.thread and one.thread != "MainThread" else ""
-    return said + (f", task {one.task}" if one.task else "")
+    said += f", task {one.task}" if one.task else ""
+    said += " (that line made the server)" if one.accepted else ""
+    return said + (" (that line started the thread)" if one.started else "")
 
 
-def document(found: Sequence[Remains], status: Status, verdict: str) -> str:
-    """The same as one JSON document."""
+def document(found: Sequence[Remains], status: Status, verdict: str, code: int = 0) -> str:
+    """The same as one JSON document. code: with which we exit, that of the program."""
     report = Report(
         command="trace", subject="what was left open", status=status, verdict=verdict, stack=None, rows=(), findings=()
     )
-    return msgspec.json.format(msgspec.json.encode(envelope(report, kind="trace", processes=found)), indent=2).decode()
+    own = envelope(report, kind="trace", processes=found) | {"exit_code": code}
+    return msgspec.json.format(msgspec.json.encode(own), indent=2).decode()

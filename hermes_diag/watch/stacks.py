@@ -84,7 +84,7 @@ def _ask(spy: str, pid: int) -> list[dict[str, Any]] | Missing:
 def _with_lines(reader: Reader, thread: dict[str, Any] | None) -> Reader:
     if thread is None:  # no thread of Python's
         return reader
-    frames = thread.get("frames") or []
+    frames = [frame for frame in thread.get("frames") or [] if frame.get("line")]  # py-spy shows some that are none
     library = next((frame for frame in frames if not _is_python(frame)), None) or next(iter(frames), None)
     own = [frame for frame in frames if not _is_python(frame) and not _is_plumbing(frame)]
     called = next((frame for frame in own if not _is_installed(frame)), None) or next(iter(own), None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
-from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.errors import CannotMeasure, HermesDiagError
 from hermes_diag.leakguard import boxes
 from hermes_diag.leakguard.recorder import hermes_diag_recorder as form
 
@@ -40,8 +41,9 @@ def armed(pid: int) -> Path:
     """The box, once it is there. Raises CannotMeasure."""
     until = time.monotonic() + _SOON
     while time.monotonic() < until:
-        if (box := boxes.find(pid)) is not None:
-            return box.path
+        with contextlib.suppress(HermesDiagError):  # it is being written
+            if (box := boxes.find(pid)) is not None:
+                return box.path
         time.sleep(0.01)
     raise CannotMeasure(
         f"--arm: process {pid} has made no box",

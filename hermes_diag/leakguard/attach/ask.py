@@ -72,6 +72,8 @@ def _take_back(asked: rights.Asked) -> None:
 
 
 def _silent(pid: int, patience: float) -> CannotMeasure:
+    if process.stat(pid).state in "Tt":
+        return CannotMeasure(f"--attach: process {pid} is stopped; the request was taken back", f"kill -CONT {pid}")
     try:
         where = Path(f"/proc/{pid}/wchan").read_text().strip("0\n")
     except OSError:

@@ -19,14 +19,14 @@ import time
 from _struct import Struct
 from _weakref import ref
 
-VERSION = 1
+VERSION = 2
 MAGIC = b"hdiagbox"
 #: Magic, version, pid, start of the process (ticks), pid of the parent, slots, highest descriptor, stacks written,
 #: ended, cut short by an error, CLOCK_MONOTONIC and Unix time at one moment, id of the boot, release of Python.
 HEADER = Struct("<8sIIQIIiIBBdd36s16s")
 #: When (CLOCK_MONOTONIC), inode, device, number of the stack, kind, flags, port, name, thread, task.
 SLOT = Struct("<dQQIBBH40s28s28s")
-NAMES, CHILDREN, THREADS, STACKS, SLOTS = 512, 64, 4096, 4096, 131072
+NAMES, CHILDREN, THREADS, STACKS, SLOTS = 512, 64, 4096, 16384, 131072
 #: Bytes for one stack: two for the length, then lines `FLAG|FILE|NUMBER|FUNCTION`.
 STACK = 1024
 #: Where each part begins.
@@ -39,14 +39,14 @@ STACKS_AT = THREADS_AT + THREADS * SLOT.size
 SLOTS_AT = STACKS_AT + STACKS * STACK
 SIZE = SLOTS_AT + SLOTS * SLOT.size
 #: Kinds of slots.
-_, SOCKET, FILE, PIPE, LOOP, THREAD, CHILD, INHERITED = range(8)
+_, SOCKET, FILE, PIPE, LOOP, THREAD, CHILD, INHERITED, OTHER = range(9)
 #: Flags of slots: the line is that of the server which accepted it; it was still open when the program ended; the
 #: descriptor is the one that was expected, and nobody has checked yet; of a name: several lines open such files.
 ACCEPTED, LEFT, EXPECTED, SEVERAL = 1, 2, 4, 8
 #: Where in a slot the port and the remote stand.
 _REMOTE, _REMOTE_AT = Struct("<H40s"), Struct("<dQQIBB").size
-#: Instead of a number of a stack: the box holds no more of them.
-NO_MORE = 0xFFFFFFFF
+#: Instead of a number of a stack: the box holds no more of them; the opening was not announced.
+NO_MORE, UNSEEN = 0xFFFFFFFF, 0xFFFFFFFE
 #: Where in the header stand the highest descriptor with the number of stacks, and the two marks of an end.
 _COUNTS, _COUNTS_AT, _ENDED_AT, _BROKEN_AT = Struct("<iI"), 32, 40, 41
 #: Flags of lines: of the program, of an installed package; and what stands before the lines of a stack that started the
@@ -82,7 +82,7 @@ def kind_of(filename, module):
     as it is written down, from its package on, and the folder of installed packages that it is in.
 
     module: `__name__` of what runs in that file."""
-    name = filename.replace("\\", "/")
+    name = filename.partition("?")[0].replace("\\", "/")  # code may be named after a URL
     for folder in _PACKAGES:
         root, found, rest = name.partition(folder)
         if found:
@@ -119,7 +119,7 @@ class Recorder:
         self.by_text = {}  # what is written down -> the same
         self.own = set()  # numbers of stacks with a line of the program
         self.roots = set()
-        self.names = {}  # of threads, by ident
+        self.names = {}  # of threads, as they are written down
         self.children = 0
         self.new_box()
         self.handlers = {
@@ -351,9 +351,13 @@ class Recorder:
 
     def entry(self, kind, number, name=b"", port=0):
         """What a slot says, but for its descriptor."""
-        thread = self.names.get(_ident())
+        one = _thread_of_now()
+        called = one._name if one is not None else ""
+        thread = self.names.get(called)
         if thread is None:
-            thread = self.names[_ident()] = _thread_name()
+            if len(self.names) >= _KEYS:
+                self.names.clear()
+            thread = self.names[called] = _cut(called, 28)
         task = b"" if "asyncio" not in _modules else _task_name()
         return _monotonic(), kind, number, name, port, thread, task
 
@@ -393,8 +397,8 @@ class Recorder:
                 return True
             off, self.off = self.off, True
             if not off and not sys.is_finalizing():
-                name = type(exc).__name__.encode()
-                _write(2, b"hermes-diag: the recorder ends here (%s); the program goes on\n" % name)
+                why = "%s: %s" % (type(exc).__name__, exc.strerror) if isinstance(exc, OSError) else type(exc).__name__
+                _write(2, ("hermes-diag: the recorder ends here (%s); the program goes on\n" % why).encode())
             self.box[_BROKEN_AT] = 1
         except Exception:
             self.off = True
@@ -623,10 +627,9 @@ class Recorder:
 
     def thread(self, thread, frame):
         """A thread was just started."""
-        self.names.clear()  # idents are used again
         tid = thread.native_id
         if type(tid) is int:
-            name = thread._name.encode("utf-8", "replace")[:40]
+            name = _cut(thread._name, 40)
             number = getattr(thread, _STARTED_AT, NO_MORE)
             at, kind, number, name, port, by, task = self.entry(THREAD, number, name)
             SLOT.pack_into(
@@ -634,9 +637,9 @@ class Recorder:
             )
 
     def made(self, fds, frame):
-        entry = self.entry(PIPE, self.stack(frame)[0])
+        number = self.stack(frame)[0]
         for fd in fds if type(fds) is tuple else (fds,):
-            self.slot(fd, entry)
+            self.slot(fd, self.entry(PIPE if stat.S_ISFIFO(_fstat(fd).st_mode) else OTHER, number))
 
     # --- descriptors that come later -------------------------------------------------------------
 
@@ -681,13 +684,15 @@ class Recorder:
     def end(self):
         """The program ends: mark what is still open, or remove the box."""
         try:
-            if self.off or _getpid() != self.pid:
+            if _getpid() != self.pid:
                 return
-            self.off = True
+            off, self.off = self.off, True
             if not self.keep:
                 os.unlink(self.file)
+            if off or not self.keep:
                 return
             self.complete()
+            self.rest()
             for fd in range(self.highest + 1):
                 values = self.known(fd)
                 if values:
@@ -697,6 +702,34 @@ class Recorder:
         except Exception as exc:
             if self.is_of_program(exc):
                 raise
+
+    def rest(self):
+        """Give a slot to each descriptor that has none: another one of a file that has, one that SQLite opened by
+        itself, or one whose opening was not announced."""
+        slots = [values for fd in range(self.highest + 1) if (values := self.known(fd))]
+        same = {values[1:3]: values for values in sorted(slots, reverse=True)}  # of several the oldest
+        for fd in map(int, _listdir("/proc/self/fd") if _LINUX else ()):
+            try:
+                status, link = _fstat(fd), _readlink("/proc/self/fd/%d" % fd)
+            except OSError:  # that of the listing
+                continue
+            if self.known(fd) or link.endswith(".box"):
+                continue
+            values = same.get((status.st_ino, status.st_dev)) or self.beside(link)
+            number = values[3] if values else UNSEEN
+            kind = _kind_of_mode(status.st_mode)
+            at = values[0] if values else _monotonic()
+            self.put(fd, (at, kind, number, b"", 0, b"", b""), status.st_ino, status.st_dev)
+
+    def beside(self, link):
+        """Who opened the database that a file of SQLite belongs to."""
+        name = link.rpartition("/")[2]
+        for side in ("-wal", "-shm", "-journal"):
+            if name.endswith(side):
+                raw = name[: -len(side)].encode("utf-8", "replace")[-40:]
+                values = SLOT.unpack_from(self.box, NAMES_AT + hash(raw) % NAMES * SLOT.size)
+                return values if values[7].rstrip(b"\0") == raw else None
+        return None
 
 
 def begin(source, boxes="", ours=""):
@@ -754,7 +787,7 @@ def private(folder):
         pass
     status = os.lstat(folder)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-        raise PermissionError("not a folder of this user alone")
+        raise PermissionError(1, "not a folder of this user alone", folder)
 
 
 def _text(lines):
@@ -769,7 +802,9 @@ def _text(lines):
             kept.append((package, line))
     text = b""
     for _, line in kept:
-        one = ("%s|%s|%d|%s\n" % line).encode("utf-8", "replace")
+        flag, file, number, function = line
+        words = file.replace("|", "?").replace("\n", "?"), number, function.replace("|", "?").replace("\n", "?")
+        one = ("%s|%s|%d|%s\n" % (flag, *words)).encode("utf-8", "replace")
         if len(text) + len(one) > STACK - 2:
             break
         text += one
@@ -789,9 +824,10 @@ def _thread_of_now():
     return getattr(_modules.get("threading"), "_active", {}).get(_ident())
 
 
-def _thread_name():
-    one = _thread_of_now()
-    return one._name.encode("utf-8", "replace")[:28] if one is not None else b""
+def _cut(name, most):
+    """A name as bytes, so many at most; dots say that there was more."""
+    raw = name.encode("utf-8", "replace")
+    return raw if len(raw) <= most else raw[: most - 3] + b"..."
 
 
 def _task_name():
@@ -799,13 +835,20 @@ def _task_name():
     asyncio = _modules.get("asyncio.tasks")
     loop = asyncio and getattr(asyncio, "_get_running_loop", asyncio.events._get_running_loop)()
     task = asyncio.current_task(loop) if loop else None
-    return task.get_name().encode("utf-8", "replace")[:28] if task is not None else b""
+    return _cut(task.get_name(), 28) if task is not None else b""
 
 
 def _fileno(sock):
     """The descriptor of a socket, -1: it has none."""
     made = _modules["_socket"].socket
     return made.fileno(sock) if isinstance(sock, made) else -1
+
+
+def _kind_of_mode(mode):
+    for test, kind in ((stat.S_ISSOCK, SOCKET), (stat.S_ISFIFO, PIPE), (stat.S_ISREG, FILE)):
+        if test(mode):
+            return kind
+    return OTHER
 
 
 def _is_regular(fd):

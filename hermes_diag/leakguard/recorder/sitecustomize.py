@@ -28,7 +28,9 @@ def _begin(folder):
         hermes_diag_recorder.begin(folder)
     except Exception as exc:  # whatever it is, the program runs as if we were not there
         what = getattr(exc, "strerror", None) or exc
-        sys.stderr.write("hermes-diag: nothing is recorded: %s: %s\n" % (type(exc).__name__, what))
+        place = "%s: " % exc.filename if getattr(exc, "filename", None) else ""
+        cure = "set HERMES_DIAG_BOXES to a folder of your own" if isinstance(exc, OSError) else type(exc).__name__
+        sys.stderr.write("hermes-diag: nothing is recorded: %s%s (%s)\n" % (place, what, cure))
 
 
 if __name__ == "sitecustomize":
