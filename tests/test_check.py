@@ -144,7 +144,8 @@ def test_a_leak_on_github(repository: Path) -> None:
     assert {properties["title"] for properties, _ in said} == {f"hermes-diag: {code}" for code in LEAKS}
     assert {(properties["file"], properties["line"]) for properties, _ in said} == {("src/clients.py", str(line))}
     grows = next(message for properties, message in said if properties["title"].endswith("close-wait-grows"))
-    assert "\nsteady: CLOSE_WAIT grew from 2 to 12 over 6 idle gaps, 1.00 a turn\n" in grows
+    said_of = "CLOSE_WAIT grew from 2 to 12 over 6 idle gaps, 1.00 a turn"
+    assert f"\nsteady: {said_of}; 12 of 12 by requests of clients made at clients.py:{line}\n" in grows
 
     summary = (repository.parent / "summary.md").read_text()
     assert summary == "# Of an earlier command\n\n\n" + (repository.parent / "check.md").read_text()

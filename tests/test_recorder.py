@@ -370,7 +370,7 @@ def test_a_disk_that_becomes_full_ends_the_recording(tmp_path: Path) -> None:
     )
     ran = on_a_disk(tmp_path, "size=3m,mode=700", code)
     assert (ran.returncode, ran.stdout) == (0, "done\n")
-    assert ran.stderr == "hermes-diag: the recorder ends here (OSError); the program goes on\n"
+    assert ran.stderr == "hermes-diag: the recorder ends here (OSError: No space left on device); the program goes on\n"
 
 
 def on_a_disk(folder: Path, options: str, code: str) -> subprocess.CompletedProcess[str]:
@@ -498,7 +498,7 @@ def change(path: Path, place: int, value: bytes) -> None:
     ("spoil", "code", "said"),
     [
         (torn, 3, "is cut short"),
-        (of_another_version, 3, "has format 7, this hermes-diag reads 1"),
+        (of_another_version, 3, "has format 7, this hermes-diag reads 2"),
         (damaged, 3, "is damaged"),
         (no_box, 2, "is no box of a recorder"),
         (writable, 2, "is no file that only its owner can write"),

@@ -107,4 +107,5 @@ def test_who_opened_what(cli: Cli, tmp_path: Path) -> None:
     assert {opened[fd]["library"].split("/")[0] for fd in towards} == {"openai"}
     for one in (*opened.values(), *(one["started"] for one in origins["threads"])):
         assert one["inherited"] or one["lines"], one
-    assert not origins["unknown"]
+    # C code opens some for a moment: the resolver, while Hermes looks a name up.
+    assert {one.get("kind", "thread") for one in origins["unknown"]} <= {"udp", "netlink", "other socket"}

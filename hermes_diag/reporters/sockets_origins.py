@@ -51,8 +51,8 @@ def document(seen: Look, origins: Origins | None) -> dict[str, Any] | None:
             {"pid": pid, "fd": fd, "opened": one} for (pid, fd), one in sorted(origins.descriptors.items())
         ],
         "unknown": [
-            {"pid": pid, "fd": fd}
-            for (pid, fd), _ in sorted(opened.held(seen, origins))
+            {"pid": pid, "fd": fd, "kind": kind}
+            for (pid, fd), kind in sorted(opened.held(seen, origins))
             if (pid, fd) not in origins.descriptors
         ]
         + [
