@@ -17,7 +17,8 @@ from hermes_diag import __version__
 SUMMARY = "Reproduce, observe and guard against HTTP client lifecycle failures in long-running OpenAI programs."
 #: In the order of the help. Each is a module of this package with `command` and `EXAMPLES`.
 COMMANDS = (
-    "repro", "replay", "audit", "check", "hermes", "live", "scenarios", "sockets", "trace", "serve", "faults", "report",
+    "repro", "replay", "audit", "check", "hermes", "live", "scenarios", "sockets", "trace", "export", "serve",
+    "faults", "report",
 )  # fmt: skip
 GUIDE = f"""hermes-diag {__version__}: {SUMMARY}
 

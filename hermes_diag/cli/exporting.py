@@ -1,0 +1,111 @@
+"""Watches a fleet and serves its metrics: what `hermes-diag export` does once its options are checked."""
+
+from __future__ import annotations
+
+import fnmatch
+import ipaddress
+import os
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hermes_diag.core.errors import OK, CannotMeasure, HermesDiagError, UsageError
+from hermes_diag.core.interrupts import Interrupts
+from hermes_diag.watch.fleet import Fleet, Found
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options, checked. pids: empty for --gateway or --discover. interval: seconds."""
+
+    pids: tuple[int, ...]
+    discover: str | None
+    listen: tuple[str, int]
+    textfile: Path | None
+    interval: float
+    most: int
+
+
+def address(text: str, allow_remote: bool) -> tuple[str, int]:
+    """HOST:PORT of --listen. Raises UsageError."""
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"--listen {text[:80]!r}: no port", "write HOST:PORT, e.g. 127.0.0.1:9464")
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        raise UsageError(f"--listen {text[:80]!r}: no address", "write it as numbers, e.g. 127.0.0.1:9464") from None
+    if not loopback and not allow_remote:
+        raise UsageError(
+            f"--listen {host}: others could read whom your processes talk to",
+            "add --allow-remote to let them",
+        )
+    return host, int(port)
+
+
+def run(asked: Asked) -> int:
+    """Watch and serve until a signal comes; the exit code. Raises CannotMeasure."""
+    from prometheus_client import CollectorRegistry, start_http_server, write_to_textfile
+
+    from hermes_diag.reporters.openmetrics import Collector
+
+    fleet = Fleet(_finder(asked), asked.interval)
+    registry = CollectorRegistry()
+    registry.register(Collector(fleet, asked.most))
+    ended = threading.Event()
+    with Interrupts(lambda number: ended.set()):
+        if asked.textfile is not None:
+            path = str(asked.textfile)
+            fleet.run(ended.wait, lambda: write_to_textfile(path, registry))
+            return OK
+        host, port = asked.listen
+        try:
+            server, thread = start_http_server(port, host, registry)
+        except OSError as exc:
+            raise CannotMeasure(f"cannot listen on {host}:{port}: {exc.strerror}", "name another --listen") from None
+        sys.stderr.write(f"serving http://{host}:{server.server_port}/metrics until Ctrl-C\n")
+        try:
+            fleet.run(ended.wait)
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+    return OK
+
+
+def _finder(asked: Asked) -> Callable[[], Iterable[Found]]:
+    """What tells which processes there are now."""
+    if asked.pids:
+        fixed = [Found(str(pid), pid) for pid in dict.fromkeys(asked.pids)]
+        return lambda: fixed
+    if asked.discover is not None:
+        pattern = asked.discover
+        return lambda: _named(pattern)
+    return _gateways
+
+
+def _gateways() -> list[Found]:
+    from hermes_diag.hermes import home
+
+    try:
+        found = home.gateways(home.home())
+    except HermesDiagError:  # none is running now
+        return []
+    return [Found(f"gateway {one.profile}".rstrip(), one.pid) for one in found]
+
+
+def _named(pattern: str) -> list[Found]:
+    """Processes whose short name fits; of several with one name each has its PID with it."""
+    import psutil
+
+    fitting = [
+        (one.info["name"], one.pid)
+        for one in psutil.process_iter(["name"])
+        if one.pid != os.getpid() and one.info["name"] and fnmatch.fnmatchcase(one.info["name"], pattern)
+    ]
+    counts = Counter(name for name, _ in fitting)
+    return [Found(name if counts[name] == 1 else f"{name} {pid}", pid) for name, pid in sorted(fitting)]
