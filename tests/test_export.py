@@ -167,3 +167,21 @@ def test_any_name_comes_back_as_it_was(seed: int) -> None:
     registry.register(Collector(fleet, 5))
     found = samples(plain(generate_latest(registry).decode()))
     assert of(found, "up", target=name) == [1]
+
+
+def test_after_hours_the_younger_watch_takes_over(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the kernel knows of the ages of sockets is not lost then."""
+    monkeypatch.setattr("hermes_diag.watch.fleet.LONG", 0.4)
+    pid = target("idle", 2)
+    fleet = Fleet(lambda: [Found("one", pid)], 0.05)
+    ages = []
+    until_ = time.monotonic() + 1.2
+    while time.monotonic() < until_:
+        fleet.sample()
+        ages.append(fleet.targets["one"].oldest())
+        time.sleep(0.05)
+    summary = fleet.targets["one"].summary
+    assert summary
+    assert summary.seconds < 0.7, "it began anew"
+    assert ages == sorted(ages)
+    assert ages[-1] > 0.9

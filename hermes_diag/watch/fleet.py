@@ -82,10 +82,11 @@ class Target:
     def _sample(self, late: float) -> None:
         if self._eye is None:
             self._eye = Observer(self.found.pid)
-        look = self._eye.look(info=not self._watches)
+        begins = not self._watches or time.time() - self._watches[-1].begun > LONG / 2
+        look = self._eye.look(info=begins)  # a watch begins with the ages that the kernel knows
         if not self._eye.is_same():
             raise process.Ended(f"process {self.found.pid} has ended, and its PID belongs to another process now")
-        if not self._watches or look.at - self._watches[-1].begun > LONG / 2:
+        if begins:
             self._watches = [*self._watches[-1:], _Watch(self._eye, look, self.interval)]
         ticks = [one.add(look, late) for one in self._watches]
         # Judged here, in the thread that samples: who reads the numbers meanwhile finds them whole.
