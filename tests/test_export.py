@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 
+from hermes_diag.leakguard import traced
 from hermes_diag.reporters.openmetrics import Collector
 from hermes_diag.watch.fleet import Fleet, Found, by_remote
 from hermes_diag.watch.records import Tick
@@ -88,6 +89,33 @@ def test_a_leak_and_a_healthy_process(target: Target) -> None:
     assert of(found, "verdict", target=quiet, hermes_diag_verdict="failing") == [0]
     assert of(found, "growth_per_hour", target=quiet, of="CLOSE_WAIT") == [0]
     assert of(found, "limit_seconds", target=quiet) == []
+
+
+def test_the_lines_that_opened_the_sockets(tmp_path: Path) -> None:
+    """Of a process with a recorder: bounded, the rest together."""
+    boxes = tmp_path / "boxes"
+    boxes.mkdir(mode=0o700)
+    code = "import socket, time\nserver = socket.create_server(('127.0.0.1', 0))\nkept = []\n" + "".join(
+        f"kept += [socket.create_connection(server.getsockname()) for _ in range({number})]\n" for number in (3, 2, 1)
+    )
+    (tmp_path / "opens.py").write_text(code + "print('ready', flush=True)\ntime.sleep(60)\n")
+    environment = traced.environment(boxes, False)
+    command = [sys.executable, str(tmp_path / "opens.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as program:
+        try:
+            assert program.stdout
+            assert program.stdout.readline() == b"ready\n"
+            with exporting("--pid", program.pid, "--interval", "0.1s", "--max-remotes", "2") as (url, _):
+                found = until(url, lambda seen: of(seen, "sockets_opened_at", target=program.pid))
+        finally:
+            program.kill()
+    assert of(
+        found,
+        "sockets_opened_at",
+        line="opens.py:4 in <module>" if sys.version_info >= (3, 12) else "opens.py:4 in <listcomp>",
+    ) == [3]
+    assert sum(of(found, "sockets_opened_at", target=program.pid)) == 7
+    assert len(of(found, "sockets_opened_at", target=program.pid)) == 3
 
 
 def test_a_target_dies(target: Target) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from hermes_diag.core.errors import OK, CannotMeasure, HermesDiagError, UsageError
 from hermes_diag.core.interrupts import Interrupts
 from hermes_diag.watch.fleet import Fleet, Found
+from hermes_diag.watch.records import Look
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def run(asked: Asked) -> int:
 
     from hermes_diag.reporters.openmetrics import Collector
 
-    fleet = Fleet(_finder(asked), asked.interval)
+    fleet = Fleet(_finder(asked), asked.interval, _places)
     registry = CollectorRegistry()
     registry.register(Collector(fleet, asked.most))
     ended = threading.Event()
@@ -75,6 +76,19 @@ def run(asked: Asked) -> int:
             server.server_close()
             thread.join()
     return OK
+
+
+def _places(look: Look) -> dict[str, int]:
+    """Sockets by the line that opened them, of a process that has a recorder."""
+    from hermes_diag.leakguard import boxes
+    from hermes_diag.watch import opened
+    from hermes_diag.watch.descriptors import TCP
+
+    origins = boxes.of_look(look)
+    if origins is None:
+        return {}
+    known = [origins.descriptors.get(key) for key, kind in opened.held(look, origins) if kind == TCP]
+    return dict(Counter(one.place for one in known if one))
 
 
 def _finder(asked: Asked) -> Callable[[], Iterable[Found]]:

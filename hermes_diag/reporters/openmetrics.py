@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.core.status import Status
-from hermes_diag.watch.fleet import Fleet, Target, by_remote
+from hermes_diag.watch.fleet import Fleet, Target, by_remote, largest
 
 _LABELS = ("target", "pid")
 #: Name, help, and how it is read; None: it is not known, and not said.
@@ -54,6 +54,7 @@ class Collector:
                     family.add_metric(_names(one), value)
             yield family
         yield self._sockets(live)
+        yield self._opened(live)
         yield from _judged(live)
 
     def _sockets(self, live: list[Target]) -> Metric:
@@ -63,6 +64,15 @@ class Collector:
         for one in live:
             for (state, remote), count in sorted(by_remote(one.tick, self._most).items() if one.tick else ()):
                 family.add_metric((*_names(one), state, remote), count)
+        return family
+
+    def _opened(self, live: list[Target]) -> Metric:
+        family = GaugeMetricFamily(
+            "hermes_diag_sockets_opened_at", "TCP sockets by the line that opened them.", labels=(*_LABELS, "line")
+        )
+        for one in live:
+            for line, count in sorted(largest(one.places, self._most).items()):
+                family.add_metric((*_names(one), line), count)
         return family
 
 

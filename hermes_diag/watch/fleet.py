@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hermes_diag.core.errors import HermesDiagError
@@ -52,12 +52,17 @@ class _Watch:
         return tick
 
 
+#: The lines of a program by how many sockets they have opened that are there, where a recorder tells it.
+Places = Callable[[Look], dict[str, int]]
+
+
 @dataclass
 class Target:
     """A process of the fleet, as it was at the last sample. errors: samples that could not be taken."""
 
     found: Found
     interval: float
+    ask: Places
     up: bool = False
     why: str = ""
     samples: int = 0
@@ -66,6 +71,7 @@ class Target:
     look: Look | None = None
     tick: Tick | None = None
     summary: Summary | None = None  # what the older watch says of the last hours
+    places: dict[str, int] = field(default_factory=dict)
     _eye: Observer | None = None
     _watches: list[_Watch] = field(default_factory=list)
 
@@ -78,6 +84,7 @@ class Target:
             self.errors += self.up or not isinstance(exc, process.Ended)
             self.up, self._eye, self.look, self.tick, self.summary = False, None, None, None, None
             self._watches.clear()
+            self.places = {}
 
     def _sample(self, late: float) -> None:
         if self._eye is None:
@@ -91,6 +98,7 @@ class Target:
         ticks = [one.add(look, late) for one in self._watches]
         # Judged here, in the thread that samples: who reads the numbers meanwhile finds them whole.
         self.summary = self._watches[0].timeline.summary(_SO_FAR)
+        self.places = self.ask(look)
         self.up, self.why, self.look, self.tick, self.late = True, "", look, ticks[0], late
         self.samples += 1
 
@@ -106,10 +114,12 @@ class Target:
 
 
 class Fleet:
-    """Targets that come and go. discover: says which processes there are now."""
+    """Targets that come and go. discover: says which processes there are now. places: asks a recorder."""
 
-    def __init__(self, discover: Callable[[], Iterable[Found]], interval: float) -> None:
-        self._discover, self._interval = discover, interval
+    def __init__(
+        self, discover: Callable[[], Iterable[Found]], interval: float, places: Places = lambda look: {}
+    ) -> None:
+        self._discover, self._interval, self._places = discover, interval, places
         self.targets: dict[str, Target] = {}
 
     def sample(self, late: float = 0.0) -> None:
@@ -118,7 +128,7 @@ class Fleet:
         targets = {name: one for name, one in self.targets.items() if one.up or name in found}
         for name, one in found.items():
             if name not in targets or targets[name].found != one:
-                targets[name] = Target(one, self._interval)
+                targets[name] = Target(one, self._interval, self._places)
         for target in targets.values():
             target.sample(late)
         self.targets = targets  # another one, since a scrape may be passing the old one
@@ -135,13 +145,20 @@ class Fleet:
                 return
 
 
+def largest(counts: Mapping[str, int], most: int) -> dict[str, int]:
+    """The most frequent ones, and what is left as "other"."""
+    found = dict(Counter(counts).most_common(most))
+    rest = sum(counts.values()) - sum(found.values())
+    return {**found, **({"other": rest} if rest else {})}
+
+
 def by_remote(tick: Tick, most: int) -> dict[tuple[str, str], int]:
     """(state, endpoint) -> sockets; of more endpoints than `most` those with the fewest sockets are one: "other"."""
-    largest = sorted(tick.remotes, key=lambda name: (-sum(tick.remotes[name].values()), name))[:most]
+    shown = sorted(tick.remotes, key=lambda name: (-sum(tick.remotes[name].values()), name))[:most]
     found: Counter[tuple[str, str]] = Counter()
     for name, states in tick.remotes.items():
         for state, count in states.items():
-            found[state, name if name in largest else "other"] += count
+            found[state, name if name in shown else "other"] += count
     counted = Counter[str]()
     for (state, _), count in found.items():
         counted[state] += count
