@@ -128,7 +128,7 @@ class Box:
         told = self._told(slot.stack)
         return Opened(
             at=self.unix(slot),
-            lines=told.lines,
+            lines=() if slot.kind == form.INHERITED else told.lines,
             library=told.library,
             thread=_text(slot.thread),
             task=_text(slot.task),

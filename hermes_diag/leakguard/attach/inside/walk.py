@@ -98,7 +98,7 @@ def told(number: int, late: bool) -> tuple[str, list[str]]:
 def selector(number: int, kind: str, steps: list[str]) -> tuple[str, list[str]]:
     """The way, but of an epoll object without one, whose holders are not asked for: event loops alone have such."""
     if kind == "unfinished" and type(KEEP[number]) is KIND["epoll"]:
-        return "loop", ["the selector of an event loop"]
+        return kind, ["the selector of an event loop"]
     return kind, steps
 
 
