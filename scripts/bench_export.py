@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import resource
 import statistics
 import subprocess
@@ -109,7 +108,6 @@ def main() -> None:
     asked = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = min(16000, hard - 100 if hard > 0 else 16000)
-    os.nice(0)
     held = [scrape(asked.sockets, 20), scrape(most, 100), memory(asked.scrapes), many(asked.targets)]
     sys.exit(not all(held))
 
