@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from hermes_diag.watch.opened import Remains
-
 from hermes_diag.cli.options.output import Json, Verbose
 from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM, UsageError
+
+if TYPE_CHECKING:
+    from hermes_diag.watch.opened import Remains
 
 EXAMPLES = """
   hermes-diag trace -- hermes gateway run

@@ -21,7 +21,6 @@ from hermes_diag.watch.records import Holding, Look
 _GENERATIONS = 4
 #: Seconds within which a thread that was started says so in the box.
 _SOON = 10.0
-_SQLITE_SIDES = ("-wal", "-shm", "-journal")
 
 
 def of_look(seen: Look) -> Origins | None:
@@ -112,6 +111,15 @@ def matched(box: Box, held: Holding) -> Iterator[tuple[int, Opened]]:
     return _Matched(box, held).descriptors()
 
 
+def own(box: Box) -> tuple[Holding, list[tuple[int, Opened]]]:
+    """What the process of a box holds now, and what of it it has opened itself since it began. Raises OSError."""
+    known = descriptors.Descriptors(box.pid)
+    known.refresh(frozenset())
+    held = known.holding()
+    found = matched(box, held)
+    return held, [(fd, one) for fd, one in found if not one.inherited and one.at >= box.begun]
+
+
 class _Matched:
     """The descriptors that a process holds now, each with the opening that is written down of it."""
 
@@ -166,7 +174,7 @@ class _Matched:
         if self._named is None:
             self._named = self._box.named()
         name = os.path.basename(target.removesuffix(" (deleted)"))
-        for side in ("", *_SQLITE_SIDES):
+        for side in ("", *descriptors.SQLITE_SIDES):
             shown = name.removesuffix(side).encode("utf-8", "replace")[-40:].decode("utf-8", "replace")
             if slot := self._named.get(shown):
                 return slot

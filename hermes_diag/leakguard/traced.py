@@ -15,7 +15,6 @@ from hermes_diag.leakguard import boxes
 from hermes_diag.leakguard.box import Box
 from hermes_diag.leakguard.recorder import hermes_diag_recorder as form
 from hermes_diag.watch import process
-from hermes_diag.watch.descriptors import Descriptors
 from hermes_diag.watch.opened import Kept, Remains
 
 #: The folder that Python is to find first on PYTHONPATH.
@@ -138,17 +137,13 @@ def held_now(path: Path) -> tuple[Kept, ...] | None:
         box = Box(path)
         if process.stat(box.pid).ticks != box.start:
             return None
-        known = Descriptors(box.pid)
-        known.refresh(frozenset())
-        held = known.holding()
+        held, found = boxes.own(box)
     except (OSError, HermesDiagError):
         return None
     if not held.fds:  # it is about to end: the kernel has closed them before it shows that
         return None
     return tuple(
-        Kept(fd, _KINDS_HELD.get(held.fds[str(fd)][0], "socket"), _name(box, fd), opened)
-        for fd, opened in boxes.matched(box, held)
-        if not opened.inherited and opened.at >= box.begun
+        Kept(fd, _KINDS_HELD.get(held.fds[str(fd)][0], "socket"), _name(box, fd), opened) for fd, opened in found
     )
 
 

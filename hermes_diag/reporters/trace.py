@@ -12,6 +12,7 @@ from hermes_diag.core.report import Report
 from hermes_diag.core.status import Status
 from hermes_diag.reporters.envelope import envelope
 from hermes_diag.reporters.sockets_text import BOLD, END, FEW, MAGENTA, fitted
+from hermes_diag.watch import opened
 from hermes_diag.watch.opened import Kept, Remains
 
 
@@ -76,12 +77,7 @@ def _named(kept: Kept) -> str:
 
 def _opened(kept: Kept) -> str:
     one = kept.opened
-    said = " < ".join(one.lines) or one.place
-    said += f", through {one.library}" if one.library else ""
-    said += f", thread {one.thread}" if one.thread and one.thread != "MainThread" else ""
-    said += f", task {one.task}" if one.task else ""
-    said += " (that line made the server)" if one.accepted else ""
-    return said + (" (that line started the thread)" if one.started else "")
+    return (" < ".join(one.lines) or one.place) + opened.around(one) + opened.whose(one)
 
 
 def document(found: Sequence[Remains], status: Status, verdict: str, code: int = 0) -> str:

@@ -13,7 +13,6 @@ from hermes_diag.core.errors import HermesDiagError
 from hermes_diag.leakguard import boxes
 from hermes_diag.leakguard.box import Box
 from hermes_diag.leakguard.recorder import hermes_diag_recorder as form
-from hermes_diag.watch.descriptors import Descriptors
 from hermes_diag.watch.snapshot import Snapshot
 from hermes_diag.worker.contract import Fact
 
@@ -48,14 +47,11 @@ class Origins:
         if box is None:
             return None
         towards = {row.fd for row in seen.rows if row.pid == pid}
-        known = Descriptors(pid)
         with contextlib.suppress(OSError):
-            known.refresh(frozenset())
-            held = known.holding()
+            held, own = boxes.own(box)
             found: dict[str, Counter[str]] = {"sockets": Counter(), "others": Counter(), "threads": Counter()}
-            for fd, opened in boxes.matched(box, held):
-                if not opened.inherited and opened.at >= box.begun:
-                    found["sockets" if fd in towards else "others"][opened.place if opened.own else ""] += 1
+            for fd, opened in own:
+                found["sockets" if fd in towards else "others"][opened.place if opened.own else ""] += 1
             for _, started in boxes.threads(box, held):
                 found["threads"][started.place if started.own else ""] += 1
             return Fact("opened", {name: counts.most_common() for name, counts in found.items()})

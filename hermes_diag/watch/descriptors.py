@@ -20,7 +20,7 @@ TCP, OTHER_SOCKET, PIPE, FILE, SQLITE = "TCP", "other socket", "pipe", "file", "
 MEMORY, DELETED = "memfd", "file (deleted)"
 
 _SQLITE_ENDS = (".db", ".sqlite", ".sqlite3", ".db3")
-_SQLITE_SIDES = ("-wal", "-shm", "-journal")
+SQLITE_SIDES = ("-wal", "-shm", "-journal")
 _SOCKET = "socket:["
 #: Descriptors that are no sockets and are read again at each look.
 _FEW = 64
@@ -214,7 +214,7 @@ def kind_of(target: str) -> str:
     if target.startswith("/memfd:"):
         return MEMORY
     path = target.removesuffix(" (deleted)")
-    for side in _SQLITE_SIDES:
+    for side in SQLITE_SIDES:
         path = path.removesuffix(side)
     if path.endswith(_SQLITE_ENDS) or path != target.removesuffix(" (deleted)"):
         return SQLITE

@@ -20,6 +20,7 @@ from hermes_diag.watch.observer import Observer
 from hermes_diag.watch.records import Ended, Look, Summary, Tick, Watched
 from hermes_diag.watch.timeline import Timeline
 from hermes_diag.watch.tracker import Tracker
+from hermes_diag.watch.watch import following
 
 #: Seconds that the older of two watches lasts; it is half as old when it becomes the older one.
 LONG = 6 * 3600.0
@@ -139,9 +140,8 @@ class Fleet:
         while True:
             self.sample(max(0.0, time.monotonic() - due))
             done()
-            now = time.monotonic()
-            due += self._interval * max(1, -(-(now - due) // self._interval))
-            if stopped(max(0.0, due - now)):
+            due = following(due, self._interval)
+            if stopped(max(0.0, due - time.monotonic())):
                 return
 
 

@@ -64,11 +64,20 @@ def text(one: Opened, now: float, verb: str = "opened") -> str:
     if one.inherited:
         return INHERITED
     said = f"{'accepted' if one.accepted else verb} {units.duration(max(0.0, now - one.at))} ago at {one.place}"
-    said += f", through {one.library}" if one.library else ""
+    by = f", by process {one.by}, which handed it down" if one.by is not None else ""
+    return said + around(one) + by + whose(one)
+
+
+def around(one: Opened) -> str:
+    """What the program called at its line, and in which thread and task."""
+    said = f", through {one.library}" if one.library else ""
     said += f", thread {one.thread}" if one.thread and one.thread != "MainThread" else ""
-    said += f", task {one.task}" if one.task else ""
-    said += f", by process {one.by}, which handed it down" if one.by is not None else ""
-    said += " (that line made the server)" if one.accepted else ""
+    return said + (f", task {one.task}" if one.task else "")
+
+
+def whose(one: Opened) -> str:
+    """What a line stands for that did not open the descriptor itself."""
+    said = " (that line made the server)" if one.accepted else ""
     return said + (" (that line started the thread)" if one.started else "")
 
 

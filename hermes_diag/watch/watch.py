@@ -12,6 +12,11 @@ from hermes_diag.watch.records import Ended, Tick, Watched
 from hermes_diag.watch.tracker import Tracker
 
 
+def following(due: float, interval: float) -> float:
+    """When the next sample is due: a whole number of intervals after the first; those missed are left out."""
+    return due + interval * max(1, -(-(time.monotonic() - due) // interval))
+
+
 class Watch:
     """A watch of one process. Iterate over it for its samples; `ended` says why there are no more.
 
@@ -60,8 +65,7 @@ class Watch:
         yield self._tracker.tick(self.look, 0.0, 0.0)
         taken = 1
         while taken != self._count:
-            # The next time is a whole number of intervals after the first; those missed are left out.
-            due += self._interval * max(1, -(-(time.monotonic() - due) // self._interval))
+            due = following(due, self._interval)
             if self._duration is not None and due - begun > self._duration + 1e-9:
                 break
             self._sleep(max(0.0, due - time.monotonic()))
