@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT, Cli
@@ -92,9 +93,13 @@ def test_who_opened_what(cli: Cli, tmp_path: Path) -> None:
                 gateway.stdin.write(f"{line}\n")
                 gateway.stdin.flush()
                 assert json.loads(gateway.stdout.readline())["status"] == status
-            for _ in range(3):  # a thread that starts between two questions of a look is not known yet
+            # C code opens some for a moment (the resolver, while Hermes looks a name up), and what is opened between two
+            # questions of one look has no line in it yet: what stays has one.
+            unknown: list[dict[str, Any]] = []
+            for attempt in range(5):
                 look = json.loads(cli("sockets", pid, "--json").stdout)
-                if not look["origins"]["unknown"]:
+                unknown = [one for one in look["origins"]["unknown"] if not attempt or one in unknown]
+                if not unknown:
                     break
         finally:
             gateway.communicate()
@@ -107,5 +112,4 @@ def test_who_opened_what(cli: Cli, tmp_path: Path) -> None:
     assert {opened[fd]["library"].split("/")[0] for fd in towards} == {"openai"}
     for one in (*opened.values(), *(one["started"] for one in origins["threads"])):
         assert one["inherited"] or one["lines"], one
-    # C code opens some for a moment: the resolver, while Hermes looks a name up.
-    assert {one.get("kind", "thread") for one in origins["unknown"]} <= {"udp", "netlink", "other socket"}
+    assert not unknown, "these are there in every look, and no line is known for them"
