@@ -93,8 +93,8 @@ def test_who_opened_what(cli: Cli, tmp_path: Path) -> None:
                 gateway.stdin.write(f"{line}\n")
                 gateway.stdin.flush()
                 assert json.loads(gateway.stdout.readline())["status"] == status
-            # C code opens some for a moment (the resolver, while Hermes looks a name up), and what is opened between two
-            # questions of one look has no line in it yet: what stays has one.
+            # C code opens some for a moment (the resolver, while Hermes looks a name up), and what is opened between
+            # two questions of one look has no line in it yet: what stays has one.
             unknown: list[dict[str, Any]] = []
             for attempt in range(5):
                 look = json.loads(cli("sockets", pid, "--json").stdout)
