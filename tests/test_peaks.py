@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +23,6 @@ def test_nothing_of_what_counts_is_lost(values: list[int], most: int) -> None:
     assert kept[-1].last == values[-1]
     assert sum(one.samples for one in kept) == len(values)
     assert (kept[0].begin, kept[-1].end) == (0.0, float(len(values) - 1))
-    assert all(one.end < next_.begin for one, next_ in zip(kept, kept[1:], strict=False))
+    assert all(one.end < next_.begin for one, next_ in itertools.pairwise(kept))
     assert all(one.samples == series.together for one in kept[:-1])
     assert all(one.low <= values[int(one.begin)] <= one.high for one in kept)
