@@ -13,9 +13,8 @@ import msgspec
 import pytest
 from conftest import GOLDEN, Cli
 
-from hermes_diag.core import jsonl
+from hermes_diag.core.capture import Writer, create
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.jsonl import Writer
 from hermes_diag.run import capture
 from hermes_diag.watch.capture import WatchCapture
 from hermes_diag.watch.records import Watched
@@ -27,12 +26,10 @@ def test_round_trip(tmp_path: Path) -> None:
     """What is read and written again is the same evidence."""
     plan, (evidence,) = capture.read(ANY)
     again = tmp_path / "again.jsonl"
-    with jsonl.create(again) as file:
+    with create(again) as file:
         recorder = capture.Recorder(evidence.cell, capture.Capture(file, plan))
-        for kind in ("stack", "clients", "turns", "samples", "served", "connections", "measured", "outcome"):
-            value = getattr(evidence, kind)
-            for record in value if isinstance(value, tuple) else (value,):
-                recorder.add(record)
+        for record in capture.records_of(evidence):
+            recorder.add(record)
     assert capture.read(again) == (plan, [evidence])
 
 
@@ -143,7 +140,7 @@ def test_what_cannot_be_kept_is_not_overwritten(tmp_path: Path, monkeypatch: pyt
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(shutil, "copyfileobj", full)
-    with pytest.raises(UsageError, match="No space left"), jsonl.create(path, force=True):
+    with pytest.raises(UsageError, match="No space left"), create(path, force=True):
         pass
     assert path.read_bytes() == b"of yesterday"
 

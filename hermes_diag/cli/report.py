@@ -3,40 +3,70 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hermes_diag.cli.options.output import Files, Json, Output, Verbose
+from hermes_diag.cli.options.output import Files, Form, Json, Open, Output, Verbose
+
+if TYPE_CHECKING:
+    from hermes_diag.core.capture import Reader
+    from hermes_diag.core.report import Report
 
 EXAMPLES = """
   hermes-diag report run.jsonl
-  hermes-diag report run.jsonl --json
-  hermes-diag report run.jsonl -v --output run.md
-  hermes-diag report night.jsonl
+  hermes-diag report run.jsonl.gz --json
+  hermes-diag report run.jsonl --open
+  hermes-diag report night.jsonl -v --output night.html --output night.md
 """
 
 
 def command(
     capture: Annotated[Path, typer.Argument(metavar="FILE", help="A file written by --save, whole or cut off.")],
     files: Files = None,
+    form: Form = None,
+    open_: Open = False,
     json: Json = False,
     verbose: Verbose = False,
 ) -> int:
-    """Judge the evidence of an earlier run, check or watch again, and print it; runs nothing.
+    """Judge what an earlier run, check, watch, look or trace has seen again, and print it; runs nothing.
 
     Exit codes are those of the command that wrote the file.
     """
-    from hermes_diag.run import capture as captures
-    from hermes_diag.watch import capture as watch_capture
+    from hermes_diag.cli import telling
 
-    output = Output(json, verbose, files=tuple(files or ()))
-    if watch_capture.is_watch(capture):
-        from hermes_diag.cli.watching import tell_again
+    output = Output(json, verbose, files=tuple(files or ()), form=form, open=open_)
+    report, notes = _read(capture)
+    return telling.tell(report, output, telling.report_files(output, FILE=capture), notes)
 
-        return tell_again(capture, output)
-    from hermes_diag.cli import outcome
-    from hermes_diag.judge import reports
 
-    plan, evidence = captures.read(capture)
-    return outcome.tell(reports.of(plan, evidence), output, outcome.report_files(output))
+def _read(path: Path) -> tuple[Report, list[str]]:
+    """A file of any kind as (its report, what is to be said of the file). Raises UsageError."""
+    from hermes_diag.core.capture import Reader
+
+    reader = Reader(path)
+    report = _judged(reader)
+    return report, reader.notes()
+
+
+def _judged(reader: Reader) -> Report:
+    """A capture of any kind as its report. Raises UsageError."""
+    from hermes_diag.core.errors import UsageError
+    from hermes_diag.watch import capture as watched
+    from hermes_diag.watch import reports
+
+    if reader.kind == watched.WATCH:
+        timeline, ended = watched.watch(reader)
+        return reports.of_watch(timeline.summary(ended))
+    if reader.kind == watched.LOOK:
+        return watched.look(reader)
+    if reader.kind == watched.TRACE:
+        return watched.trace(reader)
+    from hermes_diag.run import capture as runs
+
+    if reader.kind == runs.KIND:
+        return runs.judged(runs.whole(reader))
+    raise UsageError(
+        f"{reader.path} is a capture of a {reader.kind}, which this release does not know",
+        f"use hermes-diag {reader.release}, which wrote it",
+    )

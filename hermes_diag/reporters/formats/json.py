@@ -10,6 +10,7 @@ from hermes_diag.core.evidence import RACY_STATES, Evidence
 from hermes_diag.core.report import AuditReport, CellReport, CheckReport, Report, RunReport, ScenariosReport
 from hermes_diag.judge import causes, dump_comparison
 from hermes_diag.reporters.envelope import envelope
+from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
 
 ENDING = ".json"
 
@@ -46,7 +47,17 @@ RACY = (
 
 def render(report: Report, width: int, verbose: bool) -> str:
     """The document, indented."""
-    return text(envelope(report, **_own(report)))
+    return text(document(report))
+
+
+def line(report: Report) -> str:
+    """The document on one line."""
+    return msgspec.json.encode(document(report)).decode()
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The envelope with what only that kind of report has."""
+    return envelope(report, **_own(report))
 
 
 def text(document: dict[str, Any]) -> str:
@@ -55,7 +66,12 @@ def text(document: dict[str, Any]) -> str:
 
 
 def _own(report: Report) -> dict[str, Any]:
-    """What only that kind of report has."""
+    if isinstance(report, (LookReport, WatchReport, TraceReport)):
+        from hermes_diag.reporters import sockets_json
+
+        if isinstance(report, LookReport):
+            return sockets_json.look(report)
+        return sockets_json.watch(report) if isinstance(report, WatchReport) else sockets_json.trace(report)
     if isinstance(report, RunReport):
         return {
             "plan": report.plan,

@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
-from hermes_diag.core.report import AuditReport, CheckReport, Report, RunReport, ScenariosReport
-from hermes_diag.reporters import style
+from typing import TYPE_CHECKING
+
+from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
+
+if TYPE_CHECKING:
+    from hermes_diag.core.report import Report
 
 ENDING = ".txt"
 
 
-def render(report: Report, width: int, verbose: bool) -> str:
+def render(report: Report, width: int, verbose: bool, colour: bool = False) -> str:
     """The report for so many columns. Only the view of that kind of report is imported."""
+    if isinstance(report, (LookReport, WatchReport, TraceReport)):
+        from hermes_diag.reporters.sockets_text import painted
+
+        return painted(_lines(report, width, verbose), colour) + "\n"
+    from hermes_diag.core.report import AuditReport, CheckReport, RunReport, ScenariosReport
+    from hermes_diag.reporters import style
+
     if isinstance(report, RunReport):
         from hermes_diag.reporters import matrix
 
-        return style.printed(matrix.render(report, width, verbose), width)
+        return style.printed(matrix.render(report, width, verbose), width, colour)
     if isinstance(report, ScenariosReport):
         from hermes_diag.reporters import scenarios
 
-        return style.printed(scenarios.render(report), width)
+        return style.printed(scenarios.render(report), width, colour)
     from hermes_diag.reporters import rows
 
     if isinstance(report, AuditReport):
-        return style.printed(rows.audit(report), width)
+        return style.printed(rows.audit(report), width, colour)
     assert isinstance(report, CheckReport)
-    return style.printed(rows.check(report, verbose), width)
+    return style.printed(rows.check(report, verbose), width, colour)
+
+
+def _lines(report: LookReport | WatchReport | TraceReport, width: int, verbose: bool) -> list[str]:
+    if isinstance(report, LookReport):
+        from hermes_diag.reporters import sockets_look
+
+        return sockets_look.lines(report, width, verbose)
+    if isinstance(report, WatchReport):
+        from hermes_diag.reporters import sockets_watch
+
+        return sockets_watch.summary(report.summary, width, verbose)
+    from hermes_diag.reporters import trace
+
+    return trace.lines(report, width, verbose)
