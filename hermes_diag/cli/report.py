@@ -17,12 +17,19 @@ EXAMPLES = """
   hermes-diag report run.jsonl
   hermes-diag report run.jsonl.gz --json
   hermes-diag report run.jsonl --open
+  hermes-diag report before.jsonl after.jsonl
   hermes-diag report night.jsonl -v --output night.html --output night.md
 """
 
 
+Captures = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE...", help="Files written by --save, whole or cut off. Several are compared."),
+]
+
+
 def command(
-    capture: Annotated[Path, typer.Argument(metavar="FILE", help="A file written by --save, whole or cut off.")],
+    captures: Captures,
     files: Files = None,
     form: Form = None,
     open_: Open = False,
@@ -31,16 +38,34 @@ def command(
 ) -> int:
     """Judge what an earlier run, check, watch, look or trace has seen again, and print it; runs nothing.
 
-    Exit codes are those of the command that wrote the file.
+    Exit codes are those of the command that wrote the file. Several files, the oldest first, are compared, what changed
+    comes first: exit code 0 when nothing got worse from the first to the last, 1 when something did, 3 when that could
+    not be told.
     """
     from hermes_diag.cli import telling
 
     output = Output(json, verbose, files=tuple(files or ()), form=form, open=open_)
-    report, notes = _read(capture)
-    return telling.tell(report, output, telling.report_files(output, FILE=capture), notes)
+    named = {f"FILE {number}": path for number, path in enumerate(captures, start=1)}
+    reports_to = telling.report_files(output, **named)
+    found = [read(path) for path in captures]
+    report, notes = found[0][0], [note for _, notes in found for note in notes]
+    if len(found) > 1:
+        from hermes_diag.run import comparison
+
+        report = comparison.of(_names(captures), [one for one, _ in found])
+    return telling.tell(report, output, reports_to, notes)
 
 
-def _read(path: Path) -> tuple[Report, list[str]]:
+def _names(paths: list[Path]) -> list[str]:
+    """What the captures are called: their names, with as much of their folders as tells them apart."""
+    for parts in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ["/".join(path.parts[-parts:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{number}: {path}" for number, path in enumerate(paths, start=1)]
+
+
+def read(path: Path) -> tuple[Report, list[str]]:
     """A file of any kind as (its report, what is to be said of the file). Raises UsageError."""
     from hermes_diag.core.capture import Reader
 

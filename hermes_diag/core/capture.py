@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,8 @@ SCHEMA = 4
 _EARLIER = {("capture", 2): "run", ("watch", 3): "watch"}
 _PACKED = b"\x1f\x8b"
 _CHUNK = 1 << 18
+#: Seconds from one flush of a packed file to the next at least.
+_FLUSH = 0.1
 #: A line is a record: a million characters are none of ours.
 _LONGEST = 1 << 26
 
@@ -86,6 +89,20 @@ class _Whole(io.RawIOBase):
         return len(data)
 
 
+class _Packed(gzip.GzipFile):
+    """What is flushed can be unpacked up to there. Each flush makes the file some bytes larger: there are at most ten a
+    second, and the samples of a run or a watch bring the next one soon."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(filename="", mode="wb", fileobj=_Whole(file), mtime=0)
+        self._flushed = 0.0
+
+    def flush(self, *mode: int) -> None:
+        if time.monotonic() - self._flushed > _FLUSH:
+            super().flush(*mode)
+            self._flushed = time.monotonic()
+
+
 @contextlib.contextmanager
 def create(path: Path, force: bool = False) -> Iterator[IO[bytes]]:
     """Open a new capture file; an existing one only with `force`. Raises UsageError.
@@ -116,8 +133,7 @@ def create(path: Path, force: bool = False) -> Iterator[IO[bytes]]:
 
 
 def _packing(file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """gzip, of which `flush` writes all that there is: what stands in the file then can be unpacked up to there."""
-    packed = gzip.GzipFile(filename="", mode="wb", fileobj=_Whole(file), mtime=0)
+    packed = _Packed(file)
     try:
         yield packed  # type: ignore[misc]  # a binary file, and typeshed calls it none
     finally:

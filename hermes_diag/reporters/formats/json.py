@@ -7,7 +7,15 @@ from typing import Any
 import msgspec
 
 from hermes_diag.core.evidence import RACY_STATES, Evidence
-from hermes_diag.core.report import AuditReport, CellReport, CheckReport, Report, RunReport, ScenariosReport
+from hermes_diag.core.report import (
+    AuditReport,
+    CellReport,
+    CheckReport,
+    ComparedReport,
+    Report,
+    RunReport,
+    ScenariosReport,
+)
 from hermes_diag.judge import causes, dump_comparison
 from hermes_diag.reporters.envelope import envelope
 from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
@@ -91,6 +99,9 @@ def _own(report: Report) -> dict[str, Any]:
     if isinstance(report, CheckReport):
         settings = [{"name": name, "value": value, "source": source} for name, value, source in report.settings]
         return {"defined": report.defined, "settings": settings, "better": report.better, "notes": report.notes}
+    if isinstance(report, ComparedReport):
+        captures = [{"name": name, "verdict": said} for name, said in zip(report.names, report.verdicts, strict=True)]
+        return {"kind": "comparison", "captures": captures, "changes": report.changes, "others": report.others}
     return {"scenarios": report.scenarios} if isinstance(report, ScenariosReport) else {}
 
 

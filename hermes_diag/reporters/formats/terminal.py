@@ -18,7 +18,7 @@ def render(report: Report, width: int, verbose: bool, colour: bool = False) -> s
         from hermes_diag.reporters.sockets_text import painted
 
         return painted(_lines(report, width, verbose), colour) + "\n"
-    from hermes_diag.core.report import AuditReport, CheckReport, RunReport, ScenariosReport
+    from hermes_diag.core.report import AuditReport, CheckReport, ComparedReport, RunReport, ScenariosReport
     from hermes_diag.reporters import style
 
     if isinstance(report, RunReport):
@@ -29,6 +29,10 @@ def render(report: Report, width: int, verbose: bool, colour: bool = False) -> s
         from hermes_diag.reporters import scenarios
 
         return style.printed(scenarios.render(report), width, colour)
+    if isinstance(report, ComparedReport):
+        from hermes_diag.reporters import comparison
+
+        return style.printed(comparison.render(report, width, verbose), width, colour)
     from hermes_diag.reporters import rows
 
     if isinstance(report, AuditReport):
