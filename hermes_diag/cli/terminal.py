@@ -20,6 +20,11 @@ def is_live() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
 
 
+def has_blocks() -> bool:
+    """Whether what is printed can hold block characters."""
+    return (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+
+
 def emit(text: str) -> bool:
     """Print, at once; False when the reader has left (`| head`), after which all is swallowed.
 

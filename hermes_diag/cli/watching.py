@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermes_diag.cli.keyboard import Quit, Sleep
-from hermes_diag.cli.terminal import emit, is_live, paint, width
+from hermes_diag.cli.terminal import emit, has_blocks, is_live, paint, width
 from hermes_diag.watch.records import Ended
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def watch(eye: Observer, asked: Asked) -> int:
             capture.end(under_way.ended, summary)
     if not live and not output.json:
         emit("")
-    _tell(summary, output)
+    _tell(summary, timeline, output)
     if capture:
         failed = capture.failure and f"could not be saved to {output.save}: {capture.failure}"
         sys.stderr.write(f"{failed or f'saved to {output.save}'}\n")
@@ -122,13 +122,14 @@ def _follow(under_way: Watch, timeline: Timeline, asked: Asked, capture: Any, st
             return
 
 
-def _tell(summary: Summary, output: Output, indent: bool = False) -> None:
+def _tell(summary: Summary, timeline: Timeline, output: Output, indent: bool = False) -> None:
     from hermes_diag.reporters import sockets_json, sockets_watch
 
     if output.json:
         emit(sockets_json.summary(summary, indent))
     else:
-        emit(paint(sockets_watch.summary(summary, width(), output.verbose)))
+        pictures = sockets_watch.pictures(summary, timeline.peaks, width(), has_blocks())
+        emit(paint(sockets_watch.summary(summary, width(), output.verbose, pictures)))
 
 
 def tell_again(path: Path, output: Output) -> int:
@@ -140,5 +141,5 @@ def tell_again(path: Path, output: Output) -> int:
         raise UsageError("--output is for runs and checks; this file is of a watch", "use --json, or leave it out")
     timeline, ended = capture.read(path)
     summary = timeline.summary(ended)
-    _tell(summary, output, indent=True)
+    _tell(summary, timeline, output, indent=True)
     return summary.exit_code
