@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hermes_diag.cli.files import ReportFile, refuse_same_files
-from hermes_diag.cli.terminal import colours, emit, width
+from hermes_diag.cli.terminal import colours, emit, has_blocks, width
 from hermes_diag.reporters import formats
 from hermes_diag.watch.reports import WatchReport
 
@@ -51,7 +51,7 @@ def tell(
     if output.format == "terminal":
         from hermes_diag.reporters.formats import terminal
 
-        text = terminal.render(report, columns, output.verbose, colours(stream))
+        text = terminal.render(report, columns, output.verbose, colours(stream), has_blocks(stream))
     elif output.format == "json" and one_line:
         from hermes_diag.reporters.formats import json
 

@@ -25,6 +25,11 @@ def colours(stream: TextIO | None = None) -> bool:
     return not os.environ.get("NO_COLOR") and (is_live(stream) or bool(os.environ.get("FORCE_COLOR")))
 
 
+def has_blocks(stream: TextIO | None = None) -> bool:
+    """Whether what is printed there can hold block characters."""
+    return ((stream or sys.stdout).encoding or "utf-8").lower().startswith("utf")
+
+
 def emit(text: str, stream: TextIO | None = None) -> bool:
     """Print to stdout, or another stream, at once; False when the reader has left (`| head`), after which all is
     swallowed. A character that the encoding lacks becomes a question mark.

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
 from hermes_diag.core.text import one_line
+from hermes_diag.reporters import picture
 from hermes_diag.watch import backlog, explain, filters, opened, ports, shared
 from hermes_diag.watch.opened import Origins
 from hermes_diag.watch.records import Held, Look, Process
@@ -26,8 +27,6 @@ BOLD, RED, MAGENTA, GREEN, END = "\1", "\2", "\3", "\4", "\5"
 _COLOURS = {BOLD: "\x1b[1m", RED: "\x1b[31m", MAGENTA: "\x1b[35m", GREEN: "\x1b[32m", END: "\x1b[0m"}
 _NOTHING = dict.fromkeys(map(ord, _COLOURS))
 _STATE_MARKS = {CLOSE_WAIT: MAGENTA, "CLOSE": MAGENTA}
-
-_BARS = "▁▂▃▄▅▆▇█"
 
 
 def painted(lines: Iterable[str], colour: bool) -> str:
@@ -87,8 +86,7 @@ def conditions(held: Sequence[Held], width: int) -> list[str]:
 def sparkline(values: Sequence[int], width: int) -> str:
     """The last values as bars, from 0 up to the largest of them."""
     shown = list(values)[-width:] if width > 0 else []
-    top = max(shown, default=0) or 1
-    return "".join(_BARS[value * (len(_BARS) - 1) // top] for value in shown)
+    return picture.bar(shown, max(shown, default=0) or 1)
 
 
 def table(rows: Sequence[Sequence[str]], width: int, right: Sequence[int] = ()) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM
+from hermes_diag.core.peaks import Peaks
 from hermes_diag.core.report import Finding, Report, Row
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.watch.attached import Attached
@@ -30,9 +31,10 @@ class LookReport(Report):
 
 @dataclass(frozen=True, kw_only=True)
 class WatchReport(Report):
-    """A watch from its begin to its end."""
+    """A watch from its begin to its end. peaks: numbers over its time, by name."""
 
     summary: Summary
+    peaks: Mapping[str, Peaks] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +80,8 @@ def of_look(
     )
 
 
-def of_watch(summary: Summary) -> WatchReport:
-    """A row for each number and each condition."""
+def of_watch(summary: Summary, peaks: Mapping[str, Peaks]) -> WatchReport:
+    """A row for each number and each condition. peaks: numbers over its time, by name."""
     statuses = {GROWING: RowStatus.FAILED, TOO_SHORT: RowStatus.COULD_NOT_TELL, UNKNOWN: RowStatus.COULD_NOT_TELL}
     rows = [
         Row("number", one.name, "", f"{one.name} does not grow", statuses.get(one.word, RowStatus.PASSED), one.text)
@@ -100,6 +102,7 @@ def of_watch(summary: Summary) -> WatchReport:
         findings=(*growing, *_findings(summary.conditions)),
         interrupted=summary.interrupted,
         summary=summary,
+        peaks=peaks,
     )
 
 

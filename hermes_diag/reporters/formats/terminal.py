@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 ENDING = ".txt"
 
 
-def render(report: Report, width: int, verbose: bool, colour: bool = False) -> str:
-    """The report for so many columns. Only the view of that kind of report is imported."""
+def render(report: Report, width: int, verbose: bool, colour: bool = False, blocks: bool = True) -> str:
+    """The report for so many columns. Only the view of that kind of report is imported. blocks: where it is printed
+    there are block characters."""
     if isinstance(report, (LookReport, WatchReport, TraceReport)):
         from hermes_diag.reporters.sockets_text import painted
 
-        return painted(_lines(report, width, verbose), colour) + "\n"
+        return painted(_lines(report, width, verbose, blocks), colour) + "\n"
     from hermes_diag.core.report import AuditReport, CheckReport, ComparedReport, RunReport, ScenariosReport
     from hermes_diag.reporters import style
 
@@ -41,7 +42,7 @@ def render(report: Report, width: int, verbose: bool, colour: bool = False) -> s
     return style.printed(rows.check(report, verbose), width, colour)
 
 
-def _lines(report: LookReport | WatchReport | TraceReport, width: int, verbose: bool) -> list[str]:
+def _lines(report: LookReport | WatchReport | TraceReport, width: int, verbose: bool, blocks: bool) -> list[str]:
     if isinstance(report, LookReport):
         from hermes_diag.reporters import sockets_look
 
@@ -49,7 +50,8 @@ def _lines(report: LookReport | WatchReport | TraceReport, width: int, verbose: 
     if isinstance(report, WatchReport):
         from hermes_diag.reporters import sockets_watch
 
-        return sockets_watch.summary(report.summary, width, verbose)
+        pictures = sockets_watch.pictures(report.summary, report.peaks, width, blocks)
+        return sockets_watch.summary(report.summary, width, verbose, pictures)
     from hermes_diag.reporters import trace
 
     return trace.lines(report, width, verbose)
