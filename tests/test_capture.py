@@ -29,7 +29,18 @@ def test_round_trip(tmp_path: Path) -> None:
     again = tmp_path / "again.jsonl"
     with jsonl.create(again) as file:
         recorder = capture.Recorder(evidence.cell, capture.Capture(file, plan))
-        for kind in ("stack", "clients", "turns", "samples", "served", "connections", "measured", "outcome"):
+        for kind in (
+            "stack",
+            "clients",
+            "turns",
+            "samples",
+            "moved",
+            "served",
+            "connections",
+            "pools",
+            "measured",
+            "outcome",
+        ):
             value = getattr(evidence, kind)
             for record in value if isinstance(value, tuple) else (value,):
                 recorder.add(record)

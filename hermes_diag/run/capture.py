@@ -15,7 +15,7 @@ import msgspec
 
 from hermes_diag.core import jsonl
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.evidence import Connection, Evidence, Outcome, Sample, Served
+from hermes_diag.core.evidence import Connection, Evidence, Moved, Outcome, Sample, Served
 from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.core.text import quoted
 from hermes_diag.worker.contract import ClientBuilt, Fact, Hello, Measured, Pools, TurnDone
@@ -27,6 +27,7 @@ KINDS: dict[str, type] = {
     "client": ClientBuilt,
     "turn": TurnDone,
     "sample": Sample,
+    "moved": Moved,
     "served": Served,
     "connection": Connection,
     "pools": Pools,
@@ -72,6 +73,7 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
         samples=tuple(by_kind[Sample]),
         served=tuple(by_kind[Served]),
         connections=tuple(by_kind[Connection]),
+        moved=tuple(by_kind[Moved]),
         pools=tuple(by_kind[Pools]),
         measured=tuple(by_kind[Measured]),
         facts={fact.name: fact.value for fact in by_kind[Fact]},
