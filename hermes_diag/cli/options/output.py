@@ -21,8 +21,7 @@ Files = Annotated[
         "--output",
         metavar="FILE",
         show_default=False,
-        help="Write the report there too, in the format that its ending names: .json, .md, .xml (JUnit) or .txt. "
-        "Repeatable.",
+        help="Write the report there too, as its ending says: .html, .json, .md, .xml (JUnit) or .txt. Repeatable.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
