@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 from dataclasses import replace
 from typing import Any
 
 from hermes_diag.core import matrix
 from hermes_diag.core.evidence import Connection, Evidence, Moved, Outcome, Sample, Served
 from hermes_diag.core.plan import PayloadInfo
-from hermes_diag.core.report import RunReport
+from hermes_diag.core.report import CheckReport, Place, Row, RunReport
+from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import verdicts
 from hermes_diag.worker.contract import Hello, Pools, TurnDone
+
+#: Fields whose words the code itself chooses from.
+OWN_WORDS = {"severity", "outcome", "how", "workload", "audit", "reader", "abort", "loop", "closed_first"}
+EVIL = "<script>alert(1)</script>\"'>&"
 
 PAYLOAD = PayloadInfo("built-in", "built-in", "responses", 123)
 STACK = Hello(3, "CPython 3.11", "2.54.0", "httpx 0.28.1", "httpcore 1.0.9", "0.16", "Linux", 80.0, 1000, 100, 600.0)
@@ -94,3 +101,36 @@ def large(turns: int = 10_000, looks: int = 100_000) -> RunReport:
         ),
     )
     return verdicts.report(PLAN, [seen])
+
+
+def check() -> CheckReport:
+    """A promise that is kept, and one that is broken."""
+    rows = (
+        Row("promise", "good-one", "good-one", "asked", RowStatus.PASSED, "seen"),
+        Row("promise", "bad-one", "bad-one", "asked", RowStatus.FAILED, "seen", "it matters", "change it"),
+    )
+    return CheckReport(
+        command="check",
+        subject="./a.py:make",
+        status=Status.FAILING,
+        verdict="1 problem",
+        stack=None,
+        rows=rows,
+        defined=Place("a.py", 3),
+        settings=(("fail_on", "x", "pyproject.toml"),),
+        notes=("a note",),
+    )
+
+
+def poisoned(thing: Any, name: str = "") -> Any:
+    """The same with markup in every text that is not one of the code's own words."""
+    if isinstance(thing, enum.Enum) or name in OWN_WORDS:
+        return thing
+    if isinstance(thing, str):
+        return thing + EVIL
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        changed = {field.name: poisoned(getattr(thing, field.name), field.name) for field in dataclasses.fields(thing)}
+        return dataclasses.replace(thing, **changed)
+    if isinstance(thing, dict):
+        return {key: poisoned(value, name) for key, value in thing.items()}
+    return type(thing)(poisoned(one, name) for one in thing) if isinstance(thing, tuple | list) else thing

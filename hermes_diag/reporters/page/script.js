@@ -72,7 +72,7 @@ function tips() {
 // Paper cannot be unfolded.
 let folded = [];
 addEventListener("beforeprint", () => {
-  folded = [...document.querySelectorAll("details.cell:not([open])")];
+  folded = [...document.querySelectorAll("details.cell:not([open]), .found details:not([open])")];
   for (const one of folded) one.open = true;
 });
 addEventListener("afterprint", () => folded.forEach((one) => (one.open = false)));
