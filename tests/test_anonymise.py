@@ -64,7 +64,9 @@ def left(text: str) -> list[str]:
 
 
 def rendered(report: Report) -> dict[str, str]:
-    return {name: formats.load(name).render(report, 100, True) for name in formats.names()}
+    """By format; of a page without its style sheet and script, which are the same in each."""
+    texts = {name: formats.load(name).render(report, 100, True) for name in formats.names()}
+    return {name: re.sub(r"<(style|script)>.*?</\1>", "", text, flags=re.DOTALL) for name, text in texts.items()}
 
 
 def run_report() -> Report:

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from hermes_diag.core import capture
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.evidence import Connection, Evidence, Outcome, Sample, Served
+from hermes_diag.core.evidence import Connection, Evidence, Moved, Outcome, Sample, Served
 from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.core.report import Report
 from hermes_diag.core.text import quoted
@@ -29,6 +29,7 @@ KINDS: dict[str, type] = {
     "client": ClientBuilt,
     "turn": TurnDone,
     "sample": Sample,
+    "moved": Moved,
     "served": Served,
     "connection": Connection,
     "pools": Pools,
@@ -82,6 +83,7 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
         samples=tuple(by_kind[Sample]),
         served=tuple(by_kind[Served]),
         connections=tuple(by_kind[Connection]),
+        moved=tuple(by_kind[Moved]),
         pools=tuple(by_kind[Pools]),
         measured=tuple(by_kind[Measured]),
         facts={fact.name: fact.value for fact in by_kind[Fact]},
@@ -93,8 +95,8 @@ def records_of(evidence: Evidence) -> Iterator[Any]:
     """The records of a cell, of which `collect` makes the same evidence."""
     if evidence.stack:
         yield evidence.stack
-    yield from (*evidence.clients, *evidence.turns, *evidence.samples, *evidence.served, *evidence.connections)
-    yield from (*evidence.pools, *evidence.measured)
+    yield from (*evidence.clients, *evidence.turns, *evidence.samples, *evidence.moved, *evidence.pools)
+    yield from (*evidence.served, *evidence.connections, *evidence.measured)
     yield from (Fact(name, value) for name, value in evidence.facts.items())
     yield evidence.outcome
 

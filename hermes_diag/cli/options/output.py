@@ -36,8 +36,7 @@ Files = Annotated[
         "--output",
         metavar="FILE",
         show_default=False,
-        help="Write the report there too, in the format that its ending names: .html, .md, .json, .xml (JUnit) or "
-        ".txt. Repeatable.",
+        help="Write the report there too, as its ending says: .html, .json, .md, .xml (JUnit) or .txt. Repeatable.",
     ),
 ]
 Open = Annotated[

@@ -33,6 +33,7 @@ RACY = (
     *(f"cells[].samples[].states.{state}" for state in RACY_STATES),
     *(f"cells[].samples[].owned.{state}" for state in RACY_STATES),
     "cells[].turns[].ms",
+    "cells[].turns[].at",
     "cells[].turns[].first_event_ms",
     "cells[].measured[].value",
     "cells[].findings[code=isolation-price]",
