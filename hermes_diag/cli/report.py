@@ -10,6 +10,7 @@ import typer
 from hermes_diag.cli.options.output import Files, Form, Json, Open, Output, Verbose
 
 if TYPE_CHECKING:
+    from hermes_diag.core.anonymise import Pseudonyms
     from hermes_diag.core.capture import Reader
     from hermes_diag.core.report import Report
 
@@ -18,6 +19,7 @@ EXAMPLES = """
   hermes-diag report run.jsonl.gz --json
   hermes-diag report run.jsonl --open
   hermes-diag report before.jsonl after.jsonl
+  hermes-diag report run.jsonl --anonymise --output report.md --output run-to-pass-on.jsonl.gz
   hermes-diag report night.jsonl -v --output night.html --output night.md
 """
 
@@ -28,8 +30,15 @@ Captures = Annotated[
 ]
 
 
+Anonymise = Annotated[
+    bool,
+    typer.Option("--anonymise", help="Give hosts, users and paths pseudonyms in every format: host-1, path-1."),
+]
+
+
 def command(
     captures: Captures,
+    anonymise: Anonymise = False,
     files: Files = None,
     form: Form = None,
     open_: Open = False,
@@ -44,16 +53,56 @@ def command(
     """
     from hermes_diag.cli import telling
 
-    output = Output(json, verbose, files=tuple(files or ()), form=form, open=open_)
+    copies = [path for path in files or () if _is_capture(path)]
+    output = Output(
+        json, verbose, files=tuple(path for path in files or () if path not in copies), form=form, open=open_
+    )
     named = {f"FILE {number}": path for number, path in enumerate(captures, start=1)}
     reports_to = telling.report_files(output, **named)
     found = [read(path) for path in captures]
-    report, notes = found[0][0], [note for _, notes in found for note in notes]
+    report, said = found[0][0], [note for _, notes in found for note in notes]
     if len(found) > 1:
         from hermes_diag.run import comparison
 
         report = comparison.of(_names(captures), [one for one, _ in found])
-    return telling.tell(report, output, reports_to, notes)
+    names = _pseudonyms() if anonymise else None
+    said += [_copy(captures, path, names) for path in copies]
+    return telling.tell(names.of(report) if names else report, output, reports_to, said)
+
+
+def _is_capture(path: Path) -> bool:
+    return path.name.lower().endswith((".jsonl", ".jsonl.gz"))
+
+
+def _pseudonyms() -> Pseudonyms:
+    from hermes_diag.cli.names import of_this_machine
+    from hermes_diag.core.anonymise import Pseudonyms
+
+    return Pseudonyms(of_this_machine())
+
+
+def _copy(captures: list[Path], to: Path, names: Pseudonyms | None) -> str:
+    """The capture again, packed if the name says so, with pseudonyms where they are asked for; what to say of it.
+
+    Lines of later releases stay as they are. Raises UsageError.
+    """
+    import gzip
+
+    import msgspec
+
+    from hermes_diag.cli.files import ReportFile, refuse_same_files
+    from hermes_diag.core import capture
+    from hermes_diag.core.errors import UsageError
+
+    if len(captures) > 1:
+        raise UsageError(f"--output {to}: of several captures there is no one capture", "name a report, such as x.html")
+    refuse_same_files([("FILE", captures[0]), ("--output", to)])
+    file = ReportFile(to)
+    records: list[object] = [msgspec.json.decode(line) for line in capture.lines(captures[0])]
+    if names:
+        records = names.of(records)
+    data = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+    return file.write(gzip.compress(data, mtime=0) if to.suffix.lower() == ".gz" else data)
 
 
 def _names(paths: list[Path]) -> list[str]:

@@ -27,7 +27,9 @@ def report_files(output: Output, **others: Path | None) -> list[ReportFile]:
     """
     given = [("--output", path) for path in output.files]
     refuse_same_files([("--save", output.save), *others.items(), *given])
-    return [ReportFile(path, formats.of_file(path)) for path in output.files]
+    for path in output.files:
+        formats.of_file(path)
+    return [ReportFile(path) for path in output.files]
 
 
 def tell(
@@ -44,7 +46,7 @@ def tell(
     behind those of the samples.
     """
     columns = width()
-    lines = [*said, *(file.write(file.format.render(report, columns, output.verbose)) for file in files)]
+    lines = [*said, *(_write(file, report, columns, output.verbose) for file in files)]
     if output.open:
         lines += _show(report, [file.path for file in files if file.path.suffix.lower() == ".html"])
     stream = sys.stderr if aside and output.format == "terminal" else sys.stdout
@@ -66,6 +68,12 @@ def tell(
     return report.exit_code
 
 
+def _write(file: ReportFile, report: Report, columns: int, verbose: bool) -> str:
+    """Write a report in the format that the file's name asks for; what to say of it."""
+    text = formats.of_file(file.path).render(report, columns, verbose)
+    return file.write(text.encode("utf-8", "backslashreplace"))
+
+
 def _show(report: Report, written: Sequence[Path]) -> list[str]:
     """Show it in a browser; what to say of it. written: HTML files that were written already."""
     import webbrowser
@@ -77,7 +85,7 @@ def _show(report: Report, written: Sequence[Path]) -> list[str]:
         number, name = tempfile.mkstemp(prefix="hermes-diag-", suffix=".html")  # of this user alone
         os.close(number)
         path = Path(name)
-        said.append(ReportFile(path, formats.load("html")).write(formats.load("html").render(report, 0, True)))
+        said.append(_write(ReportFile(path), report, 0, True))
     try:
         shown = webbrowser.open(path.resolve().as_uri())
     except (webbrowser.Error, OSError):
