@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -60,7 +59,8 @@ def tell(
         text = json.line(report)
     else:
         text = formats.load(output.format).render(report, columns, output.verbose)
-    emit(text.removesuffix("\n"), stream)
+    if text:
+        emit(text.removesuffix("\n"), stream)
     if report.interrupted and not isinstance(report, WatchReport):  # a watch says it itself
         lines.append("interrupted: this is what was measured until then")
     with contextlib.suppress(OSError):  # without a stderr the report has been printed all the same
@@ -70,24 +70,26 @@ def tell(
 
 def _write(file: ReportFile, report: Report, columns: int, verbose: bool) -> str:
     """Write a report in the format that the file's name asks for; what to say of it."""
-    text = formats.of_file(file.path).render(report, columns, verbose)
-    return file.write(text.encode("utf-8", "backslashreplace"))
+    return file.write(_encoded(formats.of_file(file.path).render(report, columns, verbose)))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _show(report: Report, written: Sequence[Path]) -> list[str]:
     """Show it in a browser; what to say of it. written: HTML files that were written already."""
     import webbrowser
 
-    said = []
     if written:
         path = written[0]
     else:
         number, name = tempfile.mkstemp(prefix="hermes-diag-", suffix=".html")  # of this user alone
-        os.close(number)
         path = Path(name)
-        said.append(_write(ReportFile(path), report, 0, True))
+        with open(number, "wb") as file:
+            file.write(_encoded(formats.load("html").render(report, 0, True)))
     try:
         shown = webbrowser.open(path.resolve().as_uri())
     except (webbrowser.Error, OSError):
         shown = False
-    return said if shown else [*said, f"no browser could be opened: open {path} yourself"]
+    return [] if shown else [f"no browser could be opened: open {path} yourself"]
