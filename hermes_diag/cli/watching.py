@@ -53,7 +53,7 @@ def watch(eye: Observer, asked: Asked) -> int:
     sleep = Sleep(keys=live)
     under_way = Watch(eye, asked.interval, asked.duration, asked.count, sleep)
     watched = under_way.watched(asked.states, asked.remotes, tuple(one.text for one in asked.conditions))
-    timeline = Timeline(watched)
+    timeline = Timeline(watched, drawn=True)
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not pass it at every sample
     with ExitStack() as stack:

@@ -85,6 +85,6 @@ def _begin(path: Path, line: bytes) -> Timeline:
             "use the release that wrote it, or watch again",
         )
     try:
-        return Timeline(msgspec.convert(head.get("watched"), Watched))
+        return Timeline(msgspec.convert(head.get("watched"), Watched), drawn=True)
     except (msgspec.ValidationError, UsageError) as exc:
         raise jsonl.changed(path, 1, str(exc)) from None
