@@ -20,7 +20,16 @@ _.untrusted, _.nofile, _.grace  # fields of a cell that run/job.py writes into t
 _.expires_ms, _.per_hour_low, _.per_hour_high, _.until_limit, _.import_ms  # fields of JSON documents
 _.leaked  # an argument of the marker limit_sockets
 _.IN_MATRIX, _.LOOP, _.CHECK, _.ENDPOINT, _.HERMES  # constants of strategies and workloads, read by core/leaves.py
-_.tone, _.charts, _.unfolded, _.left_out, _.sections, _.pictures, _.folded  # read by reporters/page/page.html
+(
+    _.tone,
+    _.charts,
+    _.unfolded,
+    _.accused,
+    _.left_out,
+    _.sections,
+    _.pictures,
+    _.folded,
+)  # by reporters/page/page.html
 
 # --- for `report --anonymise` -----------------------------------------------------------------------
 _.of_json, _.of_this_machine

@@ -131,6 +131,8 @@ def poisoned(thing: Any, name: str = "") -> Any:
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
         changed = {field.name: poisoned(getattr(thing, field.name), field.name) for field in dataclasses.fields(thing)}
         return dataclasses.replace(thing, **changed)
+    if hasattr(thing, "_fields"):
+        return type(thing)(*(poisoned(one, name) for one in thing))
     if isinstance(thing, dict):
         return {key: poisoned(value, name) for key, value in thing.items()}
     return type(thing)(poisoned(one, name) for one in thing) if isinstance(thing, tuple | list) else thing

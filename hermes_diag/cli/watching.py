@@ -57,7 +57,7 @@ def watch(eye: Observer, asked: Asked) -> int:
     sleep = Sleep(keys=live)
     under_way = Watch(eye, asked.interval, asked.duration, asked.count, sleep)
     watched = under_way.watched(asked.states, asked.remotes, tuple(one.text for one in asked.conditions))
-    timeline = Timeline(watched)
+    timeline = Timeline(watched, drawn=True)
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not pass it at every sample
     with ExitStack() as stack:
@@ -78,7 +78,7 @@ def watch(eye: Observer, asked: Asked) -> int:
     if not live and output.format == "terminal":
         emit("")
     said = [capture.said(output.save)] if capture else []
-    return telling.tell(reports.of_watch(summary, timeline.peaks), output, files, said, one_line=True)
+    return telling.tell(reports.of_watch(timeline, summary), output, files, said, one_line=True)
 
 
 def _places(eye: Observer, begun: float) -> list[Place]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM
 from hermes_diag.core.peaks import Peaks
@@ -11,8 +12,12 @@ from hermes_diag.core.report import Finding, Report, Row
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.watch.attached import Attached
 from hermes_diag.watch.opened import Origins, Remains
+from hermes_diag.watch.picture import Picture
 from hermes_diag.watch.records import Held, Look, Summary
 from hermes_diag.watch.trend import GROWING, TOO_SHORT, UNKNOWN
+
+if TYPE_CHECKING:
+    from hermes_diag.watch.timeline import Timeline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +36,11 @@ class LookReport(Report):
 
 @dataclass(frozen=True, kw_only=True)
 class WatchReport(Report):
-    """A watch from its begin to its end. peaks: numbers over its time, by name."""
+    """A watch from its begin to its end. peaks: numbers over its time, by name. picture: sockets over its time."""
 
     summary: Summary
     peaks: Mapping[str, Peaks] = field(default_factory=dict, repr=False)
+    picture: Picture | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +86,8 @@ def of_look(
     )
 
 
-def of_watch(summary: Summary, peaks: Mapping[str, Peaks]) -> WatchReport:
-    """A row for each number and each condition. peaks: numbers over its time, by name."""
+def of_watch(timeline: Timeline, summary: Summary) -> WatchReport:
+    """A row for each number and each condition. summary: of the timeline, at its end."""
     statuses = {GROWING: RowStatus.FAILED, TOO_SHORT: RowStatus.COULD_NOT_TELL, UNKNOWN: RowStatus.COULD_NOT_TELL}
     rows = [
         Row("number", one.name, "", f"{one.name} does not grow", statuses.get(one.word, RowStatus.PASSED), one.text)
@@ -102,7 +108,8 @@ def of_watch(summary: Summary, peaks: Mapping[str, Peaks]) -> WatchReport:
         findings=(*growing, *_findings(summary.conditions)),
         interrupted=summary.interrupted,
         summary=summary,
-        peaks=peaks,
+        peaks=timeline.peaks,
+        picture=timeline.picture(),
     )
 
 

@@ -20,7 +20,7 @@ from hermes_diag.core.report import (
 from hermes_diag.judge import dump_comparison
 from hermes_diag.reporters import matrix_conditions
 from hermes_diag.reporters.matrix import numbers
-from hermes_diag.reporters.page import words
+from hermes_diag.reporters.page import watches, words
 from hermes_diag.reporters.page.cells import CellView, who, word
 from hermes_diag.reporters.page.view import (
     BAD,
@@ -45,6 +45,7 @@ from hermes_diag.reporters.page.view import (
 )
 from hermes_diag.reporters.rows import details, place
 from hermes_diag.reporters.style import stack_line
+from hermes_diag.watch.records import Summary
 
 #: Links from a finding to turns, cells that a finding names, rows of a table.
 LINKS, CELLS, MOST = 4, 24, 400
@@ -58,6 +59,9 @@ _TOLD_BY_ROWS = (AuditReport, CheckReport, ScenariosReport)
 
 def page(report: Report) -> Page:
     """Everything that the page of a report says."""
+    summary = getattr(report, "summary", None)
+    if isinstance(summary, Summary):  # the report of a watch
+        return watches.page(summary, getattr(report, "picture", None))
     views: dict[str, CellView] = {}
     run = isinstance(report, RunReport)
     if isinstance(report, RunReport):

@@ -19,6 +19,8 @@ from hermes_diag.worker.contract import TurnDone
 
 #: Rows of a table.
 ROWS = 60
+#: What is said of a connection that stays open in a cell with a problem.
+NEVER = "never closed"
 
 
 class CellView:
@@ -32,6 +34,7 @@ class CellView:
         self._lives = lives.of(evidence)
         self._drawn = lives.chosen(self._lives)
         self._time = _time(evidence, self._lives)
+        self._open = "still open" if report.word in ("ok", "too short") else NEVER  # growth accuses, presence does not
         self._shown = _worst(evidence.turns)
         drawn = {turn: one for one in self._drawn for turn in one.turns}
         self._of_turn = {turn: self._life_anchor(one) for turn, one in drawn.items()}
@@ -97,7 +100,7 @@ class CellView:
             [shown for shown in states.ALL if any(shown[0] in look.counts for look in looks)] + _marks(turns),
             _barrier_table(seen),
             timeline.chart(line, said),
-            points="\n".join(_points(line)),
+            points="\n".join(timeline.points(line)),
             notes=notes,
         )
 
@@ -125,7 +128,8 @@ class CellView:
         legend = [shown for shown in states.ALL if shown in map(states.of, used)]
         legend.append(("ended", "closed", "a line that ends: this program has closed the connection"))
         if open_:
-            legend.append(("endless", "never closed", "an arrow: still open at the last look"))
+            accused = " accused" if self._open == NEVER else ""
+            legend.append((f"endless{accused}", self._open, "an arrow: open at the last look"))
         return Chart(
             f"{self.anchor}-lifelines",
             "Lifelines",
@@ -140,9 +144,10 @@ class CellView:
     def _line(self, one: Life) -> Line:
         place = self._place(one)
         short = place.rpartition("/")[2]
-        end = lasted(one.end - one.begin) if one.ends else "never closed"
-        svg = strokes.lifeline(one, self._time)
-        return Line(self._life_anchor(one), who(one.turns), short, place, end, not one.ends, svg)
+        end = lasted(one.end - one.begin) if one.ends else self._open
+        accused = not one.ends and self._open == NEVER
+        svg = strokes.lifeline(one, self._time, accused)
+        return Line(self._life_anchor(one), who(one.turns), short, place, end, accused, svg)
 
     def _place(self, one: Life) -> str:
         made = self._evidence.facts.get("defined")
@@ -154,7 +159,7 @@ class CellView:
                 Entry(who(one.turns)),
                 Entry(self._place(one) or "not known"),
                 Entry(moment(one.begin)),
-                Entry(moment(one.end) if one.ends else "never closed"),
+                Entry(moment(one.end) if one.ends else self._open),
                 Entry(", ".join(f"{stretch.state} {lasted(stretch.end - stretch.begin)}" for stretch in one.stretches)),
                 Entry(" with a ".join(filter(None, (one.closed_first, one.how))) or "nobody"),
             ]
@@ -248,13 +253,6 @@ def _marks(turns: Sequence[Tick]) -> list[tuple[str, str, str]]:
         "error": ("turn-error", "turn", "ended in an error"),
     }
     return [shown for outcome, shown in means.items() if any(turn.outcome == outcome for turn in turns)]
-
-
-def _points(line: Timeline) -> Iterator[str]:
-    names = {shown[0]: shown[1] for shown in states.ALL}
-    for look in line.looks:
-        counts = ", ".join(f"{names[name]} {count:,}" for name, count in look.counts.items() if count)
-        yield f"{line.time.share(look.at) * 100:.2f}|{moment(look.at)}: {counts or 'no sockets'}"
 
 
 def _barrier_table(evidence: Evidence) -> Table:

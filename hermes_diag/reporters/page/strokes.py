@@ -15,8 +15,11 @@ from hermes_diag.reporters.page.svg import Time, axis, element, heights, joined,
 LINE, POOL = 16, 84
 
 
-def lifeline(life: Life, time: Time) -> Markup:
-    """One connection as a line from its opening to its close; one that stays open has an arrow at its end."""
+def lifeline(life: Life, time: Time, accused: bool) -> Markup:
+    """One connection as a line from its opening to its close; one that stays open has an arrow at its end.
+
+    accused: that it stays is part of a problem.
+    """
     middle, end = LINE / 2, time.x(life.end)
     parts = [element("line", class_="rail", x1=0, x2="100%", y1=middle, y2=middle)]
     for one in life.stretches:
@@ -32,7 +35,9 @@ def lifeline(life: Life, time: Time) -> Markup:
         parts.append(element("line", class_="cap", x1=end, x2=end, y1=2, y2=LINE - 2))
     else:
         arrow = element("path", d=f"M-7 1L1 {middle}L-7 {LINE - 1}")
-        parts.append(element("svg", arrow, class_="endless", x=end, overflow="visible"))
+        parts.append(
+            element("svg", arrow, class_="endless accused" if accused else "endless", x=end, overflow="visible")
+        )
     return element("svg", *parts, class_="line", width="100%", height=LINE, aria_hidden="true")
 
 

@@ -69,6 +69,14 @@ def gathered(looks: Iterable[Look]) -> tuple[list[Look], int]:
     return found, next(iter(series.values())).together
 
 
+def points(line: Timeline) -> Iterator[str]:
+    """What can be read at each look: `PER CENT|TEXT`."""
+    names = {shown[0]: shown[1] for shown in states.ALL}
+    for look in line.looks:
+        counts = ", ".join(f"{names[name]} {count:,}" for name, count in look.counts.items() if count)
+        yield f"{line.time.share(look.at) * 100:.2f}|{moment(look.at)}: {counts or 'no sockets'}"
+
+
 def chart(line: Timeline, said: str) -> Markup:
     """The chart. said: what it shows in one sentence, for who cannot see it."""
     top = heights(max(1, line.highest))

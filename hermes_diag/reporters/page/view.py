@@ -77,7 +77,7 @@ class Line:
     place: str  # short; whole: as it was recorded
     whole: str
     end: str
-    endless: bool
+    accused: bool  # that it stays is part of a problem
     svg: Markup
 
 
