@@ -6,13 +6,14 @@ import base64
 import hashlib
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lxml.html
 import pytest
 from conftest import GOLDEN, Cli
-from pictures import EVIL, check, evidence, large, poisoned, report
+from pictures import EVIL, check, evidence, large, poisoned, report, turn
 
 from hermes_diag.core.evidence import Connection, Moved, Sample, Served
 from hermes_diag.core.report import Finding, Report, Row, Scenario, ScenariosReport
@@ -88,6 +89,18 @@ def test_a_port_that_comes_again() -> None:
     first, second = lives.of(evidence(connections=two, moved=moved, served=served, samples=(look(10.0),)))
     assert (first.ends, first.end, first.turns) == (True, 2.0, ("1/1/1",))
     assert (second.ends, second.state, second.turns) == (False, WAITS, ("1/2/1",))
+
+
+def test_a_turn_that_names_no_request() -> None:
+    """A connection belongs to the turn in which it was opened, where only one was under way."""
+    served = (Served("", 1, 200, 1, True), Served("", 2, 200, 1, True), Served("", 3, 200, 1, True))
+    opened = [Connection(number, 1, 1, 1, "client", "fin", number, at, at + 0.1) for number, at in
+              ((1, 1.2), (2, 2.2), (3, 9.0))]  # fmt: skip
+    turns = tuple(replace(turn(number, number + 0.5), ms=400.0) for number in (1, 2))
+    beside = replace(turn(1, 2.4, session=2), ms=300.0)  # of another session, and at the same time as the second
+    seen = {"connections": tuple(opened), "served": served, "samples": (look(10.0),)}
+    assert [one.turns for one in lives.of(evidence(turns=turns, **seen))] == [("1/1/1",), ("1/2/1",), ()]
+    assert [one.turns for one in lives.of(evidence(turns=(*turns, beside), **seen))] == [("1/1/1",), (), ()]
 
 
 def test_those_that_never_end_are_drawn_first() -> None:
@@ -190,7 +203,7 @@ def test_headings_of_the_other_reports() -> None:
     tree = page(check())
     assert [one.text for one in tree.xpath("//ul[@class='rows']//h3")] == ["bad-one", "good-one"]
     assert "1 problem found" in tree.xpath("string(//h1)")
-    assert "change it" in tree.xpath("string(//ol[@class='steps'])")
+    assert "Change it" in tree.xpath("string(//ol[@class='steps'])")
     assert "defined in a.py:3" in text(tree)
     scenario = Scenario("name", "what", "#1", Status.CLEAN, "shown both ways", "CLOSE_WAIT", "")
     told = ScenariosReport(

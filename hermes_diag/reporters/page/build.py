@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from hermes_diag.core import units
 from hermes_diag.core.plan import FRESH, MEASURE
@@ -118,6 +119,8 @@ def _sections(report: RunReport, views: dict[str, CellView]) -> list[Section]:
         facts = list(numbers(one)) if one.cell.workload != MEASURE else []
         facts += [f"{number.name.replace('_', ' ')}: {number.value:g} {number.unit}" for number in seen.measured[:12]]
         found.append(views[one.cell.name].section(facts))
+    if found and not any(one.unfolded for one in found):
+        found[0] = replace(found[0], unfolded=True)
     return found
 
 
