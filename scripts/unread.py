@@ -31,5 +31,8 @@ _.IN_MATRIX, _.LOOP, _.CHECK, _.ENDPOINT, _.HERMES  # constants of strategies an
     _.folded,
 )  # by reporters/page/page.html
 
+# --- for `report --anonymise` -----------------------------------------------------------------------
+_.of_json, _.of_this_machine
+
 # --- for users of the Python API, tried by tests --------------------------------------------------
 _.closed_connections, _.open_connections  # hermes_diag.provider.Provider

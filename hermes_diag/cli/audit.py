@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hermes_diag.cli.options.load import Api
-from hermes_diag.cli.options.output import Files, Force, Json, Output, Save
+from hermes_diag.cli.options.output import Files, Force, Form, Json, Open, Output, Save
 from hermes_diag.cli.options.subject import KINDS, Cwd, Env, Expect, Patience, Python
 
 EXAMPLES = """
@@ -33,6 +33,8 @@ def command(
     save: Save = None,
     force: Force = False,
     files: Files = None,
+    form: Form = None,
+    open_: Open = False,
     json: Json = False,
 ) -> int:
     """Try what a client factory promises: no load, a few turns on loopback, one row for each promise.
@@ -53,6 +55,6 @@ def command(
     expectations.parse(expect or ())
     tuned = tuning.Tuning()
     bodies = load.payloads(None, tuned.max_payload, api)
-    output = Output(json, False, save, force, tuple(files or ()))
+    output = Output(json, False, save, force, tuple(files or ()), form, open_)
     plan = matrix.patient(audit.plan(bodies[0].info, spec, expect or ()), subject.patience(patience))
     return plans.carry_out(plan, bodies, where, tuned, output)

@@ -11,7 +11,7 @@ import typer
 
 from hermes_diag.cli.options import complete, load
 from hermes_diag.cli.options.load import Payloads, Retries, Strategies
-from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
+from hermes_diag.cli.options.output import Files, Force, Form, Json, Open, Output, Save, Verbose
 from hermes_diag.cli.options.subject import Python
 from hermes_diag.cli.options.tuning import Set
 
@@ -71,6 +71,8 @@ def command(
     save: Save = None,
     force: Force = False,
     files: Files = None,
+    form: Form = None,
+    open_: Open = False,
     json: Json = False,
     verbose: Verbose = False,
 ) -> int:
@@ -83,7 +85,7 @@ def command(
     from hermes_diag.run import endpoint
 
     tuned = tuning.parse(set_, ("scope", "seed", "backend", "max-payload"))
-    output = Output(json, verbose, save, force, tuple(files or ()))
+    output = Output(json, verbose, save, force, tuple(files or ()), form, open_)
     where = endpoint.parse(url)
     _check(where, live, auth, yes)
     bodies = load.payloads(payload, tuned.max_payload)

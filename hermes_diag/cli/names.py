@@ -1,12 +1,17 @@
-"""Names of addresses and addresses of names: asks the resolver, and so only on --set resolve=on."""
+"""Names of addresses and addresses of names, which asks the resolver, and so only on --set resolve=on; names of this
+machine."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pwd
 import queue
 import socket
 import threading
 import time
 
+from hermes_diag.core.anonymise import Known
 from hermes_diag.core.errors import UsageError
 
 
@@ -41,3 +46,12 @@ def reverse(ips: set[str]) -> dict[str, str]:
         if name:
             names[ip] = name
     return names
+
+
+def of_this_machine() -> Known:
+    """Names by which a report could tell this machine and whoever runs it."""
+    users = {os.environ.get(name, "") for name in ("USER", "LOGNAME", "SUDO_USER")}
+    with contextlib.suppress(KeyError):  # a container's user may have no name
+        users.add(pwd.getpwuid(os.getuid()).pw_name)
+    node = os.uname().nodename
+    return Known(tuple(dict.fromkeys(filter(None, (node, node.partition(".")[0])))), tuple(sorted(filter(None, users))))

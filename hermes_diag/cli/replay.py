@@ -7,7 +7,7 @@ from typing import Annotated
 
 from hermes_diag.cli.options import load
 from hermes_diag.cli.options.load import Api, Faults, Payloads, Retries, Sessions, Timeout, Turns, Workloads
-from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
+from hermes_diag.cli.options.output import Files, Force, Form, Json, Open, Output, Save, Verbose
 from hermes_diag.cli.options.subject import Cwd, Env, Patience, Python, Spec
 from hermes_diag.cli.options.tuning import Set
 
@@ -40,6 +40,8 @@ def command(
     save: Save = None,
     force: Force = False,
     files: Files = None,
+    form: Form = None,
+    open_: Open = False,
     json: Json = False,
     verbose: Verbose = False,
 ) -> int:
@@ -59,5 +61,5 @@ def command(
     sizes = load.sizes(sessions, turns, retries, timeout, tuned)
     plan = plans.factory(spec, bodies, end, workload, fault, sizes)
     plan = matrix.patient(plan, subject.patience(patience))
-    output = Output(json, verbose, save, force, tuple(files or ()))
+    output = Output(json, verbose, save, force, tuple(files or ()), form, open_)
     return plans.carry_out(plan, bodies, where, tuned, output)

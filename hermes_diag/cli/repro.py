@@ -16,7 +16,7 @@ from hermes_diag.cli.options.load import (
     Turns,
     Workloads,
 )
-from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
+from hermes_diag.cli.options.output import Files, Force, Form, Json, Open, Output, Save, Verbose
 from hermes_diag.cli.options.subject import Python
 from hermes_diag.cli.options.tuning import Set
 
@@ -46,6 +46,8 @@ def command(
     save: Save = None,
     force: Force = False,
     files: Files = None,
+    form: Form = None,
+    open_: Open = False,
     json: Json = False,
     verbose: Verbose = False,
 ) -> int:
@@ -63,5 +65,5 @@ def command(
     bodies = load.payloads(payload, tuned.max_payload)
     sizes = load.sizes(sessions, turns, retries, timeout, tuned)
     plan = plans.matrix(bodies, strategy, end, workload, fault, sizes)
-    output = Output(json, verbose, save, force, tuple(files or ()))
+    output = Output(json, verbose, save, force, tuple(files or ()), form, open_)
     return plans.carry_out(plan, bodies, where, tuned, output)

@@ -1,6 +1,6 @@
 """A matrix of cells for people: what happened in each, why, and the verdict.
 
-Readable at 60 columns, without colour, in a pipe. By default at most 60 lines of 80 columns for the whole
+Readable at 60 columns, without colour, in a pipe. By default at most 70 lines of 80 columns for the whole
 plan of `repro`; -v adds a row for each turn, the conditions of claims, and every cell of a finding.
 """
 
@@ -19,6 +19,7 @@ from hermes_diag.core.report import CellReport, Claim, Finding, Left, RunReport
 from hermes_diag.core.status import Status
 from hermes_diag.judge import dump_comparison
 from hermes_diag.reporters import matrix_conditions, matrix_turns, style
+from hermes_diag.reporters.matrix_picture import Picture
 from hermes_diag.reporters.style import VERY_WIDE, WIDE, heading, indented
 
 _STYLES = {
@@ -47,7 +48,8 @@ def render(report: RunReport, width: int, verbose: bool = False) -> RenderableTy
     if report.claims:
         parts += [heading("What the bug report claims"), _claims(report.claims, width, verbose)]
     parts += [heading("Findings"), *_findings(report, verbose)]
-    parts += [heading("Stack"), matrix_conditions.stack(report), heading("Verdict"), style.verdict(report)]
+    parts += [heading("Stack"), matrix_conditions.stack(report), Picture(report)]
+    parts += [heading("Verdict"), style.verdict(report)]
     return Group(*parts)
 
 

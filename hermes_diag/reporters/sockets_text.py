@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
 from hermes_diag.core.text import one_line
+from hermes_diag.reporters import picture
 from hermes_diag.watch import backlog, explain, filters, opened, ports, shared
 from hermes_diag.watch.opened import Origins
 from hermes_diag.watch.records import Held, Look, Process
@@ -27,8 +28,6 @@ _COLOURS = {BOLD: "\x1b[1m", RED: "\x1b[31m", MAGENTA: "\x1b[35m", GREEN: "\x1b[
 _NOTHING = dict.fromkeys(map(ord, _COLOURS))
 _STATE_MARKS = {CLOSE_WAIT: MAGENTA, "CLOSE": MAGENTA}
 
-_BARS = "▁▂▃▄▅▆▇█"
-
 
 def painted(lines: Iterable[str], colour: bool) -> str:
     """Lines as one text, with terminal colours or without any."""
@@ -41,7 +40,7 @@ def look(
     width: int,
     group: str = "remote",
     verbose: bool = False,
-    names: dict[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
     origins: Origins | None = None,
 ) -> list[str]:
     """One look. names: reverse names by address, when they were asked for. origins: what recorders say."""
@@ -87,8 +86,7 @@ def conditions(held: Sequence[Held], width: int) -> list[str]:
 def sparkline(values: Sequence[int], width: int) -> str:
     """The last values as bars, from 0 up to the largest of them."""
     shown = list(values)[-width:] if width > 0 else []
-    top = max(shown, default=0) or 1
-    return "".join(_BARS[value * (len(_BARS) - 1) // top] for value in shown)
+    return picture.bar(shown, max(shown, default=0) or 1)
 
 
 def table(rows: Sequence[Sequence[str]], width: int, right: Sequence[int] = ()) -> list[str]:
@@ -157,7 +155,7 @@ def marked(state: str) -> str:
     return f"{mark}{state}{END}" if mark else state
 
 
-def _groups(seen: Look, width: int, group: str, verbose: bool, names: dict[str, str]) -> list[str]:
+def _groups(seen: Look, width: int, group: str, verbose: bool, names: Mapping[str, str]) -> list[str]:
     """Endpoints (or remote ports) and states, the largest first; what has no owner is counted apart."""
     owned: dict[tuple[str, str], list[SocketRow]] = {}
     for row in seen.rows:
@@ -206,7 +204,7 @@ def _peer(row: SocketRow) -> tuple[str, int]:
 
 
 def _sockets(
-    rows: Sequence[SocketRow], width: int, names: dict[str, str], several: bool, now: float, origins: Origins | None
+    rows: Sequence[SocketRow], width: int, names: Mapping[str, str], several: bool, now: float, origins: Origins | None
 ) -> Iterator[str]:
     """Sockets that are alike as one entry, explained by the worst of them. several: of more than one process, so
     that a number of an fd alone says nothing."""

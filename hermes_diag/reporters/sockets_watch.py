@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 
 from hermes_diag.core import units
+from hermes_diag.core.peaks import Peaks
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.core.status import Status
+from hermes_diag.reporters import picture
+from hermes_diag.reporters.picture import Curve
 from hermes_diag.reporters.sockets_text import (
     BOLD,
     END,
@@ -48,8 +52,8 @@ def sample(tick: Tick, begun: float) -> str:
     return "  ".join(parts)
 
 
-def summary(found: Summary, width: int, verbose: bool = False) -> list[str]:
-    """A whole watch, judged."""
+def summary(found: Summary, width: int, verbose: bool = False, pictures: list[str] | None = None) -> list[str]:
+    """A whole watch, judged. pictures: lines to stand above the verdict."""
     watched = found.watched
     lines = fitted(
         f"{BOLD}process {watched.pid}{END} ({watched.name}), {units.count(found.samples, 'sample')} in "
@@ -84,8 +88,37 @@ def summary(found: Summary, width: int, verbose: bool = False) -> list[str]:
     for one in watched.missing:
         lines += fitted(f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}.", width)
     mark = {Status.CLEAN: GREEN, Status.FAILING: RED}.get(found.status, MAGENTA)
-    lines += ["", heading("Verdict"), *fitted(f"{mark}{found.verdict}{END}", width)]
+    lines += [*(pictures or ()), "", heading("Verdict"), *fitted(f"{mark}{found.verdict}{END}", width)]
     return lines + conditions(found.conditions, width)
+
+
+def pictures(found: Summary, peaks: Mapping[str, Peaks], width: int, blocks: bool) -> list[str]:
+    """The numbers of a watch over time, a line each. blocks: the terminal can show block characters."""
+    curves = list(_curves(found, peaks))
+    if not curves:
+        return []
+    marks = {one.name: _WORD_MARKS.get(one.word, "") for one in found.courses}
+    lines = ["", heading(f"Over {units.duration(found.seconds)}: first, course, last")]
+    for one in picture.draw(curves, width, blocks):
+        mark = marks[one.curve.name.partition(",")[0]]
+        numbers = f"{one.before} {mark}{one.bars}{END if mark else ''} {one.after}"
+        stacked = picture.is_stacked(width, one)
+        lines += [f"  {one.name}", f"  {numbers}"] if stacked else [f"  {one.name}  {numbers}"]
+    return lines
+
+
+def _curves(found: Summary, peaks: Mapping[str, Peaks]) -> Iterator[Curve]:
+    """Those of which two samples are known. Bars of a number that is large and hardly moves begin below it."""
+    for course in found.courses:
+        kept = list(peaks.get(course.name, ()))
+        if kept and kept[-1].end > kept[0].begin:
+            points = [
+                (kept[0].begin, course.first),
+                *((one.begin, one.high) for one in kept),
+                (kept[-1].end, course.last),
+            ]
+            floor = max(0, course.low - max(picture.SMALL, course.high - course.low))
+            yield Curve(f"{course.name}, from {floor:,}" if floor else course.name, points, floor)
 
 
 def _is_told(course: Course, words: dict[str, str]) -> bool:

@@ -9,6 +9,7 @@ import copy
 from collections import Counter, deque
 from collections.abc import Iterable
 
+from hermes_diag.core.peaks import Peaks
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.watch import courses, fail_on, lives, trend, verdict
 from hermes_diag.watch.follow import FDS, NAMES, THREADS
@@ -19,6 +20,8 @@ from hermes_diag.watch.verdict import Limit
 
 #: What is judged always: growth of any of these is a problem.
 JUDGED = (CLOSE_WAIT, FDS, THREADS)
+#: What is kept over the whole watch, for pictures.
+PICTURED = (CLOSE_WAIT, FDS)
 #: What is judged besides where it is known one by one. Other states come and go by themselves.
 ALSO = (ESTABLISHED, SOCKETS, CLOSED, UNOWNED)
 
@@ -43,6 +46,7 @@ class Timeline:
         self._full_samples = 0
         self._each: dict[int, trend.Series] = {}  # fds by process, of those that are alive
         self.recent: dict[str, deque[int]] = {}
+        self.peaks = {name: Peaks() for name in PICTURED}
         self.opened: Counter[str] = Counter()
         self.gone: Counter[str] = Counter()
         self.entered: Counter[str] = Counter()
@@ -68,6 +72,8 @@ class Timeline:
             if name not in self.series:  # a state that is new: it was 0 until now
                 self.series[name] = self._zeros()
             self.series[name].add(tick.at, value)
+            if name in self.peaks:
+                self.peaks[name].add(tick.at, value)
         self._times.add(tick.at, 0)
         if full := [(pid, fds, limit) for pid, (fds, limit) in tick.each.items() if limit and fds >= limit]:
             self._full, self._full_samples = full[0], self._full_samples + 1

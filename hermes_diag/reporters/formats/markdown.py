@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from hermes_diag.core.report import CheckReport, Report, Row
+from hermes_diag.core import units
+from hermes_diag.core.report import AuditReport, CheckReport, Finding, Report, Row, RunReport
 from hermes_diag.core.status import RowStatus, Status
+from hermes_diag.judge import causes
+from hermes_diag.reporters.gfm import Sheet, bold, escaped
 from hermes_diag.reporters.rows import details, place
 from hermes_diag.reporters.style import stack_line
 
 ENDING = ".md"
 
-#: Bytes of the whole text, and characters of one piece of it.
-MOST, LONGEST = 90_000, 400
+#: Bytes of the whole text: GitHub takes 65,536 characters in an issue. Rows that stand in the table; lines of a list.
+MOST, ROWS, FEW = 60_000, 20, 20
 
 _ORDER = (
     RowStatus.FAILED,
@@ -24,58 +26,94 @@ _ORDER = (
     RowStatus.PASSED,
     RowStatus.NOT_APPLICABLE,
 )
+_SEVERITIES = {"problem": 0, "cause": 1, "note": 2}
 _MARKS = {Status.CLEAN: "✅", Status.FAILING: "❌"}
+_TABLE = ("| | what | seen |", "|---|---|---|")
+_TURNS = ("| cell | turn | ms | events | outcome |", "|---|---|---:|---:|---|")
 
 
 def render(report: Report, width: int, verbose: bool) -> str:
     """At most MOST bytes, and then it says what was left out."""
-    text = "\n".join(_head(report))
-    rows = sorted(report.rows, key=lambda row: _ORDER.index(row.status))
-    table = ["", "| | what | seen |", "|---|---|---|"]
-    tail = "\n".join(["", *_tail(report)])
-    room = MOST - sum(len(part.encode()) + 1 for part in (text, *table, tail)) - 100
-    for number, row in enumerate(rows):
-        line = _row(row)
-        room -= len(line.encode()) + 1
-        if room < 0:
-            table += ["", f"... and {len(rows) - number} more rows, in the output of the command."]
-            break
-        table.append(line)
-    return "\n".join([text, *table, tail]) + "\n"
+    sheet = Sheet(MOST)
+    sheet.add(_head(report))
+    rows = [_row(row) for row in sorted(report.rows, key=lambda row: _ORDER.index(row.status))]
+    sheet.part("rows", rows[:ROWS], _TABLE)
+    sheet.add(_notes(report))
+    sheet.part("findings", list(_findings(report.findings)), fold=True)
+    sheet.part("further rows", rows[ROWS:], _TABLE, fold=True)
+    if isinstance(report, RunReport):
+        claims = [f"| {claim.status} | {escaped(claim.claim)} | {escaped(claim.evidence)} |" for claim in report.claims]
+        sheet.part("claims of the bug report", claims, ("| | claim | evidence |", "|---|---|---|"), fold=True)
+        sheet.part("turns", list(_turns(report)), _TURNS, fold=True)
+    if isinstance(report, AuditReport):
+        stacks = [f"- {escaped(frame)}" for frame in report.frames]
+        sheet.part("lines of stacks, innermost frame first", stacks, fold=True)
+    return sheet.text()
 
 
 def _head(report: Report) -> Iterator[str]:
-    yield f"## {_MARKS.get(report.status, '⚠️')} hermes-diag {report.command}"
+    yield f"## {_MARKS.get(report.status, '⚠️')} hermes-diag {escaped(report.command)}"
     yield ""
-    yield f"**{_escape(report.verdict)}**"
-    if isinstance(report, CheckReport) and report.settings:
-        yield ""
-        for name, value, source in report.settings[:20]:
-            yield f"- {name} = {_escape(value)} (from {_escape(source)})"
-
-
-def _tail(report: Report) -> Iterator[str]:
-    if isinstance(report, CheckReport):
-        for better in report.better[:20]:
-            yield f"- better: {_escape(better)} is in the baseline, and not any more"
-        for note in report.notes[:20]:
-            yield f"- {_escape(note)}"
-        if where := place(report):
-            yield f"\nDefined in {_escape(where)}."
+    yield bold(report.verdict)
+    yield ""
+    # No full stop behind a field: `www.` would be a link.
+    yield f"- put to the test: {escaped(report.subject)}"
     if report.stack:
-        yield f"\nMeasured on {_escape(stack_line(report.stack))}."
+        yield f"- measured on {escaped(stack_line(report.stack))}"
+    if report.interrupted:
+        yield "- interrupted: this is what was measured until then"
+    if isinstance(report, RunReport):
+        for one in report.plan.payloads[:FEW]:
+            yield f"- payload: {escaped(one.source)} ({escaped(one.kind)}, {escaped(one.api)} API, {one.size} bytes)"
+        for endpoint in dict.fromkeys(one.cell.endpoint for one in report.cells if one.cell.endpoint):
+            yield f"- endpoint: {escaped(endpoint)}"
+
+
+def _notes(report: Report) -> Iterator[str]:
+    """What only a check or an audit says, as one list."""
+    lines: list[str] = []
+    if isinstance(report, CheckReport):
+        lines += _few(f"{escaped(name)} = {escaped(value)} (from {escaped(of)})" for name, value, of in report.settings)
+        lines += _few(f"better: {escaped(one)} is in the baseline, and not any more" for one in report.better)
+        if where := place(report):
+            lines.append(f"defined in {escaped(where)}")
+    if isinstance(report, CheckReport | AuditReport):
+        lines += _few(map(escaped, report.notes))
+    if lines:
+        yield ""
+    yield from (f"- {line}" for line in lines)
+
+
+def _few(lines: Iterable[str]) -> list[str]:
+    every = list(lines)
+    return every[:FEW] + ([f"and {len(every) - FEW:,} more"] if len(every) > FEW else [])
 
 
 def _row(row: Row) -> str:
     name = f"{row.name} {row.code}" if row.kind == "workload" and row.code else row.name
-    seen = "<br>".join(map(_escape, details(row)))
+    seen = "<br>".join(map(escaped, details(row)))
     status = f"**{row.status}**" if row.status == RowStatus.FAILED else row.status
-    return f"| {status} | **{_escape(name)}**<br>{_escape(row.what)} | {seen} |"
+    return f"| {status} | {bold(name)}<br>{escaped(row.what)} | {seen} |"
 
 
-def _escape(text: str) -> str:
-    """Text as text: no markup, no second line, no cell of its own."""
-    text = " ".join(text.encode("utf-8", "replace").decode().split())
-    text = text if len(text) <= LONGEST else text[:LONGEST] + "..."
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*\[\]|~]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+def _findings(findings: Sequence[Finding]) -> Iterator[str]:
+    """Each code once, with what was seen at the first place; problems come first."""
+    by_code: dict[str, list[Finding]] = {}
+    for one in sorted(findings, key=lambda one: _SEVERITIES.get(one.severity, len(_SEVERITIES))):
+        by_code.setdefault(one.code, []).append(one)
+    for code, found in by_code.items():
+        first = found[0]
+        where = ", ".join(dict.fromkeys(one.where for one in found if one.where))
+        place_ = f" (in {escaped(where)})" if where else ""
+        cure = f"<br>Remedy: {escaped(first.remedy + units.cited(first.reference))}" if first.remedy else ""
+        yield f"- {escaped(first.severity)} {bold(code)}: {escaped(first.summary)}{place_}{cure}"
+
+
+def _turns(report: RunReport) -> Iterator[str]:
+    for seen in report.evidence:
+        sent = {served.turn: str(served.events) for served in seen.served}
+        for turn in seen.turns:
+            name = causes.name(turn)
+            outcome = f"{causes.of(turn)}: {' <- '.join(turn.chain)}" if turn.outcome == "error" else turn.outcome
+            events = f"{turn.events} of {sent[name]}" if name in sent else str(turn.events)
+            yield f"| {escaped(seen.cell.name)} | {name} | {turn.ms:.1f} | {events} | {escaped(outcome)} |"
