@@ -131,7 +131,7 @@ def _judged(reader: Reader) -> Report:
 
     if reader.kind == watched.WATCH:
         timeline, ended = watched.watch(reader)
-        return reports.of_watch(timeline.summary(ended), timeline.peaks)
+        return reports.of_watch(timeline.summary(ended), timeline.peaks, timeline.picture)
     if reader.kind == watched.LOOK:
         return watched.look(reader)
     if reader.kind == watched.TRACE:

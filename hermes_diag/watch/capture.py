@@ -50,7 +50,7 @@ def watch(reader: capture.Reader) -> tuple[Timeline, Ended]:
     if watched is None:
         raise reader.changed(1, "it does not say what was watched")
     try:
-        timeline = Timeline(watched)
+        timeline = Timeline(watched, drawn=True)
     except UsageError as exc:
         raise reader.changed(1, str(exc)) from None
     ended = Ended("cut", "the capture ends before the watch did")

@@ -11,6 +11,7 @@ from hermes_diag.core.report import Finding, Report, Row
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.watch.attached import Attached
 from hermes_diag.watch.opened import Origins, Remains
+from hermes_diag.watch.picture import Picture
 from hermes_diag.watch.records import Held, Look, Summary
 from hermes_diag.watch.trend import GROWING, TOO_SHORT, UNKNOWN
 
@@ -31,10 +32,11 @@ class LookReport(Report):
 
 @dataclass(frozen=True, kw_only=True)
 class WatchReport(Report):
-    """A watch from its begin to its end. peaks: numbers over its time, by name."""
+    """A watch from its begin to its end. peaks: numbers over its time, by name. picture: states, and single sockets."""
 
     summary: Summary
     peaks: Mapping[str, Peaks] = field(default_factory=dict, repr=False)
+    picture: Picture | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +82,8 @@ def of_look(
     )
 
 
-def of_watch(summary: Summary, peaks: Mapping[str, Peaks]) -> WatchReport:
-    """A row for each number and each condition. peaks: numbers over its time, by name."""
+def of_watch(summary: Summary, peaks: Mapping[str, Peaks], picture: Picture | None = None) -> WatchReport:
+    """A row for each number and each condition."""
     statuses = {GROWING: RowStatus.FAILED, TOO_SHORT: RowStatus.COULD_NOT_TELL, UNKNOWN: RowStatus.COULD_NOT_TELL}
     rows = [
         Row("number", one.name, "", f"{one.name} does not grow", statuses.get(one.word, RowStatus.PASSED), one.text)
@@ -103,6 +105,7 @@ def of_watch(summary: Summary, peaks: Mapping[str, Peaks]) -> WatchReport:
         interrupted=summary.interrupted,
         summary=summary,
         peaks=peaks,
+        picture=picture,
     )
 
 
