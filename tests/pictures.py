@@ -162,7 +162,7 @@ def watch() -> WatchReport:
         look = Look(0.0, (process,), (*held, *rows), (), (), frozenset(), (), "sock_diag", "as asked")
         timeline.add(tracker.tick(look, float(at), 0.0))
     timeline.places.append(Place("CLOSE_WAIT", "agent.py:14 in ask", 59, 59))
-    return reports.of_watch(timeline.summary(Ended("done")), timeline.peaks, timeline.picture)
+    return reports.of_watch(timeline, timeline.summary(Ended("done")))
 
 
 def poisoned(thing: Any, name: str = "") -> Any:

@@ -214,7 +214,7 @@ def test_looks_and_what_processes_said() -> None:
 
 def test_a_watch() -> None:
     timeline, ended = watch()
-    found = reports.of_watch(timeline.summary(ended), timeline.peaks)
+    found = reports.of_watch(timeline, timeline.summary(ended))
     assert left("\n".join(rendered(found).values()))
     texts = rendered(anonymise.of(found, Known(users=("brunhilde",))))
     assert {name: left(text) for name, text in texts.items() if left(text)} == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import io
+import json
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ import pytest
 from conftest import GOLDEN, ROOT, Cli
 
 from hermes_diag.cli import report
-from hermes_diag.core.capture import Writer, create
+from hermes_diag.core.capture import Reader, Writer, create
 from hermes_diag.core.capture import lines as unpacked
 from hermes_diag.core.errors import UsageError
 from hermes_diag.reporters.formats import json as document
@@ -299,3 +300,31 @@ def test_a_packed_capture_is_small(captures: dict[str, Path]) -> None:
     turns = [line for line in lines if b'"record":"turn"' in line]
     of_turns = [line for line in lines if re.search(rb'"record":"(turn|client|served|connection|life)"', line)]
     assert len(gzip.compress(b"\n".join(of_turns))) / len(turns) < 100
+
+
+# --- captures that are kept ----------------------------------------------------------------------------
+
+KEPT = GOLDEN / "captures"
+#: Of schema 4, one of each kind and command; of the schemas before it a run (2) and a watch (3).
+OF_RELEASES = (*sorted(KEPT.glob("*.jsonl.gz")), *sorted((GOLDEN / "pictures").glob("*.jsonl")))
+
+
+def test_captures_of_this_release_and_earlier_ones() -> None:
+    """Whatever a later release changes, they say the same. HERMES_DIAG_GOLDEN=write writes it anew: look at what has
+    changed. They were written by --save and anonymised; nothing in them is made by hand."""
+    found = {}
+    for path in OF_RELEASES:
+        report_, notes = report.read(path)
+        assert notes == []
+        found[path.name] = {
+            "exit_code": report_.exit_code,
+            "verdict": report_.verdict,
+            "findings": [f"{one.code} {one.where}" for one in report_.findings],
+            "rows": [f"{one.name} {one.code} {one.status}" for one in report_.rows],
+        }
+    expected = KEPT / "expected.json"
+    if os.environ.get("HERMES_DIAG_GOLDEN") == "write":
+        expected.write_text(json.dumps(found, indent=1) + "\n")
+    assert found == json.loads(expected.read_text())
+    assert {Reader(path).kind for path in OF_RELEASES} == set(KINDS) - {"check"}
+    assert {Reader(path).head["schema"] for path in OF_RELEASES} == {2, 3, 4}

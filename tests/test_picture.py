@@ -29,7 +29,7 @@ def seen(looks: Iterable[Look], told: int = TOLD) -> tuple[Summary, Picture]:
     timeline, tracker = Timeline(WATCHED, drawn=True), Tracker(told=told)
     for at, one in enumerate(looks):
         timeline.add(tracker.tick(one, at, 0.0))
-    found = timeline.picture
+    found = timeline.picture()
     assert found is not None
     return timeline.summary(Ended("done")), found
 
@@ -129,7 +129,7 @@ def test_a_saved_watch_has_its_picture(cli: Cli, tmp_path: Path, target: object)
     done = cli("sockets", pid, "--watch", "--interval", "100ms", "--set", "count=3", "--save", saved)
     assert done.returncode == 3, done.stderr  # too short to tell
     timeline, _ = capture.watch(Reader(saved))
-    found = timeline.picture
+    found = timeline.picture()
     assert found is not None
     rows = psutil.Process(pid).net_connections("tcp")
     served = {one.laddr.port for one in rows if one.status == "LISTEN"}

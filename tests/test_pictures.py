@@ -50,7 +50,7 @@ def matrix(width: int, colour: bool, monkeypatch: pytest.MonkeyPatch) -> str:
 def watch(width: int, colour: bool, blocks: bool = True) -> str:
     """A whole report of a watch."""
     timeline, ended = watch_capture.watch(Reader(FOLDER / "watch.jsonl"))
-    report = reports.of_watch(timeline.summary(ended), timeline.peaks)
+    report = reports.of_watch(timeline, timeline.summary(ended))
     return terminal.render(report, width, False, colour, blocks)
 
 

@@ -131,7 +131,7 @@ def _judged(reader: Reader) -> Report:
 
     if reader.kind == watched.WATCH:
         timeline, ended = watched.watch(reader)
-        return reports.of_watch(timeline.summary(ended), timeline.peaks, timeline.picture)
+        return reports.of_watch(timeline, timeline.summary(ended))
     if reader.kind == watched.LOOK:
         return watched.look(reader)
     if reader.kind == watched.TRACE:

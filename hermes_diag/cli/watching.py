@@ -78,7 +78,7 @@ def watch(eye: Observer, asked: Asked) -> int:
     if not live and output.format == "terminal":
         emit("")
     said = [capture.said(output.save)] if capture else []
-    return telling.tell(reports.of_watch(summary, timeline.peaks, timeline.picture), output, files, said, one_line=True)
+    return telling.tell(reports.of_watch(timeline, summary), output, files, said, one_line=True)
 
 
 def _places(eye: Observer, begun: float) -> list[Place]:

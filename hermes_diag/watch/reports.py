@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM
 from hermes_diag.core.peaks import Peaks
@@ -14,6 +15,9 @@ from hermes_diag.watch.opened import Origins, Remains
 from hermes_diag.watch.picture import Picture
 from hermes_diag.watch.records import Held, Look, Summary
 from hermes_diag.watch.trend import GROWING, TOO_SHORT, UNKNOWN
+
+if TYPE_CHECKING:
+    from hermes_diag.watch.timeline import Timeline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,7 @@ class LookReport(Report):
 
 @dataclass(frozen=True, kw_only=True)
 class WatchReport(Report):
-    """A watch from its begin to its end. peaks: numbers over its time, by name. picture: states, and single sockets."""
+    """A watch from its begin to its end. peaks: numbers over its time, by name. picture: sockets over its time."""
 
     summary: Summary
     peaks: Mapping[str, Peaks] = field(default_factory=dict, repr=False)
@@ -82,8 +86,8 @@ def of_look(
     )
 
 
-def of_watch(summary: Summary, peaks: Mapping[str, Peaks], picture: Picture | None = None) -> WatchReport:
-    """A row for each number and each condition."""
+def of_watch(timeline: Timeline, summary: Summary) -> WatchReport:
+    """A row for each number and each condition. summary: of the timeline, at its end."""
     statuses = {GROWING: RowStatus.FAILED, TOO_SHORT: RowStatus.COULD_NOT_TELL, UNKNOWN: RowStatus.COULD_NOT_TELL}
     rows = [
         Row("number", one.name, "", f"{one.name} does not grow", statuses.get(one.word, RowStatus.PASSED), one.text)
@@ -104,8 +108,8 @@ def of_watch(summary: Summary, peaks: Mapping[str, Peaks], picture: Picture | No
         findings=(*growing, *_findings(summary.conditions)),
         interrupted=summary.interrupted,
         summary=summary,
-        peaks=peaks,
-        picture=picture,
+        peaks=timeline.peaks,
+        picture=timeline.picture(),
     )
 
 

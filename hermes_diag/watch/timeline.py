@@ -187,7 +187,6 @@ class Timeline:
             interrupted=ended.how == "interrupted",
         )
 
-    @property
     def picture(self) -> Picture | None:
         """What can be drawn of the samples; None where it was not asked for."""
         return self._drawing.picture() if self._drawing else None
