@@ -10,9 +10,16 @@ from typing import Any
 from hermes_diag.core import matrix
 from hermes_diag.core.evidence import Connection, Evidence, Moved, Outcome, Sample, Served
 from hermes_diag.core.plan import PayloadInfo
-from hermes_diag.core.report import CheckReport, Place, Row, RunReport
+from hermes_diag.core.report import Change, CheckReport, ComparedReport, Row, RunReport, Seen
+from hermes_diag.core.report import Place as Defined
+from hermes_diag.core.sockets import SocketRow
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import verdicts
+from hermes_diag.watch import reports
+from hermes_diag.watch.records import Ended, Look, Place, Process, Watched
+from hermes_diag.watch.reports import WatchReport
+from hermes_diag.watch.timeline import Timeline
+from hermes_diag.watch.tracker import Tracker
 from hermes_diag.worker.contract import Hello, Pools, TurnDone
 
 #: Fields whose words the code itself chooses from.
@@ -116,10 +123,46 @@ def check() -> CheckReport:
         verdict="1 problem",
         stack=None,
         rows=rows,
-        defined=Place("a.py", 3),
+        defined=Defined("a.py", 3),
         settings=(("fail_on", "x", "pyproject.toml"),),
         notes=("a note",),
     )
+
+
+def compared() -> ComparedReport:
+    """Two captures: one thing got worse, one is fixed, one is the same."""
+    good, bad = Seen(RowStatus.PASSED, "", "24 of 24 turns ended well"), Seen(RowStatus.FAILED, "x", "3 of 24 failed")
+    changes = (
+        Change("cell", "a", "worse", (good, bad)),
+        Change("cell", "b", "fixed", (bad, good)),
+        Change("cell", "c", "same", (good, good)),
+    )
+    return ComparedReport(
+        command="report",
+        subject="after against before",
+        status=Status.FAILING,
+        verdict="after against before: 1 worse, 1 fixed, 1 same",
+        stack=None,
+        names=("before", "after"),
+        verdicts=("no problem", "1 problem"),
+        changes=changes,
+    )
+
+
+def watch() -> WatchReport:
+    """A minute in which a socket comes each second, and is left by its peer; two were there before, and stay."""
+    watched = Watched(7, "gateway", 0.0, 0.0, 1.0, "sock_diag", "as asked")
+    timeline, tracker = Timeline(watched, drawn=True), Tracker(told=500)
+    rows: list[SocketRow] = []
+    held = [SocketRow("ESTABLISHED", ("10.0.0.1", 3000 + n), ("192.0.2.8", 443), 7, n, 900 + n) for n in (1, 2)]
+    for at in range(60):
+        rows = [row._replace(state="CLOSE_WAIT") for row in rows]
+        rows.append(SocketRow("ESTABLISHED", ("10.0.0.1", 4000 + at), ("192.0.2.7", 443), 7, at, 9 + at))
+        process = Process(7, "gateway", 0.0, 3, 1, 10 + at, 1024)
+        look = Look(0.0, (process,), (*held, *rows), (), (), frozenset(), (), "sock_diag", "as asked")
+        timeline.add(tracker.tick(look, float(at), 0.0))
+    timeline.places.append(Place("CLOSE_WAIT", "agent.py:14 in ask", 59, 59))
+    return reports.of_watch(timeline, timeline.summary(Ended("done")))
 
 
 def poisoned(thing: Any, name: str = "") -> Any:

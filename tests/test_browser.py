@@ -13,24 +13,22 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from pictures import check, poisoned, report
+from pictures import compared, poisoned, report, watch
 
-from hermes_diag.judge import verdicts
 from hermes_diag.reporters import formats
-from hermes_diag.run import capture
 
 NAMES = ("HERMES_DIAG_BROWSER_PYTHON", "HERMES_DIAG_CHROMIUM", "HERMES_DIAG_AXE")
 PROGRAMS = [os.environ.get(name, "") for name in NAMES]
 pytestmark = pytest.mark.skipif(not all(PROGRAMS), reason=f"{', '.join(NAMES)} name no browser")
-#: A cell in which a socket stays, a cell without times, an audit's rows, and markup in every text.
+#: A cell in which a socket stays, captures side by side, a watch, and markup in every text.
 PAGES = {
-    "run": lambda: report(),
-    "earlier": lambda: verdicts.report(*capture.read(ROOT / "tests" / "golden" / "turns-failed.fires.jsonl")),
-    "check": check,
+    "run": report,
+    "comparison": compared,
+    "watch": watch,
     "markup": lambda: poisoned(report()),
 }
 #: Those with charts.
-PICTURES = ("run", "earlier", "markup")
+PICTURES = ("run", "watch", "markup")
 
 
 def seen(path: Path) -> dict[str, Any]:

@@ -6,21 +6,26 @@ import base64
 import hashlib
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lxml.html
 import pytest
 from conftest import GOLDEN, Cli
-from pictures import EVIL, check, evidence, large, poisoned, report
+from pictures import EVIL, check, compared, evidence, large, poisoned, report, turn
 
 from hermes_diag.core.evidence import Connection, Moved, Sample, Served
 from hermes_diag.core.report import Finding, Report, Row, Scenario, ScenariosReport
+from hermes_diag.core.sockets import SocketRow
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import verdicts
 from hermes_diag.reporters import formats
 from hermes_diag.reporters.page import lives, svg, timeline
 from hermes_diag.run import capture
+from hermes_diag.watch import reports as watched
+from hermes_diag.watch.opened import Kept, Opened, Remains
+from hermes_diag.watch.records import Look, Process
 
 HTML = formats.load("html")
 
@@ -88,6 +93,18 @@ def test_a_port_that_comes_again() -> None:
     first, second = lives.of(evidence(connections=two, moved=moved, served=served, samples=(look(10.0),)))
     assert (first.ends, first.end, first.turns) == (True, 2.0, ("1/1/1",))
     assert (second.ends, second.state, second.turns) == (False, WAITS, ("1/2/1",))
+
+
+def test_a_turn_that_names_no_request() -> None:
+    """A connection belongs to the turn in which it was opened, where only one was under way."""
+    served = (Served("", 1, 200, 1, True), Served("", 2, 200, 1, True), Served("", 3, 200, 1, True))
+    opened = [Connection(number, 1, 1, 1, "client", "fin", number, at, at + 0.1) for number, at in
+              ((1, 1.2), (2, 2.2), (3, 9.0))]  # fmt: skip
+    turns = tuple(replace(turn(number, number + 0.5), ms=400.0) for number in (1, 2))
+    beside = replace(turn(1, 2.4, session=2), ms=300.0)  # of another session, and at the same time as the second
+    seen = {"connections": tuple(opened), "served": served, "samples": (look(10.0),)}
+    assert [one.turns for one in lives.of(evidence(turns=turns, **seen))] == [("1/1/1",), ("1/2/1",), ()]
+    assert [one.turns for one in lives.of(evidence(turns=(*turns, beside), **seen))] == [("1/1/1",), (), ()]
 
 
 def test_those_that_never_end_are_drawn_first() -> None:
@@ -190,7 +207,7 @@ def test_headings_of_the_other_reports() -> None:
     tree = page(check())
     assert [one.text for one in tree.xpath("//ul[@class='rows']//h3")] == ["bad-one", "good-one"]
     assert "1 problem found" in tree.xpath("string(//h1)")
-    assert "change it" in tree.xpath("string(//ol[@class='steps'])")
+    assert "Change it" in tree.xpath("string(//ol[@class='steps'])")
     assert "defined in a.py:3" in text(tree)
     scenario = Scenario("name", "what", "#1", Status.CLEAN, "shown both ways", "CLOSE_WAIT", "")
     told = ScenariosReport(
@@ -203,6 +220,43 @@ def test_headings_of_the_other_reports() -> None:
         findings=(Finding("left-open", "problem", "1 socket", {}, (), "", "", "process 7"),),
     )  # fmt: skip
     assert "process 7: 1 socket" in text(page(plain))
+
+
+def test_the_page_of_a_look() -> None:
+    """Sockets by endpoint and one by one; one look accuses nobody."""
+    rows = (
+        SocketRow("CLOSE_WAIT", ("10.0.0.1", 4001), ("192.0.2.7", 443), 7, 5, 11),
+        SocketRow("ESTABLISHED", ("10.0.0.1", 4002), ("192.0.2.7", 443), 7, 6, 12),
+    )
+    process = Process(7, "gateway", 0.0, 3, 1, 40, 1024)
+    seen = Look(0.0, (process,), rows, (), (), frozenset(), (), "sock_diag", "as asked")
+    tree = page(watched.of_look(seen))
+    said = "One look: the process has 2 TCP sockets, 1 of them closed by the other side alone."
+    assert tree.xpath("string(//h1)") == said
+    assert tree.xpath("string(//details[@open][.//th='endpoint']//tbody)").split() == [
+        "192.0.2.7:443CLOSE_WAIT1", "192.0.2.7:443ESTABLISHED1",
+    ]  # fmt: skip
+
+
+def test_the_page_of_a_trace() -> None:
+    """What was left open, by the line that opened it."""
+    opened = Opened(0.0, ("agent.py:14 in ask",))
+    kept = tuple(Kept(number, "socket", "192.0.2.7:443", opened) for number in (5, 6))
+    tree = page(watched.of_trace([Remains(7, "3.11", "agent.py", "ended", kept)], 0))
+    assert tree.xpath("string(//h1)") == "The program left 2 descriptors open."
+    assert "Close what is opened at agent.py:14 in ask" in text(tree)
+    assert len(tree.xpath("//details[@open]//tbody/tr")) == 2
+
+
+def test_the_page_of_a_comparison() -> None:
+    """A row for what changed, a column for each capture; what is the same is folded."""
+    tree = page(compared())
+    assert tree.xpath("string(//h1)") == "1 thing got worse. 1 problem is fixed."
+    (matrix,) = tree.xpath("//table[@class='matrix']")
+    assert [one.text for one in matrix.xpath(".//th[@scope='col']")] == ["before", "after"]
+    assert [one.text for one in matrix.xpath(".//th[@scope='row']")] == ["a", "b"]
+    assert "worse" in matrix.xpath("string(.//tbody/tr[1])")
+    assert "Find out why a got worse." in text(tree)
 
 
 def test_markup_in_any_text_is_shown_as_text() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from hermes_diag.core import units
 from hermes_diag.core.plan import FRESH, MEASURE
@@ -11,6 +12,7 @@ from hermes_diag.core.report import (
     CellReport,
     CheckReport,
     Claim,
+    ComparedReport,
     Finding,
     Report,
     Row,
@@ -20,7 +22,7 @@ from hermes_diag.core.report import (
 from hermes_diag.judge import dump_comparison
 from hermes_diag.reporters import matrix_conditions
 from hermes_diag.reporters.matrix import numbers
-from hermes_diag.reporters.page import watches, words
+from hermes_diag.reporters.page import compared, looks, watches, words
 from hermes_diag.reporters.page.cells import CellView, who, word
 from hermes_diag.reporters.page.view import (
     BAD,
@@ -39,13 +41,14 @@ from hermes_diag.reporters.page.view import (
     Page,
     Section,
     Square,
+    Step,
     Table,
     badge,
     entries,
 )
 from hermes_diag.reporters.rows import details, place
 from hermes_diag.reporters.style import stack_line
-from hermes_diag.watch.records import Summary
+from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
 
 #: Links from a finding to turns, cells that a finding names, rows of a table.
 LINKS, CELLS, MOST = 4, 24, 400
@@ -59,9 +62,28 @@ _TOLD_BY_ROWS = (AuditReport, CheckReport, ScenariosReport)
 
 def page(report: Report) -> Page:
     """Everything that the page of a report says."""
-    summary = getattr(report, "summary", None)
-    if isinstance(summary, Summary):  # the report of a watch
-        return watches.page(summary, getattr(report, "picture", None))
+    if isinstance(report, WatchReport):
+        return watches.page(report.summary, report.picture)
+    found = _page(report)
+    if isinstance(report, ComparedReport):
+        parts = compared.headline(report), compared.steps(report), compared.folded(report)
+        return replace(_told(found, *parts), matrix=compared.matrix(report), rows=())
+    if isinstance(report, LookReport):
+        seen = report.look
+        found = replace(found, measured="What it holds")
+        return _told(found, looks.look_headline(seen), looks.look_steps(report.hint), looks.of_look(seen))
+    if isinstance(report, TraceReport):
+        kept, found = report.processes, replace(found, measured="What was left open")
+        return _told(found, looks.trace_headline(kept), looks.trace_steps(kept), looks.of_trace(kept))
+    return found
+
+
+def _told(found: Page, headline: str, steps: Sequence[Step], folded: Iterable[Folded]) -> Page:
+    """A page of one kind of report."""
+    return replace(found, headline=headline, steps=steps, folded=tuple(folded))
+
+
+def _page(report: Report) -> Page:
     views: dict[str, CellView] = {}
     run = isinstance(report, RunReport)
     if isinstance(report, RunReport):
@@ -118,6 +140,8 @@ def _sections(report: RunReport, views: dict[str, CellView]) -> list[Section]:
         facts = list(numbers(one)) if one.cell.workload != MEASURE else []
         facts += [f"{number.name.replace('_', ' ')}: {number.value:g} {number.unit}" for number in seen.measured[:12]]
         found.append(views[one.cell.name].section(facts))
+    if found and not any(one.unfolded for one in found):
+        found[0] = replace(found[0], unfolded=True)
     return found
 
 

@@ -218,7 +218,7 @@ def word(report: CellReport) -> Badge:
 def who(turns: Sequence[str]) -> str:
     """Whose requests a connection carried, in words."""
     if not turns:
-        return "no turn of ours"
+        return "turn not known"
     session, turn, attempt = (*turns[0].split("/"), "", "")[:3]
     said = f"session {session}, turn {turn}" + (f", attempt {attempt}" if attempt not in ("", "1") else "")
     return said + (f" and {len(turns) - 1:,} more" if len(turns) > 1 else "")

@@ -5,14 +5,19 @@ The kernel is asked at looks, the provider sees every moment: between two looks 
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hermes_diag.core.evidence import Connection, Evidence
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, LET_GO
+from hermes_diag.judge import causes
+from hermes_diag.worker.contract import TurnDone
 
 #: Lines that are drawn at most.
 MOST = 60
+#: Turns that may be under way at a time, and seconds after which the host hears of an end at most.
+NEIGHBOURS, HEARD = 32, 0.01
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Life:
     serial: int  # of the provider; 0: it did not see this connection
     stretches: tuple[Stretch, ...]
     ends: bool  # False: still open at the last look
-    turns: tuple[str, ...]  # "session/turn/attempt" of the requests on it
+    turns: tuple[str, ...]  # "session/turn/attempt" of the requests on it; where these do not say it, of its opening
     place: str  # the line that opened it, "" unknown
     closed_first: str  # "client", "provider", "" unknown
     how: str  # "fin", "reset", ...
@@ -63,6 +68,7 @@ def of(evidence: Evidence) -> list[Life]:
     for served in evidence.served:
         if served.turn:
             turns.setdefault(served.connection, []).append(served.turn)
+    under_way = _UnderWay(evidence.turns)
     places = {port: place for place, ports in _ports(evidence).items() for port in ports}
     found = []
     for port in sorted({*moves, *known}):
@@ -76,7 +82,7 @@ def of(evidence: Evidence) -> list[Life]:
                         serial,
                         stretches,
                         ends,
-                        tuple(turns.get(serial, ())),
+                        tuple(turns.get(serial, ()) or under_way.at(stretches[0].begin)),
                         places.get(port, ""),
                         connection.closed_first if connection else "",
                         connection.how if connection else "",
@@ -89,6 +95,22 @@ def chosen(lives: Iterable[Life], most: int = MOST) -> list[Life]:
     """Those that are drawn: the ones that never end first, then the longest; in the order in which they were opened."""
     best = sorted(lives, key=lambda life: (life.ends, life.begin - life.end))[:most]
     return sorted(best, key=lambda life: (life.begin, life.serial))
+
+
+class _UnderWay:
+    """Which turn was under way: of a turn of the user's own, whose requests carry no name of ours."""
+
+    def __init__(self, turns: Iterable[TurnDone]) -> None:
+        known = [(one.at, one) for one in turns if one.at is not None]
+        self._turns = sorted(known, key=lambda known: known[0])
+        self._ends = [at for at, _ in self._turns]
+
+    def at(self, moment: float) -> tuple[str, ...]:
+        """The only turn that can have been; of several none."""
+        first = bisect.bisect_left(self._ends, moment)
+        known = self._turns[first : first + NEIGHBOURS]
+        found = [one for at, one in known if at - one.ms / 1000 - HEARD <= moment]
+        return (causes.name(found[0]),) if len(found) == 1 else ()
 
 
 _Moves = list[tuple[float, str]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -151,6 +151,8 @@ class Matrix:
     columns: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Square | None]]]
     others: Sequence[Square]
+    title: str = "What was tried"
+    note: str = "ok: turns that were answered, or interrupted as planned. CLOSE_WAIT: sockets at most / at the end."
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ class Folded:
     name: str
     lines: Sequence[str] = ()
     table: Table | None = None
+    unfolded: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,4 +194,5 @@ class Page:
     pictures: str = "Each cell in pictures"
     claims: Table | None = None
     folded: Sequence[Folded] = ()
-    notes: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
+    measured: str = "What it was measured on"

@@ -99,7 +99,8 @@ def steps(report: Report) -> tuple[Step, ...]:
     if found:
         return found[:MOST]
     if report.status == Status.CLEAN:
-        return (Step("Nothing has to be put right. To keep it so, run hermes-diag check in your CI."),)
+        keep = " To keep it so, run hermes-diag check in your CI." if report.command in ("replay", "audit") else ""
+        return (Step(f"Nothing has to be put right.{keep}"),)
     return (Step("Read the findings below.", report.verdict),)
 
 
@@ -113,8 +114,13 @@ def _remedies(report: Report) -> Iterator[Step]:
         if one.remedy and one.remedy not in told:
             told.add(one.remedy)
             because = f"{one.code}: {one.summary}" if one.summary else one.code
-            yield Step(one.remedy, because)
+            yield Step(_begun(one.remedy), because)
     for row in report.rows:
         if row.status == RowStatus.FAILED and row.remedy and row.remedy not in told:
             told.add(row.remedy)
-            yield Step(row.remedy, f"{row.name}: {row.seen}")
+            yield Step(_begun(row.remedy), f"{row.name}: {row.seen}")
+
+
+def _begun(sentence: str) -> str:
+    """With a capital letter."""
+    return sentence[:1].upper() + sentence[1:]
