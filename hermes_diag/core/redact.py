@@ -1,12 +1,14 @@
-"""The first line of an error's text as it may be shown: nothing that looks like a secret, nothing of the prompt. Pure.
+"""Texts and names of others as they may be shown: nothing that looks like a secret, nothing of the prompt. Pure.
 
-When in doubt it is taken out: a line that says too little costs a look into the file, a token that is
-shown costs more.
+Of an error's text what is in doubt is taken out: a line that says too little costs a look into the file, a token that
+is shown costs more. A name (of a file, a thread, a process) is there to be told from others, so that only what has the
+shape of a secret is taken out of it.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 GAP = "[...]"
 
@@ -22,6 +24,16 @@ _SECRETS = (
     re.compile(r"(['\"`])(?:(?!\1).){25,}(\1|$)"),
     # Long and with a digit in it: an id, a hash, a key of a kind not listed above.
     re.compile(r"(?=[^\s]*\d)[A-Za-z0-9_+/=.%-]{20,}"),
+)
+#: The same in names, where a slash, a full stop and a dash divide words.
+_NAMED = (
+    re.compile(r"(?<![A-Za-z0-9])(bearer|basic)\s+[^\s/]+", re.IGNORECASE),
+    re.compile(r"[\w-]*(key|token|secret|passw[a-z]*|authorization|cookie|credential)s?=[^\s/]+", re.IGNORECASE),
+    re.compile(r"(?<![A-Za-z0-9])(sk|pk|rk)[-_](?=[^\s/]*\d)[^\s'\",;/]{6,}"),
+    re.compile(r"(?<![A-Za-z0-9])(gh[a-z]_|github_pat_|xox[a-z]-|glpat-|hf_)[^\s'\",;/]{8,}"),
+    re.compile(r"(?<![A-Za-z0-9])(AKIA|ASIA|AIza|eyJ)[^\s'\",;/]{8,}"),
+    # Long, of letters and digits: an id, a hash, a key of a kind not listed above.
+    re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{24,}"),
 )
 #: So many words in a row that also stand in the payload are a quotation.
 _QUOTED = 3
@@ -39,6 +51,23 @@ def line(text: str, payload: str = "", most: int = 200) -> str:
         shown = pattern.sub(GAP, shown)
     shown = _without_quotations(shown, payload)
     return shown if len(shown) <= most else shown[: most - 3] + "..."
+
+
+def name(text: str) -> str:
+    """A name, a path or a sentence of the user's, whole, without what has the shape of a secret."""
+    shown = _URL.sub(r"\1\2", text) if "://" in text else text
+    for pattern in _NAMED:
+        shown = pattern.sub(GAP, shown)
+    return shown
+
+
+def within(value: Any) -> Any:
+    """The same of each text in a JSON value."""
+    if isinstance(value, str):
+        return name(value)
+    if isinstance(value, list | tuple):
+        return type(value)(map(within, value))
+    return {key: within(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def _without_quotations(text: str, payload: str) -> str:
