@@ -8,33 +8,84 @@ shape of a secret is taken out of it.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 GAP = "[...]"
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^\s/@]*@)?([^\s/?#'\"]*)[^\s'\"]*", re.IGNORECASE)
-_SECRETS = (
-    re.compile(r"\b(bearer|basic)\s+\S+", re.IGNORECASE),
-    re.compile(
-        r"\b[\w-]*(key|token|secret|passw\w*|authorization|cookie|credential)s?['\"]?\s*[:=]\s*\S+", re.IGNORECASE
-    ),
-    re.compile(r"\b(sk|pk|rk|gh[a-z]|github_pat|xox[a-z]|glpat|hf|org|user|proj|AKIA|ASIA|AIza|eyJ)[-_][^\s'\",;]+"),
-    re.compile(r"\b(AKIA|ASIA|AIza|eyJ)[^\s'\",;]+"),
-    re.compile(r"[^\s@]+@[^\s@]+"),
-    re.compile(r"(['\"`])(?:(?!\1).){25,}(\1|$)"),
-    # Long and with a digit in it: an id, a hash, a key of a kind not listed above.
-    re.compile(r"(?=[^\s]*\d)[A-Za-z0-9_+/=.%-]{20,}"),
+#: What a text needs to have for one of them to be in it, or it is longer than that; each look names some threads and
+#: files, and must not wait until all shapes are compiled.
+_SIGNS = (
+    "://",
+    "bearer",
+    "basic",
+    "=",
+    "sk-",
+    "sk_",
+    "pk-",
+    "pk_",
+    "rk-",
+    "rk_",
+    "gh",
+    "xox",
+    "glpat",
+    "hf_",
+    "akia",
+    "asia",
+    "aiza",
+    "eyj",
 )
-#: The same in names, where a slash, a full stop and a dash divide words.
-_NAMED = (
-    re.compile(r"(?<![A-Za-z0-9])(bearer|basic)\s+[^\s/]+", re.IGNORECASE),
-    re.compile(r"[\w-]*(key|token|secret|passw[a-z]*|authorization|cookie|credential)s?=[^\s/]+", re.IGNORECASE),
-    re.compile(r"(?<![A-Za-z0-9])(sk|pk|rk)[-_](?=[^\s/]*\d)[^\s'\",;/]{6,}"),
-    re.compile(r"(?<![A-Za-z0-9])(gh[a-z]_|github_pat_|xox[a-z]-|glpat-|hf_)[^\s'\",;/]{8,}"),
-    re.compile(r"(?<![A-Za-z0-9])(AKIA|ASIA|AIza|eyJ)[^\s'\",;/]{8,}"),
-    # Long, of letters and digits: an id, a hash, a key of a kind not listed above.
-    re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{24,}"),
-)
+_SHORT = 24
+
+
+@cache
+def _url() -> re.Pattern[str]:
+    return re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^\s/@]*@)?([^\s/?#'\"]*)[^\s'\"]*", re.IGNORECASE)
+
+
+@cache
+def _secrets() -> tuple[re.Pattern[str], ...]:
+    return (
+        re.compile(r"\b(bearer|basic)\s+\S+", re.IGNORECASE),
+        re.compile(
+            r"\b[\w-]*(key|token|secret|passw\w*|authorization|cookie|credential)s?['\"]?\s*[:=]\s*\S+", re.IGNORECASE
+        ),
+        re.compile(
+            r"\b(sk|pk|rk|gh[a-z]|github_pat|xox[a-z]|glpat|hf|org|user|proj|AKIA|ASIA|AIza|eyJ)[-_][^\s'\",;]+"
+        ),
+        re.compile(r"\b(AKIA|ASIA|AIza|eyJ)[^\s'\",;]+"),
+        re.compile(r"[^\s@]+@[^\s@]+"),
+        re.compile(r"(['\"`])(?:(?!\1).){25,}(\1|$)"),
+        # Long and with a digit in it: an id, a hash, a key of a kind not listed above.
+        re.compile(r"(?=[^\s]*\d)[A-Za-z0-9_+/=.%-]{20,}"),
+    )
+
+
+@cache
+def _shapes() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The same in names, where a slash, a full stop and a dash divide words; each with what it is called."""
+    word = r"[^\s'\",;/]"
+    return (
+        ("an authorization", re.compile(r"(?<![A-Za-z0-9])(bearer|basic)\s+[^\s/]+", re.IGNORECASE)),
+        (
+            "a key, token or password with its name",
+            re.compile(
+                r"(?<![\w-])[\w-]*(key|token|secret|passw[a-z]*|authorization|cookie|credential)s?=[^\s/]+",
+                re.IGNORECASE,
+            ),
+        ),
+        ("an API key", re.compile(rf"(?<![A-Za-z0-9])(sk|pk|rk)[-_](?=[^\s/]*\d){word}{{6,}}")),
+        ("a token", re.compile(rf"(?<![A-Za-z0-9])(gh[a-z]_|github_pat_|xox[a-z]-|glpat-|hf_){word}{{8,}}")),
+        ("an access key", re.compile(rf"(?<![A-Za-z0-9])(AKIA|ASIA|AIza){word}{{8,}}")),
+        ("a JSON Web Token", re.compile(rf"(?<![A-Za-z0-9])eyJ{word}{{8,}}")),
+        # Long, of letters and digits: an id, a hash, a key of a kind not listed above.
+        (
+            f"{_SHORT} letters and digits or more in a row",
+            re.compile(rf"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{{{_SHORT},}}"),
+        ),
+    )
+
+
 #: So many words in a row that also stand in the payload are a quotation.
 _QUOTED = 3
 
@@ -46,8 +97,8 @@ def line(text: str, payload: str = "", most: int = 200) -> str:
     """
     first = next((one.strip() for one in text[:10_000].splitlines() if one.strip()), "")
     shown = "".join(one if one.isprintable() else " " for one in first)
-    shown = _URL.sub(r"\1\2", shown)
-    for pattern in _SECRETS:
+    shown = _url().sub(r"\1\2", shown)
+    for pattern in _secrets():
         shown = pattern.sub(GAP, shown)
     shown = _without_quotations(shown, payload)
     return shown if len(shown) <= most else shown[: most - 3] + "..."
@@ -55,9 +106,12 @@ def line(text: str, payload: str = "", most: int = 200) -> str:
 
 def name(text: str) -> str:
     """A name, a path or a sentence of the user's, whole, without what has the shape of a secret."""
-    shown = _URL.sub(r"\1\2", text) if "://" in text else text
-    for pattern in _NAMED:
-        shown = pattern.sub(GAP, shown)
+    low = text.lower()
+    if len(text) < _SHORT and not any(sign in low for sign in _SIGNS):
+        return text
+    shown = _url().sub(r"\1\2", text) if "://" in text else text
+    for _, shape in _shapes():
+        shown = shape.sub(GAP, shown)
     return shown
 
 
