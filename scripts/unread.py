@@ -21,8 +21,8 @@ _.expires_ms, _.per_hour_low, _.per_hour_high, _.until_limit, _.import_ms  # fie
 _.leaked  # an argument of the marker limit_sockets
 _.IN_MATRIX, _.LOOP, _.CHECK, _.ENDPOINT, _.HERMES  # constants of strategies and workloads, read by core/leaves.py
 
-# --- for `report --anonymise` -----------------------------------------------------------------------
-_.of_json, _.of_this_machine
+# --- for `report --anonymise` and `report --check` --------------------------------------------------
+_.of_json, _.of_this_machine, _.learnt, _.text_of
 
 # --- for users of the Python API, tried by tests --------------------------------------------------
 _.closed_connections, _.open_connections  # hermes_diag.provider.Provider

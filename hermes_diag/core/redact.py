@@ -8,6 +8,7 @@ shape of a secret is taken out of it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -113,6 +114,13 @@ def name(text: str) -> str:
     for _, shape in _shapes():
         shown = shape.sub(GAP, shown)
     return shown
+
+
+def kinds(text: str) -> Iterator[str]:
+    """What in a text has the shape of a secret, by what it is called."""
+    for kind, shape in _shapes():
+        if any(GAP not in found[0] for found in shape.finditer(text)):
+            yield kind
 
 
 def within(value: Any) -> Any:
