@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 
+from hermes_diag.core import redact
 from hermes_diag.watch.records import Holding
 
 TCP, OTHER_SOCKET, PIPE, FILE, SQLITE = "TCP", "other socket", "pipe", "file", "SQLite"
@@ -198,7 +199,7 @@ class Descriptors:
                 self._socket_of.pop(name, None)
                 self._kinds[name] = kind = kind_of(target)
                 if kind == SQLITE:
-                    self._sqlite[name] = os.path.basename(target.removesuffix(" (deleted)"))
+                    self._sqlite[name] = redact.name(os.path.basename(target.removesuffix(" (deleted)")))
 
     def _protocol(self, name: str) -> str:
         found = protocol(self._pid, name)
