@@ -281,7 +281,7 @@ class CellRun:
 
     def _now(self) -> float:
         """Seconds since the cell began."""
-        return round(time.monotonic() - self._begun, 6)
+        return round(time.monotonic() - self._begun, 4)
 
     def _record(self, record: Any) -> None:
         self._recorder.add(record)
