@@ -19,6 +19,8 @@ from hermes_diag.worker.contract import TurnDone
 
 #: Rows of a table.
 ROWS = 60
+#: Words of a cell without a problem.
+WELL = ("ok", "too short")
 #: What is said of a connection that stays open in a cell with a problem.
 NEVER = "never closed"
 
@@ -34,7 +36,7 @@ class CellView:
         self._lives = lives.of(evidence)
         self._drawn = lives.chosen(self._lives)
         self._time = _time(evidence, self._lives)
-        self._open = "still open" if report.word in ("ok", "too short") else NEVER  # growth accuses, presence does not
+        self._open = "still open" if report.word in WELL else NEVER  # growth accuses, presence does not
         self._shown = _worst(evidence.turns)
         drawn = {turn: one for one in self._drawn for turn in one.turns}
         self._of_turn = {turn: self._life_anchor(one) for turn, one in drawn.items()}
@@ -58,7 +60,7 @@ class CellView:
             word(self.report),
             facts,
             tuple(self._charts()),
-            unfolded=self.report.word not in ("ok",) or bool(self.report.flaws),
+            unfolded=self.report.word not in WELL or bool(self.report.flaws),
             turns=self._turns(),
             stack=hung,
         )
@@ -126,7 +128,8 @@ class CellView:
         notes = [f"{left:,} more are not drawn: those that never end and the longest come first."] if left else []
         used = {stretch.state for one in self._drawn for stretch in one.stretches}
         legend = [shown for shown in states.ALL if shown in map(states.of, used)]
-        legend.append(("ended", "closed", "a line that ends: this program has closed the connection"))
+        if open_ < len(self._lives):
+            legend.append(("ended", "closed", "a line that ends: the connection was closed"))
         if open_:
             accused = " accused" if self._open == NEVER else ""
             legend.append((f"endless{accused}", self._open, "an arrow: open at the last look"))
