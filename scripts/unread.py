@@ -11,6 +11,7 @@ _.pytest_runtest_logreport, _.pytest_terminal_summary
 _.pytest_refuse_wrong_marker  # a hook wrapper of pytest_collection_modifyitems, under a name of ours
 _.gateway_loop  # a fixture
 _.pause_writing, _.data_received  # asyncio's protocols
+_.__signature__, _.__annotations__  # of a command, read by Typer
 _.num_tickets  # ssl.SSLContext
 _.on_broken_pipe  # rich.console.Console
 
@@ -31,8 +32,8 @@ _.IN_MATRIX, _.LOOP, _.CHECK, _.ENDPOINT, _.HERMES  # constants of strategies an
     _.folded,
 )  # by reporters/page/page.html
 
-# --- for `report --anonymise` -----------------------------------------------------------------------
-_.of_json, _.of_this_machine
+# --- for who wants a JSON value without names --------------------------------------------------------
+_.of_json
 
 # --- for users of the Python API, tried by tests --------------------------------------------------
 _.closed_connections, _.open_connections  # hermes_diag.provider.Provider

@@ -19,9 +19,10 @@ import pytest
 from conftest import GOLDEN, ROOT, Cli
 
 from hermes_diag.cli import report
-from hermes_diag.core.capture import Reader, Writer, create
+from hermes_diag.core.capture import Reader, Writer
 from hermes_diag.core.capture import lines as unpacked
 from hermes_diag.core.errors import UsageError
+from hermes_diag.core.new_file import create
 from hermes_diag.reporters.formats import json as document
 from hermes_diag.run import capture
 from hermes_diag.watch.capture import WatchCapture

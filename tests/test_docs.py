@@ -51,7 +51,7 @@ def test_the_guide_names_commands_that_exist() -> None:
         GROUP.commands[name].make_context(name, arguments)  # type: ignore[attr-defined]
 
 
-OF_REPORTS = ("save", "force", "files", "form", "open_", "json", "verbose")
+OF_REPORTS = ("save", "force", "files", "form", "open", "json", "verbose")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -10,7 +10,7 @@ import typer
 
 from hermes_diag.cli.options import complete
 from hermes_diag.cli.options.load import Api, Faults, Workloads
-from hermes_diag.cli.options.output import Files, Force, Form, Json, Open, Output, Save, Verbose
+from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.subject import Env, Expect, Patience
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ Earlier = Annotated[
 ]
 
 
+@reporting()
 def command(
     spec: Spec = None,
     cwd: Cwd = None,
@@ -88,13 +89,8 @@ def command(
     expect: Expect = None,
     api: Api = None,
     baseline: Earlier = None,
-    save: Save = None,
-    force: Force = False,
-    files: Files = None,
-    form: Form = None,
-    open_: Open = False,
-    json: Json = False,
-    verbose: Verbose = False,
+    *,
+    output: Output,
 ) -> int:
     """Guard a client factory: what `audit` tries and the decisive workloads of `replay`, in a few seconds.
 
@@ -109,7 +105,6 @@ def command(
         "factory": spec, "python": python, "cwd": cwd, "workloads": workload, "faults": fault, "allow": allow,
         "fail_on": fail_on, "expect": expect,
     }  # fmt: skip
-    output = Output(json, verbose, save, force, tuple(files or ()), form, open_)
     with github.refusals():  # on GitHub what is refused is an annotation, too
         settings = configuration.load(given)
         if settings.factory in matrix.STRATEGIES:

@@ -21,7 +21,7 @@ def look(eye: Observer, asked: Asked) -> int:
     files = telling.report_files(asked.output)
     said = []
     if save := asked.output.save:
-        from hermes_diag.core.capture import create
+        from hermes_diag.core.new_file import create
         from hermes_diag.watch.capture import write_look
 
         with create(save, asked.output.force) as file:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from hermes_diag.cli import telling
 from hermes_diag.cli.options.output import Output
-from hermes_diag.core.capture import create
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.new_file import create
 from hermes_diag.core.plan import Plan
 from hermes_diag.judge import reports
 from hermes_diag.judge.settings import Asked

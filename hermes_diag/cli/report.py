@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hermes_diag.cli.options.output import Files, Form, Json, Open, Output, Verbose
+from hermes_diag.cli.options.output import Output, reporting
 
 if TYPE_CHECKING:
     from hermes_diag.core.anonymise import Pseudonyms
@@ -36,14 +37,12 @@ Anonymise = Annotated[
 ]
 
 
+@reporting(("save", "force"))
 def command(
     captures: Captures,
     anonymise: Anonymise = False,
-    files: Files = None,
-    form: Form = None,
-    open_: Open = False,
-    json: Json = False,
-    verbose: Verbose = False,
+    *,
+    output: Output,
 ) -> int:
     """Judge what an earlier run, check, watch, look or trace has seen again, and print it; runs nothing.
 
@@ -53,10 +52,8 @@ def command(
     """
     from hermes_diag.cli import telling
 
-    copies = [path for path in files or () if _is_capture(path)]
-    output = Output(
-        json, verbose, files=tuple(path for path in files or () if path not in copies), form=form, open=open_
-    )
+    copies = [path for path in output.files if _is_capture(path)]
+    output = replace(output, files=tuple(path for path in output.files if path not in copies))
     named = {f"FILE {number}": path for number, path in enumerate(captures, start=1)}
     reports_to = telling.report_files(output, **named)
     found = [read(path) for path in captures]

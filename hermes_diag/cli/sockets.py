@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hermes_diag.cli.options import complete
-from hermes_diag.cli.options.output import Files, Force, Form, Json, Open, Output, Save, Verbose
+from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.tuning import Set
 from hermes_diag.core.errors import UsageError
 
@@ -118,6 +118,7 @@ BoxFile = Annotated[
 ]
 
 
+@reporting()
 def command(
     process: Process = None,
     pid: Pid = None,
@@ -133,21 +134,15 @@ def command(
     arm: Arm = False,
     fail_on: FailOn = None,
     set_: Set = None,
-    save: Save = None,
-    force: Force = False,
     box: BoxFile = None,
-    files: Files = None,
-    form: Form = None,
-    open_: Open = False,
-    json: Json = False,
-    verbose: Verbose = False,
+    *,
+    output: Output,
 ) -> int:
     """Show what a live process does with its TCP connections: what leaks, towards whom, how fast.
 
     One look, or with --watch many. It only reads: nothing is attached to, signalled or written to the process,
     and no packet is sent. Root is not needed for one's own processes. Only --attach touches the process.
     """
-    output = Output(json, verbose, save, force, tuple(files or ()), form, open_)
     if box is not None:
         return _read(box, locals())
     from hermes_diag.cli import looking, watching
@@ -165,8 +160,7 @@ def command(
 
 
 def _read(box: Path, given: dict[str, Any]) -> int:
-    of_reports = ("box", "files", "form", "open_", "json", "verbose", "output")
-    if any(value for name, value in given.items() if name not in of_reports):
+    if given["output"].save or any(value for name, value in given.items() if name not in ("box", "output")):
         raise UsageError("--box reads a file, and looks at no process", "leave out all but --json, --output and -v")
     from hermes_diag.cli import telling
     from hermes_diag.leakguard import traced

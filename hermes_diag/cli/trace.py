@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hermes_diag.cli.options.output import Files, Force, Form, Json, Open, Output, Save, Verbose
+from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.core.errors import OK, UsageError
 
 if TYPE_CHECKING:
@@ -47,19 +47,15 @@ Paths = Annotated[bool, typer.Option("--paths", help="Record whole names of open
 Where = Annotated[bool, typer.Option("--where", help="Print the folder of the recorder, for PYTHONPATH, and leave.")]
 
 
+@reporting()
 def command(
     program: Command = None,
     fail_on_left: FailOnLeft = False,
     keep: Keep = False,
     paths: Paths = False,
     where: Where = False,
-    save: Save = None,
-    force: Force = False,
-    files: Files = None,
-    form: Form = None,
-    open_: Open = False,
-    json: Json = False,
-    verbose: Verbose = False,
+    *,
+    output: Output,
 ) -> int:
     """Run a program and record which line of it opens each socket, pipe, file, event loop and thread.
 
@@ -67,7 +63,7 @@ def command(
     where it came from; another --format goes to stdout, and the program's own output then to stderr.
     """
     from hermes_diag.cli import telling
-    from hermes_diag.core.capture import create
+    from hermes_diag.core.new_file import create
     from hermes_diag.leakguard import traced
     from hermes_diag.watch import reports
     from hermes_diag.watch.capture import TraceCapture
@@ -78,11 +74,10 @@ def command(
     if not program:
         raise UsageError("which program?", "hermes-diag trace -- python script.py")
     _check(program)
-    output = Output(json, verbose, save, force, tuple(files or ()), form, open_)
     reports_to, said = telling.report_files(output), []
     folder = Path(tempfile.mkdtemp(prefix="hermes-diag-", dir=traced.place()))  # of this user alone
     with ExitStack() as stack:
-        capture = TraceCapture(stack.enter_context(create(output.save, force))) if output.save else None
+        capture = TraceCapture(stack.enter_context(create(output.save, output.force))) if output.save else None
         found, code = _trace(program, folder, paths, keep, output.format != "terminal")
         report = reports.of_trace(found, code, fail_on_left)
         if capture:

@@ -43,7 +43,7 @@ def watch(eye: Observer, asked: Asked) -> int:
     """Look until an end, then print the summary; the exit code."""
     # At the end there may be no descriptor left to load anything with.
     from hermes_diag.cli import telling
-    from hermes_diag.core.capture import create
+    from hermes_diag.core.new_file import create
     from hermes_diag.reporters import formats, sockets_json, sockets_watch  # noqa: F401
     from hermes_diag.watch import reports
     from hermes_diag.watch.capture import WatchCapture

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -75,3 +78,34 @@ class Output:
     def format(self) -> str:
         """What is printed."""
         return "json" if self.json else self.form or "terminal"
+
+
+#: Options by the field of Output that they set.
+_OPTIONS = {"save": Save, "force": Force, "files": Files, "form": Form, "open": Open, "json": Json, "verbose": Verbose}
+Command = Callable[..., int]
+
+
+def reporting(without: tuple[str, ...] = ()) -> Callable[[Command], Command]:
+    """Gives a command all options of this module, which reach it as its parameter `output`. without: but these."""
+    options = {name: option for name, option in _OPTIONS.items() if name not in without}
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(**given: Any) -> int:
+            own = {name: given.pop(name) for name in options}
+            return command(**given, output=Output(**{**own, "files": tuple(own["files"] or ())}))
+
+        # Typer reads the signature and the hints of what it is given.
+        hints = get_type_hints(command, include_extras=True)
+        parameters = [one for name, one in inspect.signature(command).parameters.items() if name != "output"]
+        parameters = [one.replace(annotation=hints[one.name]) for one in parameters]
+        for name, option in options.items():
+            default = False if name in ("force", "open", "json", "verbose") else None
+            parameters.append(
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
+            )
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate
