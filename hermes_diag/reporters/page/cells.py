@@ -26,15 +26,16 @@ NEVER = "never closed"
 
 
 class CellView:
-    """Makes the section of one cell, and says where on the page its turns are. number: of the cell in the report."""
+    """Makes the section of one cell, and says where on the page its turns are. number: of the cell in the report. most:
+    lifelines that there is room for."""
 
-    def __init__(self, number: int, report: CellReport, evidence: Evidence) -> None:
+    def __init__(self, number: int, report: CellReport, evidence: Evidence, most: int = lives.MOST) -> None:
         self.anchor = f"cell-{number}"
         self.report = report
         self._number = number
         self._evidence = evidence
         self._lives = lives.of(evidence)
-        self._drawn = lives.chosen(self._lives)
+        self._drawn = lives.chosen(self._lives, min(most, lives.MOST))
         self._time = _time(evidence, self._lives)
         self._open = "still open" if report.word in WELL else NEVER  # growth accuses, presence does not
         self._shown = _worst(evidence.turns)
@@ -51,16 +52,16 @@ class CellView:
         for chart in self._charts():
             yield chart.name.lower(), chart.anchor
 
-    def section(self, facts: Sequence[str]) -> Section:
-        """facts: the numbers of the cell in words."""
+    def section(self, facts: Sequence[str], judged: Badge | None = None) -> Section:
+        """facts: the numbers of the cell in words. judged: as what, where that is not the word of the cell."""
         hung = self._evidence.outcome.frames if self._evidence.outcome.how == "hung" else ()
         return Section(
             self.anchor,
             self.report.cell.name,
-            word(self.report),
+            judged or word(self.report),
             facts,
             tuple(self._charts()),
-            unfolded=self.report.word not in WELL or bool(self.report.flaws),
+            unfolded=judged.tone == "bad" if judged else self.report.word not in WELL or bool(self.report.flaws),
             turns=self._turns(),
             stack=hung,
         )
