@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hermes_diag.cli import names
-from hermes_diag.core import anonymise, spotted
+from hermes_diag.core import anonymise, learnt, redact, spotted
 from hermes_diag.core.anonymise import Known
 from hermes_diag.core.evidence import Outcome
 from hermes_diag.core.plan import PayloadInfo, Then
@@ -314,6 +315,23 @@ def test_two_hosts_never_get_the_same_pseudonym(hosts: list[str]) -> None:
     assert len(set(shown)) == len(different) + len(own)
     assert sum("host-" in text for text in shown) == len(hosts) - len(own)
     assert anonymise.of_json(given_) == shown
+
+
+@pytest.mark.parametrize("before", ["", "...", "-", "(", "=", "x" * 50, "a.b:"])
+def test_an_address_behind_anything(before: str) -> None:
+    """Whatever stands before it."""
+    assert "acme" not in anonymise.of_json(
+        f"{before}https://u:pw@api.acme.io/acme and {before}/home/acme/x.py:3, {before}/home/acme"
+    )
+
+
+@pytest.mark.parametrize("text", ["a", "a-", "a.", "+", "/", "a/", "x@", ":", "1:", "sk-", "key=", "://", "~", "data:"])
+def test_no_text_takes_long(text: str) -> None:
+    """Time grows with the length of a text and not with its square, which would take minutes here."""
+    begun = time.process_time()
+    for find in (anonymise.of_json, redact.name, learnt.learnt):
+        find(text * (200_000 // len(text)))
+    assert time.process_time() - begun < 20
 
 
 @pytest.mark.parametrize(
