@@ -1,22 +1,29 @@
 """`scripts/bench export`: what a scrape of `hermes-diag export` costs, and what watching a fleet does.
 
 Each promise is printed with its number, its limit and whether it was held; exit code 1 when one was not. Options:
---sockets N (1000), --targets N (40), --scrapes N (2000, of the memory test).
+--sockets N (1000), --targets N (40), --samples N (3000) and --scrapes N (10000) of the tests of memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import http.client
+import re
 import resource
+import signal
+import socket
 import statistics
+import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 import psutil
 from prometheus_client import CollectorRegistry, generate_latest
 
+from hermes_diag.cli.exporting import places
 from hermes_diag.reporters.openmetrics import Collector
 from hermes_diag.watch import observer
 from hermes_diag.watch.fleet import Fleet, Found
@@ -33,17 +40,66 @@ for _ in range(int(sys.argv[1])):
 print("ready", flush=True)
 sys.stdin.read()
 """
+#: A gateway: twenty connections to a provider, of which three are replaced for each line of stdin.
+GATEWAY = """
+import collections, socket, sys
+address = ("127.0.0.1", int(sys.argv[1]))
+kept = collections.deque(socket.create_connection(address) for _ in range(20))
+print("ready", flush=True)
+for line in sys.stdin:
+    for _ in range(3):
+        kept.popleft().close()
+        kept.append(socket.create_connection(address))
+    print("ready", flush=True)
+"""
+#: The provider of all gateways.
+PROVIDER = """
+import asyncio, resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+async def hold(reader, writer):
+    await reader.read()
+    writer.close()
+async def main():
+    server = await asyncio.start_server(hold, "127.0.0.1", 0, backlog=512)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+asyncio.run(main())
+"""
 
 
 @contextlib.contextmanager
-def holding(count: int):
-    command = [sys.executable, "-c", HOLDS, str(count)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"ready\n", "it could not open so many: raise `ulimit -n`"
+def running(*command: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A program, and its first line."""
+    words = [sys.executable, *map(str, command)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield process.pid
+            yield process, process.stdout.readline()
         finally:
             process.kill()
+
+
+@contextlib.contextmanager
+def holding(count: int) -> Iterator[int]:
+    with running("-c", HOLDS, count) as (process, said):
+        assert said == "ready\n", "it could not open so many: raise `ulimit -n`"
+        yield process.pid
+
+
+@contextlib.contextmanager
+def gateways(count: int) -> Iterator[tuple[list[int], Callable[[], None]]]:
+    """So many, and what has each of them take some turns."""
+    with contextlib.ExitStack() as stack:
+        _, port = stack.enter_context(running("-c", PROVIDER))
+        found = [stack.enter_context(running("-c", GATEWAY, int(port)))[0] for _ in range(count)]
+
+        def turns() -> None:
+            for one in found:
+                one.stdin.write("\n")
+                one.stdin.flush()
+            for one in found:
+                one.stdout.readline()
+
+        yield [one.pid for one in found], turns
 
 
 def scraped(fleet: Fleet) -> CollectorRegistry:
@@ -52,16 +108,24 @@ def scraped(fleet: Fleet) -> CollectorRegistry:
     return registry
 
 
+def watched(pids: list[int]) -> Fleet:
+    return Fleet(lambda: [Found(str(pid), pid) for pid in pids], 15.0, places)
+
+
+def resident(pid: int | None = None) -> float:
+    return psutil.Process(pid).memory_info().rss / 2**20
+
+
 def told(what: str, value: float, limit: float, unit: str) -> bool:
     held = value <= limit
-    print(f"{what}: {value:.3g} {unit}, at most {limit:g} {unit}: {'held' if held else 'NOT HELD'}")
+    print(f"{what}: {value:.3g} {unit}, at most {limit:g} {unit}: {'held' if held else 'NOT HELD'}", flush=True)
     return held
 
 
 def scrape(count: int, limit: float) -> bool:
     """Of one process with so many sockets, in milliseconds."""
     with holding(count) as pid:
-        fleet = Fleet(lambda: [Found("one", pid)], 15.0)
+        fleet = watched([pid])
         fleet.sample()
         registry = scraped(fleet)
         times = []
@@ -72,45 +136,88 @@ def scrape(count: int, limit: float) -> bool:
     return told(f"a scrape of {count:,} sockets", statistics.median(times), limit, "ms")
 
 
-def memory(scrapes: int) -> bool:
-    """That of our own process, over many scrapes and samples."""
-    with holding(100) as pid:
-        fleet = Fleet(lambda: [Found("one", pid)], 15.0)
+def memory(samples: int, limit: float) -> bool:
+    """Of our own process, over so many samples and scrapes of a process at rest and of a busy one.
+
+    The clock says that 15 s lie between two samples, so that a watch takes over from an older one as it does in hours.
+    """
+    begun, number = time.time(), 0
+    with contextlib.ExitStack() as stack:
+        quiet = stack.enter_context(holding(100))
+        busy, turns = stack.enter_context(gateways(1))
+        fleet = watched([quiet, *busy])
         registry = scraped(fleet)
-        for number in range(scrapes):
+        real, time.time = time.time, lambda: begun + number * 15.0
+        stack.callback(setattr, time, "time", real)
+        for number in range(samples):
+            turns()
             fleet.sample()
             generate_latest(registry)
-            if number == scrapes // 4:
-                before = psutil.Process().memory_info().rss
-        grown = (psutil.Process().memory_info().rss - before) / 2**20
-    return told(f"resident memory over the last three quarters of {scrapes:,} samples and scrapes", grown, 4, "MiB")
+            if number in (samples // 100, samples // 4, samples // 2):
+                before = resident()
+                print(f"  {before:.1f} MiB after {number:,} samples", flush=True)
+        print(f"  {resident():.1f} MiB after {samples:,} samples, {samples * 15 / 86400:.1f} days")
+    return told(f"memory over the second half of {samples:,} samples", resident() - before, limit, "MiB")
 
 
-def many(count: int) -> bool:
+def served(scrapes: int, limit: float) -> bool:
+    """Memory of a running exporter over so many scrapes over HTTP."""
+    command = [sys.executable, "-m", "hermes_diag", "export", "--interval", "1s", "--listen", "127.0.0.1:0", "--pid"]
+    with holding(100) as pid, subprocess.Popen([*command, str(pid)], stderr=subprocess.PIPE, text=True) as exporter:
+        port = int(re.search(r":(\d+)/", exporter.stderr.readline())[1])
+        for number in range(scrapes):
+            connection = http.client.HTTPConnection("127.0.0.1", port)
+            connection.request("GET", "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+            # A reset: else each scrape would leave a socket in TIME_WAIT, and the exporter would have to pass them all.
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            assert b"hermes_diag_up" in connection.getresponse().read()
+            connection.close()
+            if number == scrapes // 10:
+                before = resident(exporter.pid)
+        after = resident(exporter.pid)
+        exporter.send_signal(signal.SIGINT)
+    print(f"  {before:.1f} MiB after a tenth, {after:.1f} MiB at the end")
+    return told(f"memory of an exporter over the last nine tenths of {scrapes:,} scrapes", after - before, limit, "MiB")
+
+
+def many(count: int, busy: bool) -> bool:
     """Processor time of watching so many processes, as a part of one core at a sample each 15 s."""
-    observer.WHOLE = 0.0  # after 15 s each look is a whole one
-    with contextlib.ExitStack() as stack:
-        pids = [stack.enter_context(holding(20)) for _ in range(count)]
-        fleet = Fleet(lambda: [Found(str(pid), pid) for pid in pids], 15.0)
+    with gateways(count) as (pids, turns):
+        fleet = watched(pids)
         registry = scraped(fleet)
         fleet.sample()
-        begun, rounds = time.process_time(), 5
-        for _ in range(rounds):
+        spent = []
+        for _ in range(8):
+            if busy:
+                turns()
+            begun = time.process_time()
             fleet.sample()
             generate_latest(registry)
-        seconds = (time.process_time() - begun) / rounds
-    return told(f"{count} processes, a sample and a scrape each 15 s", seconds / 15 * 100, 2, "% of a core")
+            spent.append(time.process_time() - begun)
+        host = len(psutil.net_connections("tcp"))
+    what = f"{count} {'busy' if busy else 'quiet'} processes on a host with {host:,} sockets"
+    return told(f"{what}, a sample and a scrape each 15 s", statistics.mean(spent) / 15 * 100, 2, "% of a core")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sockets", type=int, default=1000)
     parser.add_argument("--targets", type=int, default=40)
-    parser.add_argument("--scrapes", type=int, default=2000)
+    parser.add_argument("--samples", type=int, default=3000)
+    parser.add_argument("--scrapes", type=int, default=10000)
     asked = parser.parse_args()
+    observer.WHOLE = 0.0  # after 15 s each look is a whole one
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = min(16000, hard - 100 if hard > 0 else 16000)
-    held = [scrape(asked.sockets, 20), scrape(most, 100), memory(asked.scrapes), many(asked.targets)]
+    held = [
+        memory(asked.samples, 4),  # first: later a test would find memory that one before it has let go of
+        served(asked.scrapes, 4),
+        many(asked.targets, busy=False),
+        many(asked.targets, busy=True),
+        scrape(asked.sockets, 20),
+        scrape(most, 100),
+        many(asked.targets, busy=True),  # with 16,000 sockets in TIME_WAIT
+    ]
     sys.exit(not all(held))
 
 

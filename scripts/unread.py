@@ -11,6 +11,7 @@ _.pytest_runtest_logreport, _.pytest_terminal_summary
 _.pytest_refuse_wrong_marker  # a hook wrapper of pytest_collection_modifyitems, under a name of ours
 _.gateway_loop  # a fixture
 _.pause_writing, _.data_received  # asyncio's protocols
+_.__signature__, _.__annotations__  # of a command, read by Typer
 _.num_tickets  # ssl.SSLContext
 _.on_broken_pipe  # rich.console.Console
 
@@ -20,9 +21,19 @@ _.untrusted, _.nofile, _.grace  # fields of a cell that run/job.py writes into t
 _.expires_ms, _.per_hour_low, _.per_hour_high, _.until_limit, _.import_ms  # fields of JSON documents
 _.leaked  # an argument of the marker limit_sockets
 _.IN_MATRIX, _.LOOP, _.CHECK, _.ENDPOINT, _.HERMES  # constants of strategies and workloads, read by core/leaves.py
+(
+    _.tone,
+    _.charts,
+    _.unfolded,
+    _.accused,
+    _.left_out,
+    _.sections,
+    _.pictures,
+    _.folded,
+)  # by reporters/page/page.html
 
-# --- for `report --anonymise` and `report --check` --------------------------------------------------
-_.of_json, _.of_this_machine, _.learnt, _.text_of
+# --- for who wants a JSON value without names --------------------------------------------------------
+_.of_json
 
 # --- for users of the Python API, tried by tests --------------------------------------------------
 _.closed_connections, _.open_connections  # hermes_diag.provider.Provider

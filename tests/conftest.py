@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -28,7 +29,7 @@ def cli(tmp_path: Path) -> Cli:
     """Runs hermes-diag in a process of its own, in an empty folder, without a terminal."""
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "hermes_diag", *map(str, arguments)],
             capture_output=True,
             text=True,
@@ -37,8 +38,31 @@ def cli(tmp_path: Path) -> Cli:
             timeout=100,
             check=False,
         )
+        if "--save" in arguments and done.returncode != 2:
+            same_again(tmp_path / str(arguments[arguments.index("--save") + 1]), done)
+        return done
 
     return run
+
+
+def same_again(saved: Path, done: subprocess.CompletedProcess[str]) -> None:
+    """Every capture that a test makes is judged as its run was: exit code, verdict, and findings where they were
+    printed as JSON."""
+    if not saved.is_file():
+        return  # /dev/full and the like
+    from hermes_diag.cli import report
+    from hermes_diag.reporters.formats import json as document
+
+    again = json.loads(document.line(report.read(saved)[0]))
+    assert again["exit_code"] == done.returncode, done.stderr
+    if done.stdout.startswith("{"):
+        lines = done.stdout.splitlines()  # of a watch the samples come first
+        was = json.loads(lines[-1] if lines[0].endswith("}") else done.stdout)
+        assert (again["verdict"], again["findings"], again["rows"]) == (was["verdict"], was["findings"], was["rows"])
+    elif done.stdout.lstrip().startswith("<") or done.stdout.startswith("#"):
+        return  # HTML, JUnit, Markdown
+    elif again.get("kind") != "look":  # its verdict is not printed
+        assert "".join(again["verdict"].split()) in "".join((done.stdout + done.stderr).split())
 
 
 def runs(process: psutil.Process) -> bool:

@@ -193,7 +193,7 @@ def test_baseline_same_then_better(repository: Path) -> None:
     plan, evidence = capture.read(repository / "bad.jsonl")
     own = settings.Settings(factory="./clients.py:make_client")
     good = Baseline("good.jsonl", capture.read(repository / "good.jsonl")[1])
-    report = checks.judge(plan, evidence, own, good)
+    report = checks.judge(plan, evidence, own.asked(), good)
     assert report.exit_code == 1
     assert {row.note for row in report.rows if row.status == "failed"} == {"new: it is not in the baseline"}
 
@@ -676,7 +676,7 @@ def test_terminal(width: int) -> None:
     """Lines stay within any width, and the verdict is the last thing said."""
     plan, evidence = capture.read(GOLDEN / "stream-killed.fires.jsonl")
     own = settings.Settings(factory="buggy", fail_on=(conditions.parse("close_wait_left > 0", "", ""),))
-    report = checks.judge(plan, evidence, own)
+    report = checks.judge(plan, evidence, own.asked())
     text = terminal.render(report, width, verbose=False)
     assert all(len(line) <= width for line in text.splitlines())
     assert "".join(text.split()).endswith("".join(report.verdict.split()))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import secrets_planted as planted
-from conftest import GOLDEN
+from conftest import GOLDEN, Cli
 from hypothesis import given
 from hypothesis import strategies as st
 from secrets_planted import PLANTED
@@ -16,10 +17,12 @@ from test_anonymise import KNOWN, REPORTS, TEXT, check_report, run_report, watch
 
 from hermes_diag.core import anonymise, learnt, redact
 from hermes_diag.core.learnt import ADDRESSES, HOSTS, KINDS, MAILS, NAMES, PATHS, PIDS, PROCESSES, SECRETS, TIMES, USERS
+from hermes_diag.core.report import Learnt
 from hermes_diag.judge import verdicts
-from hermes_diag.reporters import formats, sockets_json, sockets_text, sockets_watch
+from hermes_diag.reporters import formats, sockets_text
 from hermes_diag.reporters import learnt as learnt_text
 from hermes_diag.run import capture
+from hermes_diag.watch import reports
 
 #: What TEXT has of each kind, by some examples.
 EXPECTED = {
@@ -31,7 +34,7 @@ EXPECTED = {
 }
 
 
-def found(text: str, **more: Any) -> dict[str, learnt.Learnt]:
+def found(text: str, **more: Any) -> dict[str, Learnt]:
     return {one.what: one for one in learnt.learnt(text, few=1000, **more)}
 
 
@@ -88,7 +91,7 @@ def test_secrets_are_found_and_not_shown(wrap: str) -> None:
         assert secrets, secret
         assert learnt.has_secrets(got)
         assert all(one.endswith(f"in line {4 if wrap == 'json' else 3}") for one in secrets.examples)
-        shown = "\n".join(learnt_text.lines("x.md", got, 100))
+        shown = "\n".join(learnt_text.lines(learnt.of("x.md", data), 100))
         assert not planted.found(shown.partition("secrets")[2].partition("\n")[0])
 
 
@@ -110,9 +113,9 @@ def test_no_secret(text: str) -> None:
 def test_processes_and_times() -> None:
     """Of a watch as text and as JSON: its process and PID, its endpoints, its times."""
     timeline, ended = watch()
-    summary = timeline.summary(ended)
-    lines = sockets_text.painted(sockets_watch.summary(summary, 200, True), True)
-    for text in (lines, sockets_json.summary(summary), sockets_json.summary(summary, indent=True)):
+    report = reports.of_watch(timeline, timeline.summary(ended))
+    for name in ("terminal", "json"):
+        text = formats.load(name).render(report, 200, True)
         known = found(text)
         assert "7" in known[PIDS].examples
         assert "brunhilde_gw" in known[PROCESSES].examples
@@ -125,15 +128,15 @@ def test_the_report_of_it() -> None:
     """Each kind once, what was not found, what to do; it says how many there are besides the examples."""
     text = formats.load("json").render(check_report(), 100, True)
     said = "\n".join(
-        sockets_text.painted([line], False) for line in learnt_text.lines("a.json", learnt.learnt(text), 100)
+        sockets_text.painted([line], False) for line in learnt_text.lines(learnt.of("a.json", text.encode()), 100)
     )
     assert "Do not pass it on" in said
     assert "more" in said
     clean = formats.load("json").render(anonymise.of(run_report(), KNOWN), 100, True)
-    said = sockets_text.painted(learnt_text.lines("a.json", learnt.learnt(clean), 100), False)
+    said = sockets_text.painted(learnt_text.lines(learnt.of("a.json", clean.encode()), 100), False)
     assert "found none: things that look like secrets, names of hosts" in said
     assert "--anonymise" not in said
-    assert all(len(line) <= 60 for line in learnt_text.lines("x", learnt.learnt(TEXT), 60))
+    assert all(len(line) <= 60 for line in learnt_text.lines(learnt.of("x", TEXT.encode()), 60))
 
 
 @given(st.binary(max_size=400), st.booleans())
@@ -143,3 +146,24 @@ def test_any_file(data: bytes, packed: bool) -> None:
     got = learnt.learnt(learnt.text_of(data))
     assert [one.what for one in got] == [kind for kind in KINDS if kind in {one.what for one in got}]
     assert all(one.count >= len(one.examples) >= 1 for one in got)
+
+
+def test_on_the_command_line(cli: Cli, tmp_path: Path) -> None:
+    """A page with its own style and script has no secret; one that somebody has written into it is found, in every
+    format, and not shown; exit code 1."""
+    run = GOLDEN / "close-wait-grows.fires.jsonl"
+    assert cli("report", run, "--output", "a.html", "--output", "a.md").returncode == 0
+    for name in ("a.html", "a.md"):
+        done = cli("report", "--check", name)
+        assert done.returncode == 0, done.stdout
+        assert "openai 2.54.0" in done.stdout
+    secret = "sk-proj-" + "abcdEFGH1234" * 3
+    with open(tmp_path / "a.md", "a") as file:
+        file.write(f"it was {secret}\n")
+    for form in formats.names():
+        done = cli("report", "--check", "a.md", "--format", form)
+        assert done.returncode == 1
+        assert secret not in done.stdout + done.stderr
+        assert "in line" in done.stdout
+    assert cli("report", "--check", "nowhere.md").returncode == 2
+    assert cli("report", "--check", "a.md", "a.html").returncode == 2

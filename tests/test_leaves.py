@@ -111,7 +111,7 @@ def render(report, width, verbose):
 '''
 TABLE = '''"""Every socket of the host, by psutil, under another name."""
 
-from hermes_diag.watch.tables.psutil import KNOWS_INODES, available, table
+from hermes_diag.watch.tables.psutil import FOR_ALL, KNOWS_INODES, available, table
 '''
 
 

@@ -14,14 +14,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from test_check import NASTY, largest, nasty, table
 
+from hermes_diag.cli.report import read
 from hermes_diag.core.plan import PayloadInfo
 from hermes_diag.core.report import AuditReport, Claim, Finding, Report, Row
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.core.text import one_line
 from hermes_diag.judge import verdicts
 from hermes_diag.reporters import gfm
-from hermes_diag.reporters.formats import markdown
+from hermes_diag.reporters.formats import markdown, terminal
 from hermes_diag.run import capture
+from hermes_diag.watch.reports import LookReport
 
 CAPTURES = sorted(GOLDEN.glob("*.jsonl"))
 NOTHING = "​"
@@ -155,3 +157,24 @@ def test_it_is_small_whatever_it_holds(make: object) -> None:
     text = markdown.render(make("$" * 10_000), 0, verbose=False)  # type: ignore[operator]
     assert len(text.encode()) < markdown.MOST
     assert "Left out" in text or make is not run_report
+
+
+@pytest.mark.parametrize("name", ["look", "watch", "trace"])
+def test_what_a_terminal_shows_is_folded_in(name: str) -> None:
+    """Of a live process there are few rows: the view for terminals stands below them as a block of code."""
+    report, _ = read(GOLDEN / "captures" / f"{name}.jsonl.gz")
+    text = markdown.render(report, 0, verbose=True)
+    (code,) = re.findall(r"<code>(.*?)</code>", rendered(text), re.DOTALL)
+    seen = [line.rstrip() for line in html.unescape(code).splitlines()]
+    assert seen == [line.rstrip() for line in terminal.render(report, 80, verbose=True).splitlines()]
+
+
+def test_a_view_makes_no_markup() -> None:
+    """Whatever a process is called."""
+    report, _ = read(GOLDEN / "captures" / "look.jsonl.gz")
+    assert isinstance(report, LookReport)
+    process = replace(report.look.processes[0], name="``` </details> @user #1")
+    evil = replace(report, look=replace(report.look, processes=(process,)))
+    document = rendered(markdown.render(evil, 0, verbose=False))
+    assert document.count("</details>") == 1
+    assert "``` &lt;/details&gt; @user #1" in document

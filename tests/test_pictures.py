@@ -16,14 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from hermes_diag.core.capture import Reader
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.report import RunReport
 from hermes_diag.judge import verdicts
-from hermes_diag.reporters import picture, sockets_text, sockets_watch
+from hermes_diag.reporters import picture
 from hermes_diag.reporters.formats import terminal
 from hermes_diag.reporters.picture import BLOCKS, DIGITS, Curve
 from hermes_diag.run import capture
 from hermes_diag.watch import capture as watch_capture
+from hermes_diag.watch import reports
 
 FOLDER = GOLDEN / "pictures"
 WIDTHS = (60, 80, 120)
@@ -42,15 +44,14 @@ def matrix(width: int, colour: bool, monkeypatch: pytest.MonkeyPatch) -> str:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("FORCE_COLOR" if colour else "NO_COLOR", "1")
-    return terminal.render(run_report(), width, verbose=False)
+    return terminal.render(run_report(), width, False, colour)
 
 
 def watch(width: int, colour: bool, blocks: bool = True) -> str:
     """A whole report of a watch."""
-    timeline, ended = watch_capture.read(FOLDER / "watch.jsonl")
-    found = timeline.summary(ended)
-    pictures = sockets_watch.pictures(found, timeline.peaks, width, blocks)
-    return sockets_text.painted(sockets_watch.summary(found, width, pictures=pictures), colour) + "\n"
+    timeline, ended = watch_capture.watch(Reader(FOLDER / "watch.jsonl"))
+    report = reports.of_watch(timeline, timeline.summary(ended))
+    return terminal.render(report, width, False, colour, blocks)
 
 
 @pytest.mark.parametrize("colour", [False, True], ids=["plain", "colour"])

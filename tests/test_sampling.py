@@ -19,7 +19,7 @@ import pytest
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.evidence import Sample
 from hermes_diag.core.sockets import SocketRow
-from hermes_diag.watch import backlog, observer, snapshot
+from hermes_diag.watch import backlog, host, observer, snapshot
 from hermes_diag.watch.observer import Observer
 from hermes_diag.watch.tables import load, names, pick, proc_net, sock_diag
 
@@ -288,7 +288,7 @@ def test_time_wait_is_seen_by_whole_looks(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.skipif(not LINUX, reason="sock_diag is Linux only")
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sockets that come and go leave nothing behind in a watch."""
-    monkeypatch.setattr(observer, "_STALE", 10)
+    monkeypatch.setattr(host, "_STALE", 10)
     states = observer.tables.BUT_TIME_WAIT
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
@@ -298,4 +298,4 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             with socket.create_connection(address) as client, listener.accept()[0] as server:
                 kept.look(info=False)
                 reset(client), reset(server)
-            assert len(kept._kept[states]) <= 2 * len(kept._table) + 10
+            assert len(kept._host._kept[states]) <= 2 * len(kept._table.rows) + 10

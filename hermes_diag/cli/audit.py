@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hermes_diag.cli.options.load import Api
-from hermes_diag.cli.options.output import Files, Force, Json, Output, Save
+from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.subject import KINDS, Cwd, Env, Expect, Patience, Python
 
 EXAMPLES = """
@@ -20,6 +20,7 @@ EXAMPLES = """
 """
 
 
+@reporting(("verbose",))
 def command(
     spec: Annotated[
         str, typer.Argument(metavar="SPEC", show_default=False, help=f"{KINDS} Or one of ours: buggy, fixed.")
@@ -30,10 +31,8 @@ def command(
     patience: Patience = None,
     expect: Expect = None,
     api: Api = None,
-    save: Save = None,
-    force: Force = False,
-    files: Files = None,
-    json: Json = False,
+    *,
+    output: Output,
 ) -> int:
     """Try what a client factory promises: no load, a few turns on loopback, one row for each promise.
 
@@ -53,6 +52,5 @@ def command(
     expectations.parse(expect or ())
     tuned = tuning.Tuning()
     bodies = load.payloads(None, tuned.max_payload, api)
-    output = Output(json, False, save, force, tuple(files or ()))
     plan = matrix.patient(audit.plan(bodies[0].info, spec, expect or ()), subject.patience(patience))
     return plans.carry_out(plan, bodies, where, tuned, output)

@@ -10,7 +10,7 @@ import typer
 
 from hermes_diag.cli.options import complete
 from hermes_diag.cli.options.load import Api, Faults, Workloads
-from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
+from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.subject import Env, Expect, Patience
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hermes_diag.cli.outcome import Ran
     from hermes_diag.core.plan import Plan
     from hermes_diag.judge.baseline import Baseline
-    from hermes_diag.judge.settings import Settings
+    from hermes_diag.judge.settings import Asked, Settings
     from hermes_diag.run.interpreter import Target
     from hermes_diag.run.payload import Payload
 
@@ -75,6 +75,7 @@ Earlier = Annotated[
 ]
 
 
+@reporting()
 def command(
     spec: Spec = None,
     cwd: Cwd = None,
@@ -88,11 +89,8 @@ def command(
     expect: Expect = None,
     api: Api = None,
     baseline: Earlier = None,
-    save: Save = None,
-    force: Force = False,
-    files: Files = None,
-    json: Json = False,
-    verbose: Verbose = False,
+    *,
+    output: Output,
 ) -> int:
     """Guard a client factory: what `audit` tries and the decisive workloads of `replay`, in a few seconds.
 
@@ -107,7 +105,6 @@ def command(
         "factory": spec, "python": python, "cwd": cwd, "workloads": workload, "faults": fault, "allow": allow,
         "fail_on": fail_on, "expect": expect,
     }  # fmt: skip
-    output = Output(json, verbose, save, force, tuple(files or ()))
     with github.refusals():  # on GitHub what is refused is an annotation, too
         settings = configuration.load(given)
         if settings.factory in matrix.STRATEGIES:
@@ -123,25 +120,34 @@ def _check(
     baseline: Path | None,
     output: Output,
 ) -> int:
-    from hermes_diag.cli import github, outcome
+    from hermes_diag.cli import github, telling
     from hermes_diag.cli.options import subject
     from hermes_diag.core import matrix
     from hermes_diag.judge import check
 
-    files = outcome.report_files(output, **{"--baseline": baseline})
+    files = telling.report_files(output, **{"--baseline": baseline})
     folder = Path(settings.cwd) if settings.cwd else None
     target = subject.target(settings.python or sys.executable, folder, env)
     before = _baseline(baseline)
     plan = matrix.patient(check.make(body.info, settings), patience)
-    ran, trouble = _run(plan, body, target, settings, output)
-    report = check.judge(plan, ran.evidence, settings, before, trouble, ran.interrupted)
+    asked = settings.asked(before.name if before else "")
+    ran, trouble = _run(plan, body, target, settings, output, asked, before)
+    report = check.judge(plan, ran.evidence, asked, before, trouble, ran.interrupted)
     said = [ran.said]
     if github.is_there():
-        said.append(github.tell(report, folder or Path(), pure=output.json))
-    return outcome.tell(report, output, files, said)
+        said.append(github.tell(report, folder or Path(), pure=output.format != "terminal"))
+    return telling.tell(report, output, files, said)
 
 
-def _run(plan: Plan, body: Payload, target: Target, settings: Settings, output: Output) -> tuple[Ran, str]:
+def _run(
+    plan: Plan,
+    body: Payload,
+    target: Target,
+    settings: Settings,
+    output: Output,
+    asked: Asked,
+    before: Baseline | None,
+) -> tuple[Ran, str]:
     """The run, and why it could not be made at all: that is a result too, or files would show an older one."""
     from hermes_diag.cli import configuration, outcome
     from hermes_diag.core.errors import CannotMeasure
@@ -156,10 +162,11 @@ def _run(plan: Plan, body: Payload, target: Target, settings: Settings, output: 
 
     try:
         # A module's factory may turn out to be missing only when its interpreter has looked.
-        return outcome.run(plan, make, output, configuration.blamed_on(settings, "factory")), ""
+        around = configuration.blamed_on(settings, "factory")
+        return outcome.run(plan, make, output, around, asked, before.evidence if before else ()), ""
     except CannotMeasure as exc:
         evidence = made[0].evidence() if made else []
-        return outcome.Ran(evidence, False), "; ".join(filter(None, (exc.message, exc.hint)))
+        return outcome.Ran(evidence, False), exc.whole
 
 
 def _baseline(path: Path | None) -> Baseline | None:

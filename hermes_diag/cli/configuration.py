@@ -47,7 +47,7 @@ def blamed_on(loaded: settings.Settings, *path: str | int) -> Iterator[None]:
     except UsageError as exc:
         if (layer := loaded.origins.get(str(path[0]))) is None:
             raise
-        layer.wrong(path, "; ".join(filter(None, (exc.message, exc.hint))))
+        layer.wrong(path, exc.whole)
 
 
 def _nearest() -> settings.Layer | None:

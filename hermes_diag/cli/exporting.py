@@ -54,7 +54,7 @@ def run(asked: Asked) -> int:
 
     from hermes_diag.reporters.openmetrics import Collector
 
-    fleet = Fleet(_finder(asked), asked.interval, _places)
+    fleet = Fleet(_finder(asked), asked.interval, places)
     registry = CollectorRegistry()
     registry.register(Collector(fleet, asked.most))
     ended = threading.Event()
@@ -78,7 +78,7 @@ def run(asked: Asked) -> int:
     return OK
 
 
-def _places(look: Look) -> dict[str, int]:
+def places(look: Look) -> dict[str, int]:
     """Sockets by the line that opened them, of a process that has a recorder."""
     from hermes_diag.leakguard import boxes
     from hermes_diag.watch import opened

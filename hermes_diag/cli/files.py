@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hermes_diag.core.errors import UsageError
-from hermes_diag.reporters.formats import Format
 
 
 def refuse_same_files(given: Iterable[tuple[str, Path | None]]) -> None:
@@ -26,9 +25,8 @@ def refuse_same_files(given: Iterable[tuple[str, Path | None]]) -> None:
 class ReportFile:
     """A file that a report will replace. Raises UsageError if it cannot be written; nothing of it stays until then."""
 
-    def __init__(self, path: Path, format_: Format) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.format = format_
         self._whole = Path(os.path.realpath(path))  # what a link leads to is replaced, not the link
         self._draft = self._whole.with_name(f".{self._whole.name}.{os.getpid()}.part")
         try:
@@ -44,9 +42,8 @@ class ReportFile:
             cure = "name a file in a folder you may write to"
             raise UsageError(f"cannot write {path}: {exc.strerror}", cure) from None
 
-    def write(self, text: str) -> str:
+    def write(self, data: bytes) -> str:
         """Write it; what to say of it, be it that it could not be written."""
-        data = text.encode("utf-8", "backslashreplace")
         try:
             if self._special:
                 self._whole.write_bytes(data)

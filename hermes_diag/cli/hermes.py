@@ -9,7 +9,7 @@ import typer
 
 from hermes_diag.cli.options import load
 from hermes_diag.cli.options.load import Faults, Sessions, Turns, Workloads
-from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
+from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.tuning import Set
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ Python = Annotated[
 Mutate = Annotated[bool, typer.Option("--mutate", help="Put the historic mutation (#10933) back, in memory only.")]
 
 
+@reporting()
 def command(
     version: Version = None,
     python: Python = None,
@@ -50,11 +51,8 @@ def command(
     turns: Turns = None,
     mutate: Mutate = False,
     set_: Set = None,
-    save: Save = None,
-    force: Force = False,
-    files: Files = None,
-    json: Json = False,
-    verbose: Verbose = False,
+    *,
+    output: Output,
 ) -> int:
     """Drive the real Hermes Agent through a gateway's workloads, and say what it leaves behind.
 
@@ -71,7 +69,6 @@ def command(
     if not version and not python:
         raise UsageError("which Hermes Agent?", "give a VERSION such as 0.19.0, or --python PATH of one that has it")
     tuned = tuning.parse(set_, ("idle-close", "seed", "backend", "start"))
-    output = Output(json, verbose, save, force, tuple(files or ()))
     cells_ = _cells(workload, load.faults(fault), load.sizes(sessions, turns, 0, None, tuned), mutate)
     bodies = load.payloads(None, tuned.max_payload)
     where = subject.target(python or _interpreter(version or ""), None, None)

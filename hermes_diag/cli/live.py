@@ -11,7 +11,7 @@ import typer
 
 from hermes_diag.cli.options import complete, load
 from hermes_diag.cli.options.load import Payloads, Retries, Strategies
-from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
+from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.subject import Python
 from hermes_diag.cli.options.tuning import Set
 
@@ -52,6 +52,7 @@ Timeout = Annotated[str | None, load.timeout_option("60s; 1s for a free connecti
 Yes = Annotated[bool, typer.Option("--yes", help="With --live: do not ask before sending.")]
 
 
+@reporting()
 def command(
     url: Url,
     payload: Payloads = None,
@@ -68,11 +69,8 @@ def command(
     timeout: Timeout = None,
     python: Python = sys.executable,
     set_: Set = None,
-    save: Save = None,
-    force: Force = False,
-    files: Files = None,
-    json: Json = False,
-    verbose: Verbose = False,
+    *,
+    output: Output,
 ) -> int:
     """Replay against the endpoint that failed: a fresh process once, then a small gateway loop.
 
@@ -83,7 +81,6 @@ def command(
     from hermes_diag.run import endpoint
 
     tuned = tuning.parse(set_, ("scope", "seed", "backend", "max-payload"))
-    output = Output(json, verbose, save, force, tuple(files or ()))
     where = endpoint.parse(url)
     _check(where, live, auth, yes)
     bodies = load.payloads(payload, tuned.max_payload)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from hermes_diag.cli.options import load
 from hermes_diag.cli.options.load import Api, Faults, Payloads, Retries, Sessions, Timeout, Turns, Workloads
-from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
+from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.subject import Cwd, Env, Patience, Python, Spec
 from hermes_diag.cli.options.tuning import Set
 
@@ -21,6 +21,7 @@ EXAMPLES = """
 Ends = Annotated[list[str] | None, load.end_option("close")]
 
 
+@reporting()
 def command(
     spec: Spec,
     payload: Payloads = None,
@@ -37,11 +38,8 @@ def command(
     env: Env = None,
     patience: Patience = None,
     set_: Set = None,
-    save: Save = None,
-    force: Force = False,
-    files: Files = None,
-    json: Json = False,
-    verbose: Verbose = False,
+    *,
+    output: Output,
 ) -> int:
     """Put your own client factory, pool or client under the load of a gateway, and judge it by its sockets.
 
@@ -59,5 +57,4 @@ def command(
     sizes = load.sizes(sessions, turns, retries, timeout, tuned)
     plan = plans.factory(spec, bodies, end, workload, fault, sizes)
     plan = matrix.patient(plan, subject.patience(patience))
-    output = Output(json, verbose, save, force, tuple(files or ()))
     return plans.carry_out(plan, bodies, where, tuned, output)

@@ -16,7 +16,7 @@ from hermes_diag.cli.options.load import (
     Turns,
     Workloads,
 )
-from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
+from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.subject import Python
 from hermes_diag.cli.options.tuning import Set
 
@@ -31,6 +31,7 @@ EXAMPLES = """
 """
 
 
+@reporting()
 def command(
     payload: Payloads = None,
     strategy: Strategies = None,
@@ -43,11 +44,8 @@ def command(
     timeout: Timeout = None,
     python: Python = sys.executable,
     set_: Set = None,
-    save: Save = None,
-    force: Force = False,
-    files: Files = None,
-    json: Json = False,
-    verbose: Verbose = False,
+    *,
+    output: Output,
 ) -> int:
     """Reproduce the shared-transport bug on real sockets, and prove the fix on the same load.
 
@@ -63,5 +61,4 @@ def command(
     bodies = load.payloads(payload, tuned.max_payload)
     sizes = load.sizes(sessions, turns, retries, timeout, tuned)
     plan = plans.matrix(bodies, strategy, end, workload, fault, sizes)
-    output = Output(json, verbose, save, force, tuple(files or ()))
     return plans.carry_out(plan, bodies, where, tuned, output)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hermes_diag.cli.options import complete, load
-from hermes_diag.cli.options.output import Files, Force, Json, Output, Save, Verbose
+from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.subject import Python
 from hermes_diag.cli.options.tuning import Set
 
@@ -35,16 +35,14 @@ Body = Annotated[
 ]
 
 
+@reporting()
 def command(
     names: Names = None,
     payload: Body = None,
     python: Python = sys.executable,
     set_: Set = None,
-    save: Save = None,
-    force: Force = False,
-    files: Files = None,
-    json: Json = False,
-    verbose: Verbose = False,
+    *,
+    output: Output,
 ) -> int:
     """Show upstream reports on a client that has the symptom, and on one that has not.
 
@@ -59,14 +57,13 @@ def command(
     if names and "list" in names:
         if len(names) > 1:
             raise UsageError("`scenarios list` shows all scenarios and takes no name", "leave one out")
-        if payload or set_ or save or force or files or verbose or python != sys.executable:
+        if payload or set_ or output not in (Output(), Output(json=True)) or python != sys.executable:
             raise UsageError("`scenarios list` runs nothing and takes only --json", "leave the other options out")
-        return _list(json)
+        return _list(output.json)
     tuned = tuning.parse(set_, ("backend", "start", "max-payload"))
     where = subject.target(python, None, None)
     bodies = load.payloads([payload] if payload else None, tuned.max_payload)
     plan = scenarios.plan(bodies[0].info, scenarios.choose(names or ()))
-    output = Output(json, verbose, save, force, tuple(files or ()))
     return plans.carry_out(plan, bodies, where, tuned, output)
 
 

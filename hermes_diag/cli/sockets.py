@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hermes_diag.cli.options import complete
-from hermes_diag.cli.options.output import Force, Json, Output, Save, Verbose
+from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.tuning import Set
 from hermes_diag.core.errors import UsageError
 
@@ -29,6 +28,7 @@ EXAMPLES = """
   hermes-diag sockets --pid 4242 --watch --interval 10s --save night.jsonl
   hermes-diag report night.jsonl
   hermes-diag sockets --box /tmp/hermes-diag-1000/4242-987654.box
+  hermes-diag sockets --pid 4242 --watch --duration 10m --output watch.html
 
 \b
 Conditions of --fail-on: METRIC OP NUMBER[UNIT], OP one of > >= < <=
@@ -109,6 +109,7 @@ Arm = Annotated[
         "--arm", help="With --attach: it also records from now on what it opens, as `hermes-diag trace` does."
     ),
 ]
+
 BoxFile = Annotated[
     Path | None,
     typer.Option(
@@ -117,6 +118,7 @@ BoxFile = Annotated[
 ]
 
 
+@reporting()
 def command(
     process: Process = None,
     pid: Pid = None,
@@ -132,11 +134,9 @@ def command(
     arm: Arm = False,
     fail_on: FailOn = None,
     set_: Set = None,
-    save: Save = None,
-    force: Force = False,
     box: BoxFile = None,
-    json: Json = False,
-    verbose: Verbose = False,
+    *,
+    output: Output,
 ) -> int:
     """Show what a live process does with its TCP connections: what leaks, towards whom, how fast.
 
@@ -149,43 +149,52 @@ def command(
     from hermes_diag.cli.options import tuning
 
     _refuse_idle(locals())
-    tuned = tuning.parse(set_, _settings(watch, json, remote))
-    asked = _asked(locals(), tuned, Output(json, verbose, save, force))
+    tuned = tuning.parse(set_, _settings(locals(), output))
+    asked = _asked(locals(), tuned, output)
     filters = _filters(asked)
-    target = _target(process, pid, gateway, profile)
+    from hermes_diag.cli.options.process import target
     from hermes_diag.watch.observer import Observer
 
-    eye = Observer(target, tuned.backend, children, asked.states, filters)
+    eye = Observer(target(process, pid, gateway, profile), tuned.backend, children, asked.states, filters)
     return watching.watch(eye, asked) if watch else looking.look(eye, asked)
 
 
-def _settings(watch: bool, json: bool, remote: object) -> list[str]:
-    """The names that --set takes. A watch resolves names for --remote only, and prints no table, as JSON does not."""
-    names = {"backend": True, "count": watch, "group-by": not watch and not json, "resolve": not watch or remote}
-    return [name for name, heeded in names.items() if heeded]
-
-
 def _read(box: Path, given: dict[str, Any]) -> int:
-    if any(value for name, value in given.items() if name not in ("box", "json", "verbose")):
-        raise UsageError("--box reads a file, and looks at no process", "leave out all else but --json and -v")
-    from hermes_diag.cli.looking import read_box
+    if given["output"].save or any(value for name, value in given.items() if name not in ("box", "output")):
+        raise UsageError("--box reads a file, and looks at no process", "leave out all but --json, --output and -v")
+    from hermes_diag.cli import telling
+    from hermes_diag.leakguard import traced
+    from hermes_diag.leakguard.box import Box
+    from hermes_diag.watch import reports
 
-    return read_box(box, Output(given["json"], given["verbose"]))
+    report = reports.of_box(traced.alone(Box(box)))
+    return telling.tell(report, given["output"], telling.report_files(given["output"]))
+
+
+def _settings(given: dict[str, Any], output: Output) -> list[str]:
+    """The names that --set takes. A watch resolves names for --remote only, and prints no table, as JSON does not."""
+    watch = given["watch"]
+    names = {
+        "backend": True,
+        "count": watch,
+        "group-by": not watch and output.format != "json",
+        "resolve": not watch or given["remote"],
+    }
+    return [name for name, heeded in names.items() if heeded]
 
 
 def _refuse_idle(given: dict[str, Any]) -> None:
     """Refuse options that would have no effect. Raises UsageError."""
-    for name in ("interval", "duration", "save"):
+    for name in ("interval", "duration"):
         if given[name] is not None and not given["watch"]:
             raise UsageError(f"--{name} needs --watch", "add --watch, or leave it out for a single look")
     if not given["watch"] and any(text.startswith("count=") for text in given["set_"] or ()):
         raise UsageError("--set count: has no effect here", "add --watch")
-    if given["arm"] and not given["attach"]:
-        raise UsageError("--arm needs --attach", "add --attach")
+    for name, wanted in (("arm", "attach"), ("profile", "gateway")):
+        if given[name] and not given[wanted]:
+            raise UsageError(f"--{name} needs --{wanted}", f"add --{wanted}")
     if given["attach"] and given["watch"]:
         raise UsageError("--attach is for one look: each time the process would stand still", "leave --watch out")
-    if given["profile"] is not None and not given["gateway"]:
-        raise UsageError("--profile needs --gateway", "add --gateway")
 
 
 def _asked(given: dict[str, Any], tuned: Any, output: Output) -> Asked:
@@ -256,44 +265,3 @@ def _filters(asked: Asked) -> Any:
     from hermes_diag.watch import filters
 
     return filters.remotes(asked.remotes, addresses if asked.resolve else None)
-
-
-def _target(process: str | None, pid: str | None, gateway: bool, profile: str | None) -> int:
-    """The process that is meant. Raises UsageError, CannotMeasure."""
-    given = [one for one in (process, pid) if one is not None]
-    if len(given) + gateway != 1:
-        if not given:
-            raise UsageError("which process?", "give a PID, or --gateway for the running Hermes gateway")
-        raise UsageError("more than one process is named", "give one PID, or --pid, or --gateway")
-    if not gateway:
-        return _number(given[0])
-    from hermes_diag.hermes import home
-
-    return _ask(home.gateways(home.home(), profile))
-
-
-def _number(text: str) -> int:
-    from hermes_diag.core.text import quoted
-
-    digits = text.removeprefix("-")  # a negative one is refused by who looks at the process
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 18:
-        raise UsageError(f"{quoted(text)} is no process number", "`ps -A` lists them, or use --gateway")
-    return int(text)
-
-
-def _ask(found: Any) -> int:
-    """The only gateway; of several the one that the user names, if there is a user."""
-    from hermes_diag.hermes import home
-
-    if len(found) > 1 and sys.stdin.isatty() and sys.stderr.isatty():
-        for number, one in enumerate(found, start=1):
-            sys.stderr.write(f"{number}  process {one.pid} ({home.named(one)})\n")
-        sys.stderr.write(f"which gateway? [1-{len(found)}] ")
-        sys.stderr.flush()
-        answer = sys.stdin.readline().strip()
-        if answer.isdigit() and 1 <= int(answer) <= len(found):
-            return int(found[int(answer) - 1].pid)
-    chosen = home.choose(found)
-    if not chosen.checked:
-        sys.stderr.write("hermes-diag: gateway.pid was written by an old release and has no start time to check\n")
-    return chosen.pid

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from typing import TextIO
 
 from hermes_diag.core.pipes import printed
 
@@ -15,27 +15,25 @@ def width() -> int:
     return max(20, shutil.get_terminal_size((100, 24)).columns)
 
 
-def is_live() -> bool:
-    """Whether stdout is a terminal that can be redrawn."""
-    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+def is_live(stream: TextIO | None = None) -> bool:
+    """Whether stdout, or another stream, is a terminal that can be redrawn."""
+    return (stream or sys.stdout).isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
 
 
-def has_blocks() -> bool:
-    """Whether what is printed can hold block characters."""
-    return (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+def colours(stream: TextIO | None = None) -> bool:
+    """Whether stdout, or another stream, takes colours."""
+    return not os.environ.get("NO_COLOR") and (is_live(stream) or bool(os.environ.get("FORCE_COLOR")))
 
 
-def emit(text: str) -> bool:
-    """Print, at once; False when the reader has left (`| head`), after which all is swallowed.
+def has_blocks(stream: TextIO | None = None) -> bool:
+    """Whether what is printed there can hold block characters."""
+    return ((stream or sys.stdout).encoding or "utf-8").lower().startswith("utf")
 
-    A character that the encoding lacks becomes a question mark.
+
+def emit(text: str, stream: TextIO | None = None) -> bool:
+    """Print to stdout, or another stream, at once; False when the reader has left (`| head`), after which all is
+    swallowed. A character that the encoding lacks becomes a question mark.
     """
-    encoding = sys.stdout.encoding or "utf-8"
-    return printed(lambda: sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n"))
-
-
-def paint(lines: Iterable[str]) -> str:
-    """Lines of the sockets reporter as text, in colour where that is welcome."""
-    from hermes_diag.reporters.sockets_text import painted
-
-    return painted(lines, colour=is_live() and not os.environ.get("NO_COLOR"))
+    to = stream or sys.stdout
+    encoding = to.encoding or "utf-8"
+    return printed(lambda: to.write(text.encode(encoding, "replace").decode(encoding) + "\n"), to)

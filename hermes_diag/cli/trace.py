@@ -6,13 +6,14 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hermes_diag.cli.options.output import Json, Verbose
-from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM, UsageError
+from hermes_diag.cli.options.output import Output, reporting
+from hermes_diag.core.errors import OK, UsageError
 
 if TYPE_CHECKING:
     from hermes_diag.watch.opened import Remains
@@ -46,21 +47,26 @@ Paths = Annotated[bool, typer.Option("--paths", help="Record whole names of open
 Where = Annotated[bool, typer.Option("--where", help="Print the folder of the recorder, for PYTHONPATH, and leave.")]
 
 
+@reporting()
 def command(
     program: Command = None,
     fail_on_left: FailOnLeft = False,
     keep: Keep = False,
     paths: Paths = False,
     where: Where = False,
-    json: Json = False,
-    verbose: Verbose = False,
+    *,
+    output: Output,
 ) -> int:
     """Run a program and record which line of it opens each socket, pipe, file, event loop and thread.
 
     Every Python that it starts is recorded, 3.9 and newer. At the end this prints, on stderr, what was still open and
-    where it came from; with --json as one document on stdout, where the program's own output then goes to stderr.
+    where it came from; another --format goes to stdout, and the program's own output then to stderr.
     """
+    from hermes_diag.cli import telling
+    from hermes_diag.core.new_file import create
     from hermes_diag.leakguard import traced
+    from hermes_diag.watch import reports
+    from hermes_diag.watch.capture import TraceCapture
 
     if where:
         print(traced.RECORDER)
@@ -68,19 +74,16 @@ def command(
     if not program:
         raise UsageError("which program?", "hermes-diag trace -- python script.py")
     _check(program)
+    reports_to, said = telling.report_files(output), []
     folder = Path(tempfile.mkdtemp(prefix="hermes-diag-", dir=traced.place()))  # of this user alone
-    running = None
-    try:
-        running = traced.Traced(program, folder, paths, sys.stderr.fileno() if json else None)
-        code = running.wait()
-        return _tell(list(running.remains()), code, fail_on_left, json, verbose)
-    finally:
-        if keep:
-            sys.stderr.write(f"the boxes are in {folder}\n")
-        elif running is None:
-            folder.rmdir()
-        elif running.clear():
-            sys.stderr.write(f"what still runs is recorded on, in {folder}\n")
+    with ExitStack() as stack:
+        capture = TraceCapture(stack.enter_context(create(output.save, output.force))) if output.save else None
+        found, code = _trace(program, folder, paths, keep, output.format != "terminal")
+        report = reports.of_trace(found, code, fail_on_left)
+        if capture:
+            capture.end(report, code, fail_on_left)
+            said.append(capture.said(output.save))
+    return telling.tell(report, output, reports_to, said, aside=True)
 
 
 def _check(program: list[str]) -> None:
@@ -96,36 +99,19 @@ def _check(program: list[str]) -> None:
         sys.stderr.write(f"hermes-diag: {why} ignores PYTHONPATH: nothing will be recorded\n  leave that option out\n")
 
 
-def _tell(found: list[Remains], code: int, fail_on_left: bool, json: bool, verbose: bool) -> int:
-    from hermes_diag.cli.terminal import emit, width
-    from hermes_diag.core.status import Status
-    from hermes_diag.reporters import trace
-    from hermes_diag.reporters.sockets_text import painted
+def _trace(program: list[str], folder: Path, paths: bool, keep: bool, aside: bool) -> tuple[list[Remains], int]:
+    """Run the program; what its processes held, and its exit code. aside: its stdout is stderr."""
+    from hermes_diag.leakguard import traced
 
-    left = sum(len(one.kept) for one in found if one.how != "running")
-    unknown = sum(not one.looked for one in found)
-    if not found:
-        status, verdict = Status.COULD_NOT_TELL, "no Python 3.9 or newer recorded anything"
-    elif left:
-        were = "descriptor was" if left == 1 else "descriptors were"
-        status, verdict = Status.FAILING, f"{left} {were} still open at the end"
-    elif unknown:
-        status, verdict = Status.COULD_NOT_TELL, f"what {unknown} of {len(found)} processes held is not known"
-    else:
-        status, verdict = Status.CLEAN, "nothing was left open"
-    if (code == OK and not found) or (fail_on_left and status is Status.COULD_NOT_TELL):
-        code = COULD_NOT_MEASURE
-    elif fail_on_left and left:
-        code = PROBLEM
-    if json:
-        emit(trace.document(found, status, verdict, code))
-    else:
-        colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        lines = trace.lines(found, width(), verbose)
-        if not found:
-            lines = [
-                f"hermes-diag: {verdict}",
-                "  is it a Python program, without -I, -E and -S, that keeps PYTHONPATH?",
-            ]
-        sys.stderr.write(painted(lines, colour) + "\n")
-    return code
+    running = None
+    try:
+        running = traced.Traced(program, folder, paths, sys.stderr.fileno() if aside else None)
+        code = running.wait()
+        return list(running.remains()), code
+    finally:
+        if keep:
+            sys.stderr.write(f"the boxes are in {folder}\n")
+        elif running is None:
+            folder.rmdir()
+        elif running.clear():
+            sys.stderr.write(f"what still runs is recorded on, in {folder}\n")

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import gc
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hermes_diag.cli.keyboard import Quit, Sleep
-from hermes_diag.cli.terminal import emit, has_blocks, is_live, paint, width
+from hermes_diag.cli.terminal import emit, is_live
 from hermes_diag.watch.records import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from hermes_diag.cli.options.output import Output
     from hermes_diag.watch.fail_on import Condition
     from hermes_diag.watch.observer import Observer
-    from hermes_diag.watch.records import Place, Summary
+    from hermes_diag.watch.records import Place, Tick
     from hermes_diag.watch.timeline import Timeline
     from hermes_diag.watch.watch import Watch
 
@@ -43,17 +41,23 @@ class Asked:
 
 def watch(eye: Observer, asked: Asked) -> int:
     """Look until an end, then print the summary; the exit code."""
-    from hermes_diag.core.jsonl import create
+    # At the end there may be no descriptor left to load anything with.
+    from hermes_diag.cli import telling
+    from hermes_diag.core.new_file import create
+    from hermes_diag.reporters import formats, sockets_json, sockets_watch  # noqa: F401
+    from hermes_diag.watch import reports
     from hermes_diag.watch.capture import WatchCapture
     from hermes_diag.watch.timeline import Timeline
     from hermes_diag.watch.watch import Watch
 
     output = asked.output
-    live = not output.json and is_live()
+    files = telling.report_files(output)
+    formats.load(output.format)
+    live = output.format == "terminal" and is_live()
     sleep = Sleep(keys=live)
     under_way = Watch(eye, asked.interval, asked.duration, asked.count, sleep)
     watched = under_way.watched(asked.states, asked.remotes, tuple(one.text for one in asked.conditions))
-    timeline = Timeline(watched)
+    timeline = Timeline(watched, drawn=True)
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not pass it at every sample
     with ExitStack() as stack:
@@ -71,13 +75,10 @@ def watch(eye: Observer, asked: Asked) -> int:
         summary = timeline.summary(under_way.ended)
         if capture:
             capture.end(under_way.ended, summary)
-    if not live and not output.json:
+    if not live and output.format == "terminal":
         emit("")
-    _tell(summary, timeline, output)
-    if capture:
-        failed = capture.failure and f"could not be saved to {output.save}: {capture.failure}"
-        sys.stderr.write(f"{failed or f'saved to {output.save}'}\n")
-    return summary.exit_code
+    said = [capture.said(output.save)] if capture else []
+    return telling.tell(reports.of_watch(timeline, summary), output, files, said, one_line=True)
 
 
 def _places(eye: Observer, begun: float) -> list[Place]:
@@ -97,8 +98,6 @@ def _places(eye: Observer, begun: float) -> list[Place]:
 
 def _follow(under_way: Watch, timeline: Timeline, asked: Asked, capture: Any, stack: ExitStack, live: bool) -> None:
     """Take samples until there are no more, a condition holds, or nobody reads what is printed."""
-    from hermes_diag.reporters import sockets_json, sockets_watch
-
     view = None
     if live:
         from rich.console import Console
@@ -112,9 +111,7 @@ def _follow(under_way: Watch, timeline: Timeline, asked: Asked, capture: Any, st
         timeline.add(tick)
         if view:
             view(tick)
-        elif not emit(
-            sockets_json.sample(tick) if asked.output.json else sockets_watch.sample(tick, timeline.watched.begun)
-        ):
+        elif not _told(tick, asked.output, timeline.watched.begun):
             under_way.ended = Ended("done", "the reader has left")
             return
         if any(one.held for one in timeline.held.values()):
@@ -122,24 +119,14 @@ def _follow(under_way: Watch, timeline: Timeline, asked: Asked, capture: Any, st
             return
 
 
-def _tell(summary: Summary, timeline: Timeline, output: Output, indent: bool = False) -> None:
-    from hermes_diag.reporters import sockets_json, sockets_watch
+def _told(tick: Tick, output: Output, begun: float) -> bool:
+    """Print a sample; False when nobody reads any more. Where the report is one document, it is all that is printed."""
+    if output.format == "json":
+        from hermes_diag.reporters import sockets_json
 
-    if output.json:
-        emit(sockets_json.summary(summary, indent))
-    else:
-        pictures = sockets_watch.pictures(summary, timeline.peaks, width(), has_blocks())
-        emit(paint(sockets_watch.summary(summary, width(), output.verbose, pictures)))
+        return emit(sockets_json.sample(tick))
+    if output.format == "terminal":
+        from hermes_diag.reporters import sockets_watch
 
-
-def tell_again(path: Path, output: Output) -> int:
-    """Judge and print a saved watch, for `hermes-diag report`; the exit code."""
-    from hermes_diag.core.errors import UsageError
-    from hermes_diag.watch import capture
-
-    if output.files:
-        raise UsageError("--output is for runs and checks; this file is of a watch", "use --json, or leave it out")
-    timeline, ended = capture.read(path)
-    summary = timeline.summary(ended)
-    _tell(summary, timeline, output, indent=True)
-    return summary.exit_code
+        return emit(sockets_watch.sample(tick, begun))
+    return True

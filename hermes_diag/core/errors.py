@@ -23,6 +23,11 @@ class HermesDiagError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def whole(self) -> str:
+        """Both in one sentence."""
+        return "; ".join(filter(None, (self.message, self.hint)))
+
 
 class UsageError(HermesDiagError):
     """The command line, a payload or a file is wrong; nothing was measured."""

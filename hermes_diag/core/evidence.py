@@ -43,6 +43,17 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """Sockets towards the provider that are in another state than at the look before, whoever owns them.
+
+    `to` names the new state and the local ports of its sockets; "" is the state of those that are gone.
+    """
+
+    at: float  # seconds since the cell began
+    to: dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
 class Served:
     """One request as the provider saw it."""
 
@@ -65,6 +76,9 @@ class Connection:
     closed_first: str  # "client", "provider", or "" while it was open at the end
     how: str  # "fin" or "reset", of whoever closed first
     port: int = 0  # of the client
+    #: Seconds since the cell began, or the provider; None: not known, or open until the end.
+    opened: float | None = None
+    closed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +123,7 @@ class Evidence:
     measured: tuple[Measured, ...]
     outcome: Outcome
     facts: dict[str, Any] = field(default_factory=dict)  # by name: of an audit, and where a subject is defined
+    moved: tuple[Moved, ...] = ()  # for pictures; captures of earlier releases have none
     pools: tuple[Pools, ...] = ()  # at each barrier; none where no client was seen, or its pool is not httpcore's
 
     @property

@@ -12,10 +12,11 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from hermes_diag.core import redact, spotted
 from hermes_diag.core.anonymise import COMMON, Known
+from hermes_diag.core.report import Learnt, LearntReport, Row
+from hermes_diag.core.status import RowStatus, Status
 
 SECRETS, HOSTS, ADDRESSES, MAILS = "things that look like secrets", "names of hosts", "addresses", "e-mail addresses"
 USERS, PATHS, PROCESSES, PIDS = "users", "paths and files", "names of processes", "PIDs"
@@ -25,9 +26,9 @@ KINDS = (SECRETS, HOSTS, ADDRESSES, MAILS, USERS, PATHS, PROCESSES, PIDS, TIMES,
 #: Those that are gone from an anonymised report.
 NAMES = (HOSTS, ADDRESSES, MAILS, USERS, PATHS)
 
-_PSEUDONYM = re.compile(r"(host|user|path)-\d+")
+_PSEUDONYM = re.compile(r"(host|user|path)-\d+", re.IGNORECASE)  # a page begins a sentence with a capital
 _NO_CONTENT = re.compile(
-    r"<style\b.*?</style>|<script\b(?![^>]*json)[^>]*>.*?</script>|\bdata:[\w/+.-]+;base64,[\w+/=]+|xmlns(:\w+)?=\"[^\"]*\""
+    r"<style\b.*?</style>|<script\b(?![^>]*json)[^>]*>.*?</script>|\bdata:[\w/+.-]+;base64,[\w+/=]+|xmlns(:\w+)?=\"[^\"]*\"|\bsha256-[\w+/=]+"
     r"|\x1b\[[0-9;]*m|<\?xml[^>]*>|<!doctype[^>]*>",
     re.DOTALL | re.IGNORECASE,
 )
@@ -50,13 +51,25 @@ _PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _WITH_PASSWORD = re.compile(r"://[^\s/@:]*:[^\s/@]+@")
 
 
-@dataclass(frozen=True)
-class Learnt:
-    """One kind of thing. examples: some of them, of secrets what they look like and their lines, never themselves."""
+def of(name: str, data: bytes, known: Known = Known()) -> LearntReport:
+    """What a reader of a file of that name could learn. Failing where something looks like a secret."""
+    found = learnt(text_of(data), known)
+    secrets = has_secrets(found)
+    kinds = ", ".join(one.what for one in found if one.what in (SECRETS, *NAMES))
+    return LearntReport(
+        command="report",
+        subject=name,
+        status=Status.FAILING if secrets else Status.CLEAN,
+        verdict=f"{name} has {kinds or 'nothing that looks like a secret, or like the name of a host, user or path'}",
+        stack=None,
+        rows=tuple(map(_row, found)),
+        found=tuple(found),
+    )
 
-    what: str
-    count: int
-    examples: tuple[str, ...]
+
+def _row(one: Learnt) -> Row:
+    status = RowStatus.FAILED if one.what == SECRETS else RowStatus.NOTED
+    return Row("learnt", one.what, "", f"{one.count:,} in it", status, ", ".join(one.examples))
 
 
 def text_of(data: bytes) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 
-def printed(printing: Callable[[], object]) -> bool:
-    """Print, at once; False when the reader has left, after which all is swallowed: the verdict stands."""
+def printed(printing: Callable[[], object], stream: TextIO | None = None) -> bool:
+    """Print to stdout, or another stream, at once; False when the reader has left, after which all is swallowed: the
+    verdict stands."""
+    to = stream or sys.stdout
     try:
         printing()
-        sys.stdout.flush()
+        to.flush()
     except BrokenPipeError:
-        swallow(sys.stdout.fileno())
+        swallow(to.fileno())
         return False
     return True
 

@@ -175,6 +175,55 @@ class ScenariosReport(Report):
     scenarios: tuple[Scenario, ...]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """One thing as one of the compared captures has it."""
+
+    status: RowStatus
+    code: str  # of the problem, "" without one
+    text: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing in all compared captures, in their order; None: that capture has it not.
+
+    word: "worse", "fixed", "differs", "not told", "only in some" or "same", of the last capture against the first.
+    """
+
+    kind: str
+    name: str
+    word: str
+    seen: tuple[Seen | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedReport(Report):
+    """Of `report A B...`: captures side by side; what changed comes first. names: of the captures. others: what else
+    differs between them, their releases for example."""
+
+    names: tuple[str, ...]
+    verdicts: tuple[str, ...]
+    changes: tuple[Change, ...]
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """One kind of thing. examples: some of them, of secrets what they look like and their lines, never themselves."""
+
+    what: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearntReport(Report):
+    """Of `report --check`; the subject is the name of the file."""
+
+    found: tuple[Learnt, ...]
+
+
 def named(rows: Iterable[Row], status: RowStatus) -> list[str]:
     """Rows of a status as a sentence names them: the promise or limit, or `code in workload`; each once."""
     return list(

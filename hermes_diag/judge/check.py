@@ -15,8 +15,8 @@ from hermes_diag.core.report import CellReport, CheckReport, Finding, Place, Row
 from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import audit, causes
-from hermes_diag.judge.baseline import Baseline, spec_of
-from hermes_diag.judge.settings import METRICS, Allowance, Settings
+from hermes_diag.judge.baseline import Baseline
+from hermes_diag.judge.settings import METRICS, Allowance, Asked, Settings
 from hermes_diag.judge.verdicts import cell as judge_cell
 
 #: Seconds for a request under a fault, which may be one that never answers.
@@ -64,43 +64,38 @@ def _cell(payload: PayloadInfo, spec: str, workload: str, fault: str) -> Cell:
 def judge(
     plan_: Plan,
     evidence: Sequence[Evidence],
-    settings: Settings,
+    asked: Asked,
     baseline: Baseline | None = None,
     trouble: str = "",
     interrupted: bool = False,
 ) -> CheckReport:
     """A check with its verdict. baseline: an earlier run. trouble: why the run could not be made at all."""
-    found = tuple(_allowed(row, settings.allow) for row in rows(evidence, settings.fail_on, plan_.expect))
-    notes = (*audit.slow(evidence), *_unused(found, settings.allow))
+    found = tuple(_allowed(row, asked.allow) for row in rows(evidence, asked.fail_on, plan_.expect))
+    notes = (*audit.slow(evidence), *_unused(found, asked.allow))
     better: tuple[str, ...] = ()
     if baseline is not None:
-        before = rows(baseline.comparable(plan_.cells), settings.fail_on, plan_.expect)
+        before = rows(baseline.comparable(plan_.cells), asked.fail_on, plan_.expect)
         compared = baseline.compare(found, before, plan_.cells)
         found, better, notes = compared.rows, compared.better, (*notes, *compared.notes)
-    verdict, status = _verdict(settings.factory, found)
+    verdict, status = _verdict(asked.factory, found)
     if trouble:
-        verdict, status = f"could not measure {settings.factory}: {trouble}", Status.COULD_NOT_TELL
+        verdict, status = f"could not measure {asked.factory}: {trouble}", Status.COULD_NOT_TELL
     if interrupted:
         verdict = f"interrupted: {verdict}"
     return CheckReport(
         command="check",
-        subject=settings.factory,
+        subject=asked.factory,
         status=status,
         verdict=verdict,
         stack=next((one.stack for one in evidence if one.stack), None),
         rows=found,
         findings=audit.findings(found),
         interrupted=interrupted,
-        defined=_defined(settings.factory, evidence),
-        settings=tuple(settings.sources()),
+        defined=_defined(asked.factory, evidence),
+        settings=asked.sources,
         better=better,
         notes=notes,
     )
-
-
-def again(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False) -> CheckReport:
-    """The check of a capture: without its conditions and allowances, which are not in it."""
-    return judge(plan_, evidence, Settings(factory=spec_of(plan_.cells[0])), interrupted=interrupted)
 
 
 def _defined(spec: str, evidence: Sequence[Evidence]) -> Place | None:

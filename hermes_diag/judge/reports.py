@@ -10,10 +10,8 @@ from hermes_diag.core.report import Report
 
 
 def of(plan: Plan, evidence: Sequence[Evidence], interrupted: bool = False) -> Report:
-    """Judge a run by its plan. Raises UsageError for a scenario that does not exist any more.
-
-    A check is judged without its conditions, allowances and baseline, which are no part of a plan.
-    """
+    """Judge a run by its plan, a check without what it was asked. Raises UsageError for a scenario that does not exist
+    any more."""
     audited = [cell.workload == AUDIT for cell in plan.cells]
     if any(cell.scenario for cell in plan.cells):
         from hermes_diag.judge import scenarios
@@ -25,8 +23,10 @@ def of(plan: Plan, evidence: Sequence[Evidence], interrupted: bool = False) -> R
         return audit.judge(plan, evidence, interrupted)
     if any(audited):
         from hermes_diag.judge import check
+        from hermes_diag.judge.baseline import spec_of
+        from hermes_diag.judge.settings import Asked
 
-        return check.again(plan, evidence, interrupted)
+        return check.judge(plan, evidence, Asked(spec_of(plan.cells[0])), interrupted=interrupted)
     from hermes_diag.judge import verdicts
 
     return verdicts.report(plan, evidence, interrupted)

@@ -67,6 +67,18 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a check judges by: what its capture keeps. sources: (key, value, source) of each setting that is not
+    default. baseline: the name of the earlier run that it is compared with, "" without one."""
+
+    factory: str
+    allow: tuple[Allowance, ...] = ()
+    fail_on: tuple[Condition, ...] = ()
+    sources: tuple[tuple[str, str, str], ...] = ()
+    baseline: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """What holds, and for each key that is not at its default the layer that it comes from."""
 
@@ -80,8 +92,11 @@ class Settings:
     expect: tuple[str, ...] = ()  # see expectations.py
     origins: Mapping[str, Layer] = field(default_factory=dict)
 
-    def sources(self) -> Iterator[tuple[str, str, str]]:
-        """(key, value, source) of each setting that is not default."""
+    def asked(self, baseline: str = "") -> Asked:
+        """What the run is judged by. baseline: the name of an earlier run."""
+        return Asked(self.factory, self.allow, self.fail_on, tuple(self._sources()), baseline)
+
+    def _sources(self) -> Iterator[tuple[str, str, str]]:
         for key, layer in self.origins.items():
             value: Any = getattr(self, key)
             if key == "allow":

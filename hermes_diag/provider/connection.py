@@ -33,6 +33,8 @@ class Connection(asyncio.Protocol):
         self.ledger = ledger
         self._no_longer_counts = no_longer_counts
         self.serial = 0
+        self.opened = time.monotonic()
+        self.left_open = False  # the provider ends before anybody has closed it
         self.certificate = VALID
         self.requests = self.bytes_in = self.bytes_out = 0
         self.closing = False
@@ -154,10 +156,12 @@ class Connection(asyncio.Protocol):
         return self.vanished or tcp.state(self._socket) in (None, *resting)
 
     def summary(self) -> Seen:
-        """The connection as evidence."""
+        """The connection as evidence; it is over now."""
+        begun, now = self.ledger.begun, time.monotonic()
         return Seen(
-            self.serial, self.requests, self.bytes_in, self.bytes_out, self.closed_first, self._how, self.peer[1]
-        )
+            self.serial, self.requests, self.bytes_in, self.bytes_out, self.closed_first, self._how, self.peer[1],
+            round(self.opened - begun, 6), None if self.left_open else round(now - begun, 6),
+        )  # fmt: skip
 
     def say(self, what: str, **details: Any) -> None:
         """Tell the observer what happened on this connection."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 
@@ -22,6 +23,7 @@ class Ledger:
         self.posts = 0  # requests to the two APIs that have come in so far, answered or not
         self.vanish_is_real: bool | None = None  # None: no connection had to vanish yet
         self.observer = observer
+        self.begun = time.monotonic()  # times of connections count from here
         self._keep = keep
         self._counts: Counter[str] = Counter()
 

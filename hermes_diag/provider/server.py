@@ -45,6 +45,7 @@ class Provider(Service):
         while self.open:
             answers = [connection.answer for connection in self.open if connection.answer is not None]
             for connection in list(self.open):
+                connection.left_open = True
                 connection.abort()
             await asyncio.sleep(0)
             if answers:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from hermes_diag.core.learnt import KINDS, NAMES, SECRETS, Learnt, has_secrets
+from hermes_diag.core.learnt import KINDS, NAMES, SECRETS, has_secrets
+from hermes_diag.core.report import LearntReport
 from hermes_diag.core.text import one_line
 from hermes_diag.reporters.sockets_text import BOLD, END, RED, fitted
 
 
-def lines(name: str, found: Sequence[Learnt], width: int) -> list[str]:
-    """Each kind of thing with some examples, then what was not found; at the end what to do. name: of the file."""
-    text = fitted(f"{BOLD}What a reader of {one_line(name)} could learn{END}", width)
+def lines(report: LearntReport, width: int) -> list[str]:
+    """Each kind of thing with some examples, then what was not found; at the end what to do."""
+    found = report.found
+    text = fitted(f"{BOLD}What a reader of {one_line(report.subject)} could learn{END}", width)
     for one in found:
         more = f", and {one.count - len(one.examples):,} more" if one.count > len(one.examples) else ""
         mark = RED if one.what == SECRETS else BOLD

@@ -95,11 +95,11 @@ def _short(source: str) -> str:
 def _line(cell: CellReport) -> RenderableType:
     control = f"fresh process (control) {_short(cell.cell.payload)}".rstrip()
     name = control if cell.cell.workload == FRESH else cell.cell.name
-    return Group(Text.assemble((name, style.TITLE), "  ", _word(cell)), indented(["; ".join(_numbers(cell))]))
+    return Group(Text.assemble((name, style.TITLE), "  ", _word(cell)), indented(["; ".join(numbers(cell))]))
 
 
 def _cell(cell: CellReport) -> Text:
-    return Text("\n").join([_word(cell), *map(Text, _numbers(cell))])
+    return Text("\n").join([_word(cell), *map(Text, numbers(cell))])
 
 
 def _word(cell: CellReport) -> Text:
@@ -112,7 +112,7 @@ def _word(cell: CellReport) -> Text:
     return text
 
 
-def _numbers(cell: CellReport) -> Iterator[str]:
+def numbers(cell: CellReport) -> Iterator[str]:
     if cell.word == "no result":
         yield cell.missing
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
@@ -40,7 +40,7 @@ def look(
     width: int,
     group: str = "remote",
     verbose: bool = False,
-    names: dict[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
     origins: Origins | None = None,
 ) -> list[str]:
     """One look. names: reverse names by address, when they were asked for. origins: what recorders say."""
@@ -155,7 +155,7 @@ def marked(state: str) -> str:
     return f"{mark}{state}{END}" if mark else state
 
 
-def _groups(seen: Look, width: int, group: str, verbose: bool, names: dict[str, str]) -> list[str]:
+def _groups(seen: Look, width: int, group: str, verbose: bool, names: Mapping[str, str]) -> list[str]:
     """Endpoints (or remote ports) and states, the largest first; what has no owner is counted apart."""
     owned: dict[tuple[str, str], list[SocketRow]] = {}
     for row in seen.rows:
@@ -204,7 +204,7 @@ def _peer(row: SocketRow) -> tuple[str, int]:
 
 
 def _sockets(
-    rows: Sequence[SocketRow], width: int, names: dict[str, str], several: bool, now: float, origins: Origins | None
+    rows: Sequence[SocketRow], width: int, names: Mapping[str, str], several: bool, now: float, origins: Origins | None
 ) -> Iterator[str]:
     """Sockets that are alike as one entry, explained by the worst of them. several: of more than one process, so
     that a number of an fd alone says nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from hermes_diag.core import units
 from hermes_diag.core.peaks import Peaks
@@ -92,7 +92,7 @@ def summary(found: Summary, width: int, verbose: bool = False, pictures: list[st
     return lines + conditions(found.conditions, width)
 
 
-def pictures(found: Summary, peaks: dict[str, Peaks], width: int, blocks: bool) -> list[str]:
+def pictures(found: Summary, peaks: Mapping[str, Peaks], width: int, blocks: bool) -> list[str]:
     """The numbers of a watch over time, a line each. blocks: the terminal can show block characters."""
     curves = list(_curves(found, peaks))
     if not curves:
@@ -107,7 +107,7 @@ def pictures(found: Summary, peaks: dict[str, Peaks], width: int, blocks: bool) 
     return lines
 
 
-def _curves(found: Summary, peaks: dict[str, Peaks]) -> Iterator[Curve]:
+def _curves(found: Summary, peaks: Mapping[str, Peaks]) -> Iterator[Curve]:
     """Those of which two samples are known. Bars of a number that is large and hardly moves begin below it."""
     for course in found.courses:
         kept = list(peaks.get(course.name, ()))

@@ -43,9 +43,9 @@ def console(width: int | None = None) -> Console:
     return _Console(width=width, highlight=False, soft_wrap=False)
 
 
-def printed(renderable: RenderableType, width: int) -> str:
-    """A renderable as text for stdout, in colour where stdout takes it; without blanks at the ends of lines."""
-    target = console(width)
+def printed(renderable: RenderableType, width: int, colour: bool = False) -> str:
+    """A renderable as text, without blanks at the ends of lines. colour: for stdout, in the colours that it takes."""
+    target = console(width) if colour else Console(width=width, highlight=False, color_system=None)
     with target.capture() as captured:
         target.print(renderable)
     return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())

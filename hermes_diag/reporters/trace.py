@@ -1,23 +1,23 @@
-"""What the processes of a trace held at their end, for people and as JSON."""
+"""What the processes of a trace held at their end, for people."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from hermes_diag.core import units
-from hermes_diag.core.report import Report
-from hermes_diag.core.status import Status
-from hermes_diag.reporters.envelope import envelope
 from hermes_diag.reporters.sockets_text import BOLD, END, FEW, MAGENTA, fitted
 from hermes_diag.watch import opened
 from hermes_diag.watch.opened import Kept, Remains
+from hermes_diag.watch.reports import TraceReport
 
 
-def lines(found: Sequence[Remains], width: int, verbose: bool) -> list[str]:
+def lines(report: TraceReport, width: int, verbose: bool) -> list[str]:
     """All processes; those that held nothing are only counted, unless verbose."""
+    found = report.processes
+    if not found:
+        why = "is it a Python program, without -I, -E and -S, that keeps PYTHONPATH?"
+        return [f"hermes-diag: {report.verdict}", f"  {why}"]
     shown = [one for one in found if one.kept or one.notes or verbose or len(found) == 1]
     text = [line for one in shown for line in _process(one, width, verbose)]
     quiet = [one for one in found if one not in shown]
@@ -78,12 +78,3 @@ def _named(kept: Kept) -> str:
 def _opened(kept: Kept) -> str:
     one = kept.opened
     return (" < ".join(one.lines) or one.place) + opened.around(one) + opened.whose(one)
-
-
-def document(found: Sequence[Remains], status: Status, verdict: str, code: int = 0) -> str:
-    """The same as one JSON document. code: with which we exit, that of the program."""
-    report = Report(
-        command="trace", subject="what was left open", status=status, verdict=verdict, stack=None, rows=(), findings=()
-    )
-    own = envelope(report, kind="trace", processes=found) | {"exit_code": code}
-    return msgspec.json.format(msgspec.json.encode(own), indent=2).decode()

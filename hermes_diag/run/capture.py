@@ -1,32 +1,35 @@
-"""Evidence to and from JSON Lines, written as it happens, so that a killed run can still be read.
+"""The evidence of a run to and from a capture.
 
-Line one is `{"record": "capture", "schema": 2, ...plan...}`. Each further line is one record of one
-cell, `{"record": KIND, "cell": NAME, ...fields...}`; a cell is over with its "outcome".
+The first line has the plan, and of a check its settings; each further record names its cell, which is over with its
+"outcome". Records of a baseline that a check was compared with stand there, too, marked as `before`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import msgspec
-
-from hermes_diag.core import jsonl
+from hermes_diag.core import capture
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.evidence import Connection, Evidence, Outcome, Sample, Served
+from hermes_diag.core.evidence import Connection, Evidence, Moved, Outcome, Sample, Served
 from hermes_diag.core.plan import Cell, Plan
+from hermes_diag.core.report import Report
 from hermes_diag.core.text import quoted
+from hermes_diag.judge import check, reports
+from hermes_diag.judge.baseline import Baseline
+from hermes_diag.judge.settings import Asked
 from hermes_diag.worker.contract import ClientBuilt, Fact, Hello, Measured, Pools, TurnDone
 
-SCHEMA = 2
+KIND = "run"
 
 KINDS: dict[str, type] = {
     "stack": Hello,
     "client": ClientBuilt,
     "turn": TurnDone,
     "sample": Sample,
+    "moved": Moved,
     "served": Served,
     "connection": Connection,
     "pools": Pools,
@@ -35,6 +38,14 @@ KINDS: dict[str, type] = {
     "outcome": Outcome,
 }
 _NAMES = {kind: name for name, kind in KINDS.items()}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended. trouble: why it could not be made at all, "" otherwise."""
+
+    interrupted: bool = False
+    trouble: str = ""
 
 
 class Recorder:
@@ -72,6 +83,7 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
         samples=tuple(by_kind[Sample]),
         served=tuple(by_kind[Served]),
         connections=tuple(by_kind[Connection]),
+        moved=tuple(by_kind[Moved]),
         pools=tuple(by_kind[Pools]),
         measured=tuple(by_kind[Measured]),
         facts={fact.name: fact.value for fact in by_kind[Fact]},
@@ -79,71 +91,89 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
     )
 
 
-class Capture(jsonl.Writer):
-    """A capture file being written."""
+def records_of(evidence: Evidence) -> Iterator[Any]:
+    """The records of a cell, of which `collect` makes the same evidence."""
+    if evidence.stack:
+        yield evidence.stack
+    yield from (*evidence.clients, *evidence.turns, *evidence.samples, *evidence.moved, *evidence.pools)
+    yield from (*evidence.served, *evidence.connections, *evidence.measured)
+    yield from (Fact(name, value) for name, value in evidence.facts.items())
+    yield evidence.outcome
 
-    def __init__(self, file: IO[bytes], plan: Plan) -> None:
-        super().__init__(file)
-        self.put({"record": "capture", "schema": SCHEMA, "plan": plan})
+
+class Capture(capture.Writer):
+    """A capture file being written. asked: of a check, its settings. before: the baseline that it is compared with."""
+
+    def __init__(
+        self, file: IO[bytes], plan: Plan, asked: Asked | None = None, before: Sequence[Evidence] = ()
+    ) -> None:
+        more: dict[str, Any] = {"check": asked} if asked else {}
+        if before:
+            more["before"] = [one.cell for one in before]
+        super().__init__(file, KIND, plan=plan, **more)
+        for evidence in before:
+            for record in records_of(evidence):
+                self.put(_NAMES[type(record)], record, cell=evidence.cell.name, before=True)
 
     def write(self, cell: Cell, record: Any) -> None:
         """Append one record of a cell."""
-        own = {field.name: getattr(record, field.name) for field in fields(record)}
-        self.put({"record": _NAMES[type(record)], "cell": cell.name, **own})
+        self.put(_NAMES[type(record)], record, cell=cell.name)
+
+    def end(self, ended: Ended) -> None:
+        """Append how the run ended."""
+        self.put("ended", ended)
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a capture says. before: the evidence of the baseline of a check. ended: None after a kill."""
+
+    plan: Plan
+    evidence: list[Evidence]
+    asked: Asked | None
+    before: list[Evidence]
+    ended: Ended | None
 
 
 def read(path: Path) -> tuple[Plan, list[Evidence]]:
-    """A capture file as (plan, evidence of every cell of the plan).
-
-    The last line of a killed run may be half a line: it is left out. Raises UsageError.
-    """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as exc:
-        raise UsageError(f"cannot read {path}: {exc.strerror}", "name a file written by --save") from None
-    if lines == [b""]:
-        raise UsageError(f"{path} is empty", "name a file written by --save")
-    plan = _header(path, lines[0])
-    whole = lines[:-1]  # after the last newline there is nothing, or half a record
-    if not plan.cells:
-        raise UsageError(f"{path} has a plan without cells", "the file was changed after it was written")
-    records: dict[str, list[Any]] = {cell.name: [] for cell in plan.cells}
-    for number, line in enumerate(whole[1:], start=2):
-        record, name = jsonl.decode(path, number, line, KINDS)
-        if name not in records:
-            raise UsageError(f"{path} has a record of {name!r}, which its plan does not know")
-        records[name].append(record)
-    return plan, [collect(cell, records[cell.name]) for cell in plan.cells]
+    """A capture of a run as (plan, evidence of every cell of the plan). Raises UsageError."""
+    reader = capture.Reader(path)
+    if reader.kind != KIND:
+        raise UsageError(f"{path} is a capture of a {reader.kind}", "name one of a run")
+    found = whole(reader)
+    return found.plan, found.evidence
 
 
-def _header(path: Path, line: bytes) -> Plan:
-    try:
-        head = msgspec.json.decode(line)
-        schema, plan = head["schema"], head["plan"]
-    except jsonl.NO_RECORD:
-        if line.startswith(b'{"record":"capture"'):
-            raise UsageError(f"{path} is cut off within its first line", "run again: it has no results") from None
-        raise UsageError(f"{path} is no capture of hermes-diag", "name a file written by --save") from None
-    if schema != SCHEMA:
-        raise UsageError(
-            f"{path} has schema {schema}, this hermes-diag reads {SCHEMA}",
-            "use the release that wrote it, or run again",
-        )
-    try:
-        converted = msgspec.convert(plan, Plan)
-    except msgspec.ValidationError as exc:
-        raise jsonl.changed(path, 1, str(exc)) from None
-    if unknown := _unknown(plan, msgspec.to_builtins(converted)):
-        raise jsonl.changed(path, 1, f"a plan has no {quoted(unknown)}")
-    return converted
+def whole(reader: capture.Reader) -> Read:
+    """All that a capture of a run says. Raises UsageError."""
+    plan = reader.asked("plan", Plan)
+    if plan is None or not plan.cells:
+        raise UsageError(f"{reader.path} has a plan without cells", "the file was changed after it was written")
+    earlier = reader.asked("before", tuple[Cell, ...]) or ()
+    records: dict[tuple[Any, bool], list[Any]] = {(cell.name, False): [] for cell in plan.cells}
+    records |= {(cell.name, True): [] for cell in earlier}
+    ended = None
+    for number, record, fields in reader.records({**KINDS, "ended": Ended}):
+        if isinstance(record, Ended):
+            ended = record
+            continue
+        key = fields.get("cell"), bool(fields.get("before"))
+        if key not in records:
+            raise reader.changed(number, f"a record of {quoted(str(key[0]))}, which its plan does not know")
+        records[key].append(record)
+    return Read(
+        plan,
+        [collect(cell, records[cell.name, False]) for cell in plan.cells],
+        reader.asked("check", Asked),
+        [collect(cell, records[cell.name, True]) for cell in earlier],
+        ended,
+    )
 
 
-def _unknown(given: Any, known: Any) -> str:
-    """The first key for which the plan has no field, at whatever depth; "" when there is none.
-
-    msgspec leaves such a key out: a misspelt condition would be none.
-    """
-    if isinstance(given, dict):
-        below = (_unknown(value, known[key]) for key, value in given.items() if key in known)
-        return next((key for key in given if key not in known), "") or next(filter(None, below), "")
-    return next(filter(None, map(_unknown, given, known)), "") if isinstance(given, list) else ""
+def judged(found: Read) -> Report:
+    """The report of the command that wrote it. Raises UsageError for a scenario that does not exist any more."""
+    ended = found.ended or Ended()
+    if found.asked is None:
+        return reports.of(found.plan, found.evidence, ended.interrupted)
+    baseline = Baseline(found.asked.baseline, found.before) if found.asked.baseline else None
+    return check.judge(found.plan, found.evidence, found.asked, baseline, ended.trouble, ended.interrupted)

@@ -27,8 +27,8 @@ from hermes_diag.run.job import job_of, settings_of
 from hermes_diag.run.origins import Origins
 from hermes_diag.run.thread_lane import ThreadLane
 from hermes_diag.watch import process, snapshot
-from hermes_diag.watch.snapshot import Snapshot
-from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Fact, Failed, Hello, Started
+from hermes_diag.watch.snapshot import Moves, Snapshot
+from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Fact, Failed, Hello, Started, TurnDone
 
 #: Seconds between two samples of the timeline.
 TICK = 0.25
@@ -76,6 +76,7 @@ class CellRun:
         self._thread = thread
         self._pid = 0
         self._begun = 0.0
+        self._moves = Moves()
         self._origins: Origins | None = None  # of a factory of the user's: which of its lines opened what is held
 
     async def on_lane(self, lane: Lane | ThreadLane, stack: Hello) -> None:
@@ -114,7 +115,7 @@ class CellRun:
             await self._observe(work)
 
     async def _observe(self, work: Coroutine[Any, Any, None]) -> None:
-        self._begun = time.monotonic()
+        self._begun = self._provider.begun = time.monotonic()
         try:
             await self._thread.do(self._provider.start())
             await self._thread.do(self._extras.start())
@@ -187,7 +188,7 @@ class CellRun:
                     return
                 raise failed or Died(f"its process ended with {_exit_words(event.code)}")
             else:
-                self._record(event)
+                self._record(replace(event, at=self._now()) if isinstance(event, TurnDone) else event)
 
     def _failure(self, event: Failed) -> Died | Hung:
         """How a cell ends whose worker said that. Raises UsageError when SPEC names nothing."""
@@ -273,9 +274,14 @@ class CellRun:
         return snapshot.take(self._backend, self._pid, [self._provider.address], tries)
 
     def _sample(self, seen: Snapshot, late: float, label: str, turns: int) -> None:
-        at = time.monotonic() - self._begun
-        taken = snapshot.sample(seen, self._pid, at, late, label, turns)
-        self._record(replace(taken, posts=self._provider.posts))
+        at = self._now()
+        self._record(replace(snapshot.sample(seen, self._pid, at, late, label, turns), posts=self._provider.posts))
+        if moved := self._moves.since(seen, at):
+            self._record(moved)
+
+    def _now(self) -> float:
+        """Seconds since the cell began."""
+        return round(time.monotonic() - self._begun, 6)
 
     def _record(self, record: Any) -> None:
         if isinstance(record, Fact):  # names of files and hosts of the user's

@@ -228,6 +228,7 @@ class RemoteProvider:
     seen: tuple[Connection, ...] = ()
     closed: Mapping[tuple[str, int], None] = {}
     posts: int | None = None
+    begun = 0.0
 
     def __init__(self, endpoint: Endpoint, requests: int) -> None:
         addresses, port = endpoint.addresses, endpoint.port

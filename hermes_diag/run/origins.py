@@ -38,23 +38,28 @@ class Origins:
     def seen(self, pid: int, seen: Snapshot) -> Fact | None:
         """What the worker holds by place, if it is more than at any look before.
 
-        {"sockets" (to the provider), "others", "threads": [[place, how many], ...]}; the place is "" where no line of
-        the code on trial is on the stack."""
+        {"sockets" (to the provider), "others", "threads": [[place, how many], ...], "ports": {place: [local ports of
+        its sockets to the provider]}}; the place is "" where no line of the code on trial is on the stack."""
         if seen.fds is None or seen.fds <= self._most:
             return None
         self._most = seen.fds
         box = self._box(pid)
         if box is None:
             return None
-        towards = {row.fd for row in seen.rows if row.pid == pid}
+        towards = {row.fd: row.local[1] for row in seen.rows if row.pid == pid}
         with contextlib.suppress(OSError):
             held, own = boxes.own(box)
+            ports: dict[str, list[int]] = {}
             found: dict[str, Counter[str]] = {"sockets": Counter(), "others": Counter(), "threads": Counter()}
             for fd, opened in own:
-                found["sockets" if fd in towards else "others"][opened.place if opened.own else ""] += 1
+                place = opened.place if opened.own else ""
+                found["sockets" if fd in towards else "others"][place] += 1
+                if fd in towards:
+                    ports.setdefault(place, []).append(towards[fd])
             for _, started in boxes.threads(box, held):
                 found["threads"][started.place if started.own else ""] += 1
-            return Fact("opened", {name: counts.most_common() for name, counts in found.items()})
+            places = {name: counts.most_common() for name, counts in found.items()}
+            return Fact("opened", {**places, "ports": ports})
         return None
 
     def _box(self, pid: int) -> Box | None:

@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 
 from hermes_diag.core import redact
 from hermes_diag.watch.records import Holding
@@ -222,8 +222,8 @@ def kind_of(target: str) -> str:
     return DELETED if target.endswith(" (deleted)") else FILE
 
 
-def holders(inodes: Collection[int]) -> tuple[set[int], int]:
-    """Which of these socket inodes any process has an fd of, and how many processes could not be read.
+def holders() -> tuple[set[int], int]:
+    """The inodes of all sockets that any process has an fd of, and how many processes could not be read.
 
     Linux; elsewhere nothing is found and nothing is unreadable. Costs one look at every fd of the host.
     """
@@ -231,10 +231,9 @@ def holders(inodes: Collection[int]) -> tuple[set[int], int]:
     unreadable = 0
     if not sys.platform.startswith("linux"):
         return held, unreadable
-    wanted = set(inodes)
     for process in filter(str.isdigit, os.listdir("/proc")):
         try:
-            held |= wanted & sockets(targets(process)).keys()
+            held |= sockets(targets(process)).keys()
         except PermissionError:
             unreadable += 1
         except OSError:  # has ended

@@ -16,6 +16,7 @@ from hermes_diag.core.errors import HermesDiagError
 from hermes_diag.core.sockets import CLOSE_WAIT
 from hermes_diag.watch import process
 from hermes_diag.watch.explain import is_unread
+from hermes_diag.watch.host import Host
 from hermes_diag.watch.observer import Observer
 from hermes_diag.watch.records import Ended, Look, Summary, Tick, Watched
 from hermes_diag.watch.timeline import Timeline
@@ -64,6 +65,7 @@ class Target:
     found: Found
     interval: float
     ask: Places
+    host: Host
     up: bool = False
     why: str = ""
     samples: int = 0
@@ -89,7 +91,7 @@ class Target:
 
     def _sample(self, late: float) -> None:
         if self._eye is None:
-            self._eye = Observer(self.found.pid)
+            self._eye = Observer(self.found.pid, host=self.host)
         begins = not self._watches or time.time() - self._watches[-1].begun > LONG / 2
         look = self._eye.look(info=begins)  # a watch begins with the ages that the kernel knows
         if not self._eye.is_same():
@@ -121,6 +123,7 @@ class Fleet:
         self, discover: Callable[[], Iterable[Found]], interval: float, places: Places = lambda look: {}
     ) -> None:
         self._discover, self._interval, self._places = discover, interval, places
+        self._host = Host()
         self.targets: dict[str, Target] = {}
 
     def sample(self, late: float = 0.0) -> None:
@@ -129,9 +132,10 @@ class Fleet:
         targets = {name: one for name, one in self.targets.items() if one.up or name in found}
         for name, one in found.items():
             if name not in targets or targets[name].found != one:
-                targets[name] = Target(one, self._interval, self._places)
+                targets[name] = Target(one, self._interval, self._places, self._host)
         for target in targets.values():
             target.sample(late)
+        self._host.renew()
         self.targets = targets  # another one, since a scrape may be passing the old one
 
     def run(self, stopped: Callable[[float], bool], done: Callable[[], None] = lambda: None) -> None:

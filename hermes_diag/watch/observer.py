@@ -14,14 +14,13 @@ from dataclasses import dataclass, replace
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.sockets import LET_GO, SocketRow
 from hermes_diag.watch import ports, process, tables
-from hermes_diag.watch.descriptors import Descriptors, holders
+from hermes_diag.watch.descriptors import Descriptors
 from hermes_diag.watch.filters import Address
+from hermes_diag.watch.host import Host, Table
 from hermes_diag.watch.records import Look, Missing, Process
 
 #: Remotes that are remembered, so that a socket whose descriptor was closed is still known to be the process's.
 _REMEMBERED = 4096
-#: How many rows of sockets that have changed or gone are kept at most, beyond the number of sockets now.
-_STALE = 1000
 #: Seconds from one whole look of a watch to the next: it reads the list of descriptors whatever the socket
 #: table says, and the sockets in TIME_WAIT, which stay in it for a minute.
 WHOLE = 5.0
@@ -43,7 +42,8 @@ class Observer:
     """Looks at process `pid`.
 
     backend: a name or "auto". children: its descendants too, as of each look. states: only these, none
-    means all. wanted: which remotes. portable: ask psutil for what is not a socket, too.
+    means all. wanted: which remotes. portable: ask psutil for what is not a socket, too. host: shared with
+    others, whose owner renews it; without one each look reads anew.
     Raises UsageError or CannotMeasure (ended, zombie, kernel thread, not allowed).
     """
 
@@ -55,6 +55,7 @@ class Observer:
         states: tuple[str, ...] = (),
         wanted: Callable[[SocketRow], bool] | None = None,
         portable: bool | None = None,
+        host: Host | None = None,
     ) -> None:
         self.pid = pid
         self.children = children
@@ -73,10 +74,10 @@ class Observer:
         self._closed: set[int] = set()  # inodes of sockets known to be in no table
         self._unreadable = 0
         self._whole = 0.0  # when the last whole look was taken
-        self._kept: dict[tuple[str, ...], dict[bytes, SocketRow]] = {}  # by what was asked for
+        self._alone = host is None
+        self._host = host or Host()
         self._waiting: tuple[SocketRow, ...] = ()  # in TIME_WAIT, as of the last whole look
-        self._table: list[SocketRow] = []  # of the last look, with its inodes and what was found in it
-        self._inodes: frozenset[int] = frozenset()
+        self._table = Table([], 0.0)  # of the last look, and what was found in it
         self._found = _Found()
 
     def is_same(self) -> bool:
@@ -93,19 +94,19 @@ class Observer:
         whole = info or time.monotonic() - self._whole >= WHOLE
         if whole:
             self._whole = time.monotonic()
+        if self._alone:
+            self._host.renew()
         table = self._ask(self._asked or (() if info else tables.BUT_TIME_WAIT), info)
         at = time.time()
-        # Rows that have not changed are the same objects: comparing an unchanged table takes little time.
-        same = not whole and table == self._table
+        same = not whole and table.rows == self._table.rows
         if not same:
             self._table = table
-            self._inodes = frozenset(row[5] for row in table if row[5]) if self._backend.KNOWS_INODES else frozenset()
         before = self._versions()
         pids = [self.pid, *(process.descendants(self.pid, self._portable) if self.children else ())]
         seen = [one for pid in pids if (one := self._process(pid, info, whole, missing)) is not None]
         self._descriptors = {pid: self._descriptors[pid] for pid in pids if pid in self._descriptors}
         if not same or before != self._versions():
-            self._found = self._sort(table, info, whole)
+            self._found = self._sort(info, whole)
         found = self._found
         missing += self._columns(info)
         return Look(
@@ -122,10 +123,9 @@ class Observer:
             ports=self._ports,
         )
 
-    def _ask(self, states: tuple[str, ...], info: bool) -> list[SocketRow]:
-        kept = self._kept.setdefault(states, {})
+    def _ask(self, states: tuple[str, ...], info: bool) -> Table:
         try:
-            rows: list[SocketRow] = self._backend.table(states, info=info, pid=self.pid, known=None if info else kept)
+            return self._host.table(self._backend, states, info, self.pid)
         except (FileNotFoundError, ProcessLookupError):
             raise process.Ended(f"process {self.pid} has ended") from None
         except OSError as exc:
@@ -133,9 +133,6 @@ class Observer:
                 f"{self.backend} shows no sockets: {exc.strerror or exc}",
                 f"try another --set backend, or: {process.more_rights()}",
             ) from None
-        if len(kept) > 2 * len(rows) + _STALE:
-            kept.clear()
-        return rows
 
     def _process(self, pid: int, info: bool, whole: bool, missing: list[Missing]) -> Process | None:
         """One process with its descriptors; None for a child that has ended or may not be read."""
@@ -147,7 +144,7 @@ class Observer:
             if known is None or known.started != seen.started:  # the PID of a child may come again
                 known = self._descriptors[pid] = Descriptors(pid, seen.started)
                 known.elsewhere = pid != self.pid and process.other_namespace(pid, self.pid)
-            known.refresh(self._inodes, whole, narrowed=bool(self._states) and "CLOSE" not in self._states)
+            known.refresh(self._table.inodes, whole, narrowed=bool(self._states) and "CLOSE" not in self._states)
         except PermissionError:
             if pid == self.pid:
                 raise process.not_allowed(pid) from None
@@ -168,8 +165,9 @@ class Observer:
     def _versions(self) -> list[tuple[int, float, int]]:
         return [(pid, known.started, known.version) for pid, known in self._descriptors.items()]
 
-    def _sort(self, table: list[SocketRow], info: bool, whole: bool) -> _Found:
+    def _sort(self, info: bool, whole: bool) -> _Found:
         """Whose each row is. Without info a row is left as it is, with its owner or without."""
+        table = self._table.rows
         mine, others = self._divide(table, info)
         listening = frozenset(row.local[1] for row in mine if row.state == "LISTEN")
         self._remember(mine, listening)
@@ -179,7 +177,7 @@ class Observer:
         elif not self._asked:
             # Sockets stay in TIME_WAIT for a minute: between whole looks those of the last whole look are shown.
             if whole:
-                let_go, _ = self._sift(self._ask(("TIME_WAIT",), info), listening)
+                let_go, _ = self._sift(self._ask(("TIME_WAIT",), info).rows, listening)
                 self._waiting = tuple(self._narrow(let_go))
             unowned += self._waiting
         return _Found(tuple(self._narrow(mine)), tuple(unowned), listening, self._closed_fds(table))
@@ -235,15 +233,13 @@ class Observer:
         self._held = {inode: held for inode, held in self._held.items() if inode in inodes}
         new = inodes - self._held.keys()
         if new:
-            held, unreadable = holders(new)
-            # Between the table and the search a socket may have been closed: then it is gone now.
-            still = tables.inodes(self._backend, self.pid) - held if new - held else set()
+            lost, unreadable = self._host.unheld(self._backend, self.pid, new, self._table.at)
             for row in suspects:
                 if row.inode in new:
                     # A socket of this user is as a rule held by a process of this user, which may be read.
                     certain = not unreadable or row.uid == os.geteuid()
-                    self._held[row.inode] = row.inode not in still or not certain
-                    if row.inode in still and not certain:
+                    self._held[row.inode] = row.inode not in lost or not certain
+                    if row.inode in lost and not certain:
                         self._unreadable = unreadable
         return [row for row in suspects if row.inode is not None and not self._held[row.inode]]
 

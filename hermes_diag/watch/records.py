@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hermes_diag.core.errors import INTERRUPTED
 from hermes_diag.core.sockets import SocketRow
@@ -127,6 +128,15 @@ class Lived:
     died: tuple[tuple[float, int], ...] = ()  # (when the sample was that saw them first, how many)
 
 
+class Moved(NamedTuple):
+    """A socket that is followed by itself is in another state than at the sample before, or is new."""
+
+    serial: int  # of the socket in this watch
+    state: str  # "": it is gone
+    endpoint: str = ""  # said when it is seen first
+    port: int = 0  # its own; of a client of the process that of the client
+
+
 @dataclass(frozen=True)
 class Tick:
     """One sample of a watch."""
@@ -159,6 +169,7 @@ class Tick:
     ports: Ports | None = None  # where the greater part of them is taken
     queue: Queue | None = None  # the fullest, if one is full
     shared: int = 0  # connections that more than one of the processes holds
+    moved: tuple[Moved, ...] = ()  # of the sockets that are followed by themselves
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from types import ModuleType
 import psutil
 
 from hermes_diag.core.errors import CannotMeasure
-from hermes_diag.core.evidence import Sample
+from hermes_diag.core.evidence import Moved, Sample
 from hermes_diag.core.sockets import ESTABLISHED, SocketRow
 from hermes_diag.watch import descriptors, process, tables
 
@@ -40,6 +40,25 @@ class Snapshot:
     rows: list[SocketRow]
     fds: int | None
     unlisted: int | None
+
+
+class Moves:
+    """Compares each snapshot of a cell with the one before."""
+
+    def __init__(self) -> None:
+        self._states: dict[int, str] = {}  # by local port
+
+    def since(self, seen: Snapshot, at: float) -> Moved | None:
+        """The sockets that are in another state now; None: all are as they were. at: seconds since the cell began."""
+        now = {row.local[1]: row.state for row in seen.rows}
+        to: dict[str, list[int]] = {}
+        for port, state in now.items():
+            if self._states.get(port) != state:
+                to.setdefault(state, []).append(port)
+        if gone := sorted(self._states.keys() - now.keys()):
+            to[""] = gone
+        self._states = now
+        return Moved(at, {state: tuple(ports) for state, ports in to.items()}) if to else None
 
 
 def see(backend: ModuleType) -> None:

@@ -13,6 +13,7 @@ from hermes_diag.core.peaks import Peaks
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.watch import courses, fail_on, lives, trend, verdict
 from hermes_diag.watch.follow import FDS, NAMES, THREADS
+from hermes_diag.watch.picture import Drawing, Picture
 from hermes_diag.watch.records import Course, Ended, Held, Place, Summary, Tick, Watched
 from hermes_diag.watch.tracker import CLOSED, SOCKETS, UNOWNED
 from hermes_diag.watch.verdict import Limit
@@ -31,10 +32,11 @@ RECENT = 60
 
 
 class Timeline:
-    """Takes samples as they come. Raises UsageError for a condition that is none."""
+    """Takes samples as they come. drawn: also for a picture. Raises UsageError for a condition that is none."""
 
-    def __init__(self, watched: Watched) -> None:
+    def __init__(self, watched: Watched, drawn: bool = False) -> None:
         self.watched = watched
+        self._drawing = Drawing() if drawn else None
         self._wanted = [fail_on.parse(text) for text in watched.conditions]
         self.series: dict[str, trend.Series] = {name: trend.Series() for name in JUDGED}
         self.lives: dict[str, lives.Lives] = {}  # by group, as a sample names them
@@ -64,6 +66,8 @@ class Timeline:
         self.first, self.last = self.first or tick, tick
         self.worst_late = max(self.worst_late, tick.late)
         self._follow(tick)
+        if self._drawing:
+            self._drawing.add(tick)
         for name, value in self._numbers(tick).items():
             if name not in self.series:  # a state that is new: it was 0 until now
                 self.series[name] = self._zeros()
@@ -182,6 +186,10 @@ class Timeline:
             status=verdict.status(seen),
             interrupted=ended.how == "interrupted",
         )
+
+    def picture(self) -> Picture | None:
+        """What can be drawn of the samples; None where it was not asked for."""
+        return self._drawing.picture() if self._drawing else None
 
     def _opened_at(self, judged: tuple[Course, ...]) -> str:
         """The line that opened most of what grows."""

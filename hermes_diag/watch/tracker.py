@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED, SocketRow
 from hermes_diag.watch import backlog, explain, filters, ports, shared
 from hermes_diag.watch.follow import Belongings, Groups, Names, News
-from hermes_diag.watch.records import Look, Queue, Tick
+from hermes_diag.watch.records import Look, Moved, Queue, Tick
 
 SOCKETS, UNOWNED, CLOSED = "sockets", "ESTABLISHED without owner", "CLOSE (fd only)"
 
@@ -32,12 +33,18 @@ class _Socket:
     groups: Groups
     unread: int = 0  # bytes, and since when so many
     unread_since: float = 0.0
+    serial: int = 0  # of one whose moves are told
 
 
 class Tracker:
-    """Remembers only what is alive. children: of several processes."""
+    """Remembers only what is alive. children: of several processes. told: sockets at a time whose moves are told one by
+    one, for a picture."""
 
-    def __init__(self, children: bool = False) -> None:
+    def __init__(self, children: bool = False, told: int = 0) -> None:
+        self._told = told
+        self._telling = 0  # how many are told now
+        self._serials = itertools.count(1)
+        self._moved: list[Moved] = []  # since the last look
         self._sockets: dict[Any, _Socket] = {}
         self._names = Names()
         self._reset: dict[int, _Socket] = {}  # by inode: those that have become a descriptor only
@@ -55,6 +62,7 @@ class Tracker:
     def tick(self, look: Look, at: float, late: float) -> Tick:
         """One look as a sample of a watch. at: seconds since the watch began."""
         news = News(round(at, 6))
+        self._moved = []
         if look.unowned is not self._unowned:  # the same tuple: nothing has changed
             self._unowned, self._unowned_states = look.unowned, dict(Counter(row.state for row in look.unowned))
             self._follow_unowned(news)
@@ -77,6 +85,7 @@ class Tracker:
             ports=ports.busiest(look),
             queue=self._queue(look, at),
             shared=self._count_shared(look),
+            moved=tuple(self._moved),
         )
 
     def _queue(self, look: Look, at: float) -> Queue | None:
@@ -105,6 +114,8 @@ class Tracker:
                     news.died((one.state,), one.entered)
                     news.born((row[0],))
                     one.state, one.entered, one.begun = row[0], news.at, at - _known_age(row)
+                    if one.serial:
+                        self._moved.append(Moved(one.serial, one.state))
                     entered[one.state] += 1
             if row[6] and row[6] != one.unread:
                 one.unread_since = at
@@ -121,7 +132,13 @@ class Tracker:
     def _first_seen(self, row: SocketRow, name: str, at: float, news: News) -> _Socket:
         groups = () if row[0] == "LISTEN" else (SOCKETS, self._names.take("to", name))
         news.born((row[0], *groups))
-        return _Socket(row[0], at - _known_age(row), name, news.at, news.at, groups)
+        one = _Socket(row[0], at - _known_age(row), name, news.at, news.at, groups)
+        if groups and self._telling < self._told:
+            self._telling += 1
+            one.serial = next(self._serials)
+            port = row.local[1] if name == filters.text(row.remote) else row.remote[1]
+            self._moved.append(Moved(one.serial, one.state, name, port))
+        return one
 
     def _leave(self, look: Look, news: News) -> None:
         """Those that are in the table no more. One that was reset goes on as a descriptor."""
@@ -130,9 +147,17 @@ class Tracker:
             news.died((one.state,), one.entered)
             if key in closed:
                 self._reset[key] = one
+                if one.serial:
+                    self._moved.append(Moved(one.serial, CLOSED))
             else:
-                self._names.leave(one.groups)
-                news.died(one.groups, one.opened)
+                self._let_go(one, news)
+
+    def _let_go(self, one: _Socket, news: News) -> None:
+        self._names.leave(one.groups)
+        news.died(one.groups, one.opened)
+        if one.serial:
+            self._telling -= 1
+            self._moved.append(Moved(one.serial, ""))
 
     def _follow_closed(self, look: Look, news: News) -> None:
         now = look.closed or ()
@@ -140,9 +165,7 @@ class Tracker:
             return
         inodes = {inode for _, _, inode in now}
         for inode in [inode for inode in self._reset if inode not in inodes]:
-            one = self._reset.pop(inode)
-            self._names.leave(one.groups)
-            news.died(one.groups, one.opened)
+            self._let_go(self._reset.pop(inode), news)
         for key in self._closed.keys() - set(now):
             news.died((CLOSED,), self._closed.pop(key))
         for key in now:

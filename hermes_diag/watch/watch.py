@@ -11,6 +11,9 @@ from hermes_diag.watch.observer import Observer
 from hermes_diag.watch.records import Ended, Tick, Watched
 from hermes_diag.watch.tracker import Tracker
 
+#: Sockets at a time whose lives are followed one by one, for the picture of the watch.
+TOLD = 500
+
 
 def following(due: float, interval: float) -> float:
     """When the next sample is due: a whole number of intervals after the first; those missed are left out."""
@@ -36,7 +39,7 @@ class Watch:
         self._duration = duration
         self._count = count
         self._sleep = sleep
-        self._tracker = Tracker(eye.children)
+        self._tracker = Tracker(eye.children, TOLD)
         self.ended = Ended("interrupted")  # until it is known better
         self.look = eye.look()  # the latest
 

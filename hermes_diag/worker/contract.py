@@ -125,6 +125,7 @@ class TurnDone:
     errno: Optional[int] = None
     phrase: Optional[str] = None
     status: Optional[int] = None
+    at: Optional[float] = None  # when the host heard of it: seconds since the cell began; the worker leaves it out
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,12 @@ def scenarios(incomplete: str) -> Words:
     return _from((("list", "show the catalogue"), *named), incomplete)
 
 
+def formats(incomplete: str) -> Words:
+    from hermes_diag.reporters import formats as found
+
+    return _from(((name, found.summary(name)) for name in found.names()), incomplete)
+
+
 def states(incomplete: str) -> Words:
     from hermes_diag.watch.filters import STATES
 

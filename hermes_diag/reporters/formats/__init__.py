@@ -31,6 +31,11 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
+def summary(name: str) -> str:
+    """The first line of its docstring."""
+    return (load(name).__doc__ or "").partition("\n")[0]
+
+
 def load(name: str) -> Format:
     """The format of that name. Raises UsageError."""
     if name not in names():

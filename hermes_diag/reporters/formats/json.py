@@ -7,9 +7,18 @@ from typing import Any
 import msgspec
 
 from hermes_diag.core.evidence import RACY_STATES, Evidence
-from hermes_diag.core.report import AuditReport, CellReport, CheckReport, Report, RunReport, ScenariosReport
+from hermes_diag.core.report import (
+    AuditReport,
+    CellReport,
+    CheckReport,
+    ComparedReport,
+    Report,
+    RunReport,
+    ScenariosReport,
+)
 from hermes_diag.judge import causes, dump_comparison
 from hermes_diag.reporters.envelope import envelope
+from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
 
 ENDING = ".json"
 
@@ -24,6 +33,7 @@ RACY = (
     *(f"cells[].samples[].states.{state}" for state in RACY_STATES),
     *(f"cells[].samples[].owned.{state}" for state in RACY_STATES),
     "cells[].turns[].ms",
+    "cells[].turns[].at",
     "cells[].turns[].first_event_ms",
     "cells[].measured[].value",
     "cells[].findings[code=isolation-price]",
@@ -46,7 +56,17 @@ RACY = (
 
 def render(report: Report, width: int, verbose: bool) -> str:
     """The document, indented."""
-    return text(envelope(report, **_own(report)))
+    return text(document(report))
+
+
+def line(report: Report) -> str:
+    """The document on one line."""
+    return msgspec.json.encode(document(report)).decode()
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The envelope with what only that kind of report has."""
+    return envelope(report, **_own(report))
 
 
 def text(document: dict[str, Any]) -> str:
@@ -55,7 +75,12 @@ def text(document: dict[str, Any]) -> str:
 
 
 def _own(report: Report) -> dict[str, Any]:
-    """What only that kind of report has."""
+    if isinstance(report, (LookReport, WatchReport, TraceReport)):
+        from hermes_diag.reporters import sockets_json
+
+        if isinstance(report, LookReport):
+            return sockets_json.look(report)
+        return sockets_json.watch(report) if isinstance(report, WatchReport) else sockets_json.trace(report)
     if isinstance(report, RunReport):
         return {
             "plan": report.plan,
@@ -75,6 +100,9 @@ def _own(report: Report) -> dict[str, Any]:
     if isinstance(report, CheckReport):
         settings = [{"name": name, "value": value, "source": source} for name, value, source in report.settings]
         return {"defined": report.defined, "settings": settings, "better": report.better, "notes": report.notes}
+    if isinstance(report, ComparedReport):
+        captures = [{"name": name, "verdict": said} for name, said in zip(report.names, report.verdicts, strict=True)]
+        return {"kind": "comparison", "captures": captures, "changes": report.changes, "others": report.others}
     return {"scenarios": report.scenarios} if isinstance(report, ScenariosReport) else {}
 
 

@@ -11,11 +11,14 @@ from hermes_diag.judge import causes
 from hermes_diag.reporters.gfm import Sheet, bold, escaped
 from hermes_diag.reporters.rows import details, place
 from hermes_diag.reporters.style import stack_line
+from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
 
 ENDING = ".md"
 
 #: Bytes of the whole text: GitHub takes 65,536 characters in an issue. Rows that stand in the table; lines of a list.
 MOST, ROWS, FEW = 60_000, 20, 20
+#: Columns of what is shown as a terminal shows it.
+WIDTH = 80
 
 _ORDER = (
     RowStatus.FAILED,
@@ -48,6 +51,12 @@ def render(report: Report, width: int, verbose: bool) -> str:
     if isinstance(report, AuditReport):
         stacks = [f"- {escaped(frame)}" for frame in report.frames]
         sheet.part("lines of stacks, innermost frame first", stacks, fold=True)
+    if isinstance(report, (LookReport, WatchReport, TraceReport)):
+        from hermes_diag.reporters.formats import terminal
+
+        # Four blanks before each make a block of code, in which nothing is markup, a link or a mention.
+        whole = [f"    {line}" for line in terminal.render(report, WIDTH, verbose).splitlines()]
+        sheet.part("lines, as a terminal shows it", whole, fold=True)
     return sheet.text()
 
 

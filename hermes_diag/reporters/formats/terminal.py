@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
-from hermes_diag.core.report import AuditReport, CheckReport, Report, RunReport, ScenariosReport
-from hermes_diag.reporters import style
+from typing import TYPE_CHECKING
+
+from hermes_diag.core.report import LearntReport
+from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
+
+if TYPE_CHECKING:
+    from hermes_diag.core.report import Report
 
 ENDING = ".txt"
 
 
-def render(report: Report, width: int, verbose: bool) -> str:
-    """The report for so many columns. Only the view of that kind of report is imported."""
+def render(report: Report, width: int, verbose: bool, colour: bool = False, blocks: bool = True) -> str:
+    """The report for so many columns. Only the view of that kind of report is imported. blocks: where it is printed
+    there are block characters."""
+    if isinstance(report, (LookReport, WatchReport, TraceReport, LearntReport)):
+        from hermes_diag.reporters.sockets_text import painted
+
+        return painted(_lines(report, width, verbose, blocks), colour) + "\n"
+    from hermes_diag.core.report import AuditReport, CheckReport, ComparedReport, RunReport, ScenariosReport
+    from hermes_diag.reporters import style
+
     if isinstance(report, RunReport):
         from hermes_diag.reporters import matrix
 
-        return style.printed(matrix.render(report, width, verbose), width)
+        return style.printed(matrix.render(report, width, verbose), width, colour)
     if isinstance(report, ScenariosReport):
         from hermes_diag.reporters import scenarios
 
-        return style.printed(scenarios.render(report), width)
+        return style.printed(scenarios.render(report), width, colour)
+    if isinstance(report, ComparedReport):
+        from hermes_diag.reporters import comparison
+
+        return style.printed(comparison.render(report, width, verbose), width, colour)
     from hermes_diag.reporters import rows
 
     if isinstance(report, AuditReport):
-        return style.printed(rows.audit(report), width)
+        return style.printed(rows.audit(report), width, colour)
     assert isinstance(report, CheckReport)
-    return style.printed(rows.check(report, verbose), width)
+    return style.printed(rows.check(report, verbose), width, colour)
+
+
+def _lines(
+    report: LookReport | WatchReport | TraceReport | LearntReport, width: int, verbose: bool, blocks: bool
+) -> list[str]:
+    if isinstance(report, LookReport):
+        from hermes_diag.reporters import sockets_look
+
+        return sockets_look.lines(report, width, verbose)
+    if isinstance(report, WatchReport):
+        from hermes_diag.reporters import sockets_watch
+
+        pictures = sockets_watch.pictures(report.summary, report.peaks, width, blocks)
+        return sockets_watch.summary(report.summary, width, verbose, pictures)
+    if isinstance(report, LearntReport):
+        from hermes_diag.reporters import learnt
+
+        return learnt.lines(report, width)
+    from hermes_diag.reporters import trace
+
+    return trace.lines(report, width, verbose)

@@ -1,7 +1,8 @@
 """Where socket tables come from: one file for each source, found by listing this folder.
 
-A source has KNOWS_INODES, `available() -> str` ("" or why it does not work here) and
-`table(states, port, info, pid, known)`, see sock_diag.py; the first line of its docstring says what it is.
+A source has KNOWS_INODES, FOR_ALL (the table is the same whichever process is asked about), `available() -> str`
+("" or why it does not work here) and `table(states, port, info, pid, known)`, see sock_diag.py; the first line of its
+docstring says what it is.
 """
 
 from __future__ import annotations

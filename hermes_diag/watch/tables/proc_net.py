@@ -20,6 +20,7 @@ from hermes_diag.core.sockets import SocketRow
 from hermes_diag.watch.tables.sock_diag import KEEPALIVE, NAMES, TIMERS
 
 KNOWS_INODES = True
+FOR_ALL = False
 
 _FILES = (("tcp", socket.AF_INET, 4), ("tcp6", socket.AF_INET6, 16))
 _TICK_MS = 1000 // os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 10

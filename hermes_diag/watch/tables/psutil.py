@@ -16,6 +16,7 @@ import psutil
 from hermes_diag.core.sockets import SocketRow
 
 KNOWS_INODES = False
+FOR_ALL = False
 
 _NOWHERE = {socket.AF_INET: ("0.0.0.0", 0), socket.AF_INET6: ("::", 0)}
 

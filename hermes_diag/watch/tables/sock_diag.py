@@ -23,6 +23,8 @@ from hermes_diag.core.sockets import SocketRow
 
 #: Rows carry inodes, queues and timers; with `info` also ages and round trips.
 KNOWS_INODES = True
+#: Whichever process is asked about, the table is the same.
+FOR_ALL = True
 
 _NETLINK_SOCK_DIAG, _TCPDIAG_GETSOCK = 4, 18
 _NLM_F_REQUEST, _NLM_F_DUMP = 1, 0x300

@@ -1,58 +1,49 @@
-"""Files of JSON Lines that are written as things happen, so that a killed run can still be read."""
+"""A new file for a capture: nothing is overwritten unasked, a refused run leaves all as it was; packed if its name says
+so."""
 
 from __future__ import annotations
 
 import contextlib
+import gzip
+import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-import msgspec
-
 from hermes_diag.core.errors import UsageError
 
-#: What a line raises that is no record.
-NO_RECORD = (msgspec.MsgspecError, KeyError, TypeError, AttributeError, UnicodeDecodeError, RecursionError)
+#: Seconds from one flush of a packed file to the next at least.
+_FLUSH = 0.1
 
 
-def decode(path: Path, number: int, line: bytes, kinds: Mapping[str, type]) -> tuple[Any, str]:
-    """A line as a record of one of these kinds, and the cell that it is of, "" without one. Raises UsageError."""
-    try:
-        fields = msgspec.json.decode(line)
-        kind, cell = kinds[fields.pop("record")], str(fields.pop("cell", ""))
-        return msgspec.convert(fields, kind, str_keys=True), cell
-    except NO_RECORD as exc:
-        raise changed(path, number, str(exc) if isinstance(exc, msgspec.ValidationError) else "not a record") from None
-
-
-def changed(path: Path, number: int, why: str) -> UsageError:
-    """A line that is not as it was written."""
-    return UsageError(f"{path} line {number}: {why}", "the file was changed after it was written")
-
-
-class Writer:
-    """Writes one record a line, unbuffered: each line is there at once.
-
-    When the disk gives out, writing ends and `failure` says why; whoever writes goes on.
-    """
+class _Whole(io.RawIOBase):
+    """Passes on what gzip writes; a part of it that the disk does not take is an error."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self.failure = ""
         self._file = file
 
-    def put(self, record: dict[str, Any]) -> None:
-        if self.failure:
-            return
-        data = msgspec.json.encode(record) + b"\n"
-        try:
-            # A disk that is nearly full takes a part of a line, and only the next write is an error.
-            if self._file.write(data) != len(data):
-                self.failure = "the disk is full"
-        except OSError as exc:
-            self.failure = exc.strerror or type(exc).__name__
+    def write(self, data: Any) -> int:
+        if self._file.write(data) != len(data):
+            raise OSError(28, "the disk is full")
+        return len(data)
+
+
+class _Packed(gzip.GzipFile):
+    """What is flushed can be unpacked up to there. Each flush makes the file some bytes larger: there are at most ten a
+    second, and the samples of a run or a watch bring the next one soon."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(filename="", mode="wb", fileobj=_Whole(file), mtime=0)
+        self._flushed = 0.0
+
+    def flush(self, *mode: int) -> None:
+        if time.monotonic() - self._flushed > _FLUSH:
+            super().flush(*mode)
+            self._flushed = time.monotonic()
 
 
 @contextlib.contextmanager
@@ -69,7 +60,10 @@ def create(path: Path, force: bool = False) -> Iterator[IO[bytes]]:
             _copy(path, earlier)
         with _opened(path, force) as file:
             try:
-                yield file
+                if path.suffix.lower() == ".gz":
+                    yield from _packing(file)
+                else:
+                    yield file
             except UsageError:
                 with contextlib.suppress(OSError):
                     if kept:
@@ -79,6 +73,15 @@ def create(path: Path, force: bool = False) -> Iterator[IO[bytes]]:
                     elif new:
                         os.unlink(os.path.realpath(path))  # and not a link to it
                 raise
+
+
+def _packing(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    packed = _Packed(file)
+    try:
+        yield packed  # type: ignore[misc]  # a binary file, and typeshed calls it none
+    finally:
+        with contextlib.suppress(OSError):  # the disk is full: Writer has said so
+            packed.close()
 
 
 def _copy(path: Path, to: IO[bytes]) -> None:
