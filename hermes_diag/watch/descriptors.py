@@ -223,14 +223,15 @@ def kind_of(target: str) -> str:
 
 
 def holders() -> tuple[set[int], int]:
-    """The inodes of all sockets that any process has an fd of, and how many processes could not be read.
+    """The inodes of all sockets that any process has an fd of, and how many processes at least could not be read.
 
     Linux; elsewhere nothing is found and nothing is unreadable. Costs one look at every fd of the host.
     """
     held: set[int] = set()
-    unreadable = 0
     if not sys.platform.startswith("linux"):
-        return held, unreadable
+        return held, 0
+    # Process 1 is always there. Where /proc hides it (hidepid, systemd's ProtectProc), it hides others, too.
+    unreadable = int(not os.path.exists("/proc/1"))
     for process in filter(str.isdigit, os.listdir("/proc")):
         try:
             held |= sockets(targets(process)).keys()
