@@ -13,9 +13,10 @@ from typing import Any
 import lxml.html
 import pytest
 from conftest import GOLDEN, Cli
-from pictures import EVIL, check, compared, evidence, large, poisoned, report, turn
+from pictures import EVIL, PAYLOAD, check, compared, evidence, large, poisoned, report, turn
 
 from hermes_diag.core.evidence import Connection, Moved, Sample, Served
+from hermes_diag.core.plan import Plan
 from hermes_diag.core.report import Finding, Report, Row, Scenario, ScenariosReport
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.core.status import RowStatus, Status
@@ -220,6 +221,36 @@ def test_headings_of_the_other_reports() -> None:
         findings=(Finding("left-open", "problem", "1 socket", {}, (), "", "", "process 7"),),
     )  # fmt: skip
     assert "process 7: 1 socket" in text(page(plain))
+
+
+def test_a_check_has_pictures() -> None:
+    """Of each workload, called as its row says; the row leads to them. So do scenarios to both of their clients."""
+    (seen,) = report().evidence
+    row = Row("workload", "steady", "", "every turn ends well", RowStatus.PASSED, "3 of 3")
+    tree = page(replace(check(), rows=(row,), evidence=(seen,)))
+    (link,) = tree.xpath("//ul[@class='rows']//a/@href")
+    (section,) = tree.xpath(f"//details[@id='{link[1:]}']")
+    assert "passed" in section.xpath("string(summary)")
+    assert len(section.xpath(".//ol[@class='lives']/li")) == 3
+    sides = tuple(replace(seen, cell=replace(seen.cell, scenario=f"name/{side}")) for side in ("bad", "good"))
+    told = ScenariosReport(
+        command="scenarios", subject="reports", status=Status.CLEAN, verdict="as reported", stack=None, evidence=sides,
+        rows=(Row("scenario", "name", "", "what", RowStatus.PASSED, "shown both ways"),), scenarios=(),
+    )  # fmt: skip
+    assert page(told).xpath("//ul[@class='rows']//a/text()") == [
+        "the bad client in pictures",
+        "the good client in pictures",
+    ]
+
+
+def test_a_page_of_many_cells_is_bounded() -> None:
+    """Forty cells of sixty connections each: each has fewer lines, and says so."""
+    (seen,) = report().evidence
+    many = tuple(Connection(number, 1, 1, 1, "client", "fin", number, 0.2, 0.3) for number in range(1, 61))
+    cells = [replace(seen, connections=many, moved=(), cell=replace(seen.cell, fault=f"fault-{n}")) for n in range(40)]
+    tree = page(verdicts.report(Plan(tuple(one.cell for one in cells), PAYLOAD), cells))
+    assert len(tree.xpath("//ol[@class='lives']/li")) == 40 * 25
+    assert "35 more are not drawn" in text(tree)
 
 
 def test_the_page_of_a_look() -> None:

@@ -121,7 +121,8 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What every run ends with. `subject` is what was put to the test, as the user named it."""
+    """What every run ends with. `subject` is what was put to the test, as the user named it; `evidence` is of the cells
+    that can be drawn."""
 
     command: str
     subject: str
@@ -131,6 +132,7 @@ class Report:
     rows: tuple[Row, ...] = ()
     findings: tuple[Finding, ...] = ()
     interrupted: bool = False
+    evidence: tuple[Evidence, ...] = field(default=(), repr=False)
 
     @property
     def exit_code(self) -> int:
@@ -144,7 +146,6 @@ class RunReport(Report):
     plan: Plan
     cells: tuple[CellReport, ...]
     claims: tuple[Claim, ...]
-    evidence: tuple[Evidence, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,6 +91,7 @@ def judge(
         rows=found,
         findings=audit.findings(found),
         interrupted=interrupted,
+        evidence=tuple(one for one in evidence if one.cell.workload != AUDIT),
         defined=_defined(asked.factory, evidence),
         settings=asked.sources,
         better=better,

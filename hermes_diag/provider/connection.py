@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
         begun, now = self.ledger.begun, time.monotonic()
         return Seen(
             self.serial, self.requests, self.bytes_in, self.bytes_out, self.closed_first, self._how, self.peer[1],
-            round(self.opened - begun, 6), None if self.left_open else round(now - begun, 6),
+            round(self.opened - begun, 4), None if self.left_open else round(now - begun, 4),
         )  # fmt: skip
 
     def say(self, what: str, **details: Any) -> None:

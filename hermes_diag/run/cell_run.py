@@ -281,7 +281,7 @@ class CellRun:
 
     def _now(self) -> float:
         """Seconds since the cell began."""
-        return round(time.monotonic() - self._begun, 6)
+        return round(time.monotonic() - self._begun, 4)
 
     def _record(self, record: Any) -> None:
         if isinstance(record, Fact):  # names of files and hosts of the user's

@@ -98,6 +98,7 @@ def judge(evidence: Sequence[Evidence], interrupted: bool = False) -> ScenariosR
             if one.status == Status.FAILING
         ),
         interrupted=interrupted,
+        evidence=tuple(by_cell.values()),
         scenarios=found,
     )
 

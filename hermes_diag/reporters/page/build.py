@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from hermes_diag.core import units
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import FRESH, MEASURE
 from hermes_diag.core.report import (
     AuditReport,
@@ -19,7 +20,11 @@ from hermes_diag.core.report import (
     RunReport,
     ScenariosReport,
 )
+from hermes_diag.core.status import RowStatus
 from hermes_diag.judge import dump_comparison
+from hermes_diag.judge.check import workload
+from hermes_diag.judge.scenarios import SIDES
+from hermes_diag.judge.verdicts import cell as judge_cell
 from hermes_diag.reporters import matrix_conditions
 from hermes_diag.reporters.matrix import numbers
 from hermes_diag.reporters.page import compared, looks, watches, words
@@ -33,6 +38,7 @@ from hermes_diag.reporters.page.view import (
     SEVERITY,
     STATUS,
     UNSURE,
+    Badge,
     Folded,
     Found,
     Judged,
@@ -52,10 +58,13 @@ from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
 
 #: Links from a finding to turns, cells that a finding names, rows of a table.
 LINKS, CELLS, MOST = 4, 24, 400
+#: Lifelines of the whole page, unless it has very many cells.
+LINES = 1000
 #: Cells of a finding that are not folded.
 FEW = 3
 
 
+_WORST = (RowStatus.FAILED, RowStatus.COULD_NOT_TELL, RowStatus.ALLOWED, RowStatus.KNOWN, RowStatus.PASSED)
 #: Reports of which each finding is a row.
 _TOLD_BY_ROWS = (AuditReport, CheckReport, ScenariosReport)
 
@@ -84,11 +93,11 @@ def _told(found: Page, headline: str, steps: Sequence[Step], folded: Iterable[Fo
 
 
 def _page(report: Report) -> Page:
-    views: dict[str, CellView] = {}
     run = isinstance(report, RunReport)
-    if isinstance(report, RunReport):
-        pairs = zip(report.cells, report.evidence, strict=False)
-        views = {one.cell.name: CellView(number, one, seen) for number, (one, seen) in enumerate(pairs, start=1)}
+    cells = report.cells if isinstance(report, RunReport) else tuple(map(judge_cell, report.evidence))
+    pairs = enumerate(zip(cells, report.evidence, strict=False), start=1)
+    most = max(10, LINES // max(1, len(cells)))
+    views = {one.cell.name: CellView(number, one, seen, most) for number, (one, seen) in pairs}
     return Page(
         title=f"hermes-diag {report.command}: {report.status}",
         command=report.command,
@@ -97,9 +106,9 @@ def _page(report: Report) -> Page:
         headline=words.headline(report),
         verdict=report.verdict,
         steps=words.steps(report),
-        rows=() if run else _rows(report),
+        rows=() if run else _rows(report, views),
         found=() if isinstance(report, _TOLD_BY_ROWS) else _found(report, views),
-        sections=_sections(report, views) if isinstance(report, RunReport) else (),
+        sections=_sections(report, cells, views),
         claims=_claims(report.claims) if isinstance(report, RunReport) and report.claims else None,
         folded=tuple(_folded(report)),
         notes=_notes(report),
@@ -134,15 +143,33 @@ def _square(one: CellReport, views: dict[str, CellView], name: str) -> Square:
     return Square(Link(names.get(name, name), anchor), word(one), remark, told)
 
 
-def _sections(report: RunReport, views: dict[str, CellView]) -> list[Section]:
+def _sections(report: Report, cells: Sequence[CellReport], views: dict[str, CellView]) -> list[Section]:
     found = []
-    for one, seen in zip(report.cells, report.evidence, strict=False):
+    for one, seen in zip(cells, report.evidence, strict=False):
         facts = list(numbers(one)) if one.cell.workload != MEASURE else []
         facts += [f"{number.name.replace('_', ' ')}: {number.value:g} {number.unit}" for number in seen.measured[:12]]
-        found.append(views[one.cell.name].section(facts))
+        found.append(views[one.cell.name].section(facts, _judged(report, seen)))
     if found and not any(one.unfolded for one in found):
         found[0] = replace(found[0], unfolded=True)
     return found
+
+
+def _judged(report: Report, seen: Evidence) -> Badge | None:
+    """What a check says of a cell: under a fault turns may fail."""
+    if not isinstance(report, CheckReport):
+        return None
+    statuses = {row.status for row in report.rows if row.kind == "workload" and row.name == workload(seen.cell)}
+    worst = next((one for one in _WORST if one in statuses), None)
+    return None if worst is None else badge(worst, ROWS[worst])
+
+
+def _cells_of(row: Row, views: dict[str, CellView]) -> list[Link]:
+    """The pictures of the cells that a row is about."""
+    if row.kind == "scenario":
+        sides = [(side, views.get(f"{row.name}/{side}")) for side in SIDES]
+        return [Link(f"the {side} client in pictures", view.anchor) for side, view in sides if view]
+    named = [view for view in views.values() if row.kind == "workload" and row.name == workload(view.report.cell)]
+    return [Link("in pictures", view.anchor) for view in named]
 
 
 def _found(report: Report, views: dict[str, CellView]) -> list[Found]:
@@ -186,13 +213,14 @@ def _rests_on(one: Finding, views: dict[str, CellView]) -> list[Link]:
     return [*on_page, *([Link(f"{units.count(left, 'more turn')}")] if left else [])]
 
 
-def _rows(report: Report) -> list[Judged]:
+def _rows(report: Report, views: dict[str, CellView]) -> list[Judged]:
     order = list(ROWS.values())
     ranks = [BAD, UNSURE, NOTE, GOOD, PLAIN]
     assert set(order) <= set(ranks)
     rows = sorted(report.rows, key=lambda row: ranks.index(ROWS[row.status]))
     return [
-        Judged(badge(row.status, ROWS[row.status]), _name(row), row.what, _details(report, row)) for row in rows[:MOST]
+        Judged(badge(row.status, ROWS[row.status]), _name(row), row.what, _details(report, row), _cells_of(row, views))
+        for row in rows[:MOST]
     ]
 
 

@@ -19,22 +19,25 @@ from hermes_diag.worker.contract import TurnDone
 
 #: Rows of a table.
 ROWS = 60
+#: Words of a cell without a problem.
+WELL = ("ok", "too short")
 #: What is said of a connection that stays open in a cell with a problem.
 NEVER = "never closed"
 
 
 class CellView:
-    """Makes the section of one cell, and says where on the page its turns are. number: of the cell in the report."""
+    """Makes the section of one cell, and says where on the page its turns are. number: of the cell in the report. most:
+    lifelines that there is room for."""
 
-    def __init__(self, number: int, report: CellReport, evidence: Evidence) -> None:
+    def __init__(self, number: int, report: CellReport, evidence: Evidence, most: int = lives.MOST) -> None:
         self.anchor = f"cell-{number}"
         self.report = report
         self._number = number
         self._evidence = evidence
         self._lives = lives.of(evidence)
-        self._drawn = lives.chosen(self._lives)
+        self._drawn = lives.chosen(self._lives, min(most, lives.MOST))
         self._time = _time(evidence, self._lives)
-        self._open = "still open" if report.word in ("ok", "too short") else NEVER  # growth accuses, presence does not
+        self._open = "still open" if report.word in WELL else NEVER  # growth accuses, presence does not
         self._shown = _worst(evidence.turns)
         drawn = {turn: one for one in self._drawn for turn in one.turns}
         self._of_turn = {turn: self._life_anchor(one) for turn, one in drawn.items()}
@@ -49,16 +52,16 @@ class CellView:
         for chart in self._charts():
             yield chart.name.lower(), chart.anchor
 
-    def section(self, facts: Sequence[str]) -> Section:
-        """facts: the numbers of the cell in words."""
+    def section(self, facts: Sequence[str], judged: Badge | None = None) -> Section:
+        """facts: the numbers of the cell in words. judged: as what, where that is not the word of the cell."""
         hung = self._evidence.outcome.frames if self._evidence.outcome.how == "hung" else ()
         return Section(
             self.anchor,
             self.report.cell.name,
-            word(self.report),
+            judged or word(self.report),
             facts,
             tuple(self._charts()),
-            unfolded=self.report.word not in ("ok",) or bool(self.report.flaws),
+            unfolded=judged.tone == "bad" if judged else self.report.word not in WELL or bool(self.report.flaws),
             turns=self._turns(),
             stack=hung,
         )
@@ -126,7 +129,8 @@ class CellView:
         notes = [f"{left:,} more are not drawn: those that never end and the longest come first."] if left else []
         used = {stretch.state for one in self._drawn for stretch in one.stretches}
         legend = [shown for shown in states.ALL if shown in map(states.of, used)]
-        legend.append(("ended", "closed", "a line that ends: this program has closed the connection"))
+        if open_ < len(self._lives):
+            legend.append(("ended", "closed", "a line that ends: the connection was closed"))
         if open_:
             accused = " accused" if self._open == NEVER else ""
             legend.append((f"endless{accused}", self._open, "an arrow: open at the last look"))

@@ -67,6 +67,9 @@ function tips() {
     tip.style.left = Math.min(event.clientX + 12, innerWidth - tip.offsetWidth - 8) + "px";
     tip.style.top = Math.max(4, event.clientY - tip.offsetHeight - 10) + "px";
   });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") tip.hidden = true;
+  });
 }
 
 // Paper cannot be unfolded.

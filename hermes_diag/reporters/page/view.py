@@ -163,7 +163,7 @@ class Judged:
     name: str
     what: str
     details: Sequence[str]
-    anchor: str = ""
+    links: Sequence[Link] = ()
 
 
 @dataclass(frozen=True)

@@ -65,16 +65,25 @@ def _headline(summary: Summary) -> str:
     if summary.status == Status.COULD_NOT_TELL:
         return "It cannot be told yet whether something leaks."
     if summary.status == Status.CLEAN:
-        return "Nothing leaks."
+        if not summary.conditions:
+            return "Nothing leaks."
+        held = "No condition that was set for this program holds"
+        return (
+            f"{held}, but {' and '.join(growing[:2])} grow{'s' if len(growing) == 1 else ''}."
+            if growing
+            else f"{held}."
+        )
     if not growing:
         return "A condition that was set for this program holds."
     if summary.until_limit is not None:
-        return f"The program leaks: in about {units.duration(summary.until_limit)} it can open nothing more."
+        left = units.duration(summary.until_limit).replace(" ", "\N{NO-BREAK SPACE}")
+        return f"The program leaks: in about {left} it can open nothing more."
     return "The program leaks: what it opens and never closes grows."
 
 
 def _steps(summary: Summary) -> list[Step]:
-    if summary.status == Status.CLEAN:
+    growing = any(course.word == GROWING for course in summary.courses)
+    if summary.status == Status.CLEAN and not growing:
         return [Step("Nothing has to be put right.")]
     if summary.status == Status.COULD_NOT_TELL:
         tells = [course.tells for course in summary.courses if course.tells]
@@ -190,16 +199,22 @@ def _lifelines(summary: Summary, picture: Picture, time: Time) -> Chart:
         "watch-lifelines",
         "Lifelines",
         f"{count} were seen; of those that were followed, {open_:,} were still there at the end.",
-        [
-            *legend,
-            ("ended", "gone", "a line that ends"),
-            ("endless", "still there", "an arrow: at the end of the watch"),
-        ],
+        [*legend, *_marks(drawn, lines)],
         _life_table(drawn, picture.seconds),
         strokes.scale(time),
         lines=lines,
         notes=notes,
     )
+
+
+def _marks(drawn: Sequence[Life], lines: Sequence[Line]) -> Iterator[tuple[str, str, str]]:
+    """How lines end, as far as there are such."""
+    if any(one.end is not None for one in drawn):
+        yield "ended", "gone", "a line that ends"
+    if any(one.end is None and not line.accused for one, line in zip(drawn, lines, strict=True)):
+        yield "endless", "still there", "an arrow: at the end of the watch"
+    if any(line.accused for line in lines):
+        yield "endless accused", "still there", "a red arrow: in a state of which the number grows"
 
 
 def _line(number: int, one: Life, summary: Summary, alone: bool, time: Time) -> Line:
