@@ -162,13 +162,14 @@ def watch() -> tuple[Timeline, Ended]:
         7, "brunhilde_gw", 0.0, 0.0, 1.0, "sock_diag", "", remotes=("gw7.acme.internal", "10.20.30.0/24"),
         conditions=("close_wait.growth > 5/h",),
     )  # fmt: skip
-    timeline = Timeline(watched)
+    timeline = Timeline(watched, drawn=True)
     for at in range(60):
         timeline.add(
             Tick(
                 float(at), 0.0, {"CLOSE_WAIT": at}, {}, 0, 1, 10 + at, 100, 0.1, 1, 1,
                 remotes={"10.20.30.40:443": {"CLOSE_WAIT": at}, "listening on [2001:db8::17]:80": {"LISTEN": 1}},
                 opened={"10.20.30.40:443": 1}, gone={"gw7.acme.internal:443": 1},
+                moved=((at, "CLOSE_WAIT", f"10.20.30.{at}:443", 40000 + at),),
             )
         )  # fmt: skip
     return timeline, Ended("exited", "process 7 (brunhilde_gw) has ended")
@@ -220,6 +221,7 @@ def test_a_watch() -> None:
     texts = rendered(anonymise.of(found, Known(users=("brunhilde",))))
     assert {name: left(text) for name, text in texts.items() if left(text)} == {}
     assert "host-1:443" in texts["json"]
+    assert texts["html"].count("host-") > 40  # lives of single sockets
 
 
 def test_what_a_trace_found() -> None:
