@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hermes_diag.cli import names
-from hermes_diag.core import anonymise, spotted
+from hermes_diag.core import anonymise, learnt, redact, spotted
 from hermes_diag.core.anonymise import Known
 from hermes_diag.core.capture import Reader
 from hermes_diag.core.evidence import Outcome
@@ -161,13 +162,14 @@ def watch() -> tuple[Timeline, Ended]:
         7, "brunhilde_gw", 0.0, 0.0, 1.0, "sock_diag", "", remotes=("gw7.acme.internal", "10.20.30.0/24"),
         conditions=("close_wait.growth > 5/h",),
     )  # fmt: skip
-    timeline = Timeline(watched)
+    timeline = Timeline(watched, drawn=True)
     for at in range(60):
         timeline.add(
             Tick(
                 float(at), 0.0, {"CLOSE_WAIT": at}, {}, 0, 1, 10 + at, 100, 0.1, 1, 1,
                 remotes={"10.20.30.40:443": {"CLOSE_WAIT": at}, "listening on [2001:db8::17]:80": {"LISTEN": 1}},
                 opened={"10.20.30.40:443": 1}, gone={"gw7.acme.internal:443": 1},
+                moved=((at, "CLOSE_WAIT", f"10.20.30.{at}:443", 40000 + at),),
             )
         )  # fmt: skip
     return timeline, Ended("exited", "process 7 (brunhilde_gw) has ended")
@@ -219,6 +221,7 @@ def test_a_watch() -> None:
     texts = rendered(anonymise.of(found, Known(users=("brunhilde",))))
     assert {name: left(text) for name, text in texts.items() if left(text)} == {}
     assert "host-1:443" in texts["json"]
+    assert texts["html"].count("host-") > 40  # lives of single sockets
 
 
 def test_what_a_trace_found() -> None:
@@ -346,6 +349,23 @@ def test_two_hosts_never_get_the_same_pseudonym(hosts: list[str]) -> None:
     assert len(set(shown)) == len(different) + len(own)
     assert sum("host-" in text for text in shown) == len(hosts) - len(own)
     assert anonymise.of_json(given_) == shown
+
+
+@pytest.mark.parametrize("before", ["", "...", "-", "(", "=", "x" * 50, "a.b:"])
+def test_an_address_behind_anything(before: str) -> None:
+    """Whatever stands before it."""
+    assert "acme" not in anonymise.of_json(
+        f"{before}https://u:pw@api.acme.io/acme and {before}/home/acme/x.py:3, {before}/home/acme"
+    )
+
+
+@pytest.mark.parametrize("text", ["a", "a-", "a.", "+", "/", "a/", "x@", ":", "1:", "sk-", "key=", "://", "~", "data:"])
+def test_no_text_takes_long(text: str) -> None:
+    """Time grows with the length of a text and not with its square, which would take minutes here."""
+    begun = time.process_time()
+    for find in (anonymise.of_json, redact.name, learnt.learnt):
+        find(text * (200_000 // len(text)))
+    assert time.process_time() - begun < 20
 
 
 @pytest.mark.parametrize(

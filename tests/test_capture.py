@@ -210,7 +210,7 @@ def test_packed_or_not_is_the_same(captures: dict[str, Path], kind: str) -> None
     """By name packed, by content read: also under another name."""
     packed, plain = captures[f"{kind}.jsonl.gz"], captures[f"{kind}.jsonl"]
     assert packed.read_bytes()[:2] == b"\x1f\x8b"
-    assert packed.stat().st_size < plain.stat().st_size / 2
+    assert packed.stat().st_size < plain.stat().st_size * 3 / 4  # that of a look is small
     other = packed.with_name(f"{kind}.of-another-name")
     shutil.copy(packed, other)
     assert told(packed) == told(plain) == told(other)

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,9 @@ import secrets_planted as planted
 from conftest import Cli
 from secrets_planted import PLANTED
 
+from hermes_diag.cli.report import read
 from hermes_diag.core import redact
-from hermes_diag.judge import reports
 from hermes_diag.reporters import formats
-from hermes_diag.run import capture
 
 TOKEN = "sk-planted-5ecre7"
 LIMITS = {"check": ["--workload", "steady"], "replay": ["--workload", "steady", "--turns", 2], "audit": []}
@@ -76,27 +75,31 @@ def test_there_are_enough_of_them() -> None:
     assert planted.found(" ".join(PLANTED.values())) == list(PLANTED)
 
 
-def written(folder: Path) -> str:
-    """Everything that a command wrote into its folder."""
-    return "\n".join(path.read_text(errors="replace") for path in sorted((folder / "out").iterdir()))
-
-
-def run(cli: Cli, tmp_path: Path, *arguments: object, **environment: str) -> str:
-    """All that a judging command says and writes, in every format."""
-    (tmp_path / "out").mkdir()
+def outputs(folder: Path) -> list[object]:
+    """Options for a report in each format that has files; the folder is made."""
+    folder.mkdir()
     endings = [format_.ENDING for format_ in map(formats.load, formats.names()) if format_.ENDING]
-    files = [part for ending in endings for part in ("--output", tmp_path / "out" / f"report{ending}")]
-    # An audit saves nothing.
-    save = [] if arguments[0] == "audit" else ["--save", tmp_path / "out" / "run.jsonl"]
-    verbose = [] if arguments[0] == "audit" else ["-v"]
-    done = cli(*arguments, *verbose, *files, *save, **{**planted.environment(), **environment})
+    return [part for ending in endings for part in ("--output", folder / f"report{ending}")]
+
+
+def run(cli: Cli, tmp_path: Path, *arguments: object, program: Sequence[object] = (), **environment: str) -> str:
+    """All that a judging command says and writes, in every format, and all that `report` makes of its capture."""
+    saved = tmp_path / "run.jsonl"
+    first, again = tmp_path / "first", tmp_path / "again"
+    environment = {**planted.environment(), **environment}
+    verbose = [] if arguments[0] == "audit" else ["-v"]  # which shows everything anyway
+    done = cli(*arguments, *verbose, "--save", saved, *outputs(first), *program, **environment)
     assert done.returncode in (0, 1, 3), done.stderr
-    texts = [done.stdout, done.stderr, written(tmp_path)]
-    assert len(list((tmp_path / "out").iterdir())) == len(endings) + len(save) // 2
-    if save:
-        report = reports.of(*capture.read(tmp_path / "out" / "run.jsonl"))
-        texts += [formats.load(name).render(report, 120, True) for name in formats.names()]
-    return "\n".join(texts)
+    told = cli("report", saved, "-v", *outputs(again), **environment)
+    assert told.returncode in (0, 1, 3), told.stderr
+    # Annotations are printed by `check` alone, and can be rendered of any report.
+    report, _ = read(saved)
+    annotated = formats.load("github").render(report, 120, True)
+    files = [saved, *first.iterdir(), *again.iterdir()]
+    assert {path.suffix for path in files} >= {".html", ".json", ".jsonl", ".md", ".txt", ".xml"}
+    assert len(files) == 11
+    written = [path.read_text(errors="replace") for path in files]
+    return "\n".join([done.stdout, done.stderr, told.stdout, told.stderr, annotated, *written])
 
 
 def test_a_run_of_a_request_dump(cli: Cli, tmp_path: Path) -> None:
@@ -156,37 +159,30 @@ def process(tmp_path: Path) -> Iterator[int]:
         child.communicate()
 
 
-@pytest.mark.parametrize("form", ["-v", "--json"])
-def test_a_look(cli: Cli, process: int, form: str) -> None:
+def test_a_look(cli: Cli, tmp_path: Path, process: int) -> None:
     """Title, arguments, environment, SQLite file and thread of a process; the look has them otherwise."""
-    done = cli("sockets", process, form)
-    assert done.returncode == 0
-    assert planted.found(done.stdout + done.stderr) == []
-    assert done.stdout.count(redact.GAP) >= 3  # process, file and thread
+    text = run(cli, tmp_path, "sockets", process)
+    assert planted.found(text) == []
+    assert cli("sockets", process, "-v").stdout.count(redact.GAP) >= 3  # process, file and thread
 
 
-@pytest.mark.parametrize("form", ["-v", "--json"])
-def test_a_watch(cli: Cli, tmp_path: Path, process: int, form: str) -> None:
+def test_a_watch(cli: Cli, tmp_path: Path, process: int) -> None:
     """Neither its output nor its capture, nor what is made of that."""
-    saved = tmp_path / "watch.jsonl"
-    done = cli("sockets", process, "--watch", "--set", "count=3", "--interval", "50ms", "--save", saved, form)
-    texts = [done.stdout, done.stderr, saved.read_text()]
-    for other in ("-v", "--json"):
-        texts.append(cli("report", saved, other).stdout)
-    assert planted.found("\n".join(texts)) == []
-    assert redact.GAP in saved.read_text()
-    assert "file " in saved.read_text()
+    text = run(cli, tmp_path, "sockets", process, "--watch", "--set", "count=3", "--interval", "50ms")
+    assert planted.found(text) == []
+    saved = (tmp_path / "run.jsonl").read_text()
+    assert redact.GAP in saved
+    assert '"file ' in saved
 
 
-@pytest.mark.parametrize("form", ["-v", "--json"])
-def test_a_trace(cli: Cli, tmp_path: Path, form: str) -> None:
+def test_a_trace(cli: Cli, tmp_path: Path) -> None:
     """Names of files, threads and tasks that a recorder wrote down."""
     (tmp_path / "program.py").write_text(planted.PROGRAM)
-    done = cli("trace", form, "--", sys.executable, tmp_path / "program.py", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert planted.found(done.stdout + done.stderr) == []
-    assert (done.stdout + done.stderr).count(redact.GAP) >= 3
-    assert "program.py:5 in opens" in done.stdout + done.stderr
+    program = ["--", sys.executable, tmp_path / "program.py", tmp_path]
+    text = run(cli, tmp_path, "trace", program=program)
+    assert planted.found(text) == []
+    assert (tmp_path / "first" / "report.json").read_text().count(redact.GAP) >= 3
+    assert "program.py:5 in opens" in text
 
 
 @pytest.mark.parametrize("command", ["repro", "report", "check"])

@@ -89,7 +89,7 @@ def test_precedence(key: str) -> None:
         resolve(),
     ]
     assert [_value(one, key) for one in found] == list(LAYERS[key])
-    sources = [{name: source for name, _, source in one.sources()}.get(key) for one in found]
+    sources = [{name: source for name, _, source in one.asked().sources}.get(key) for one in found]
     assert sources == [settings.FLAGS[key], f"HERMES_DIAG_{key.upper()}", "../pyproject.toml", None]
 
 

@@ -48,7 +48,7 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 _PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
-_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/@:]*:[^\s/@]+@", re.IGNORECASE)
+_WITH_PASSWORD = re.compile(r"://[^\s/@:]*:[^\s/@]+@")
 
 
 def of(name: str, data: bytes, known: Known = Known()) -> LearntReport:

@@ -41,7 +41,7 @@ _SHORT = 24
 
 @cache
 def _url() -> re.Pattern[str]:
-    return re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^\s/@]*@)?([^\s/?#'\"]*)[^\s'\"]*", re.IGNORECASE)
+    return re.compile(r"([a-z][a-z0-9+.-]{0,20}://)(?:[^\s/@]*@)?([^\s/?#'\"]*)[^\s'\"]*", re.IGNORECASE)
 
 
 @cache
@@ -75,7 +75,7 @@ def _shapes() -> tuple[tuple[str, re.Pattern[str]], ...]:
                 re.IGNORECASE,
             ),
         ),
-        ("an API key", re.compile(rf"(?<![A-Za-z0-9])(sk|pk|rk)[-_](?=[^\s/]*\d){word}{{6,}}")),
+        ("an API key", re.compile(rf"(?<![A-Za-z0-9])(sk|pk|rk)[-_](?=[^\s/]{{0,80}}\d){word}{{6,}}")),
         ("a token", re.compile(rf"(?<![A-Za-z0-9])(gh[a-z]_|github_pat_|xox[a-z]-|glpat-|hf_){word}{{8,}}")),
         ("an access key", re.compile(rf"(?<![A-Za-z0-9])(AKIA|ASIA|AIza){word}{{8,}}")),
         ("a JSON Web Token", re.compile(rf"(?<![A-Za-z0-9])eyJ{word}{{8,}}")),

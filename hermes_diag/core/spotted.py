@@ -44,12 +44,13 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _IP4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 _SHAPES = re.compile(
     rf"""
-    (?P<url>(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s'"<>|\\)\]}},;]+)
+    (?P<url>[a-z][a-z0-9+.-]{{0,20}}://[^\s'"<>|\\)\]}},;]+)
     | (?P<mail>(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*)
     | (?P<windows>(?<!\w)(?:[a-z]:\\[^\s:*?"<>|']*|\\\\[\w.$-]+\\[^\s:*?"<>|']+))
     | (?P<whole>^(?:~[\w.-]*|\.{{0,2}})/[^:\n]*\.\w+(?=:\d+|$) | (?<=^file\ ).+)   # blanks in it, too
+    | (?P<rooted>(?<=[\w.-])/(?:home|Users|root|srv|opt|tmp|var|etc|mnt|media|data)/[^\s:'"`(),;<>|\\\[\]{{}}=]+)
     | (?P<path>(?<![\w.~/-])(?:~[\w.-]*|\.{{1,2}})?/[^\s:'"`(),;<>|\\\[\]{{}}=]+)
-    | (?P<file>(?<![\w./~@-])(?:[\w.+-]+/)*[\w.+-]+\.(?:{_ENDINGS})(?![\w/-]))
+    | (?P<file>(?<![\w./~@+-])(?:[\w.+-]+/)*[\w.+-]+\.(?:{_ENDINGS})(?![\w/-]))
     | (?P<ip6>(?<![\w:.])\[?(?:[0-9a-f]{{0,4}}:){{2,7}}(?:{_IP4}|[0-9a-f]{{0,4}})(?:%[\w.-]+)?\]?(?!\w))
     | (?P<ip4>(?<![\w.]){_IP4}(?!\.?\w))
     | (?P<host>(?<![\w.@/-]){_LABEL}(?:\.{_LABEL})+(?![\w(])(?P<port>:\d{{2,5}}(?!\w))?(?:/[^\s:'"(),;<>|]*)?)
@@ -74,7 +75,7 @@ def spots(text: str) -> Iterator[Spot]:
     while found := _SHAPES.search(text, at):
         what = str(found.lastgroup if found.lastgroup != "port" else "host")
         begin, end = found.span()
-        if what in ("path", "url", "host"):
+        if what in ("rooted", "path", "url", "host"):
             end = begin + len(found[0].rstrip(".")) or end
         at = end
         spot = _judged(what, text[begin:end], begin, end, bool(found["port"]))
@@ -88,7 +89,7 @@ def _judged(what: str, text: str, begin: int, end: int, port: bool) -> Spot | No
     """The spot if it is one."""
     if what in ("url", "mail"):
         return Spot(what, begin, end)
-    if what in ("windows", "whole", "path", "file"):
+    if what in ("windows", "whole", "rooted", "path", "file"):
         return Spot(PATH, begin, end, public(text))
     if what in ("ip6", "ip4"):
         ip = address(text)

@@ -231,7 +231,7 @@ def _checked_allowance(layer: Layer, number: int, one: Any, today: datetime.date
             (*at, "expires"),
             f"the allowance of {one['finding']} expired on {expires}: fix the cause, or set a later day",
         )
-    return Allowance(one["finding"], one_line(one["reason"]), expires)
+    return Allowance(one["finding"], redact.name(one_line(one["reason"])), expires)
 
 
 def _check_expectations(layer: Layer, raw: Sequence[str]) -> None:

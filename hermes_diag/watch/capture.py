@@ -7,7 +7,7 @@ condition, and which lines opened what stayed. A look and a trace are written at
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from hermes_diag.core import capture
@@ -15,7 +15,7 @@ from hermes_diag.core.errors import UsageError
 from hermes_diag.watch import reports
 from hermes_diag.watch.attached import Attached
 from hermes_diag.watch.opened import Opened, Origins, Remains
-from hermes_diag.watch.records import Ended, Held, Look, Place, Summary, Tick, Watched
+from hermes_diag.watch.records import Ended, Held, Holding, Look, Place, Summary, Tick, Watched
 from hermes_diag.watch.reports import LookReport, TraceReport
 from hermes_diag.watch.timeline import Timeline
 
@@ -110,7 +110,7 @@ _OF_LOOK = {
 def write_look(file: IO[bytes], report: LookReport) -> capture.Writer:
     """One look as a capture."""
     writer = capture.Writer(file, LOOK, group_by=report.group_by)
-    writer.put("look", report.look)
+    writer.put("look", replace(report.look, held=_unnamed(report.look.held)))
     for held in report.held:
         writer.put("condition", held)
     for address, name in report.names.items():
@@ -122,6 +122,19 @@ def write_look(file: IO[bytes], report: LookReport) -> capture.Writer:
     if report.attached is not None:
         writer.put("attached", report.attached)
     return writer
+
+
+def _unnamed(held: tuple[Holding, ...] | None) -> tuple[Holding, ...] | None:
+    """Descriptors without the names of their files, which no report has; a recorder's own is still known as that."""
+    if held is None:
+        return None
+    return tuple(
+        replace(
+            one,
+            fds={fd: (kind, ".box" if target.endswith(".box") else "") for fd, (kind, target) in one.fds.items()},
+        )
+        for one in held
+    )
 
 
 def _openings(origins: Origins) -> Iterator[_Opening]:
