@@ -1,7 +1,7 @@
 """`scripts/bench export`: what a scrape of `hermes-diag export` costs, and what watching a fleet does.
 
 Each promise is printed with its number, its limit and whether it was held; exit code 1 when one was not. Options:
---sockets N (1000), --targets N (40), --samples N (3000) and --scrapes N (10000) of the tests of memory.
+--sockets N (1000), --targets N (40), --samples N (6000) and --scrapes N (10000) of the tests of memory.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sockets", type=int, default=1000)
     parser.add_argument("--targets", type=int, default=40)
-    parser.add_argument("--samples", type=int, default=3000)
+    parser.add_argument("--samples", type=int, default=6000)
     parser.add_argument("--scrapes", type=int, default=10000)
     asked = parser.parse_args()
     observer.WHOLE = 0.0  # after 15 s each look is a whole one

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import socket
 import subprocess
@@ -90,6 +91,9 @@ def idle(peers: Peers, count: float) -> None:
 
 def many(peers: Peers, count: float) -> None:
     """So many TCP sockets, an eighth of them in CLOSE_WAIT; and as many as WAITING left in TIME_WAIT."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if count + 50 > soft >= 0:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     for i in range(int(count) // 2):
         client, server = peers.connected()
         if i % 4 == 0:

@@ -15,6 +15,7 @@ import pytest
 from conftest import GOLDEN, Cli
 from pictures import EVIL, PAYLOAD, check, compared, evidence, large, poisoned, report, turn
 
+from hermes_diag.cli.report import read
 from hermes_diag.core.evidence import Connection, Moved, Sample, Served
 from hermes_diag.core.plan import Plan
 from hermes_diag.core.report import Finding, Report, Row, Scenario, ScenariosReport
@@ -317,3 +318,10 @@ def test_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
     assert "saved to page.html" in done.stderr
     tree = lxml.html.document_fromstring((tmp_path / "page.html").read_text())
     assert tree.xpath("string(//h1)") == "The fix works."
+
+
+def test_what_is_known_is_not_called_nothing() -> None:
+    """A check whose problems are all in its baseline."""
+    kept, _ = read(GOLDEN / "captures" / "check.jsonl.gz")
+    head = lxml.html.document_fromstring(formats.load("html").render(kept, 0, False)).xpath("string(//h1)")
+    assert head == "No new problem was found; 4 are known or allowed."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import lxml.html
 import psutil
-from conftest import Cli
+from conftest import GOLDEN, Cli
 from pictures import EVIL, poisoned
 from test_timeline import WATCHED, leak, look, row
 
@@ -138,3 +139,16 @@ def test_a_saved_watch_has_its_picture(cli: Cli, tmp_path: Path, target: object)
     assert sorted(one.port for one in found.lives) == ports
     assert all(one.end is None and not one.born for one in found.lives)
     assert os.path.getsize(saved) < 20_000
+
+
+def test_growth_is_not_called_nothing(cli: Cli, tmp_path: Path) -> None:
+    """Of a watch of which no condition holds, and something grows all the same."""
+    page = tmp_path / "watch.html"
+    done = cli("report", GOLDEN / "captures" / "watch.jsonl.gz", "--output", page, "--json")
+    assert done.returncode == 0
+    head = lxml.html.document_fromstring(page.read_text()).xpath("string(//h1)")
+    assert head == "No condition that was set for this program holds, but CLOSE_WAIT and fds grow."
+    assert "Nothing has to be put right" not in page.read_text()
+    rows = {row["name"]: row["status"] for row in json.loads(done.stdout)["rows"]}
+    assert rows["CLOSE_WAIT"] == "noted"
+    assert "failed" not in rows.values()

@@ -9,11 +9,12 @@ import pty
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -733,6 +734,24 @@ def test_proc_hidden() -> None:
         done = subprocess.run(["unshare", "-m", "sh", "-c", inner], capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
     assert "/proc hides it" in done.stderr
+
+
+@as_root
+def test_who_is_hidden_may_hold_a_socket() -> None:
+    """A connection of a process that /proc hides goes to the same remote: it is not called ownerless."""
+    connect = "import socket, sys; one = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); sys.stdin.read()"
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        command = ["/usr/bin/python3", "-c", connect, str(listener.getsockname()[1])]
+        for powers, user in ([], 65534), (POWERLESS, 0):
+            process = stack.enter_context(subprocess.Popen([*powers, *command], user=user, stdin=subprocess.PIPE))
+            stack.callback(process.communicate)
+            stack.enter_context(listener.accept()[0])
+        shown = shlex.join([*POWERLESS, *COMMAND, "--pid", str(process.pid), "--json"])
+        inner = f"mount -t proc -o hidepid=2 proc /proc && exec {shown}"
+        done = subprocess.run(["unshare", "-m", "sh", "-c", inner], capture_output=True, text=True, check=False)
+    document = json.loads(done.stdout)
+    assert document["unowned"] == {}
+    assert "some sockets without an owner" in {one["what"] for one in document["missing"]}
 
 
 @linux

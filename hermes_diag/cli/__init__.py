@@ -125,6 +125,8 @@ def _of_an_interrupt(error: BaseException | None) -> bool:
 
 
 def _say(message: str, hint: str = "") -> None:
-    message, hint = map(one_line, (message, hint))
+    from hermes_diag.core import redact
+
+    message, hint = (redact.name(one_line(text)) for text in (message, hint))
     with contextlib.suppress(OSError):  # without a stderr the exit code has to do
         sys.stderr.write(f"hermes-diag: {message}\n" + (f"  {hint}\n" if hint else ""))

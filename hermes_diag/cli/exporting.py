@@ -11,11 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hermes_diag.core.errors import OK, CannotMeasure, HermesDiagError, UsageError
 from hermes_diag.core.interrupts import Interrupts
 from hermes_diag.watch.fleet import Fleet, Found
 from hermes_diag.watch.records import Look
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def address(text: str, allow_remote: bool) -> tuple[str, int]:
 
 def run(asked: Asked) -> int:
     """Watch and serve until a signal comes; the exit code. Raises CannotMeasure."""
-    from prometheus_client import CollectorRegistry, start_http_server, write_to_textfile
+    from prometheus_client import CollectorRegistry, start_http_server
 
     from hermes_diag.reporters.openmetrics import Collector
 
@@ -60,15 +64,16 @@ def run(asked: Asked) -> int:
     ended = threading.Event()
     with Interrupts(lambda number: ended.set()):
         if asked.textfile is not None:
-            path = str(asked.textfile)
-            fleet.run(ended.wait, lambda: write_to_textfile(path, registry))
+            file = asked.textfile
+            fleet.run(ended.wait, lambda: _write(file, registry))
             return OK
         host, port = asked.listen
+        shown = f"[{host}]" if ":" in host else host
         try:
             server, thread = start_http_server(port, host, registry)
         except OSError as exc:
-            raise CannotMeasure(f"cannot listen on {host}:{port}: {exc.strerror}", "name another --listen") from None
-        sys.stderr.write(f"serving http://{host}:{server.server_port}/metrics until Ctrl-C\n")
+            raise CannotMeasure(f"cannot listen on {shown}:{port}: {exc.strerror}", "name another --listen") from None
+        sys.stderr.write(f"serving http://{shown}:{server.server_port}/metrics until Ctrl-C\n")
         try:
             fleet.run(ended.wait)
         finally:
@@ -76,6 +81,16 @@ def run(asked: Asked) -> int:
             server.server_close()
             thread.join()
     return OK
+
+
+def _write(file: Path, registry: CollectorRegistry) -> None:
+    """All metrics at once: who reads the file finds the old ones or the new ones. Raises CannotMeasure."""
+    from prometheus_client import write_to_textfile
+
+    try:
+        write_to_textfile(str(file), registry)
+    except OSError as exc:
+        raise CannotMeasure(f"cannot write {file}: {exc.strerror}", "name a file in a folder of yours") from None
 
 
 def places(look: Look) -> dict[str, int]:

@@ -21,6 +21,7 @@ EXAMPLES = """
   hermes-diag report run.jsonl --open
   hermes-diag report before.jsonl after.jsonl
   hermes-diag report run.jsonl --anonymise --output report.md --output run-to-pass-on.jsonl.gz
+  hermes-diag report --check report.md
   hermes-diag report night.jsonl -v --output night.html --output night.md
 """
 
@@ -37,10 +38,17 @@ Anonymise = Annotated[
 ]
 
 
+Check = Annotated[
+    bool,
+    typer.Option("--check", help="List what a reader could learn from FILE: a report in any format, or a capture."),
+]
+
+
 @reporting(("save", "force"))
 def command(
     captures: Captures,
     anonymise: Anonymise = False,
+    check: Check = False,
     *,
     output: Output,
 ) -> int:
@@ -48,9 +56,12 @@ def command(
 
     Exit codes are those of the command that wrote the file. Several files, the oldest first, are compared, what changed
     comes first: exit code 0 when nothing got worse from the first to the last, 1 when something did, 3 when that could
-    not be told.
+    not be told. With --check 1 when something in it looks like a secret, else 0.
     """
     from hermes_diag.cli import telling
+
+    if check:
+        return _check(captures, anonymise, output)
 
     copies = [path for path in output.files if _is_capture(path)]
     output = replace(output, files=tuple(path for path in output.files if path not in copies))
@@ -65,6 +76,23 @@ def command(
     names = _pseudonyms() if anonymise else None
     said += [_copy(captures, path, names) for path in copies]
     return telling.tell(names.of(report) if names else report, output, reports_to, said)
+
+
+def _check(files: list[Path], anonymise: bool, output: Output) -> int:
+    """Tell what a reader of a file could learn; the exit code. Raises UsageError."""
+    from hermes_diag.cli import telling
+    from hermes_diag.cli.names import of_this_machine
+    from hermes_diag.core import learnt
+    from hermes_diag.core.errors import UsageError
+
+    if len(files) > 1 or anonymise:
+        raise UsageError("--check reads one file, and writes none of it", "give one FILE, and leave --anonymise out")
+    try:
+        data = files[0].read_bytes()
+    except OSError as exc:
+        raise UsageError(f"cannot read {files[0]}: {exc.strerror}", "name a report or a capture") from None
+    reports_to = telling.report_files(output, FILE=files[0])
+    return telling.tell(learnt.of(files[0].name, data, of_this_machine()), output, reports_to)
 
 
 def _is_capture(path: Path) -> bool:

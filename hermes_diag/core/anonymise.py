@@ -24,7 +24,7 @@ _OURS = words(
     "severity status strategy word workload"
 )
 #: Names of accounts that many machines have: they say nothing, and stand in other words of a report.
-_COMMON = words(
+COMMON = words(
     "admin agent app application container daemon debian default dev docker gateway guest hermes node nobody openai "
     "postgres project public python root runner service shared src system test tests tmp ubuntu user username users "
     "vagrant work worker www-data"
@@ -141,7 +141,7 @@ class Pseudonyms:
             self._words.setdefault(name, (kind, name))
 
     def _learn_user(self, name: str) -> None:
-        if len(name) > 1 and name.lower() not in _COMMON:
+        if len(name) > 1 and name.lower() not in COMMON:
             self._learn("user", name)
 
     # --- then: what is shown for them ------------------------------------------------------------

@@ -209,6 +209,22 @@ class ComparedReport(Report):
     others: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """One kind of thing. examples: some of them, of secrets what they look like and their lines, never themselves."""
+
+    what: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearntReport(Report):
+    """Of `report --check`; the subject is the name of the file."""
+
+    found: tuple[Learnt, ...]
+
+
 def named(rows: Iterable[Row], status: RowStatus) -> list[str]:
     """Rows of a status as a sentence names them: the promise or limit, or `code in workload`; each once."""
     return list(

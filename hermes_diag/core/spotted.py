@@ -22,10 +22,10 @@ def words(text: str) -> frozenset[str]:
 
 #: Packages and modules that anybody may have: of Python, of HTTP clients, of Hermes Agent, of ours.
 PUBLIC = frozenset(sys.stdlib_module_names) | words(
-    "agent aiohttp aiohttp_client anyio certifi distro exceptiongroup gevent greenlet gunicorn h11 h2 hermes_cli "
-    "hermes_diag hpack httpcore httpcore2 httptools httpx httpx2 hyperframe idna jiter msgspec multidict openai "
-    "outcome pip psutil py_spy pydantic pydantic_core pytest requests rich run_agent sniffio socksio tenacity trio "
-    "trustme typer urllib3 uvicorn uvloop websockets yarl pluggy _pytest starlette fastapi setuptools"
+    "agent aiohttp anyio certifi distro exceptiongroup gevent greenlet gunicorn h11 h2 hermes_cli "
+    "hermes_diag hermes-diag hpack httpcore httpcore2 httptools httpx httpx2 hyperframe idna jiter msgspec multidict "
+    "openai outcome pip psutil py_spy pydantic pydantic_core pytest requests rich run_agent sniffio socksio tenacity "
+    "trio trustme typer urllib3 uvicorn uvloop websockets yarl pluggy _pytest starlette fastapi setuptools"
 )
 _PUBLIC_FILES = frozenset({"pyproject.toml", "config.yaml"})
 _API = re.compile(r"/(?:v1/)?(?:responses|chat/completions|models)?/?")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from hermes_diag.core import conditions, matrix
+from hermes_diag.core import conditions, matrix, redact
 from hermes_diag.core.conditions import Condition
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.leaves import leaves
@@ -214,7 +214,9 @@ def _value(metric: str, evidence: Evidence) -> int | None:
 def _allowed(row: Row, allow: Sequence[Allowance]) -> Row:
     for one in allow:
         if row.status in _ALLOWABLE and row.code == one.finding:
-            return replace(row, status=RowStatus.ALLOWED, note=f"allowed until {one.expires}: {one.reason}")
+            return replace(
+                row, status=RowStatus.ALLOWED, note=f"allowed until {one.expires}: {redact.name(one.reason)}"
+            )
     return row
 
 

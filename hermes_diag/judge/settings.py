@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from hermes_diag.core import conditions
+from hermes_diag.core import conditions, redact
 from hermes_diag.core.conditions import Condition
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.matrix import WORKLOADS
@@ -105,7 +105,7 @@ class Settings:
                 value = ", ".join(one.text for one in value)
             elif isinstance(value, tuple):
                 value = ", ".join(value)
-            yield key, str(value), layer.name or layer.where((key,))
+            yield key, redact.name(str(value)), layer.name or layer.where((key,))
 
 
 # --- the layers --------------------------------------------------------------------------------------

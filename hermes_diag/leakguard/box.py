@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hermes_diag.core import redact
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.text import one_line
 from hermes_diag.leakguard.recorder import hermes_diag_recorder as form
@@ -130,8 +131,8 @@ class Box:
             at=self.unix(slot),
             lines=() if slot.kind == form.INHERITED else told.lines,
             library=told.library,
-            thread=_text(slot.thread),
-            task=_text(slot.task),
+            thread=shown(slot.thread),
+            task=shown(slot.task),
             accepted=bool(slot.flags & form.ACCEPTED),
             by=by,
             started=told.started,
@@ -173,7 +174,7 @@ class Box:
                 if not line:
                     continue
                 flag, file, place, function = (one_line(line).split("|", 3) + [""] * 3)[:4]
-                yield flag, file, place, function
+                yield flag, redact.name(file), place, function
 
     def _table(self, begin: int, count: int) -> Iterator[Slot]:
         for values in form.SLOT.iter_unpack(self._tables[begin : begin + count * form.SLOT.size]):
@@ -188,6 +189,11 @@ def _slot(values: tuple[Any, ...]) -> Slot | None:
 def _text(raw: bytes) -> str:
     """What a program called something: nothing in it may move a terminal's cursor."""
     return one_line(raw.partition(b"\0")[0].decode("utf-8", "replace"))
+
+
+def shown(raw: bytes) -> str:
+    """The same as it may be told to others."""
+    return redact.name(_text(raw))
 
 
 def _open(path: Path, owner: int | None) -> int:

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from hermes_diag.core import redact
 from hermes_diag.core.errors import HermesDiagError, UsageError
 from hermes_diag.leakguard import boxes
-from hermes_diag.leakguard.box import Box
+from hermes_diag.leakguard.box import Box, shown
 from hermes_diag.leakguard.recorder import hermes_diag_recorder as form
 from hermes_diag.watch import process
 from hermes_diag.watch.opened import Kept, Remains
@@ -156,7 +157,9 @@ def of_box(box: Box, last: tuple[Kept, ...] | None = None) -> Remains:
         kept = _kept(box, form.LEFT)
     elif _runs(box):
         how, kept = "running", held_now(box.path)
-    return Remains(box.pid, box.python, box.program, how, kept or (), kept is not None, tuple(boxes.notes(box)))
+    return Remains(
+        box.pid, box.python, redact.name(box.program), how, kept or (), kept is not None, tuple(boxes.notes(box))
+    )
 
 
 def alone(box: Box) -> Remains:
@@ -186,5 +189,5 @@ def _name(box: Box, fd: int) -> str:
     slot = box.slot(fd)
     if slot is None:
         return ""
-    name = slot.name.rstrip(b"\0").decode("utf-8", "replace")
+    name = shown(slot.name)
     return f"[{name}]:{slot.port}" if ":" in name and slot.port else f"{name}:{slot.port}" if slot.port else name

@@ -72,7 +72,7 @@ class Collector:
         )
         for one in live:
             for line, count in sorted(largest(one.places, self._most).items()):
-                family.add_metric((*_names(one), line), count)
+                family.add_metric((*_names(one), _text(line)), count)
         return family
 
 
@@ -105,4 +105,9 @@ def _gauge(name: str, text: str) -> GaugeMetricFamily:
 
 
 def _names(one: Target) -> tuple[str, str]:
-    return one.found.name, str(one.found.pid)
+    return _text(one.found.name), str(one.found.pid)
+
+
+def _text(name: str) -> str:
+    r"""A name of a process or a file as a label: its bytes that are no UTF-8 as \udc.., or there would be no answer."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import psutil
 
+from hermes_diag.core import redact
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.evidence import Outcome
 from hermes_diag.core.plan import FRESH, Cell
@@ -27,7 +28,7 @@ from hermes_diag.run.origins import Origins
 from hermes_diag.run.thread_lane import ThreadLane
 from hermes_diag.watch import process, snapshot
 from hermes_diag.watch.snapshot import Moves, Snapshot
-from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, Hello, Started, TurnDone
+from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Fact, Failed, Hello, Started, TurnDone
 
 #: Seconds between two samples of the timeline.
 TICK = 0.25
@@ -274,8 +275,7 @@ class CellRun:
 
     def _sample(self, seen: Snapshot, late: float, label: str, turns: int) -> None:
         at = self._now()
-        taken = snapshot.sample(seen, self._pid, at, late, label, turns)
-        self._record(replace(taken, posts=self._provider.posts))
+        self._record(replace(snapshot.sample(seen, self._pid, at, late, label, turns), posts=self._provider.posts))
         if moved := self._moves.since(seen, at):
             self._record(moved)
 
@@ -284,6 +284,10 @@ class CellRun:
         return round(time.monotonic() - self._begun, 4)
 
     def _record(self, record: Any) -> None:
+        if isinstance(record, Fact):  # names of files and hosts of the user's
+            record = replace(record, value=redact.within(record.value))
+        elif isinstance(record, Outcome):
+            record = replace(record, detail=redact.name(record.detail), frames=redact.within(record.frames))
         self._recorder.add(record)
         self._progress(self.cell, record)
 

@@ -62,9 +62,14 @@ def load(path: Path | None, limit: int = MAX_BYTES) -> Payload:
     if isinstance(request, dict) and "body" in request:
         if not isinstance(request["body"], dict):
             raise UsageError(f"{path}: request.body is {_kind(request['body'])}, not an object", _DUMP_HINT)
-        loaded = _payload(one_line(path.name), "hermes-dump", _checked(f"{path}: request.body", request["body"]))
+        loaded = _payload(_name(path), "hermes-dump", _checked(f"{path}: request.body", request["body"]))
         return replace(loaded, info=replace(loaded.info, then=_then(document, request["body"])))
-    return _payload(one_line(path.name), "body", _checked(str(path), document))
+    return _payload(_name(path), "body", _checked(str(path), document))
+
+
+def _name(path: Path) -> str:
+    """A file as reports name it."""
+    return redact.name(one_line(path.name))
 
 
 def load_all(paths: Sequence[Path], limit: int = MAX_BYTES) -> tuple[Payload, ...]:

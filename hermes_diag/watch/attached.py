@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hermes_diag.core import redact
 from hermes_diag.core.text import one_line
 
 
@@ -62,11 +63,16 @@ def read(pid: int, found: dict[str, Any], pause: float) -> Attached:
         why=why,
         frozen=int(found.get("frozen", 0)),
         holders=tuple(
-            Holder(pid, int(fd), one_line(kind), one_line(root), tuple(map(one_line, chain)))
+            Holder(pid, int(fd), _shown(kind), _shown(root), tuple(map(_shown, chain)))
             for fd, kind, root, chain in found.get("holders", ())
         ),
         pools=tuple(
-            PoolSeen(pid, one_line(kind), one_line(root), tuple(map(one_line, chain)), limit, *map(int, counts))
+            PoolSeen(pid, _shown(kind), _shown(root), tuple(map(_shown, chain)), limit, *map(int, counts))
             for kind, root, chain, limit, *counts in found.get("pools", ())
         ),
     )
+
+
+def _shown(text: str) -> str:
+    """A way may lead through the keys of a dict, which can be anything."""
+    return redact.name(one_line(text))

@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 
+from hermes_diag.core import redact
 from hermes_diag.watch.records import Holding
 
 TCP, OTHER_SOCKET, PIPE, FILE, SQLITE = "TCP", "other socket", "pipe", "file", "SQLite"
@@ -198,7 +199,7 @@ class Descriptors:
                 self._socket_of.pop(name, None)
                 self._kinds[name] = kind = kind_of(target)
                 if kind == SQLITE:
-                    self._sqlite[name] = os.path.basename(target.removesuffix(" (deleted)"))
+                    self._sqlite[name] = redact.name(os.path.basename(target.removesuffix(" (deleted)")))
 
     def _protocol(self, name: str) -> str:
         found = protocol(self._pid, name)
@@ -222,14 +223,15 @@ def kind_of(target: str) -> str:
 
 
 def holders() -> tuple[set[int], int]:
-    """The inodes of all sockets that any process has an fd of, and how many processes could not be read.
+    """The inodes of all sockets that any process has an fd of, and how many processes at least could not be read.
 
     Linux; elsewhere nothing is found and nothing is unreadable. Costs one look at every fd of the host.
     """
     held: set[int] = set()
-    unreadable = 0
     if not sys.platform.startswith("linux"):
-        return held, unreadable
+        return held, 0
+    # Process 1 is always there. Where /proc hides it (hidepid, systemd's ProtectProc), it hides others, too.
+    unreadable = int(not os.path.exists("/proc/1"))
     for process in filter(str.isdigit, os.listdir("/proc")):
         try:
             held |= sockets(targets(process)).keys()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
+from hermes_diag.core import redact
 from hermes_diag.watch.descriptors import FILE, SQLITE
 from hermes_diag.watch.records import Holding, Lived
 
@@ -119,6 +120,6 @@ class Belongings:
                 news.born(groups)
 
     def _groups(self, pid: int, kind: str, target: str) -> Groups:
-        file = (self._names.take("file", target),) if kind.startswith((FILE, SQLITE)) else ()
+        file = (self._names.take("file", redact.name(target)),) if kind.startswith((FILE, SQLITE)) else ()
         whose = (self._names.take("fds of", str(pid)),) if self._children else ()
         return (FDS, f"fds {kind}", *file, *whose)

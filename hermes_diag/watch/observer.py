@@ -289,6 +289,6 @@ class Observer:
             cure = _CURE if asked else f"sudo nsenter -t {self.pid} -n {process.ourselves()} sockets {self.pid}"
             missing.append(Missing("ages, round trips, memory", why, cure))
         if self._unreadable:
-            why = f"{self._unreadable} processes that may not be read might hold them"
+            why = f"processes that may not be read, at least {self._unreadable}, might hold them"
             missing.append(Missing("some sockets without an owner", why, process.more_rights()))
         return missing

@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from functools import cache
 
+from hermes_diag.core import redact
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.watch.records import Process
 
@@ -58,7 +59,7 @@ def stat(pid: int | str) -> Stat:
     # The name stands in parentheses and may itself have blanks and parentheses in it.
     name, rest = line[line.index(b"(") + 1 : line.rindex(b")")], line[line.rindex(b")") + 2 :].split()
     return Stat(
-        name=name.decode("utf-8", "replace"),
+        name=redact.name(name.decode("utf-8", "replace")),
         state=rest[0].decode(),
         parent=int(rest[1]),
         flags=int(rest[6]),
@@ -286,7 +287,7 @@ def _facts_portable(pid: int) -> Process:
             soft = process.rlimit(psutil.RLIMIT_NOFILE)[0] if hasattr(process, "rlimit") else None
             return Process(
                 pid=pid,
-                name=process.name(),
+                name=redact.name(process.name()),
                 started=process.create_time(),
                 threads=process.num_threads(),
                 rss=process.memory_info().rss,

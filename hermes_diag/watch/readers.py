@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from hermes_diag.core import redact
 from hermes_diag.core.sockets import ESTABLISHED, SocketRow
 from hermes_diag.watch import descriptors, process, tables
 from hermes_diag.watch.records import Look, Missing, Process, Reader
@@ -142,7 +143,7 @@ def _reader(call: _Call, seen: Look) -> Reader | None:
         assert row is not None
         remote = row.remote
     with open(f"/proc/{call.pid}/task/{call.tid}/comm", encoding="utf-8", errors="replace") as file:
-        name = file.read().strip()
+        name = redact.name(file.read().strip())
     return Reader(call.pid, call.tid, name, call.fd, closed, remote, waited, silent)
 
 

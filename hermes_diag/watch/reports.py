@@ -88,7 +88,9 @@ def of_look(
 
 def of_watch(timeline: Timeline, summary: Summary) -> WatchReport:
     """A row for each number and each condition. summary: of the timeline, at its end."""
-    statuses = {GROWING: RowStatus.FAILED, TOO_SHORT: RowStatus.COULD_NOT_TELL, UNKNOWN: RowStatus.COULD_NOT_TELL}
+    # Where conditions are set, they alone decide what is a failure.
+    grows = RowStatus.NOTED if summary.conditions else RowStatus.FAILED
+    statuses = {GROWING: grows, TOO_SHORT: RowStatus.COULD_NOT_TELL, UNKNOWN: RowStatus.COULD_NOT_TELL}
     rows = [
         Row("number", one.name, "", f"{one.name} does not grow", statuses.get(one.word, RowStatus.PASSED), one.text)
         for one in summary.courses

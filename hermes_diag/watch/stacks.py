@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from hermes_diag.core import redact
 from hermes_diag.core.text import one_line
 from hermes_diag.watch import process
 from hermes_diag.watch.records import Missing, Reader
@@ -89,7 +90,7 @@ def _with_lines(reader: Reader, thread: dict[str, Any] | None) -> Reader:
     own = [frame for frame in frames if not _is_python(frame) and not _is_plumbing(frame)]
     called = next((frame for frame in own if not _is_installed(frame)), None) or next(iter(own), None)
     lines = tuple(dict.fromkeys(_line(frame) for frame in (library, called) if frame))
-    return replace(reader, thread=thread.get("thread_name") or reader.thread, lines=lines)
+    return replace(reader, thread=redact.name(thread.get("thread_name") or "") or reader.thread, lines=lines)
 
 
 def _file(frame: dict[str, Any]) -> str:
@@ -115,4 +116,4 @@ def _is_plumbing(frame: dict[str, Any]) -> bool:
 def _line(frame: dict[str, Any]) -> str:
     """File, line and function, without the folders of the user."""
     file = frame.get("short_filename") or os.path.basename(_file(frame))
-    return one_line(f"{file}:{frame.get('line')} in {frame.get('name')}")
+    return one_line(f"{redact.name(file)}:{frame.get('line')} in {frame.get('name')}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hermes_diag.core.report import LearntReport
 from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ ENDING = ".txt"
 def render(report: Report, width: int, verbose: bool, colour: bool = False, blocks: bool = True) -> str:
     """The report for so many columns. Only the view of that kind of report is imported. blocks: where it is printed
     there are block characters."""
-    if isinstance(report, (LookReport, WatchReport, TraceReport)):
+    if isinstance(report, (LookReport, WatchReport, TraceReport, LearntReport)):
         from hermes_diag.reporters.sockets_text import painted
 
         return painted(_lines(report, width, verbose, blocks), colour) + "\n"
@@ -42,7 +43,9 @@ def render(report: Report, width: int, verbose: bool, colour: bool = False, bloc
     return style.printed(rows.check(report, verbose), width, colour)
 
 
-def _lines(report: LookReport | WatchReport | TraceReport, width: int, verbose: bool, blocks: bool) -> list[str]:
+def _lines(
+    report: LookReport | WatchReport | TraceReport | LearntReport, width: int, verbose: bool, blocks: bool
+) -> list[str]:
     if isinstance(report, LookReport):
         from hermes_diag.reporters import sockets_look
 
@@ -52,6 +55,10 @@ def _lines(report: LookReport | WatchReport | TraceReport, width: int, verbose: 
 
         pictures = sockets_watch.pictures(report.summary, report.peaks, width, blocks)
         return sockets_watch.summary(report.summary, width, verbose, pictures)
+    if isinstance(report, LearntReport):
+        from hermes_diag.reporters import learnt
+
+        return learnt.lines(report, width)
     from hermes_diag.reporters import trace
 
     return trace.lines(report, width, verbose)

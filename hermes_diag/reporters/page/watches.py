@@ -65,7 +65,14 @@ def _headline(summary: Summary) -> str:
     if summary.status == Status.COULD_NOT_TELL:
         return "It cannot be told yet whether something leaks."
     if summary.status == Status.CLEAN:
-        return "Nothing leaks."
+        if not summary.conditions:
+            return "Nothing leaks."
+        held = "No condition that was set for this program holds"
+        return (
+            f"{held}, but {' and '.join(growing[:2])} grow{'s' if len(growing) == 1 else ''}."
+            if growing
+            else f"{held}."
+        )
     if not growing:
         return "A condition that was set for this program holds."
     if summary.until_limit is not None:
@@ -75,7 +82,8 @@ def _headline(summary: Summary) -> str:
 
 
 def _steps(summary: Summary) -> list[Step]:
-    if summary.status == Status.CLEAN:
+    growing = any(course.word == GROWING for course in summary.courses)
+    if summary.status == Status.CLEAN and not growing:
         return [Step("Nothing has to be put right.")]
     if summary.status == Status.COULD_NOT_TELL:
         tells = [course.tells for course in summary.courses if course.tells]

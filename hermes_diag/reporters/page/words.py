@@ -54,7 +54,9 @@ def _headline(report: Report) -> str:
             return f"All {count} reports from other projects behave as they are described."
         return f"{len(failed):,} of {count} reports from other projects do not behave as they are described."
     if clean:
-        return "No problem was found."
+        spared = sum(row.status in (RowStatus.KNOWN, RowStatus.ALLOWED) for row in report.rows)
+        told = f"No new problem was found; {spared:,} {'is' if spared == 1 else 'are'} known or allowed."
+        return told if spared else "No problem was found."
     if isinstance(report, CheckReport):
         return f"This client is not fit for a long-running program: {units.count(len(failed), 'problem')} found."
     return "A problem was found."
