@@ -29,6 +29,8 @@ make_venv() {
         give_up "$PYTHON is not Python 3.11 or newer" "set PYTHON to one: PYTHON=/usr/bin/python3.12 $0"
     "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null ||
         give_up "$PYTHON cannot make a virtualenv" "install its venv module (Debian: apt-get install python3-venv)"
+    # What a link leads to is another folder's: it is not ours to empty.
+    [ ! -L "$venv" ] || give_up "$venv is a link to the environment of another folder" "remove the link; run this again"
     "$PYTHON" -m venv --clear "$venv" >&2 ||
         give_up "cannot make $venv" "see the message above"
     printf '%s\n' "$ROOT" >"$venv/.made-in"

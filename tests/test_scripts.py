@@ -76,6 +76,21 @@ def test_a_copied_folder_gets_a_venv_of_its_own(folder: Path, tmp_path: Path) ->
     assert go(folder, name).stderr == ""
 
 
+def test_a_linked_venv_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    """It is the environment of another folder: nothing in it is touched."""
+    name = python(tmp_path, "python3")
+    go(folder, name)
+    other = tmp_path / "other"
+    shutil.copytree(folder, other, ignore=shutil.ignore_patterns(".venv"))
+    (other / ".venv").symlink_to(folder / ".venv")
+    before = sorted(folder.joinpath(".venv").rglob("*"))
+    done = go(other, name)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "is a link to the environment of another folder" in done.stderr
+    assert sorted(folder.joinpath(".venv").rglob("*")) == before
+    assert go(folder, name).stderr == ""
+
+
 def test_an_old_python_is_refused(folder: Path, tmp_path: Path) -> None:
     """In two lines: what is wrong, what to do."""
     done = go(folder, "/bin/false")

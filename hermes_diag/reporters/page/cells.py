@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
@@ -49,7 +49,7 @@ class CellView:
 
     def parts(self) -> Iterator[tuple[str, str]]:
         """(name, anchor) of the charts that there are."""
-        for chart in self._charts():
+        for chart in self._charts:
             yield chart.name.lower(), chart.anchor
 
     def section(self, facts: Sequence[str], judged: Badge | None = None) -> Section:
@@ -60,7 +60,7 @@ class CellView:
             self.report.cell.name,
             judged or word(self.report),
             facts,
-            tuple(self._charts()),
+            self._charts,
             unfolded=judged.tone == "bad" if judged else self.report.word not in WELL or bool(self.report.flaws),
             turns=self._turns(),
             stack=hung,
@@ -72,7 +72,11 @@ class CellView:
     def _turn_anchor(self, turn: str) -> str:
         return f"turn-{self._number}-{turn.replace('/', '-')}"
 
-    def _charts(self) -> Iterator[Chart]:
+    @cached_property
+    def _charts(self) -> tuple[Chart, ...]:
+        return tuple(self._drawings())
+
+    def _drawings(self) -> Iterator[Chart]:
         if self._evidence.samples:
             yield self._timeline()
         if self._lives:
@@ -238,9 +242,10 @@ def _time(evidence: Evidence, known: Sequence[Life]) -> Time:
 
 
 def _classes(counts: dict[str, int]) -> dict[str, int]:
-    found: Counter[str] = Counter()
+    found: dict[str, int] = {}
     for state, count in counts.items():
-        found[states.of(state)[0]] += count
+        name = states.of(state)[0]
+        found[name] = found.get(name, 0) + count
     return found
 
 
