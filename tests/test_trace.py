@@ -327,3 +327,40 @@ def test_a_box_that_another_user_has_put_there_is_not_believed(
     ran = cli("sockets", pid)
     assert "is of another user than its process" in " ".join(ran.stdout.split())
     assert "gateway.py" not in ran.stdout
+
+
+THREAD = """\
+import sys, threading
+kept = []
+def work():
+    kept.append(open("first", "w"))
+    kept.append(open("last", "w"))
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_the_last_that_an_ended_thread_has_opened(cli: Cli, tmp_path: Path) -> None:
+    """Python announces a file before it is open, and this thread announces nothing more: while the program runs, and
+    when it ends, its line is told all the same."""
+    (tmp_path / "thread.py").write_text(THREAD)
+    boxes = tmp_path / "boxes"
+    boxes.mkdir(mode=0o700)
+    environment = {**os.environ, "PYTHONPATH": str(traced.RECORDER), "HERMES_DIAG_BOXES": str(boxes)}
+    with subprocess.Popen(
+        [sys.executable, "thread.py"], cwd=tmp_path, env=environment, text=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        assert running.stdout.readline() == "ready\n"
+        look = cli("sockets", running.pid, "-v")
+        running.communicate("\n")
+    ended = cli("trace", "-v", "--", sys.executable, "thread.py")
+    for text in (look.stdout, ended.stderr):
+        words = " ".join(text.split())
+        assert "thread.py:4 in work" in words, text
+        assert "thread.py:5 in work" in words, text
+        assert "not recorded" not in words, text

@@ -656,9 +656,9 @@ class Recorder:
             return fd
         return -1
 
-    def complete(self):
-        """Find the descriptor of what this thread has announced before."""
-        waiting = self.pending.pop(_ident(), None)
+    def complete(self, thread=None):
+        """Find the descriptor of what a thread has announced before, by default this one."""
+        waiting = self.pending.pop(thread or _ident(), None)
         if waiting is None:
             return
         expected, entry, sock = waiting
@@ -691,7 +691,8 @@ class Recorder:
                 os.unlink(self.file)
             if off or not self.keep:
                 return
-            self.complete()
+            for thread in list(self.pending):  # also of threads that have ended since
+                self.complete(thread)
             self.rest()
             for fd in range(self.highest + 1):
                 values = self.known(fd)
