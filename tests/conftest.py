@@ -21,6 +21,9 @@ SAMPLES = ROOT / "hermes_diag" / "run" / "samples"
 # suite. Nothing here speaks to anybody whom one of them vouches for, so that they have a list of one.
 os.environ["SSL_CERT_FILE"] = str(ROOT / "tests" / "authority.pem")
 
+# Where Python is told to keep no bytecode, each of some thousand processes would compile all of hermes-diag anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A suite started in the background inherits an ignored SIGINT, and so would what the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
