@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 SAMPLES = ROOT / "hermes_diag" / "run" / "samples"
 
-# Each client of httpx reads the authorities that it trusts: 20 ms for the list of a system, a few thousand times in this
+# Each client of httpx reads the authorities that it trusts: 20 ms for the list of a system, some thousand times in this
 # suite. Nothing here speaks to anybody whom one of them vouches for, so that they have a list of one.
 os.environ["SSL_CERT_FILE"] = str(ROOT / "tests" / "authority.pem")
 

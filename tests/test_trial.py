@@ -78,8 +78,8 @@ def test_what_leaks() -> None:
 
 
 def test_what_breaks_and_whose_fault_it_is() -> None:
-    """A turn that raises, an acquire that does not return any more, headers in the place of ours, a proxy that cannot be
-    reached here."""
+    """A turn that raises, an acquire that does not return any more, headers in the place of ours, a proxy that cannot
+    be reached here."""
     reports = checks(BREAK)
     # A stream whose socket another thread closes ends in an error, or is waited for until its timeout.
     killed = problems(reports["closes_what_others_read"])
