@@ -18,6 +18,13 @@ ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 SAMPLES = ROOT / "hermes_diag" / "run" / "samples"
 
+# Each client of httpx reads the authorities that it trusts: 20 ms for the list of a system, some thousand times in this
+# suite. Nothing here speaks to anybody whom one of them vouches for, so that they have a list of one.
+os.environ["SSL_CERT_FILE"] = str(ROOT / "tests" / "authority.pem")
+
+# Where Python is told to keep no bytecode, each of some thousand processes would compile all of hermes-diag anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A suite started in the background inherits an ignored SIGINT, and so would what the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

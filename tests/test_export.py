@@ -360,14 +360,14 @@ def test_after_hours_the_younger_watch_takes_over(target: Target, monkeypatch: p
     pid = target("idle", 2)
     fleet = Fleet(lambda: [Found("one", pid)], 0.05)
     ages = []
-    until_ = time.monotonic() + 1.2
-    while time.monotonic() < until_:
+    begun = time.monotonic()
+    while time.monotonic() < begun + 1.2:
         fleet.sample()
         ages.append(fleet.targets["one"].oldest())
         time.sleep(0.05)
     summary = fleet.targets["one"].summary
     assert summary
-    assert summary.seconds < 0.7, "it began anew"
+    assert summary.seconds < time.monotonic() - begun - 0.3, "it began anew"
     # A watch that knew nothing of before would fall by 0.2 s. A busy machine may stop us between a table and the clock.
     assert all(later > earlier - 0.15 for earlier, later in itertools.pairwise(ages))
     assert ages[-1] > 0.9

@@ -8,6 +8,7 @@ owner cannot be seen there. Its cost follows the number of sockets on the host.
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -16,7 +17,8 @@ import psutil
 from hermes_diag.core.sockets import SocketRow
 
 KNOWS_INODES = False
-FOR_ALL = False
+#: Elsewhere the system may show no more than the sockets of one process.
+FOR_ALL = sys.platform.startswith("linux")
 
 _NOWHERE = {socket.AF_INET: ("0.0.0.0", 0), socket.AF_INET6: ("::", 0)}
 
