@@ -62,7 +62,7 @@ def run(cases: Sequence[Case], python: str) -> dict[str, Said]:
     seen = {one.cell: one for one in under_way.evidence()}
     found = {}
     for case, plan_ in plans.items():
-        report = check.judge(plan_, [seen[cell] for cell in plan_.cells], settings[case])
+        report = check.judge(plan_, [seen[cell] for cell in plan_.cells], settings[case].asked())
         found[case.full_name] = said(report, sum(map(clock.seconds, plan_.cells)))
     return found
 

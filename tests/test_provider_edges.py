@@ -416,7 +416,6 @@ def test_nothing_is_left_of_one_that_was_killed() -> None:
             for option in (
                 ["--output", "x.md"],
                 ["--save", "x"],
-                ["--force"],
                 ["-v"],
                 ["--set", "start=spawn"],
                 ["--python", "x"],
@@ -424,6 +423,7 @@ def test_nothing_is_left_of_one_that_was_killed() -> None:
             )
         ),
         (["scenarios", "list", "closed-client"], "takes no name"),
+        (["scenarios", "list", "--force"], "--force needs --save"),
         *(([command, "--force"], "--force needs --save") for command in ("repro", "check", "scenarios")),
         (["nope"], "No such command 'nope'"),
         (["serve", "--fault", "healthy", "--fault", "http-500"], "healthy answers every request first"),

@@ -42,7 +42,8 @@ def checks(names: Iterable[str]) -> dict[str, CheckReport]:
     under_way = runner.Runner(Plan(cells, body.info), [body.wire], lanes.interpreters(target))
     assert runner.finish(under_way)
     seen = {one.cell: one for one in under_way.evidence()}
-    return {name: check.judge(plan, [seen[cell] for cell in plan.cells], wanted[name]) for name, plan in plans.items()}
+    found = {name: [seen[cell] for cell in plan.cells] for name, plan in plans.items()}
+    return {name: check.judge(plan, found[name], wanted[name].asked()) for name, plan in plans.items()}
 
 
 def _tuned(plan: Plan) -> Plan:
