@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -102,6 +103,62 @@ def test_for_people(folder: Path, columns: int) -> None:
     assert max(map(len, lines)) <= columns
     assert lines.index("What changed") < lines.index("The same") < lines.index("Verdict")
     assert any(line.startswith("fixed") for line in lines)
+
+
+def watched(folder: Path, name: str, seconds: float) -> None:
+    """A watch of a program that leaks a socket each so many seconds, made of the one that is kept."""
+    lines = [
+        json.loads(line) for line in gzip.decompress((GOLDEN / "captures" / "watch.jsonl.gz").read_bytes()).splitlines()
+    ]
+    lines[0]["watched"] |= {"conditions": [], "interval": seconds}
+    for line in lines:
+        if line["record"] == "sample":
+            line["at"] *= seconds / 0.1
+            for lived in line["lives"].values():
+                lived["died"] = [[at * seconds / 0.1, count] for at, count in lived["died"]]
+    kept = [line for line in lines if line["record"] != "condition"]
+    (folder / name).write_text("".join(f"{json.dumps(line)}\n" for line in kept))
+
+
+def test_a_leak_that_is_faster_is_worse(folder: Path) -> None:
+    """Both leak: ten times as fast is worse, a tenth is no fix, and of neither is it said that nothing is wrong."""
+    watched(folder, "slow.jsonl", 1.0)
+    watched(folder, "fast.jsonl", 0.1)
+    found = compared(folder, "slow.jsonl", "fast.jsonl")
+    assert found["exit_code"] == 1
+    assert {one["name"] for one in found["changes"] if one["word"] == "worse"} >= {"CLOSE_WAIT", "fds"}
+    back = compared(folder, "fast.jsonl", "slow.jsonl")
+    words = {one["name"]: one["word"] for one in back["changes"]}
+    assert words["CLOSE_WAIT"] == "differs"
+    assert "failing in both" in back["verdict"]
+    assert {row["status"] for row in back["rows"] if row["name"] == "CLOSE_WAIT"} == {"known"}
+    page = run(folder, "report", "fast.jsonl", "slow.jsonl", "--format", "html").stdout
+    assert "Nothing got better or worse" not in page
+    assert "still fail" in page
+
+
+def test_a_number_that_was_not_there(folder: Path) -> None:
+    """A state that no socket was in before, and that grows now, is worse; nothing of it is not there."""
+    watched(folder, "leaks.jsonl", 0.1)
+    lines = [json.loads(line) for line in (folder / "leaks.jsonl").read_text().splitlines()]
+    for line in lines[1:]:
+        if line["record"] == "sample":
+            line |= {"states": {}, "fds": 5, "each": {}, "lives": {}, "entered": {}, "opened": {}, "moved": []}
+    quiet = [line for line in lines if line["record"] != "place"]
+    (folder / "quiet.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in quiet))
+    found = compared(folder, "quiet.jsonl", "leaks.jsonl")
+    assert found["exit_code"] == 1
+    assert "CLOSE_WAIT" in {one["name"] for one in found["changes"] if one["word"] == "worse"}
+
+
+def test_more_of_the_same_is_worse(folder: Path) -> None:
+    """One line left three sockets open, now it leaves thirty."""
+    for name, count in (("three", 3), ("thirty", 30)):
+        text = f"import socket\na = [socket.socket() for _ in range({count})]"
+        run(folder, "trace", "--save", f"{name}.jsonl", "--", sys.executable, "-c", text)
+    found = compared(folder, "three.jsonl", "thirty.jsonl")
+    assert (found["exit_code"], found["changes"][0]["word"]) == (1, "worse")
+    assert compared(folder, "thirty.jsonl", "three.jsonl")["changes"][0]["word"] == "differs"
 
 
 def test_a_trace_by_line(folder: Path) -> None:

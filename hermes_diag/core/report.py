@@ -178,11 +178,13 @@ class ScenariosReport(Report):
 
 @dataclass(frozen=True)
 class Seen:
-    """One thing as one of the compared captures has it."""
+    """One thing as one of the compared captures has it. bad: between which two numbers lies how bad it is, None: it has
+    no number."""
 
     status: RowStatus
     code: str  # of the problem, "" without one
     text: str
+    bad: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,11 @@ class Change:
     name: str
     word: str
     seen: tuple[Seen | None, ...]
+
+    @property
+    def still_failing(self) -> bool:
+        """Whether it failed in the first and in the last capture."""
+        return all(one is not None and one.status == RowStatus.FAILED for one in (self.seen[0], self.seen[-1]))
 
 
 @dataclass(frozen=True, kw_only=True)

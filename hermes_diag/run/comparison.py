@@ -17,14 +17,17 @@ WORDS = ("worse", "fixed", "differs", "not told", "only in some", "same")
 _BAD = (RowStatus.FAILED, RowStatus.KNOWN, RowStatus.ALLOWED)
 #: What is counted, and differs when the count does. The texts of other rows hold times.
 _EXACT = ("cell", "sockets", "process", "left open")
+#: The numbers of a row that count how bad it is.
+_COUNTS = ("attempts", "last", "value")
+#: Of what is not told of these it is known that there was none.
+_THERE = ("left open", "number")
 #: Of the stack, what may differ without a word.
 _OF_A_RUN = ("protocol", "import_ms")
 
 
 def of(names: Sequence[str], reports: Sequence[Report]) -> ComparedReport:
     """Two reports or more, of the same kind. Raises UsageError for kinds that have nothing in common."""
-    kinds = {type(one) for one in reports}
-    if len(kinds) > 1:
+    if len({(type(one), one.command) for one in reports}) > 1:
         named = " and ".join(f"{name} of `{one.command}`" for name, one in zip(names, reports, strict=True))
         raise UsageError(f"these cannot be compared: {named}", "name captures of one kind")
     tables = [_table(one) for one in reports]
@@ -56,13 +59,31 @@ def _table(report: Report) -> dict[tuple[str, str], Seen]:
     found: dict[tuple[str, str], Seen] = {}
     for row in report.rows:
         text = _cell(cells[row.name]) if row.name in cells else row.seen
-        new, old = Seen(row.status, row.code if row.status in _BAD else "", text), found.get((row.kind, row.name))
+        new = Seen(row.status, row.code if row.status in _BAD else "", text, _bad(row, cells.get(row.name)))
+        old = found.get((row.kind, row.name))
         if old is None or (new.status in _BAD and old.status not in _BAD):
             found[row.kind, row.name] = new
         elif new.status in _BAD:  # a workload with several problems has a row for each
             codes = ", ".join(sorted({old.code, new.code} - {""}))
-            found[row.kind, row.name] = Seen(old.status, codes, f"{old.text}; {new.text}")
+            found[row.kind, row.name] = Seen(old.status, codes, f"{old.text}; {new.text}", old.bad)
     return found
+
+
+def _bad(row: Row, cell: CellReport | None) -> tuple[float, float] | None:
+    """How bad a row is: of a watch the rate of its growth with its interval, else a count, a little more or less."""
+    if cell:
+        return _about(sum(cell.errors.values()) + (cell.close_wait_left or 0))
+    if "low" in row.numbers:
+        return row.numbers["low"], row.numbers["high"]
+    if row.kind == "number":
+        return (0.0, 0.0) if row.status is RowStatus.PASSED else None
+    counts = [row.numbers[name] for name in _COUNTS if name in row.numbers]
+    return _about(max(counts)) if counts else None
+
+
+def _about(count: float) -> tuple[float, float]:
+    """So much more or less may come of chance."""
+    return count - max(2.0, count / 8), count + max(2.0, count / 8)
 
 
 def _cell(one: CellReport) -> str:
@@ -91,13 +112,18 @@ def _of_trace(report: TraceReport) -> Iterator[tuple[tuple[str, str], Seen]]:
     """By the line that opened what was left: process numbers differ from run to run."""
     left = Counter((kept.kind, kept.opened.place) for one in report.processes for kept in one.kept)
     for (kind, place), count in left.most_common():
-        yield ("left open", f"{kind} opened at {place}"), Seen(RowStatus.FAILED, kind, f"{count:,} left open")
+        yield (
+            ("left open", f"{kind} opened at {place}"),
+            Seen(RowStatus.FAILED, kind, f"{count:,} left open", _about(count)),
+        )
 
 
 def _change(kind: str, name: str, seen: tuple[Seen | None, ...]) -> Change:
     first, last = seen[0], seen[-1]
-    if kind == "left open":  # what a trace does not name was closed
-        word = "fixed" if last is None else "worse" if first is None else _word(kind, first, last)
+    if kind in _THERE and (first is None or last is None):  # nothing was left open there, or the number was 0
+        there = last or first
+        failing = there is not None and (there.status in _BAD or (there.bad or (0, 0))[0] > 0)
+        word = ("worse" if first is None else "fixed") if failing else "only in some"
     elif first is None or last is None:
         word = "only in some"
     else:
@@ -112,14 +138,20 @@ def _word(kind: str, first: Seen, last: Seen) -> str:
         return "worse" if last.status in _BAD else "fixed"
     if RowStatus.COULD_NOT_TELL in (first.status, last.status) and first.status != last.status:
         return "not told"
+    if first.bad and last.bad and last.bad[0] > first.bad[1]:
+        return "worse"
+    if first.bad and last.bad and last.bad[1] < first.bad[0]:
+        return "fixed" if kind == "number" and last.bad[1] <= 0 else "differs"
     alike = (first.status, first.code) == (last.status, last.code)
     return "same" if alike and (kind not in _EXACT or first.text == last.text) else "differs"
 
 
 def _verdict(names: Sequence[str], reports: Sequence[Report], changes: Sequence[Change]) -> tuple[str, Status]:
     counts = Counter(one.word for one in changes)
-    said = ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word])
-    told = f"{names[-1]} against {names[0]}: {said or 'nothing to compare'}"
+    said = [f"{counts[word]} {word}" for word in WORDS if counts[word]]
+    if still := sum(one.still_failing for one in changes):
+        said.append(f"{still} failing in both" if len(names) == 2 else f"{still} failing in the first and the last")
+    told = f"{names[-1]} against {names[0]}: {', '.join(said) or 'nothing to compare'}"
     if counts["worse"]:
         worse = ", ".join(one.name for one in changes if one.word == "worse")
         return f"{told}; worse: {worse}", Status.FAILING
@@ -135,6 +167,8 @@ def _row(names: Sequence[str], change: Change) -> Row:
         f"{name}: {one.text if one else 'not there'}" for name, one in zip(names, change.seen, strict=True)
     )
     status = statuses.get(change.word, RowStatus.PASSED if change.word == "fixed" else RowStatus.NOTED)
+    if change.still_failing and status is not RowStatus.FAILED:
+        status = RowStatus.KNOWN
     code = next((one.code for one in reversed(change.seen) if one and one.code), "")
     return Row(change.kind, change.name, code if change.word == "worse" else "", change.word, status, seen)
 

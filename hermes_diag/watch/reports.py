@@ -13,7 +13,7 @@ from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.watch.attached import Attached
 from hermes_diag.watch.opened import Origins, Remains
 from hermes_diag.watch.picture import Picture
-from hermes_diag.watch.records import Held, Look, Summary
+from hermes_diag.watch.records import Course, Held, Look, Summary
 from hermes_diag.watch.trend import GROWING, TOO_SHORT, UNKNOWN
 
 if TYPE_CHECKING:
@@ -92,7 +92,15 @@ def of_watch(timeline: Timeline, summary: Summary) -> WatchReport:
     grows = RowStatus.NOTED if summary.conditions else RowStatus.FAILED
     statuses = {GROWING: grows, TOO_SHORT: RowStatus.COULD_NOT_TELL, UNKNOWN: RowStatus.COULD_NOT_TELL}
     rows = [
-        Row("number", one.name, "", f"{one.name} does not grow", statuses.get(one.word, RowStatus.PASSED), one.text)
+        Row(
+            kind="number",
+            name=one.name,
+            code="",
+            what=f"{one.name} does not grow",
+            status=statuses.get(one.word, RowStatus.PASSED),
+            seen=one.text,
+            numbers=_rate(one),
+        )
         for one in summary.courses
     ]
     growing = [
@@ -113,6 +121,15 @@ def of_watch(timeline: Timeline, summary: Summary) -> WatchReport:
         peaks=timeline.peaks,
         picture=timeline.picture(),
     )
+
+
+def _rate(one: Course) -> dict[str, float]:
+    """How fast a number grows an hour, with the interval that holds the true rate 19 times in 20."""
+    if one.word != GROWING or one.per_hour is None:
+        return {}
+    low, high = one.per_hour_low, one.per_hour_high
+    rate = one.per_hour
+    return {"per_hour": rate, "low": rate if low is None else low, "high": rate if high is None else high}
 
 
 def of_trace(processes: Sequence[Remains], code: int, fail_on_left: bool = False) -> TraceReport:

@@ -15,6 +15,13 @@ _REMARKS = {"worse": "worse", "fixed": "fixed", "not told": "cannot be told", "o
 
 
 def headline(report: ComparedReport) -> str:
+    """What changed, in one sentence, and how much was not right before and is not now."""
+    still = sum(one.still_failing for one in report.changes)
+    said = f" {units.count(still, 'thing')} that failed before still fail{'s' if still == 1 else ''}." if still else ""
+    return _changed(report) + said
+
+
+def _changed(report: ComparedReport) -> str:
     counts = Counter(one.word for one in report.changes)
     worse, fixed = units.count(counts["worse"], "thing"), units.count(counts["fixed"], "problem")
     if counts["worse"]:
@@ -24,6 +31,8 @@ def headline(report: ComparedReport) -> str:
         return "Whether something got worse cannot be told: not everything could be measured."
     if counts["fixed"]:
         return f"{fixed} {'is' if counts['fixed'] == 1 else 'are'} fixed, and nothing got worse."
+    if counts["differs"]:
+        return f"{units.count(counts['differs'], 'thing')} changed, and nothing is known to be worse."
     return "Nothing got better or worse."
 
 
@@ -34,7 +43,12 @@ def steps(report: ComparedReport) -> tuple[Step, ...]:
         for one in report.changes
         if one.word == "worse"
     )
-    return found[:6] or (Step("Nothing has to be put right that was right before."),)
+    if found:
+        return found[:6]
+    failing = [one.name for one in report.changes if one.still_failing]
+    if failing:
+        return (Step(f"Put right what failed before, too: {', '.join(failing[:6])}{', ...' if failing[6:] else ''}."),)
+    return (Step("Nothing has to be put right that was right before."),)
 
 
 def matrix(report: ComparedReport) -> Matrix:
