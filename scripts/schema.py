@@ -1,16 +1,23 @@
-"""Prints the JSON Schema of what --json prints, made from the types. Write it to docs/schema/report.json."""
+"""Prints the JSON Schema of what --json prints (report), or of a line of a capture (capture), made from the types.
+
+scripts/schema.py report > docs/schema/report.json; scripts/schema.py capture > docs/schema/capture.json
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import msgspec
 
 from hermes_diag.cli.app import COMMANDS
+from hermes_diag.core import capture
 from hermes_diag.core.report import Finding, Row
 from hermes_diag.core.status import Status
 from hermes_diag.reporters.envelope import SCHEMA
+from hermes_diag.run import capture as runs
+from hermes_diag.watch import capture as watched
 from hermes_diag.worker.contract import Hello
 
 
@@ -49,5 +56,34 @@ def schema() -> dict[str, Any]:
     }
 
 
+def captures() -> dict[str, Any]:
+    """A line of a capture: the first one, and a record of each name. A later release may add fields and records."""
+    kinds = {**runs.KINDS, "ended": runs.Ended}
+    names = [*((name, kind) for name, kind in kinds.items()), *watched.RECORDS]
+    _, types = msgspec.json.schema_components([kind for _, kind in names], ref_template="#/$defs/{name}")
+    refs, _ = msgspec.json.schema_components([kind for _, kind in names], ref_template="#/$defs/{name}")
+    records = [
+        {"properties": {"record": {"const": name}}, "allOf": [ref]} for (name, _), ref in zip(names, refs, strict=True)
+    ]
+    first = {
+        "properties": {
+            "record": {"const": "capture"},
+            "schema": {"const": capture.SCHEMA},
+            "kind": {"enum": [runs.KIND, watched.WATCH, watched.LOOK, watched.TRACE]},
+            "release": {"type": "string"},
+        },
+        "required": ["record", "schema", "kind", "release"],
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A line of a capture of hermes-diag",
+        "description": "docs/captures.md says what each record means.",
+        "type": "object",
+        "required": ["record"],
+        "anyOf": [first, *records],
+        "$defs": types,
+    }
+
+
 if __name__ == "__main__":
-    print(json.dumps(schema(), indent=2))
+    print(json.dumps({"report": schema, "capture": captures}[sys.argv[1]](), indent=2))

@@ -329,3 +329,14 @@ def test_captures_of_this_release_and_earlier_ones() -> None:
     assert found == json.loads(expected.read_text())
     assert {Reader(path).kind for path in OF_RELEASES} == set(KINDS) - {"check"}
     assert {Reader(path).head["schema"] for path in OF_RELEASES} == {2, 3, 4}
+
+
+@pytest.mark.parametrize("kind", ["run", "check", "watch", "trace"])
+def test_a_cut_is_said(captures: dict[str, Path], tmp_path: Path, cli: Cli, kind: str) -> None:
+    """What ends too early is no program without Python, and no run that found nothing."""
+    lines = captures[f"{kind}.jsonl"].read_bytes().splitlines(keepends=True)
+    (tmp_path / "cut.jsonl").write_bytes(b"".join(lines[: 1 if kind == "trace" else -3]))
+    done = cli("report", "cut.jsonl")
+    assert kind == "watch" or done.returncode in (1, 3)  # what was seen of a watch counts
+    assert "ends before" in " ".join((done.stdout + done.stderr).split())
+    assert "no Python" not in done.stdout

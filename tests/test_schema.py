@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -30,11 +31,24 @@ def valid(text: str) -> dict[str, Any]:
     return document
 
 
-def test_it_is_current() -> None:
+@pytest.mark.parametrize("name", ["report", "capture"])
+def test_it_is_current(name: str) -> None:
     """scripts/schema.py prints it."""
-    script = [sys.executable, str(ROOT / "scripts" / "schema.py")]
+    script = [sys.executable, str(ROOT / "scripts" / "schema.py"), name]
     made = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert json.loads(made) == SCHEMA
+    assert json.loads(made) == json.loads((ROOT / "docs" / "schema" / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("path", sorted((GOLDEN / "captures").glob("*.jsonl.gz")), ids=lambda path: path.name)
+def test_captures_are_valid(path: Path) -> None:
+    """Each line of each kind; a record of another name, and one whose fields are of other types, are not."""
+    check = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "schema" / "capture.json").read_text()))
+    lines = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+    for line in lines:
+        check.validate(line)
+    assert not check.is_valid({**lines[-1], "record": "dream"})
+    wrong = {name: {"no": "such type"} if isinstance(value, str) else "x" for name, value in lines[-1].items()}
+    assert not check.is_valid({**wrong, "record": lines[-1]["record"]})
 
 
 @pytest.mark.parametrize(

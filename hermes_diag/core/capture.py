@@ -86,6 +86,7 @@ class Reader:
         self.kind = str(self.head["kind"])
         self.release = str(self.head.get("release", ""))
         self._unknown: Counter[str] = Counter()
+        self._remarks: list[str] = []
 
     @property
     def later(self) -> bool:
@@ -128,13 +129,18 @@ class Reader:
         """The error of a line that is not as it was written."""
         return UsageError(f"{self.path} line {number}: {why}", "the file was changed after it was written")
 
+    def remark(self, text: str) -> None:
+        """Something that is to be said of the file."""
+        self._remarks.append(f"{self.path} {text}")
+
     def notes(self) -> list[str]:
-        """What was left out, once all has been read."""
+        """What is to be said of the file, once all has been read: what was left out, too."""
         if not self._unknown:
-            return []
+            return self._remarks
         by = f"hermes-diag {self.release}" if self.later else "another release of hermes-diag"
         named = ", ".join(f"{count:,} of {name}" for name, count in self._unknown.most_common(5))
-        return [f"{self.path}: written by {by}; this one does not know, and left out: {named}"]
+        left_out = f"{self.path}: written by {by}; this one does not know, and left out: {named}"
+        return [*self._remarks, left_out]
 
 
 def lines(path: Path) -> Iterator[bytes]:

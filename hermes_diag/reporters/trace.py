@@ -17,7 +17,7 @@ def lines(report: TraceReport, width: int, verbose: bool) -> list[str]:
     found = report.processes
     if not found:
         why = "is it a Python program, without -I, -E and -S, that keeps PYTHONPATH?"
-        return [f"hermes-diag: {report.verdict}", f"  {why}"]
+        return [f"hermes-diag: {report.verdict}", *([f"  {why}"] if "no Python" in report.verdict else ())]
     shown = [one for one in found if one.kept or one.notes or verbose or len(found) == 1]
     text = [line for one in shown for line in _process(one, width, verbose)]
     quiet = [one for one in found if one not in shown]

@@ -161,6 +161,8 @@ def whole(reader: capture.Reader) -> Read:
         if key not in records:
             raise reader.changed(number, f"a record of {quoted(str(key[0]))}, which its plan does not know")
         records[key].append(record)
+    if ended is None and reader.head["schema"] == capture.SCHEMA:
+        reader.remark("ends before its run did: that was killed, or the file was cut; what is missing was not measured")
     return Read(
         plan,
         [collect(cell, records[cell.name, False]) for cell in plan.cells],

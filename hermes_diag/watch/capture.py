@@ -203,12 +203,20 @@ class TraceCapture(capture.Writer):
         self.put("exit", _Exit(code, fail_on_left))
 
 
+#: (name, type) of every record of these captures.
+RECORDS = (*_OF_WATCH.items(), *_OF_LOOK.items(), ("process", Remains), ("exit", _Exit))
+
+
 def trace(reader: capture.Reader) -> TraceReport:
     """A capture as the trace that it is of. Raises UsageError."""
-    processes, exit_ = [], _Exit(0, False)
+    processes: list[Remains] = []
+    exit_: _Exit | None = None
     for _, record, _ in reader.records({"process": Remains, "exit": _Exit}):
         if isinstance(record, Remains):
             processes.append(record)
         else:
             exit_ = record
+    if exit_ is None:
+        reader.remark("ends before its program did: the trace was killed, or the file was cut")
+        return reports.of_cut_trace(processes)
     return reports.of_trace(processes, exit_.code, exit_.fail_on_left)

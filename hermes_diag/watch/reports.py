@@ -152,6 +152,12 @@ def of_trace(processes: Sequence[Remains], code: int, fail_on_left: bool = False
     return _traced(processes, status, verdict, code)
 
 
+def of_cut_trace(processes: Sequence[Remains]) -> TraceReport:
+    """What there is of a trace that was killed."""
+    verdict = "the capture ends before the program did: what it left open is not known"
+    return _traced(processes, Status.COULD_NOT_TELL, verdict, COULD_NOT_MEASURE)
+
+
 def of_box(process: Remains) -> TraceReport:
     """What one box says, of which nobody looked how the program ended."""
     return _traced([process], Status.CLEAN, "what the box says", OK)
