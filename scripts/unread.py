@@ -34,6 +34,7 @@ _.IN_MATRIX, _.LOOP, _.CHECK, _.ENDPOINT, _.HERMES  # constants of strategies an
 
 # --- for who wants a JSON value without names --------------------------------------------------------
 _.of_json
+_.RECORDS  # by scripts/schema.py
 
 # --- for users of the Python API, tried by tests --------------------------------------------------
 _.closed_connections, _.open_connections  # hermes_diag.provider.Provider
