@@ -888,12 +888,14 @@ def test_the_loop_that_pytest_asyncio_leaves(run: Run, tmp_path: Path) -> None:
     )
     done = run(
         """
-        import asyncio
+        import asyncio, gc
         pytestmark = pytest.mark.limit_sockets(settle=0)
         def test_first(like_pytest_asyncio): pass
         def test_next(like_pytest_asyncio): asyncio.get_event_loop_policy()._local._loop.close()
         def test_in_between(): pass
-        def test_run(): asyncio.run(asyncio.sleep(0))  # which lets go of the loop that was there
+        def test_run():
+            asyncio.run(asyncio.sleep(0))  # which lets go of the loop that was there
+            gc.collect()  # of that nothing is to be closed while a later test opens another one
         def test_first_again(like_pytest_asyncio): pass
         def test_leaks(): KEPT.append(asyncio.new_event_loop())
         def test_leaks_in_its_place(): asyncio.set_event_loop(asyncio.new_event_loop())
@@ -904,7 +906,7 @@ def test_the_loop_that_pytest_asyncio_leaves(run: Run, tmp_path: Path) -> None:
     )
     assert outcome(done) == "2 failed, 5 passed", done.stdout
     assert done.stdout.count("2 sockets open (allowed: leaked=0), 1 more open descriptor (allowed: fds=0)") == 4
-    assert "opened at test_it.py:16 in test_leaks_in_its_place" in done.stdout
+    assert "opened at test_it.py:18 in test_leaks_in_its_place" in done.stdout
 
 
 @pytest.mark.parametrize("where", ["here", "worker"])
