@@ -29,6 +29,7 @@ _.IN_MATRIX, _.LOOP, _.CHECK, _.ENDPOINT, _.HERMES  # constants of strategies an
     _.left_out,
     _.sections,
     _.pictures,
+    _.unpictured,
     _.folded,
 )  # by reporters/page/page.html
 

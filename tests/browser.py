@@ -16,6 +16,14 @@ REACHABLE = """() => [...document.querySelectorAll('a[href], summary, [tabindex=
     .filter((one) => one.checkVisibility() && one.tabIndex >= 0)
     .map((one, number) => (one.dataset.number = number)).length"""
 
+#: What paper does not show of cells and of what else is folded, without any script.
+HIDDEN = """() => [...document.querySelectorAll('details.cell > figure, section > .data > :not(summary)')]
+    .filter((one) => !one.checkVisibility()).length"""
+#: Pictures that may be torn over two pages: only those of many lines.
+TORN = """() => [...document.querySelectorAll('figure')]
+    .filter((one) => one.querySelectorAll('.lives > li').length <= 30 && getComputedStyle(one).breakInside !== 'avoid')
+    .length"""
+
 
 class Opened:
     """A page of a file, with what went wrong on it. Whatever it asks for but the file itself is refused and kept."""
@@ -106,7 +114,7 @@ def paper(browser, path):
         page = one.page
         page.evaluate(
             "() => { window.shut = null; addEventListener('beforeprint', () =>"
-            " { window.shut = document.querySelectorAll('details.cell:not([open])').length }) }"
+            " { window.shut = document.querySelectorAll('section > details:not([open])').length }) }"
         )
         size = len(page.pdf(format="A4"))
         shut = page.evaluate("() => window.shut")
@@ -114,7 +122,8 @@ def paper(browser, path):
         page.set_viewport_size({"width": 700, "height": 1000})
         ground = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
         wide = page.evaluate("() => document.documentElement.scrollWidth")
-        return {"size": size, "shut": shut, "ground": ground, "wide": wide, "errors": one.errors, "asked": one.asked}
+        said = {"hidden": page.evaluate(HIDDEN), "torn": page.evaluate(TORN), "shut": shut, "size": size}
+        return {**said, "ground": ground, "wide": wide, "errors": one.errors, "asked": one.asked}
 
 
 def without_script(browser, path):

@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import GOLDEN, ROOT
 from pictures import compared, poisoned, report, watch
 
+from hermes_diag.cli.report import read
 from hermes_diag.reporters import formats
 
 NAMES = ("HERMES_DIAG_BROWSER_PYTHON", "HERMES_DIAG_CHROMIUM", "HERMES_DIAG_AXE")
 PROGRAMS = [os.environ.get(name, "") for name in NAMES]
 pytestmark = pytest.mark.skipif(not all(PROGRAMS), reason=f"{', '.join(NAMES)} name no browser")
-#: A cell in which a socket stays, captures side by side, a watch, and markup in every text.
+#: A cell in which a socket stays, captures side by side, a watch, and a look, and markup in every text.
 PAGES = {
     "run": report,
     "comparison": compared,
     "watch": watch,
+    "look": lambda: read(GOLDEN / "captures" / "look.jsonl.gz")[0],
     "markup": lambda: poisoned(report()),
 }
 #: Those with charts.
@@ -60,7 +62,8 @@ def test_a_page(tmp_path: Path, name: str) -> None:
     assert light["ground"] == "rgb(255, 255, 255)" != dark["ground"]
     assert found["phone"]["widths"] == [360, 360]  # folded and unfolded
     assert keyboard["reached"] == keyboard["expected"] >= 2
-    assert paper["shut"] == 0  # every cell is unfolded
+    assert paper["shut"] == paper["hidden"] == 0  # everything is unfolded, by the script and without it
+    assert paper["torn"] == 0  # no picture but one of very many lines
     assert paper["ground"] == "rgb(255, 255, 255)"  # also for who likes it dark
     assert paper["wide"] <= 700
     assert paper["size"] > 10_000

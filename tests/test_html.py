@@ -23,11 +23,12 @@ from hermes_diag.core.sockets import SocketRow
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import verdicts
 from hermes_diag.reporters import formats
+from hermes_diag.reporters.formats import terminal
 from hermes_diag.reporters.page import lives, svg, timeline
 from hermes_diag.run import capture
 from hermes_diag.watch import reports as watched
 from hermes_diag.watch.opened import Kept, Opened, Remains
-from hermes_diag.watch.records import Look, Process
+from hermes_diag.watch.records import Held, Look, Process
 
 HTML = formats.load("html")
 
@@ -270,6 +271,49 @@ def test_the_page_of_a_look() -> None:
     ]  # fmt: skip
 
 
+def test_a_look_is_not_called_clean() -> None:
+    """Nothing was asked of it; with a condition it has the status of that. What a terminal shows is on the page."""
+    kept, _ = read(GOLDEN / "captures" / "look.jsonl.gz")
+    assert isinstance(kept, watched.LookReport)
+    tree = page(kept)
+    assert "not judged" in tree.xpath("string(//section[contains(@class, 'verdict')]/span)")
+    assert "clean" not in tree.xpath("string(//title)")
+    (shown,) = tree.xpath("//details[@open]/pre")
+    assert "Recv-Q 1: the bare FIN, nothing is" in shown.text
+    assert "62 of 62 CLOSE_WAIT: path-3:5 in f" in shown.text
+    assert f"sockets {kept.look.processes[0].pid} --watch" in tree.xpath("string(//ol[@class='steps'])")
+    asked = watched.of_look(kept.look, [Held("count > 99", False, "63")])
+    assert "clean" in page(asked).xpath("string(//section[contains(@class, 'verdict')]/span)")
+
+
+def test_what_a_cell_without_a_result_shows() -> None:
+    """Nothing of what was predicted: nothing was measured."""
+    judged = verdicts.report(*capture.read(GOLDEN / "captures" / "run.jsonl.gz"))
+    lost = replace(judged, cells=tuple(replace(one, word="no result", missing="cut") for one in judged.cells))
+    for given, told in ((judged, True), (lost, False)):
+        said = [one.text for one in page(given).xpath("//span[@class='remark']")]
+        assert bool(said) == told
+        shown = terminal.render(given, 80, False)
+        assert ("as reported" in shown.partition("What the bug report claims")[0]) == told
+        assert (", never closed" in shown) == told
+    assert not page(lost).xpath("//span[contains(@class, 'never')]")
+
+
+def test_measurements_are_told_in_words() -> None:
+    """As the claims and findings say them, with as many digits as mean something."""
+    said = text(page(verdicts.report(*capture.read(GOLDEN / "isolation-price.fires.jsonl"))))
+    assert "a fresh http_client costs 82.4 ms, with a shared SSLContext 0.04 ms" in said
+    assert "answered after 10.4 s, effective timeout 600 s" in said
+    assert "of an injected httpx.Client(): 100/20 instead of the SDK's 1000/100" in said
+    lines = page(verdicts.report(*capture.read(GOLDEN / "captures" / "run.jsonl.gz"))).xpath(
+        "//span[@class='who']/text()"
+    )
+    assert "a measurement " in lines
+    assert not [line for line in lines if "session 0" in line]
+    for word in ("bool", "sdk stall", "82.4017"):
+        assert word not in said
+
+
 def test_the_page_of_a_trace() -> None:
     """What was left open, by the line that opened it."""
     opened = Opened(0.0, ("agent.py:14 in ask",))
@@ -278,6 +322,7 @@ def test_the_page_of_a_trace() -> None:
     assert tree.xpath("string(//h1)") == "The program left 2 descriptors open."
     assert "Close what is opened at agent.py:14 in ask" in text(tree)
     assert len(tree.xpath("//details[@open]//tbody/tr")) == 2
+    assert "agent.py is to leave nothing open" in text(tree)  # which it did not
 
 
 def test_the_page_of_a_comparison() -> None:

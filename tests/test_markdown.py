@@ -23,7 +23,8 @@ from hermes_diag.judge import verdicts
 from hermes_diag.reporters import gfm
 from hermes_diag.reporters.formats import markdown, terminal
 from hermes_diag.run import capture
-from hermes_diag.watch.reports import LookReport
+from hermes_diag.watch.records import Held
+from hermes_diag.watch.reports import LookReport, of_look
 
 CAPTURES = sorted(GOLDEN.glob("*.jsonl"))
 NOTHING = "​"
@@ -167,6 +168,16 @@ def test_what_a_terminal_shows_is_folded_in(name: str) -> None:
     (code,) = re.findall(r"<code>(.*?)</code>", rendered(text), re.DOTALL)
     seen = [line.rstrip() for line in html.unescape(code).splitlines()]
     assert seen == [line.rstrip() for line in terminal.render(report, 80, verbose=True).splitlines()]
+
+
+def test_a_look_is_not_called_clean() -> None:
+    """Unless a condition was set that does not hold."""
+    kept, _ = read(GOLDEN / "captures" / "look.jsonl.gz")
+    assert isinstance(kept, LookReport)
+    neutral = "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}"
+    assert markdown.render(kept, 0, verbose=False).startswith(f"## {neutral} hermes-diag sockets")
+    asked = of_look(kept.look, [Held("count > 99", False, "63")])
+    assert markdown.render(asked, 0, verbose=False).startswith("## ✅ hermes-diag sockets")
 
 
 def test_a_view_makes_no_markup() -> None:

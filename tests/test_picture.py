@@ -118,8 +118,16 @@ def test_a_quiet_watch() -> None:
     held = [row("ESTABLISHED", "10.9.9.9", number) for number in range(3)]
     summary, found = seen([look(held)] * 90)
     tree = lxml.html.document_fromstring(write.text(watches.page(summary, found)))
-    assert tree.xpath("string(//h1)") == "Nothing leaks."
+    assert tree.xpath("string(//h1)") == "Nothing was seen to leak."
     assert "still there" in tree.xpath("string(//ol[@class='lives'])")
+
+
+def test_a_watch_without_connections() -> None:
+    """Where only a listening socket is, a sentence stands where the pictures would."""
+    summary, found = seen([look([row("LISTEN", "0.0.0.0", 1)])] * 90)
+    tree = lxml.html.document_fromstring(write.text(watches.page(summary, found)))
+    assert "only sockets that listen" in tree.xpath("string(//section[@aria-labelledby='cells'])")
+    assert not tree.xpath("//figure")
 
 
 def test_a_saved_watch_has_its_picture(cli: Cli, tmp_path: Path, target: object) -> None:

@@ -42,8 +42,8 @@ def weigh(evidence: Sequence[Evidence]) -> tuple[Claim, ...]:
         claim("timeout-errors", "APITimeoutError on tiny prompts", _timeout_errors(buggy, fixed)),
         claim("close-wait", "CLOSE_WAIT sockets linger until restart", _close_wait(buggy)),
         claim("fresh-shell", "a fresh shell works", _fresh(control)),
-        claim("timeout-of-5s", "the injected client cuts the SDK's timeout to 5 s", _timeout(measured)),
-        claim("limits-shrunk", "the injected client shrinks the connection limits", _limits(measured)),
+        claim("timeout-of-5s", "the injected client cuts the SDK's timeout to 5 s", timeout(measured)),
+        claim("limits-shrunk", "the injected client shrinks the connection limits", limits(measured)),
     )
 
 
@@ -168,20 +168,23 @@ def _fresh(control: list[Evidence]) -> Found | None:
     )
 
 
-def _timeout(measured: dict[str, float]) -> Found | None:
-    if "sdk_stall_seconds" not in measured:
+def timeout(measured: dict[str, float]) -> Found | None:
+    """How long the SDK waits with the injected client, of measurements by name; None when that was not measured."""
+    try:
+        answered = bool(measured["sdk_stall_answered"])
+        text = (
+            f"first byte stalled for 10 s: {'answered' if answered else 'gave up'} after "
+            f"{measured['sdk_stall_seconds']:.1f} s, effective timeout {measured['sdk_effective_timeout']:.0f} s; "
+            f"the same http_client outside the SDK {'answered' if measured['bare_stall_answered'] else 'gave up'} "
+            f"after {measured['bare_stall_seconds']:.1f} s"
+        )
+    except KeyError:
         return None
-    answered = bool(measured["sdk_stall_answered"])
-    text = (
-        f"first byte stalled for 10 s: {'answered' if answered else 'gave up'} after "
-        f"{measured['sdk_stall_seconds']:.1f} s, effective timeout {measured['sdk_effective_timeout']:.0f} s; "
-        f"the same http_client outside the SDK "
-        f"{'answered' if measured['bare_stall_answered'] else 'gave up'} after {measured['bare_stall_seconds']:.1f} s"
-    )
     return NOT_REPRODUCED if answered else REPRODUCED, "stalled first byte, clock scaled 1:20", text
 
 
-def _limits(measured: dict[str, float]) -> Found | None:
+def limits(measured: dict[str, float]) -> Found | None:
+    """The pool limits of the injected client against those of the SDK's own; None when they were not measured."""
     try:
         sdk = measured["sdk_max_connections"], measured["sdk_max_keepalive"]
         injected = measured["injected_max_connections"], measured["injected_max_keepalive"]

@@ -104,7 +104,9 @@ def _cell(cell: CellReport) -> Text:
 
 def _word(cell: CellReport) -> Text:
     text = Text(cell.word, style=_STYLES.get(cell.word, "red"))
-    if not cell.as_expected and cell.word != "no result":
+    if cell.word == "no result":
+        return text  # nothing was measured that could be as predicted or not
+    if not cell.as_expected:
         text.append(f", NOT AS PREDICTED: {', '.join(cell.flaws) or cell.expected}", style=style.BAD)
     elif cell.word != "ok" and cell.expected:
         never_closed = cell.cell.strategy == "fixed" and cell.cell.end == "abandon"

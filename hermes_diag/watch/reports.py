@@ -33,6 +33,11 @@ class LookReport(Report):
     group_by: str = "remote"
     hint: str = ""
 
+    @property
+    def judged(self) -> bool:
+        """Whether a condition was set: one look without any says what is there, and not whether it grows."""
+        return bool(self.held)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WatchReport(Report):
@@ -183,7 +188,7 @@ def _process(one: Remains) -> Row:
     status = RowStatus.FAILED if one.kept else RowStatus.PASSED if one.looked else RowStatus.COULD_NOT_TELL
     places = "; ".join(dict.fromkeys(f"{kept.kind}: {kept.opened.place}" for kept in one.kept[:10]))
     seen = f"{len(one.kept)} still open" if one.kept else "nothing was left open" if one.looked else "not known"
-    what = f"{one.program} leaves nothing open" if one.program else "leaves nothing open"
+    what = f"{one.program} is to leave nothing open" if one.program else "is to leave nothing open"
     return Row("process", f"process {one.pid}", "", what, status, f"{seen}: {places}" if places else seen)
 
 

@@ -31,6 +31,7 @@ _ORDER = (
 )
 _SEVERITIES = {"problem": 0, "cause": 1, "note": 2}
 _MARKS = {Status.CLEAN: "✅", Status.FAILING: "❌"}
+_UNJUDGED = "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}"
 _TABLE = ("| | what | seen |", "|---|---|---|")
 _TURNS = ("| cell | turn | ms | events | outcome |", "|---|---|---:|---:|---|")
 
@@ -61,7 +62,8 @@ def render(report: Report, width: int, verbose: bool) -> str:
 
 
 def _head(report: Report) -> Iterator[str]:
-    yield f"## {_MARKS.get(report.status, '⚠️')} hermes-diag {escaped(report.command)}"
+    judged = not isinstance(report, LookReport) or report.judged
+    yield f"## {_MARKS.get(report.status, '⚠️') if judged else _UNJUDGED} hermes-diag {escaped(report.command)}"
     yield ""
     yield bold(report.verdict)
     yield ""

@@ -27,7 +27,7 @@ from hermes_diag.judge.scenarios import SIDES
 from hermes_diag.judge.verdicts import cell as judge_cell
 from hermes_diag.reporters import matrix_conditions
 from hermes_diag.reporters.matrix import numbers
-from hermes_diag.reporters.page import compared, looks, watches, words
+from hermes_diag.reporters.page import compared, looks, measured, watches, words
 from hermes_diag.reporters.page.cells import CellView, who, word
 from hermes_diag.reporters.page.view import (
     BAD,
@@ -78,9 +78,10 @@ def page(report: Report) -> Page:
         parts = compared.headline(report), compared.steps(report), compared.folded(report)
         return replace(_told(found, *parts), matrix=compared.matrix(report), rows=())
     if isinstance(report, LookReport):
-        seen = report.look
         found = replace(found, measured="What it holds")
-        return _told(found, looks.look_headline(seen), looks.look_steps(report.hint), looks.of_look(seen))
+        if not report.judged:
+            found = replace(found, title=f"hermes-diag {report.command}", badge=badge("not judged", PLAIN))
+        return _told(found, looks.look_headline(report.look), looks.look_steps(report), looks.of_look(report))
     if isinstance(report, TraceReport):
         kept, found = report.processes, replace(found, measured="What was left open")
         return _told(found, looks.trace_headline(kept), looks.trace_steps(kept), looks.of_trace(kept))
@@ -132,7 +133,9 @@ def _matrix(report: RunReport, views: dict[str, CellView]) -> Matrix:
 
 def _square(one: CellReport, views: dict[str, CellView], name: str) -> Square:
     remark = ""
-    if not one.as_expected and one.word != "no result":
+    if one.word == "no result":
+        pass  # nothing was measured that could be as predicted or not
+    elif not one.as_expected:
         remark = f"not as predicted: {', '.join(one.flaws) or one.expected}"
     elif one.word != "ok" and one.expected:
         never_closed = one.cell.strategy == "fixed" and one.cell.end == "abandon"
@@ -147,7 +150,7 @@ def _sections(report: Report, cells: Sequence[CellReport], views: dict[str, Cell
     found = []
     for one, seen in zip(cells, report.evidence, strict=False):
         facts = list(numbers(one)) if one.cell.workload != MEASURE else []
-        facts += [f"{number.name.replace('_', ' ')}: {number.value:g} {number.unit}" for number in seen.measured[:12]]
+        facts += measured.facts(seen)
         found.append(views[one.cell.name].section(facts, _judged(report, seen)))
     if found and not any(one.unfolded for one in found):
         found[0] = replace(found[0], unfolded=True)

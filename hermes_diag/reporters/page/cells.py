@@ -19,6 +19,8 @@ from hermes_diag.worker.contract import TurnDone
 
 #: Rows of a table.
 ROWS = 60
+#: The name of a request that is no turn, as the workload `measure` sends it.
+MEASUREMENT = "0/0/1"
 #: Words of a cell without a problem.
 WELL = ("ok", "too short")
 #: What is said of a connection that stays open in a cell with a problem.
@@ -37,7 +39,7 @@ class CellView:
         self._lives = lives.of(evidence)
         self._drawn = lives.chosen(self._lives, min(most, lives.MOST))
         self._time = _time(evidence, self._lives)
-        self._open = "still open" if report.word in WELL else NEVER  # growth accuses, presence does not
+        self._open = "still open" if report.word in (*WELL, "no result") else NEVER  # growth accuses, presence does not
         self._shown = _worst(evidence.turns)
         drawn = {turn: one for one in self._drawn for turn in one.turns}
         self._of_turn = {turn: self._life_anchor(one) for turn, one in drawn.items()}
@@ -227,6 +229,8 @@ def who(turns: Sequence[str]) -> str:
     """Whose requests a connection carried, in words."""
     if not turns:
         return "turn not known"
+    if turns[0] == MEASUREMENT:
+        return "a measurement"
     session, turn, attempt = (*turns[0].split("/"), "", "")[:3]
     said = f"session {session}, turn {turn}" + (f", attempt {attempt}" if attempt not in ("", "1") else "")
     return said + (f" and {len(turns) - 1:,} more" if len(turns) > 1 else "")

@@ -7,13 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT
+from hermes_diag.reporters import sockets_look, sockets_text
 from hermes_diag.reporters.page.view import Folded, Step, Table, entries
 from hermes_diag.watch import explain, filters
 from hermes_diag.watch.opened import Remains
 from hermes_diag.watch.records import Look
+from hermes_diag.watch.reports import LookReport
 
 #: Rows of a table, lines of code that are named.
 ROWS, LINES = 200, 5
+#: Of what is shown as a terminal shows it.
+COLUMNS = 100
 
 
 # --- a look ------------------------------------------------------------------------------------------
@@ -26,12 +30,18 @@ def look_headline(seen: Look) -> str:
     return f"One look: the process has {units.count(len(seen.rows), 'TCP socket') if seen.rows else 'no socket'}{told}."
 
 
-def look_steps(hint: str) -> tuple[Step, ...]:
-    return (Step(hint or "One look cannot tell growth: hermes-diag sockets PID --watch --duration 10m."),)
+def look_steps(report: LookReport) -> tuple[Step, ...]:
+    pid = report.look.processes[0].pid
+    watch = Step(f"One look cannot tell growth: hermes-diag sockets {pid} --watch --duration 10m")
+    return (watch, Step(report.hint)) if report.hint else (watch,)
 
 
-def of_look(seen: Look) -> Iterator[Folded]:
-    """Its processes, its sockets by endpoint and state, and one by one, the worst first."""
+def of_look(report: LookReport) -> Iterator[Folded]:
+    """What a terminal shows, with openers and explanations; then its processes, its sockets by endpoint and state, and
+    one by one, the worst first."""
+    seen = report.look
+    shown = sockets_text.painted(sockets_look.lines(report, COLUMNS, verbose=False), colour=False)
+    yield Folded("As a terminal shows it", text=shown, unfolded=True)
     rows = [
         entries(str(one.pid), one.name, *("not known" if it is None else f"{it:,}" for it in (one.fds, one.soft_limit)))
         for one in seen.processes[:ROWS]
@@ -85,7 +95,7 @@ def of_trace(processes: Sequence[Remains]) -> Iterator[Folded]:
             continue
         rows = [entries(kept.kind, str(kept.fd), kept.name, kept.opened.place) for kept in one.kept[:ROWS]]
         head = ("kind", "descriptor", "name", "opened at")
-        yield Folded(name, one.notes, Table(head, rows, _left(len(one.kept))), unfolded=True)
+        yield Folded(name, one.notes, table=Table(head, rows, _left(len(one.kept))), unfolded=True)
 
 
 def _left(rows: int) -> str:

@@ -75,7 +75,7 @@ function tips() {
 // Paper cannot be unfolded.
 let folded = [];
 addEventListener("beforeprint", () => {
-  folded = [...document.querySelectorAll("details.cell:not([open]), .found details:not([open])")];
+  folded = [...document.querySelectorAll("details.cell:not([open]), .found details:not([open]), main > section > .data:not([open])")];
   for (const one of folded) one.open = true;
 });
 addEventListener("afterprint", () => folded.forEach((one) => (one.open = false)));

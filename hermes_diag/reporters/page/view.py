@@ -168,10 +168,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class Folded:
-    """Something for who wants to know more."""
+    """Something for who wants to know more. text: lines of which the columns matter."""
 
     name: str
     lines: Sequence[str] = ()
+    text: str = ""
     table: Table | None = None
     unfolded: bool = False
 
@@ -192,6 +193,7 @@ class Page:
     found: Sequence[Found] = ()
     sections: Sequence[Section] = ()
     pictures: str = "Each cell in pictures"
+    unpictured: str = ""  # why there are no pictures
     claims: Table | None = None
     folded: Sequence[Folded] = ()
     notes: Sequence[str] = ()

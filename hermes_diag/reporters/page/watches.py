@@ -37,6 +37,7 @@ from hermes_diag.watch.trend import GROWING
 
 #: Rows of a table, lines of code that are named.
 ROWS, PLACES = 60, 10
+_EMPTY = "There is nothing to draw: the process had no TCP socket, or only sockets that listen."
 _WORDS = {GROWING: BAD, "too short": UNSURE, "unknown": UNSURE, "bursty": GOOD, "steady": GOOD}
 
 
@@ -54,6 +55,7 @@ def page(summary: Summary, picture: Picture | None) -> Page:
         steps=_steps(summary),
         rows=[*map(_number, _told(summary.courses)), *_conditions(summary)],
         sections=[_section(summary, picture, subject)] if picture and picture.states else (),
+        unpictured="" if picture is None or picture.states else _EMPTY,
         pictures="The watch in pictures",
         folded=tuple(_folded(summary)),
         notes=[f"Not seen: {one.what}. Why: {one.why}. Cure: {one.cure}." for one in watched.missing],
@@ -66,7 +68,7 @@ def _headline(summary: Summary) -> str:
         return "It cannot be told yet whether something leaks."
     if summary.status == Status.CLEAN:
         if not summary.conditions:
-            return "Nothing leaks."
+            return "Nothing was seen to leak."
         held = "No condition that was set for this program holds"
         return (
             f"{held}, but {' and '.join(growing[:2])} grow{'s' if len(growing) == 1 else ''}."
@@ -87,8 +89,9 @@ def _steps(summary: Summary) -> list[Step]:
         return [Step("Nothing has to be put right.")]
     if summary.status == Status.COULD_NOT_TELL:
         tells = [course.tells for course in summary.courses if course.tells]
+        pid = summary.watched.pid
         longer = f", for {units.at_least(max(tells))} at least" if tells else ""
-        return [Step(f"Watch again{longer}: hermes-diag sockets PID --watch --duration TIME.", summary.verdict)]
+        return [Step(f"Watch again{longer}: hermes-diag sockets {pid} --watch --duration TIME", summary.verdict)]
     if known := [one for one in summary.places if one.place]:
         return [
             Step(
