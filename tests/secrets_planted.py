@@ -35,6 +35,7 @@ PLANTED = {
     "answer of a provider": "rk-answer-5ecre7-0026",
     "folder of a file": "token=f0lder5ecre70027",
     "name of a host": "sk-h0st-5ecre7-0028",
+    "key of client_kwargs": "sk-kw4rg5-5ecre7-0029",
 }
 NEEDLES = {
     place: value.rpartition(" ")[2]
@@ -82,7 +83,8 @@ def environment() -> dict[str, str]:
     }
 
 
-#: Factories: one that raises with secrets in its text, one whose clients have secrets and break in their turns.
+#: Factories: one that raises with secrets in its text, one whose clients have secrets, one whose turns break with one,
+#: one that writes one into what it is given.
 FACTORIES = f"""\
 import os
 from openai import OpenAI
@@ -101,6 +103,11 @@ def hides(client_kwargs):
     def post(*arguments, **keywords):
         raise RuntimeError("the provider said " + {PLANTED["answer of a provider"]!r})
     client.responses.create = post
+    return client
+
+def writes(client_kwargs):
+    client = OpenAI(**client_kwargs)
+    client_kwargs[{PLANTED["key of client_kwargs"]!r}] = 1
     return client
 """
 

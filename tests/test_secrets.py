@@ -119,10 +119,11 @@ def test_two_dumps_whose_names_are_secrets(cli: Cli, tmp_path: Path) -> None:
     assert "(2)" in text
 
 
-@pytest.mark.parametrize("name", ["raises", "carries", "hides"])
+@pytest.mark.parametrize("name", ["raises", "carries", "hides", "writes"])
 @pytest.mark.parametrize("command", ["replay", "check", "audit"])
 def test_a_factory_with_secrets(cli: Cli, tmp_path: Path, command: str, name: str) -> None:
-    """One that raises with secrets in its text, one whose clients carry some, one whose turns fail with some."""
+    """One that raises with secrets in its text, one whose clients carry some, one whose turns fail with some, one that
+    writes one into the client_kwargs that it is given."""
     (tmp_path / "factory.py").write_text(planted.FACTORIES)
     payload = [planted.dump(tmp_path)] if command == "replay" else []
     more = ["--allow", f"turns-failed:2099-01-01:{PLANTED['reason of an allowance']}"] if command == "check" else []
@@ -130,6 +131,8 @@ def test_a_factory_with_secrets(cli: Cli, tmp_path: Path, command: str, name: st
     text = run(cli, tmp_path, command, *arguments, GITHUB_ACTIONS="true" if command == "check" else "")
     assert planted.found(text) == []
     assert f"factory.py:{name}" in text
+    if name == "writes" and command == "replay":
+        assert f"changed `{redact.GAP}` in the caller's client_kwargs" in text
 
 
 @pytest.mark.parametrize("command", ["replay", "check", "audit"])

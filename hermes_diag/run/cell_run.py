@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 import psutil
 
-from hermes_diag.core import redact
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.evidence import Outcome
 from hermes_diag.core.plan import FRESH, Cell
@@ -25,10 +24,11 @@ from hermes_diag.run.endpoint import RemoteProvider
 from hermes_diag.run.interpreter import Gone, Interpreter, Lane, Target
 from hermes_diag.run.job import job_of, settings_of
 from hermes_diag.run.origins import Origins
+from hermes_diag.run.redacted import redacted
 from hermes_diag.run.thread_lane import ThreadLane
 from hermes_diag.watch import process, snapshot
 from hermes_diag.watch.snapshot import Moves, Snapshot
-from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Fact, Failed, Hello, Started, TurnDone
+from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, Hello, Started, TurnDone
 
 #: Seconds between two samples of the timeline.
 TICK = 0.25
@@ -284,10 +284,7 @@ class CellRun:
         return round(time.monotonic() - self._begun, 4)
 
     def _record(self, record: Any) -> None:
-        if isinstance(record, Fact):  # names of files and hosts of the user's
-            record = replace(record, value=redact.within(record.value))
-        elif isinstance(record, Outcome):
-            record = replace(record, detail=redact.name(record.detail), frames=redact.within(record.frames))
+        record = redacted(record)
         self._recorder.add(record)
         self._progress(self.cell, record)
 
