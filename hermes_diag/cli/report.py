@@ -135,21 +135,21 @@ def _pseudonyms() -> Pseudonyms:
 def _copy(captures: list[Path], to: Path, names: Pseudonyms | None) -> str:
     """The capture again, packed if the name says so, with pseudonyms where they are asked for; what to say of it.
 
-    Lines of later releases stay as they are. Raises UsageError.
+    Lines of later releases stay, but for what looks like a secret in them. Raises UsageError.
     """
     import gzip
 
     import msgspec
 
     from hermes_diag.cli.files import ReportFile, refuse_same_files
-    from hermes_diag.core import capture
+    from hermes_diag.core import capture, redact
     from hermes_diag.core.errors import UsageError
 
     if len(captures) > 1:
         raise UsageError(f"--output {to}: of several captures there is no one capture", "name a report, such as x.html")
     refuse_same_files([("FILE", captures[0]), ("--output", to)])
     file = ReportFile(to)
-    records: list[object] = [msgspec.json.decode(line) for line in capture.lines(captures[0])]
+    records: list[object] = [redact.within(msgspec.json.decode(line)) for line in capture.lines(captures[0])]
     if names:
         records = names.of(records)
     data = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
