@@ -184,3 +184,9 @@ def test_what_cannot_be_read_is_refused(cli: Cli, tmp_path: Path) -> None:
         done = cli("report", "--check", name)
         assert "gw7.acme.internal" in done.stdout
         assert ("cut off" in done.stderr) == (name == "cut.gz")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_process_is_named_anywhere_beside_its_pid(indent: int | None) -> None:
+    text = json.dumps({"look": [{"name": "gw7-acme jdoe", "threads": 3, "pid": 7}, {"name": "x"}]}, indent=indent)
+    assert found(text)[PROCESSES].examples == ("gw7-acme jdoe",)
