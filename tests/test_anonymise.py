@@ -397,3 +397,19 @@ def test_names_of_this_machine() -> None:
     assert known.hosts
     (shown,) = anonymise.of_json([f"on {known.hosts[0]} it is"], known)
     assert re.fullmatch("on host-1 it is", shown) or known.hosts[0] == "localhost"
+
+
+def test_a_file_with_blanks_in_its_name() -> None:
+    """It is one path wherever it stands: in a line, as a program, in a sentence, with and without ./ in front."""
+    given = {
+        "program": "Projekt Falke.py",
+        "lines": ["Projekt Falke.py:4 in leak"],
+        "factory": "./Falke Bank.py:make_client",
+        "verdict": "./Falke Bank.py:make_client and Falke Bank.py:3 broke, process 7 (Projekt Falke.py, Python 3.11)",
+    }
+    assert anonymise.of_json(given) == {
+        "program": "path-1",
+        "lines": ["path-1:4 in leak"],
+        "factory": "path-2:make_client",
+        "verdict": "path-2:make_client and path-2:3 broke, process 7 (path-1, Python 3.11)",
+    }

@@ -167,3 +167,26 @@ def test_on_the_command_line(cli: Cli, tmp_path: Path) -> None:
         assert "in line" in done.stdout
     assert cli("report", "--check", "nowhere.md").returncode == 2
     assert cli("report", "--check", "a.md", "a.html").returncode == 2
+
+
+def test_what_cannot_be_read_is_refused(cli: Cli, tmp_path: Path) -> None:
+    """Damaged and binary files in one line with a cure; UTF-16 is decoded, and a cut file is read as far as it goes."""
+    text = b"to gw7.acme.internal:443\n" * 50
+    packed = gzip.compress(text)
+    damaged = packed[:-8] + bytes(8)
+    for name, data in (("damaged.gz", damaged), ("x.zip", b"PK\3\4\0\0"), ("bad16", b"\xff\xfea")):
+        (tmp_path / name).write_bytes(data)
+        done = cli("report", "--check", name)
+        assert done.returncode == 2, name
+        assert len(done.stderr.splitlines()) == 2
+    for name, data in (("u16", text.decode().encode("utf-16")), ("cut.gz", packed[:-4])):
+        (tmp_path / name).write_bytes(data)
+        done = cli("report", "--check", name)
+        assert "gw7.acme.internal" in done.stdout
+        assert ("cut off" in done.stderr) == (name == "cut.gz")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_process_is_named_anywhere_beside_its_pid(indent: int | None) -> None:
+    text = json.dumps({"look": [{"name": "gw7-acme jdoe", "threads": 3, "pid": 7}, {"name": "x"}]}, indent=indent)
+    assert found(text)[PROCESSES].examples == ("gw7-acme jdoe",)

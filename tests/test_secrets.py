@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import secrets_planted as planted
-from conftest import Cli
+from conftest import GOLDEN, Cli
 from secrets_planted import PLANTED
 
 from hermes_diag.cli.report import read
@@ -229,3 +229,17 @@ def test_a_name_that_is_a_secret(place: str) -> None:
 )  # fmt: skip
 def test_an_ordinary_name_stays(text: str) -> None:
     assert redact.name(text) == text
+
+
+def test_a_capture_written_again(cli: Cli, tmp_path: Path) -> None:
+    """What a later release put into it is passed on without what looks like a secret; the rest is as it was."""
+    path = GOLDEN / "close-wait-grows.fires.jsonl"
+    head, rest = path.read_text().split("\n", 1)
+    line = json.dumps({"record": "of-tomorrow", "said": "token=abcdef123456 sk-proj-5ecre7abcdef", "n": [1, "kept"]})
+    (tmp_path / "given.jsonl").write_text(f"{head}\n{line}\n{rest}")
+    for more in ([], ["--anonymise"]):
+        assert cli("report", "given.jsonl", *more, "--output", f"again{len(more)}.jsonl").returncode == 0
+        again = [json.loads(one) for one in (tmp_path / f"again{len(more)}.jsonl").read_text().splitlines()]
+        assert again[1] == {"record": "of-tomorrow", "said": f"{redact.GAP} {redact.GAP}", "n": [1, "kept"]}
+        if not more:
+            assert [again[0], *again[2:]] == [json.loads(one) for one in path.read_text().splitlines()]

@@ -91,8 +91,34 @@ def _check(files: list[Path], anonymise: bool, output: Output) -> int:
         data = files[0].read_bytes()
     except OSError as exc:
         raise UsageError(f"cannot read {files[0]}: {exc.strerror}", "name a report or a capture") from None
+    data, said = _readable(files[0], data)
     reports_to = telling.report_files(output, FILE=files[0])
-    return telling.tell(learnt.of(files[0].name, data, of_this_machine()), output, reports_to)
+    return telling.tell(learnt.of(files[0].name, data, of_this_machine()), output, reports_to, said)
+
+
+def _readable(path: Path, data: bytes) -> tuple[bytes, list[str]]:
+    """The content unpacked and in UTF-8, and what is to be said of it. Raises UsageError for what is no text."""
+    import codecs
+    import zlib
+
+    from hermes_diag.core.errors import UsageError
+
+    said = []
+    try:
+        if data.startswith(b"\x1f\x8b"):
+            unpack = zlib.decompressobj(wbits=31)
+            data = unpack.decompress(data)
+            if not unpack.eof:
+                said = [f"{path} is cut off: it was read as far as it goes"]
+            elif unpack.unused_data:
+                raise UsageError(f"{path} has more behind its packed content", "unpack it, and check what comes out")
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            data = data.decode("utf-16").encode()
+    except (zlib.error, UnicodeError):
+        raise UsageError(f"{path} cannot be unpacked or decoded", "the file was changed after it was written") from None
+    if b"\0" in data:
+        raise UsageError(f"{path} is no text: --check cannot read it", "name a report or a capture as text in UTF-8")
+    return data, said
 
 
 def _is_capture(path: Path) -> bool:
@@ -109,21 +135,21 @@ def _pseudonyms() -> Pseudonyms:
 def _copy(captures: list[Path], to: Path, names: Pseudonyms | None) -> str:
     """The capture again, packed if the name says so, with pseudonyms where they are asked for; what to say of it.
 
-    Lines of later releases stay as they are. Raises UsageError.
+    Lines of later releases stay, but for what looks like a secret in them. Raises UsageError.
     """
     import gzip
 
     import msgspec
 
     from hermes_diag.cli.files import ReportFile, refuse_same_files
-    from hermes_diag.core import capture
+    from hermes_diag.core import capture, redact
     from hermes_diag.core.errors import UsageError
 
     if len(captures) > 1:
         raise UsageError(f"--output {to}: of several captures there is no one capture", "name a report, such as x.html")
     refuse_same_files([("FILE", captures[0]), ("--output", to)])
     file = ReportFile(to)
-    records: list[object] = [msgspec.json.decode(line) for line in capture.lines(captures[0])]
+    records: list[object] = [redact.within(msgspec.json.decode(line)) for line in capture.lines(captures[0])]
     if names:
         records = names.of(records)
     data = b"".join(msgspec.json.encode(record) + b"\n" for record in records)

@@ -32,6 +32,12 @@ COMMON = words(
 _TAKEN = re.compile(r"\b(host|user|path)-(\d+)\b")
 _SPEC = re.compile(r"(?P<module>.+\.py|[^\s/:]+):(?P<name>[\w.]+)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z]*")
+#: `FILE:LINE in FUNCTION`, where a file may have any sign in its name.
+_LINE = re.compile(r"(?P<file>[^<].*?)(?P<rest>:\d+ in .*)", re.DOTALL)
+#: A path that is found by its shape alone, wherever it stands.
+_SHAPED = re.compile(r"[\w./+~-]*")
+#: What stands in front of a path in a text.
+_BEFORE = r"\s:'\"`(),;<>|=\[\]{}"
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Pseudonyms:
         self._taken: set[tuple[str, int]] = set()  # numbers that the text has by itself
         self._words: dict[str, tuple[str, str]] = {}  # what is replaced wherever it stands -> (kind, name)
         self._pattern: re.Pattern[str] | None = None
+        self._unshaped: re.Pattern[str] | None = None  # paths that no shape would find whole
         for name in known.hosts:
             self._learn("host", name)
         for name in known.users:
@@ -72,6 +79,11 @@ class Pseudonyms:
         # A plain word stands for a file only behind a slash, as at the end of a cell's name.
         shapes = (rf"(?<=/){re.escape(word)}" if self._is_word(word) else re.escape(word) for word in known)
         self._pattern = re.compile(rf"(?<![^\W_])(?:{'|'.join(shapes)})(?![^\W_])", re.IGNORECASE) if known else None
+        odd = [
+            word.removeprefix("./") for word in known if self._words[word][0] == "path" and not _SHAPED.fullmatch(word)
+        ]
+        tails = "|".join(map(re.escape, odd))
+        self._unshaped = re.compile(rf"(?<![^{_BEFORE}])(?:[^{_BEFORE}]*/)?(?:{tails})(?!\w)") if odd else None
         return self._walk(value, "", frozenset(), self._shown)  # type: ignore[no-any-return]
 
     def _is_word(self, word: str) -> bool:
@@ -122,6 +134,12 @@ class Pseudonyms:
         role = _role(field, owner)
         if role == "path" and text != "built-in":
             self._learn("path", text)
+        elif role == "line" and (found := _LINE.fullmatch(text)):
+            self._learn("path", found["file"])
+        elif role == "program" and any(
+            spot.kind == spotted.PATH and spot.end == len(text) for spot in spotted.spots(text)
+        ):
+            self._learn("path", text)
         elif role == "spec" and (found := _SPEC.fullmatch(text)):
             self._learn("path", found["module"] if _is_told(found["module"]) else text)
         elif role == "host" and spotted.address(text.partition(":")[0]) is None:
@@ -152,6 +170,14 @@ class Pseudonyms:
             return spotted.public(text) or self._name("path", text)
         if role == "spec" and (found := _SPEC.fullmatch(text)):
             return f"{spotted.public(found['module']) or self._name('path', found['module'])}:{found['name']}"
+        if role == "line" and (found := _LINE.fullmatch(text)):
+            file = spotted.public(found["file"]) or self._name("path", found["file"])
+            return f"{file}{self._in_text(found['rest'])}"
+        return self._in_text(text)
+
+    def _in_text(self, text: str) -> str:
+        if self._unshaped is not None:
+            text = self._unshaped.sub(lambda found: self._name("path", found[0]), text)
         shown, at = [], 0
         for spot in spotted.spots(text):
             shown += [self._without_words(text[at : spot.begin]), self._spot(spot, text[spot.begin : spot.end])]
@@ -216,11 +242,15 @@ def _field(name: str, owner: Mapping[Any, Any]) -> str:
 
 
 def _role(field: str, owner: frozenset[str]) -> str:
-    """What a text is as a whole, by where it stands: path, spec, host, or "" for text."""
+    """What a text is as a whole, by where it stands: path, spec, line, program, host, or "" for text."""
     if field == "file" or (field == "source" and "api" in owner) or field == "payload":
         return "path"
     if field in ("factory", "subject"):
         return "spec"
+    if field in ("lines", "place", "library", "frames"):
+        return "line"
+    if field == "program":
+        return field
     return "host" if field in ("endpoint", "refused", "meant_for") else ""
 
 

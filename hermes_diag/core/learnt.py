@@ -12,6 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from hermes_diag.core import redact, spotted
 from hermes_diag.core.anonymise import COMMON, Known
@@ -37,7 +38,6 @@ _TAG = re.compile(r"</?[a-z][\w:-]*/?>?", re.IGNORECASE)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PROCESS = re.compile(r"\bprocess (\d+)(?: \(([^)]+?)(?:, Python [\d.]+)?\))?")
 _PID = re.compile(r'"pid": ?(\d+)')
-_PROGRAM = re.compile(r'"pid": ?\d+, ?\s*"name": ?("(?:[^"\\]|\\.)*")|"program": ?("(?:[^"\\]|\\.)*")')
 _TIME = re.compile(r"\b20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d(?::[0-5]\d)?)?|\b[0-2]\d:[0-5]\d:[0-5]\d\b")
 _EPOCH = re.compile(r'"(?:at|begun|started)": ?(1[5-9]\d{8}|2\d{9})')
 _VERSION = re.compile(r"\b(CPython|Python|Linux|Darwin|openai|httpx2?|httpcore2?|h11|Hermes Agent) v?(\d+\.\d+[\w.-]*)")
@@ -99,6 +99,9 @@ def learnt(text: str, known: Known = Known(), few: int = 3) -> list[Learnt]:
                 found[SECRETS][f"{what} in line {number:,}"] = None
         for kind, what in _numbers(line) if quoted else ():
             found[kind][what] = None
+    for document in (plain, *plain.split("\n")) if quoted else ():
+        with contextlib.suppress(ValueError, RecursionError):
+            found[PROCESSES] |= dict.fromkeys(_processes(json.loads(document)))
     return [Learnt(kind, len(things), tuple(things)[:few]) for kind, things in found.items() if things]
 
 
@@ -167,11 +170,18 @@ def _host(what: str) -> Iterator[tuple[str, str]]:
 
 
 def _numbers(line: str) -> Iterator[tuple[str, str]]:
-    """What JSON has outside of strings, and names beside it."""
+    """What JSON has outside of strings."""
     yield from ((PIDS, pid) for pid in _PID.findall(line))
     yield from ((TIMES, at) for at in _EPOCH.findall(line))
-    for names in _PROGRAM.findall(line):
-        yield from ((PROCESSES, json.loads(one)) for one in names if len(one) > 2)
+
+
+def _processes(value: Any) -> Iterator[str]:
+    """Names of programs, and names beside a PID, wherever they stand in an object."""
+    if isinstance(value, dict):
+        names = (value.get("program"), value.get("name") if "pid" in value else None)
+        yield from (name for name in names if isinstance(name, str) and name)
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _processes(one)
 
 
 def _secrets(text: str) -> Iterator[str]:
