@@ -199,11 +199,12 @@ def _findings(report: RunReport, verbose: bool) -> Iterator[RenderableType]:
             yield head
             yield indented([*(f"{cell.cell.name}: {finding.summary}" for cell, finding in made), *remedy])
             continue
-        where = made[0][0].cell.name if len(made) == 1 else f"{len(made)} cells"
+        place = made[0][0].cell.name
+        where = place if len(made) == 1 else f"{len(made)} cells"
         if first.severity != "problem" and report.status != Status.FAILING:
             others.append(f"{code} in {where}")
             continue
-        yield head.append(f" in {where}: {first.summary}")
+        yield head.append(f" in {where if len(made) == 1 else f'{where}, in {place}'}: {first.summary}")
         if report.status == Status.FAILING and first.severity == "problem":
             yield indented(remedy)
     if others:

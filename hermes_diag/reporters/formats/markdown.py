@@ -114,10 +114,11 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
         by_code.setdefault(one.code, []).append(one)
     for code, found in by_code.items():
         first = found[0]
-        where = ", ".join(dict.fromkeys(one.where for one in found if one.where))
-        place_ = f" (in {escaped(where)})" if where else ""
+        where, *others = dict.fromkeys(one.where for one in found)
+        also = f" (also in {escaped(', '.join(others))})" if others else ""
         cure = f"<br>Remedy: {escaped(first.remedy + units.cited(first.reference))}" if first.remedy else ""
-        yield f"- {escaped(first.severity)} {bold(code)}: {escaped(first.summary)}{place_}{cure}"
+        place_ = f" in {escaped(where)}" if where else ""
+        yield f"- {escaped(first.severity)} {bold(code)}{place_}: {escaped(first.summary)}{also}{cure}"
 
 
 def _turns(report: RunReport) -> Iterator[str]:
