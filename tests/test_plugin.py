@@ -410,6 +410,30 @@ def test_sockets_by_the_thousand_are_forgotten_when_closed(run: Run) -> None:
     assert "opened at test_it.py:10 in test_many" in done.stdout, done.stdout
 
 
+def test_the_collector_does_not_speak_before_the_verdict(run: Run) -> None:
+    """What the marker's own look allocates would set it off: its warning about the socket is not what the test fails
+    with."""
+    done = run(
+        """
+        from hermes_diag.leakguard import snapshot
+        now = snapshot.now
+        def allocating(*given):
+            kept = [[] for _ in range(20_000)]  # the collector runs at each 700, if it is not told to rest
+            return now(*given)
+        @pytest.mark.limit_sockets(settle=0)
+        def test_leaks():
+            class Cycle: pass
+            cycle = Cycle()
+            cycle.me, cycle.sock = cycle, socket.create_connection(LISTENER.getsockname())
+            snapshot.now = allocating
+        """,
+        "-W",
+        "error",
+    )
+    assert outcome(done) == "1 failed", done.stdout
+    assert "nothing refers to it any more" in done.stdout
+
+
 def test_the_next_test_is_not_blamed(run: Run) -> None:
     """Garbage of a leak is collected where it is reported: with warnings as errors, later tests stay clean."""
     done = run(

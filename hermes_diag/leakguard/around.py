@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -87,7 +88,8 @@ class Guard:
         try:
             if self._blind and self._passed:
                 raise self._blind
-            why = self._verdict()
+            with _collector_rests():
+                why = self._verdict()
             self._found = why, bool(why)
         except CannotMeasure as exc:  # could not look: the test must not pass
             blind = f"limit_sockets could not look: {exc.message}: {exc.hint}"
@@ -166,6 +168,19 @@ class Guard:
             "states": message.summary(self._left),
             "places": list(dict.fromkeys(filter(None, places))),
         }
+
+
+@contextlib.contextmanager
+def _collector_rests() -> Iterator[None]:
+    """What the test has left for the garbage collector stays until it has been told: while we look, our own objects
+    could set the collector off, and its warnings would come in the place of the verdict."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _passed_unexpectedly(report: pytest.TestReport) -> dict[str, Any] | None:
