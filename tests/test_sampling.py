@@ -100,7 +100,8 @@ def test_a_socket_that_is_in_the_file_twice(monkeypatch: pytest.MonkeyPatch) -> 
         twice = b"".join((*lines, *lines[1:]))
         monkeypatch.setattr(proc_net, "_FILES", proc_net._FILES[:1])
         monkeypatch.setattr(proc_net, "open", lambda path, mode: io.BytesIO(twice), raising=False)
-        ours = [row for row in proc_net.table() if row.local == one.getsockname()]
+        both = one.getsockname(), listener.getsockname()  # an earlier connection may have left TIME_WAIT at that port
+        ours = [row for row in proc_net.table() if (row.local, row.remote) == both]
     assert len(ours) == 1
 
 
