@@ -25,7 +25,7 @@ SCHEMA = 4
 _EARLIER = {("capture", 2): "run", ("watch", 3): "watch"}
 _PACKED = b"\x1f\x8b"
 _CHUNK = 1 << 18
-#: A line is a record: a million characters are none of ours.
+#: Bytes of a line at most: a record is never as long.
 _LONGEST = 1 << 26
 
 #: What a line raises that is no record.

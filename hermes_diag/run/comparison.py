@@ -133,9 +133,9 @@ def _change(kind: str, name: str, seen: tuple[Seen | None, ...]) -> Change:
 
 def _word(kind: str, first: Seen, last: Seen) -> str:
     if (last.status in _BAD) != (first.status in _BAD):
-        if RowStatus.COULD_NOT_TELL in (first.status, last.status):
-            return "worse" if last.status in _BAD else "not told"
-        return "worse" if last.status in _BAD else "fixed"
+        if last.status in _BAD:
+            return "worse"
+        return "not told" if last.status is RowStatus.COULD_NOT_TELL else "fixed"
     if RowStatus.COULD_NOT_TELL in (first.status, last.status) and first.status != last.status:
         return "not told"
     if first.bad and last.bad and last.bad[0] > first.bad[1]:
@@ -162,11 +162,16 @@ def _verdict(names: Sequence[str], reports: Sequence[Report], changes: Sequence[
 
 def _row(names: Sequence[str], change: Change) -> Row:
     """For the formats that know rows only."""
-    statuses = {"worse": RowStatus.FAILED, "not told": RowStatus.COULD_NOT_TELL, "same": RowStatus.PASSED}
+    statuses = {
+        "worse": RowStatus.FAILED,
+        "fixed": RowStatus.PASSED,
+        "not told": RowStatus.COULD_NOT_TELL,
+        "same": RowStatus.PASSED,
+    }
     seen = "; ".join(
         f"{name}: {one.text if one else 'not there'}" for name, one in zip(names, change.seen, strict=True)
     )
-    status = statuses.get(change.word, RowStatus.PASSED if change.word == "fixed" else RowStatus.NOTED)
+    status = statuses.get(change.word, RowStatus.NOTED)
     if change.still_failing and status is not RowStatus.FAILED:
         status = RowStatus.KNOWN
     code = next((one.code for one in reversed(change.seen) if one and one.code), "")

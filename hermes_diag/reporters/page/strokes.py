@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from hermes_diag.reporters.page import states
 from hermes_diag.reporters.page.lives import Life
-from hermes_diag.reporters.page.svg import Time, axis, element, heights, joined, moment
+from hermes_diag.reporters.page.svg import Time, axis, element, heights, joined, levels, moment
 
 #: Of a line, of the chart of a pool.
 LINE, POOL = 16, 84
@@ -74,11 +74,7 @@ def pool(time: Time, places: Sequence[Places], said: str) -> Markup:
     highest = max((one.taken for one in places), default=0)
     limit = places[-1].limit if places else None
     top = heights(max(1, highest, limit if limit and limit <= 2 * highest else 0))
-    parts = [axis(time, POOL)]
-    for level in top:
-        y = f"{POOL - POOL * level / top[-1]:.1f}"
-        parts.append(element("line", class_="grid", x1=0, x2="100%", y1=y, y2=y))
-        parts.append(element("text", f"{level:,}", class_="level", x=-6, y=float(y) + 4, text_anchor="end"))
+    parts = [axis(time, POOL), levels(top, POOL)]
     ends = [*(one.at for one in places[1:]), time.end]
     parts += [bar for one, end in zip(places, ends, strict=True) for bar in _bars(time, one, end, top[-1])]
     if limit and limit <= top[-1]:

@@ -6,7 +6,7 @@ Along x everything stands at per cent of the width, so that a chart fits any scr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -81,6 +81,16 @@ def axis(time: Time, y: float) -> Markup:
         anchor = "start" if share < 0.04 else "end" if share > 0.96 else "middle"
         parts.append(element("line", class_="grid", x1=time.x(at), x2=time.x(at), y1=0, y2=y))
         parts.append(element("text", label, class_="tick", x=time.x(at), y=y + 14, text_anchor=anchor))
+    return joined(parts)
+
+
+def levels(top: Sequence[int], height: float) -> Markup:
+    """Lines across a chart of that height with their counts. top: as `heights` has them."""
+    parts = []
+    for level in top:
+        y = height - height * level / top[-1]
+        parts.append(element("line", class_="grid", x1=0, x2="100%", y1=f"{y:.1f}", y2=f"{y:.1f}"))
+        parts.append(element("text", f"{level:,}", class_="level", x=-6, y=f"{y + 4:.1f}", text_anchor="end"))
     return joined(parts)
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from hermes_diag.core import units
 from hermes_diag.core.peaks import Peaks
 from hermes_diag.reporters.page import states
-from hermes_diag.reporters.page.svg import Time, axis, element, heights, joined, moment
+from hermes_diag.reporters.page.svg import Time, axis, element, heights, joined, levels, moment
 
 #: Stretches of time that a chart keeps apart, and ticks of turns.
 STRETCHES, TICKS = 300, 240
@@ -84,7 +84,7 @@ def chart(line: Timeline, said: str) -> Markup:
     return element(
         "svg",
         axis(line.time, bottom),
-        _levels(top),
+        levels(top, HEIGHT),
         element(
             "svg",
             *_areas(line, top[-1]),
@@ -95,16 +95,6 @@ def chart(line: Timeline, said: str) -> Markup:
         *_turns(line),
         class_="plot", width="100%", height=bottom + 18, role="img", aria_label=said,
     )  # fmt: skip
-
-
-def _levels(top: Sequence[int]) -> Markup:
-    """Lines across the chart with their counts."""
-    parts = []
-    for level in top:
-        y = HEIGHT - HEIGHT * level / top[-1]
-        parts.append(element("line", class_="grid", x1=0, x2="100%", y1=f"{y:.1f}", y2=f"{y:.1f}"))
-        parts.append(element("text", f"{level:,}", class_="level", x=-6, y=f"{y + 4:.1f}", text_anchor="end"))
-    return joined(parts)
 
 
 def _areas(line: Timeline, top: int) -> Iterator[Markup]:
