@@ -59,7 +59,7 @@ def test_requests_are_refused_as_the_real_provider_does(data: bytes, status: int
     ("path", "method", "allowed"),
     [
         ("/v1/responses", "GET", "POST"),
-        ("/v1/chat/completions", "DELETE", "POST"),
+        ("/v1/chat/completions", "DELETE", "GET, POST"),
         ("/v1/models", "POST", "GET"),
         ("/_diag/faults", "POST", "GET, PUT, DELETE"),
         ("/_diag/connections", "PUT", "GET"),

@@ -74,6 +74,9 @@ def command(
     require_key: Annotated[
         bool, typer.Option("--require-key", help="Answer 401 to a request without a bearer key.")
     ] = False,
+    any_id: Annotated[
+        bool, typer.Option("--any-id", help="Answer for ids that were never given, as a test suite makes them up.")
+    ] = False,
     max_body: MaxBody = "64M",
     control_port: ControlPort = 0,
     record: Record = None,
@@ -85,25 +88,16 @@ def command(
     Prints the base URL, the lines to copy, a minimal configuration for Hermes, then one line for each
     thing that happens on a connection; Ctrl-C prints the tally. No header, key, body or prompt is shown.
     """
+    given = dict(locals())
     from hermes_diag.cli import serving
     from hermes_diag.core import units
 
-    return serving.run(
-        serving.Options(
-            port=port,
-            host=host,
-            faults=_faults(fault or ()),
-            tls=tls,
-            reply=reply,
-            models=tuple(model) if model else None,
-            require_key=require_key,
-            max_body=units.size_of("--max-body", max_body),
-            control_port=control_port,
-            record=record,
-            upstream=upstream,
-            json=json,
-        )
-    )
+    understood = {
+        "fault": _faults(fault or ()),
+        "model": tuple(model or ()),
+        "max_body": units.size_of("--max-body", max_body),
+    }
+    return serving.run(serving.Options(**{**given, **understood}))
 
 
 def _faults(given: Sequence[str]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from hermes_diag.core.errors import INTERRUPTED, OK, CannotMeasure, UsageError
 from hermes_diag.core.evidence import Happened
 from hermes_diag.core.interrupts import Interrupts
 from hermes_diag.core.pipes import printed
-from hermes_diag.provider import control, reply, routes, script
+from hermes_diag.provider import control, models, reply, script
 from hermes_diag.provider.blocking import ca_file
 from hermes_diag.provider.server import Provider
 from hermes_diag.reporters import envelope, traffic
@@ -35,15 +35,16 @@ KEY = "hermes-diag-local"
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for."""
+    """What the user asked for: a field for each option of `serve`."""
 
     port: int = 0
     host: str = "127.0.0.1"
-    faults: tuple[str, ...] = ()
+    fault: tuple[str, ...] = ()
     tls: bool = False
     reply: str | None = None
-    models: tuple[str, ...] | None = None
+    model: tuple[str, ...] = ()
     require_key: bool = False
+    any_id: bool = False
     max_body: int = 64 * 2**20
     control_port: int = 0
     record: Path | None = None
@@ -63,13 +64,14 @@ def run(options: Options) -> int:
 
         upstream = Upstream(options.upstream, options.record)
     provider = Provider(
-        faults=options.faults,
+        faults=options.fault,
         host=options.host,
         port=options.port,
         tls=options.tls,
         reply=script.load(options.reply) if options.reply is not None else (reply.DEFAULT,),
-        models=options.models or routes.KNOWN_MODELS,
+        models=options.model or models.KNOWN_MODELS,
         require_key=options.require_key,
+        any_id=options.any_id,
         body_limit=options.max_body,
         keep=KEEP,
         observer=Printer(options.json),
@@ -92,7 +94,7 @@ async def _serve(provider: Provider, options: Options, upstream: Upstream | None
             stack.callback(upstream.close)
         ca = stack.enter_context(ca_file()) if options.tls else None
         greet = greeting_json if options.json else greeting
-        model, *_ = *routes.model_names(provider.models), routes.MODEL
+        model, *_ = models.names(provider.models) or (models.MODEL,)
         _print(greet(provider.base_url, control_url(controller), ca, model))
         number = await told
         await provider.stop()

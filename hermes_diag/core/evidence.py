@@ -62,7 +62,7 @@ class Served:
     status: int
     events: int  # sent
     finished: bool  # the whole response went out
-    api: str = ""  # "responses" or "chat"; "": a request to another path
+    api: str = ""  # "responses", "chat", "completions" or "messages"; "": it asked for no reply
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,13 @@ class Happened:
 
     at: float
     connection: int
-    what: str  # opened, request, first byte, answered, broken off, half-closed, vanished, closed
+    what: (
+        str  # opened, request, asked for and not here, first byte, answered, broken off, half-closed, vanished, closed
+    )
     requests: int
     bytes_in: int
     bytes_out: int
+    method: str = ""
     path: str = ""
     status: int = 0
     events: int = 0

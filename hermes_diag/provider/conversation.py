@@ -131,6 +131,10 @@ class Conversation(Connection):
     def _answered(self, exchange: Exchange, finished: bool) -> None:
         turn = exchange.request.headers.get(TURN_HEADER, "")
         self._exchange = None
+        if exchange.delivered:
+            routes.keep(self._service, exchange)
+        elif exchange.number is not None:
+            self._service.give_back(exchange.api, exchange.number)
         self._service.answered(
             Served(turn, self.serial, exchange.status, exchange.events_sent, finished, exchange.api), exchange.fault
         )

@@ -11,12 +11,15 @@ A verb that finds the client gone raises Gone, which ends the fault.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import zlib
 from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 from hermes_diag.provider import replies
 from hermes_diag.provider.connection import Connection
+from hermes_diag.provider.place import Place
 from hermes_diag.provider.reply import Reply
 from hermes_diag.provider.wire import Headers, Request, Wire
 
@@ -38,22 +41,31 @@ class Exchange:
         connection: Connection,
         wire: Wire,
         request: Request,
+        *,
         api: str,
         model: str,
         streamed: bool,
-        next_reply: Callable[[], Reply],
-        models: tuple[str, ...],
+        place: Place,
+        asked: dict[str, Any] | None,
+        reply: Callable[[], tuple[Reply, int]],
+        beside: Callable[[], bytes],
     ) -> None:
+        """place: what is at the path of the request. asked: the body, where it is a JSON object. reply: takes the reply
+        that is due, and its number. beside: the healthy answer where no API replies."""
         self.connection = connection
         self._wire = wire
         self.request = request
         self.api = api
         self.model = model
         self.streamed = streamed
-        self._next_reply = next_reply
-        self._models = models
+        self.place = place
+        self.asked = asked
+        self._take_reply = reply
+        self._beside = beside
         self.status = 0
         self.events_sent = 0
+        self.number: int | None = None  # of the reply that was taken
+        self.delivered = False  # all of the reply is out
         self.held = False  # silent on purpose; whoever waits for the provider to settle need not wait for it
         self.stalling = False  # held, but for a limited time
         self._begun = False  # a byte of the answer is out
@@ -61,24 +73,52 @@ class Exchange:
         self.fault = "healthy"
         self.last = False  # the connection ends with this response, and the head says so
         self._squeeze: zlib._Compress | None = None
-        self._extra: Headers = ()
+        self._extra: Headers = (
+            ("request-id" if api == "messages" else "x-request-id", f"req_{secrets.token_hex(16)}"),
+        )
 
     # --- the healthy reply --------------------------------------------------------------------
 
     @cached_property
     def reply(self) -> Reply:
         """The reply that is due. Asking for it uses it up; an answer that is a refusal does not ask."""
-        return self._next_reply()
+        reply, self.number = self._take_reply()
+        return reply
+
+    @cached_property
+    def marks(self) -> replies.Marks:
+        """What this answer puts into the marked places of its reply."""
+        return replies.marks_of(self.asked or {}) if self.api == "responses" else replies.marks_of({})
 
     def events(self) -> tuple[bytes, ...]:
         """The events of the healthy reply; of one that is not streamed, its body in pieces."""
+        return self._events
+
+    @cached_property
+    def _events(self) -> tuple[bytes, ...]:
         if self.streamed:
-            return replies.stream(self.api, self.model, self.reply)
+            return replies.stream(self.api, self.model, self.reply, self.marks)
         return replies.pieces(self.document(), PIECES)
 
     def document(self) -> bytes:
-        """The body of the healthy reply that is not streamed; outside the APIs, the list of models."""
-        return replies.whole(self.api, self.model, self.reply) if self.api else replies.models(self._models)
+        """The body of the healthy reply that is not streamed; where no API replies, that of the endpoint."""
+        if not self.api:
+            return self._beside()
+        body = replies.whole(self.api, self.model, self.reply, self.marks)
+        return replies.queued(body) if self.in_background else body
+
+    @property
+    def in_background(self) -> bool:
+        """The client asked for a response that it will come back for."""
+        return self.api == "responses" and not self.streamed and (self.asked or {}).get("background") is True
+
+    def delta(self, text: str) -> bytes:
+        """The event of one more piece of text."""
+        return replies.delta(self.api, self.model, text, self.marks)
+
+    def opened(self) -> bytes:
+        """The event of a piece of text as far as the place of the text."""
+        return replies.opened(self.api, self.model, self.marks)
 
     # --- how it is sent --------------------------------------------------------------------------
 
@@ -93,14 +133,16 @@ class Exchange:
         """Send status line and headers; a body without content-length is chunked."""
         self.status = status
         kind = SSE_HEADERS if self.streamed else JSON_HEADERS
-        if any(name == "content-type" for name, _ in headers):
-            kind = ()
-        self._write(self._wire.head(status, kind + headers + self._extra, self.last))
+        self._write(self._wire.head(status, self._headers(headers, kind), self.last))
 
     def send(self, *events: bytes) -> None:
         """Send events, each a chunk of its own, in one write."""
         self._write(b"".join(map(self._framed, events)))
         self.events_sent += sum(event != replies.DONE for event in events)
+        if self.streamed:
+            self.delivered = self.delivered or any(map(replies.says_complete, events[-2:]))
+        elif events and self.number is not None:
+            self.delivered = events[-1] is self._events[-1]
 
     def body(self, data: bytes) -> None:
         """Send a piece of the body that is no whole event."""
@@ -115,8 +157,8 @@ class Exchange:
         """A whole response at once."""
         self.status = status
         body = self._squeezed(body)
-        all_headers = (("content-type", content_type), ("content-length", str(len(body))), *headers, *self._extra)
-        head = self._wire.head(status, all_headers, self.last)
+        own = self._headers((("content-length", str(len(body))), *headers), (("content-type", content_type),))
+        head = self._wire.head(status, own, self.last)
         self._write(head + self._wire.data(body) + self._wire.end())
 
     def miscounted(self, body: bytes, by: int) -> None:
@@ -124,6 +166,7 @@ class Exchange:
         body = self._squeezed(body)
         self.start(headers=(("content-length", str(max(0, len(body) + by))),))
         self._write(self._wire.data(body))
+        self.delivered = self.streamed and by > 0
 
     def healthy(self) -> None:
         """The whole reply at once, the connection kept."""
@@ -133,6 +176,7 @@ class Exchange:
             self.finish()
         else:
             self.whole(200, self.document())
+            self.delivered = True
 
     def raw(self, data: bytes) -> None:
         """Send bytes as they are, past framing and compression."""
@@ -181,6 +225,11 @@ class Exchange:
         raise Gone
 
     # --- helpers ---------------------------------------------------------------------------------
+
+    def _headers(self, headers: Headers, kind: Headers) -> Headers:
+        """These headers, and of our own those that they do not name."""
+        given = {name for name, _ in headers}
+        return (*(pair for pair in (*kind, *self._extra) if pair[0] not in given), *headers)
 
     def _squeezed(self, body: bytes) -> bytes:
         """A body that is whole, as it is sent."""

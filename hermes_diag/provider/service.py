@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from hermes_diag.provider.active import ActiveFaults
 from hermes_diag.provider.ledger import Ledger
 from hermes_diag.provider.listener import Listener
 from hermes_diag.provider.reply import DEFAULT, Reply
+from hermes_diag.provider.store import Store
 from hermes_diag.provider.tls import Tls, authority
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Service(Ledger):
     faults: specs (`idle-close=0.5`, `rst-mid-stream:every=3`); the first that applies answers.
     models: patterns of the models there are; None takes any. body_limit in bytes.
     keep, observer: as for Ledger.
+    any_id: answer for ids that were never given (responses, conversations) as if they had been.
     subject: another provider, for which this one serves nothing but the control path.
     """
 
@@ -46,6 +49,7 @@ class Service(Ledger):
         observer: Callable[[Happened], None] | None = None,
         upstream: Upstream | None = None,
         subject: Service | None = None,
+        any_id: bool = False,
     ) -> None:
         super().__init__(keep, observer)
         self.listener = listener
@@ -59,6 +63,9 @@ class Service(Ledger):
         self.open: set[Connection] = set()
         self._replies = tuple(reply)
         self._next_reply: Counter[str] = Counter()  # by the API that replies are for
+        self._given_back: defaultdict[str, list[int]] = defaultdict(list)  # the same; a heap
+        self.store = Store(any_id)
+        self.not_here: set[str] = set()  # paths that were asked for and are not here
         self._serials = itertools.count(1)
         self.hold_next = False  # the stream of the next request that says nothing of faults
         self.set_faults(faults)
@@ -80,13 +87,24 @@ class Service(Ledger):
         """Whether there is a reply for that API: a transcript may hold none."""
         return any(reply.api in ("", api) for reply in self._replies)
 
-    def next_reply(self, api: str) -> Reply:
-        """The reply that is due; the last of them stays. Streams of one API are counted by themselves."""
+    def next_reply(self, api: str) -> tuple[Reply, int]:
+        """The reply that is due, and its number; the last stays. Streams of one API are counted by themselves."""
         meant = [reply for reply in self._replies if reply.api in ("", api)]
-        key = api if any(reply.api for reply in self._replies) else ""
-        reply = meant[min(self._next_reply[key], len(meant) - 1)]
-        self._next_reply[key] += 1
-        return reply
+        key = self._counted_by(api)
+        if self._given_back[key]:
+            number = heapq.heappop(self._given_back[key])
+        else:
+            number = self._next_reply[key]
+            self._next_reply[key] += 1
+        return meant[min(number, len(meant) - 1)], number
+
+    def give_back(self, api: str, number: int) -> None:
+        """A reply was broken off before its end: it is due again."""
+        if len(self._replies) > 1:
+            heapq.heappush(self._given_back[self._counted_by(api)], number)
+
+    def _counted_by(self, api: str) -> str:
+        return api if any(reply.api for reply in self._replies) else ""
 
     # --- connections -----------------------------------------------------------------------------
 

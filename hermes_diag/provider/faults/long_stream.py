@@ -16,7 +16,7 @@ async def answer(exchange: Exchange, events: int = 100_000) -> None:
         exchange.healthy()
         return
     *opening, last = exchange.events()
-    delta = replies.delta(exchange.api, exchange.model, "tick ")
+    delta = exchange.delta("tick ")
     left = max(0, events - len(opening) - 1)
     exchange.start()
     exchange.send(*opening)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider import replies
 from hermes_diag.provider.exchange import Exchange
 
 
 async def answer(exchange: Exchange, after: int = 3) -> None:
     events = exchange.events()
     exchange.start()
-    broken = replies.opened(exchange.api, exchange.model).removesuffix(b'"') + b"\n\n"  # "delta": and no value
+    broken = exchange.opened().removesuffix(b'"') + b"\n\n"  # "delta": and no value
     exchange.send(*events[:after], broken, *events[after:])
     exchange.finish()
