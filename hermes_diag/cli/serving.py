@@ -41,6 +41,7 @@ class Options:
     host: str = "127.0.0.1"
     faults: tuple[str, ...] = ()
     tls: bool = False
+    proxy: bool = False
     reply: str | None = None
     models: tuple[str, ...] | None = None
     require_key: bool = False
@@ -67,6 +68,7 @@ def run(options: Options) -> int:
         host=options.host,
         port=options.port,
         tls=options.tls,
+        proxy=options.proxy,
         reply=script.load(options.reply) if options.reply is not None else (reply.DEFAULT,),
         models=options.models or routes.KNOWN_MODELS,
         require_key=options.require_key,
@@ -93,7 +95,8 @@ async def _serve(provider: Provider, options: Options, upstream: Upstream | None
         ca = stack.enter_context(ca_file()) if options.tls else None
         greet = greeting_json if options.json else greeting
         model, *_ = *routes.model_names(provider.models), routes.MODEL
-        _print(greet(provider.base_url, control_url(controller), ca, model))
+        proxy = provider.proxy.url if provider.proxy is not None else ""
+        _print(greet(provider.base_url, control_url(controller), ca, model, proxy))
         number = await told
         await provider.stop()
         counts = provider.tally()
@@ -165,10 +168,15 @@ def _print(text: str) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def environment(base_url: str, ca: Path | None) -> dict[str, str]:
-    """What a client needs in its environment."""
+def environment(base_url: str, ca: Path | None, proxy: str = "") -> dict[str, str]:
+    """What a client needs in its environment. proxy: its URL, "" without one."""
     lines = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": KEY}
-    return {**lines, "SSL_CERT_FILE": str(ca)} if ca else lines
+    if ca:
+        lines["SSL_CERT_FILE"] = str(ca)
+    if proxy:
+        # An empty NO_PROXY: one that exempts loopback, as many have it, would lead past the proxy.
+        lines.update(HTTPS_PROXY=proxy, HTTP_PROXY=proxy, NO_PROXY="")
+    return lines
 
 
 def hermes(base_url: str, model: str) -> dict[str, Any]:
@@ -193,7 +201,7 @@ def token() -> str:
     return ".".join(base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in parts) + "."
 
 
-def greeting(base_url: str, control_url: str, ca: Path | None, default_model: str) -> str:
+def greeting(base_url: str, control_url: str, ca: Path | None, default_model: str, proxy: str = "") -> str:
     """The base URL and the lines to copy."""
     files = hermes(base_url, default_model)
     model = files["config.yaml"]["model"]
@@ -202,8 +210,9 @@ def greeting(base_url: str, control_url: str, ca: Path | None, default_model: st
         [
             f"serving {base_url}  (Ctrl-C to stop)",
             f"control {control_url}",
+            *([f"proxy   {proxy}"] if proxy else []),
             "",
-            *(f"export {name}={value}" for name, value in environment(base_url, ca).items()),
+            *(f"export {name}={value}" for name, value in environment(base_url, ca, proxy).items()),
             "",
             "For Hermes, $HERMES_HOME/config.yaml:",
             "",
@@ -217,7 +226,7 @@ def greeting(base_url: str, control_url: str, ca: Path | None, default_model: st
     )
 
 
-def greeting_json(base_url: str, control_url: str, ca: Path | None, default_model: str) -> str:
+def greeting_json(base_url: str, control_url: str, ca: Path | None, default_model: str, proxy: str = "") -> str:
     """The same as one JSON object on one line."""
     return json.dumps(
         {
@@ -225,7 +234,7 @@ def greeting_json(base_url: str, control_url: str, ca: Path | None, default_mode
             "schema": 1,
             "base_url": base_url,
             "control_url": control_url,
-            "environment": environment(base_url, ca),
+            "environment": environment(base_url, ca, proxy),
             "hermes": hermes(base_url, default_model),
         }
     )

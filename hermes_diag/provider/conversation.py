@@ -70,7 +70,7 @@ class Conversation(Connection):
         return True
 
     def _give_up(self, exchange: Exchange) -> None:
-        if self._exchange is exchange and exchange.held:
+        if self._exchange is exchange and exchange.held and not self.pending:
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -110,15 +110,17 @@ class Conversation(Connection):
         except Gone:
             self._answered(exchange, finished=False)
             return
-        if rest is None:
+        if rest is None and not self.slow:
             self._answered(exchange, finished=True)
         else:
             self.answer = asyncio.get_running_loop().create_task(self._answer(exchange, rest))
 
-    async def _answer(self, exchange: Exchange, rest: routes.Rest) -> None:
+    async def _answer(self, exchange: Exchange, rest: routes.Rest | None) -> None:
         finished = False
         try:
-            await rest
+            if rest is not None:
+                await rest
+            await exchange.all_sent()
             finished = self._wire.state is SENT
         except Gone:
             pass
@@ -131,6 +133,8 @@ class Conversation(Connection):
     def _answered(self, exchange: Exchange, finished: bool) -> None:
         turn = exchange.request.headers.get(TURN_HEADER, "")
         self._exchange = None
+        if not self.pending:
+            self.at_full_speed()  # the next request may meet other faults
         self._service.answered(
             Served(turn, self.serial, exchange.status, exchange.events_sent, finished, exchange.api), exchange.fault
         )

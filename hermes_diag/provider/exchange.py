@@ -144,6 +144,13 @@ class Exchange:
         if self.connection.gone:
             raise Gone
 
+    async def all_sent(self) -> None:
+        """Return once a slow link has let out the answer; as for a stall, nobody need wait for it."""
+        if self.connection.pending:
+            self.held = self.stalling = True
+            await self.connection.all_sent()
+            self.held = self.stalling = False
+
     async def stall(self, seconds: float) -> None:
         """Send nothing for so many seconds."""
         self.held = self.stalling = True

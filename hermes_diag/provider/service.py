@@ -29,6 +29,7 @@ class Service(Ledger):
     models: patterns of the models there are; None takes any. body_limit in bytes.
     keep, observer: as for Ledger.
     subject: another provider, for which this one serves nothing but the control path.
+    proxied: there is a proxy, so that its faults can be in force.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Service(Ledger):
         observer: Callable[[Happened], None] | None = None,
         upstream: Upstream | None = None,
         subject: Service | None = None,
+        proxied: bool = False,
     ) -> None:
         super().__init__(keep, observer)
         self.listener = listener
@@ -56,6 +58,7 @@ class Service(Ledger):
         self.body_limit = body_limit
         self.upstream = upstream
         self.subject = subject
+        self.proxied = proxied
         self.open: set[Connection] = set()
         self._replies = tuple(reply)
         self._next_reply: Counter[str] = Counter()  # by the API that replies are for
@@ -65,7 +68,7 @@ class Service(Ledger):
 
     def set_faults(self, specs: Iterable[str]) -> None:
         """These faults from now on; requests and connections are counted from 1 again. Raises UsageError."""
-        self.faults = ActiveFaults(specs, self.tls)
+        self.faults = ActiveFaults(specs, self.tls, self.proxied)
         self.listener.limit(self.faults.limit)
         for connection in list(self.open):  # what the old faults had in mind for an idle connection is off
             if connection.vanished:
