@@ -38,4 +38,4 @@ _.of_json
 _.RECORDS  # by scripts/schema.py
 
 # --- for users of the Python API, tried by tests --------------------------------------------------
-_.closed_connections, _.open_connections  # hermes_diag.provider.Provider
+_.closed_connections, _.open_connections, _.proxy_url, _.open_tunnels  # hermes_diag.provider.Provider

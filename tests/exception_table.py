@@ -20,10 +20,12 @@ SHORT = 0.7
 SPECS = {name: name for name in faults.catalogue()} | {
     "connection-limit": "connection-limit=0",
     "comments-only": "comments-only=2",
+    "cut-after": "cut-after=0.5",
     "idle-close": "idle-close=0.05",
     "idle-reset": "idle-reset=0.05",
     "idle-vanish": "idle-vanish=0.05",
     "large-event": "large-event=1",
+    "latency": "latency=0.05:jitter=0.02",
     "long-stream": "long-stream=300",
     "proxy-cut-after": "proxy-cut-after=0.5",
     "proxy-latency": "proxy-latency=0.05:jitter=0.02",
@@ -31,10 +33,12 @@ SPECS = {name: name for name in faults.catalogue()} | {
     "proxy-vanish": "proxy-vanish=0",
     "redirect": "redirect=loop",
     "slow-events": "slow-events=0.01",
+    "throttle": "throttle=20000",
 }
 _SILENT = (
     "comments-only", "connection-limit", "first-event-then-silence", "hold", "idle-vanish",
     "proxy-stall", "proxy-vanish", "stall-before-first-event", "stall-before-headers", "terminal-without-end",
+    "vanish-before-headers",
 )  # fmt: skip
 
 _HEAD = """# What each fault looks like to the SDK
@@ -56,7 +60,7 @@ def play(probe: Probe, name: str, spec: str) -> Any:
     entry = faults.catalogue()[name]
     timeout = SHORT if name in _SILENT else PATIENCE
     proxied = entry.hook == "tunnel"
-    silent = ["first-event-then-silence"] if name == "proxy-cut-after" else []  # else it comes too late
+    silent = ["first-event-then-silence"] if name.endswith("cut-after") else []  # else it comes too late
     with Provider([spec, *silent], tls=entry.needs_tls or proxied, proxy=proxied) as provider:
         idle = entry.hook == "idle"
         ca = str(provider.ca_file) if provider.ca_file else None

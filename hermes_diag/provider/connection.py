@@ -98,7 +98,7 @@ class Connection(Link):
     @property
     def settled(self) -> bool:
         """Nothing of this connection is under way: no close, and no FIN of the client that asyncio has not read."""
-        if self._transport.is_closing() or (self.closing and self.pending):
+        if self._transport.is_closing() or (self.closing and self.pending and not self.throttled):
             return False  # connection_lost is still to come
         resting = (tcp.FIN_WAIT1, tcp.FIN_WAIT2) if self.half_closed else (tcp.ESTABLISHED,)
         return self.vanished or tcp.state(self._socket) in (None, *resting)
@@ -161,6 +161,11 @@ class Connection(Link):
         self.ends("fin")
         self.once_sent(self._close)
 
+    def cut(self) -> None:
+        """Close with a FIN now: without a close_notify, and without what a slow link still holds back."""
+        self._forget_pending()
+        self.fin(notify=False)
+
     def _close(self) -> None:
         self.ledger.was_sent_fin(self.peer)
         self._transport.close()
@@ -207,6 +212,8 @@ class Connection(Link):
         self.vanished = True
         self.blame("provider", "vanish")
         self.stop_timers()
+        if self._end is not None:
+            self._end.cancel()
         self._forget_pending()
         self._no_longer_counts()
         real = self.ledger.vanish_is_real = tcp.drop_everything(self._socket)

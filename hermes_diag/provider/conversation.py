@@ -18,6 +18,12 @@ LINGER = 2.0
 #: Seconds for which a client that has closed its half is still owed an answer that does not come: it may
 #: be listening, or be gone for good, and only what is written to it would tell.
 GRACE = 2.0
+#: What is said of bytes that are no request, by status.
+_REFUSED = {
+    400: "This is not a valid HTTP/1.1 request.",
+    413: "The request body is too large.",
+    415: "The content-encoding of the request body is not supported.",
+}
 
 
 class Conversation(Connection):
@@ -172,9 +178,7 @@ class Conversation(Connection):
     def _refuse(self, status: int) -> None:
         """Say what is wrong with bytes that are no request, and close."""
         if self._wire.state is WAITING and self._exchange is None:
-            body = replies.error("This is not a valid HTTP/1.1 request.", "invalid_request_error")
-            if status == 413:
-                body = replies.error("The request body is too large.", "invalid_request_error")
+            body = replies.error(_REFUSED.get(status, _REFUSED[400]), "invalid_request_error")
             headers = (("content-type", "application/json"), ("content-length", str(len(body))))
             with contextlib.suppress(Misuse):
                 self.write(self._wire.head(status, headers, close=True) + self._wire.data(body) + self._wire.end())

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag.provider import active, control, replies
+from hermes_diag.provider import active, control, replies, visitors
 from hermes_diag.provider.connection import Connection
 from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.reply import Reply
@@ -110,6 +110,9 @@ def dispatch(service: Service, exchange: Exchange) -> Rest | None:
     """Answer; what takes time is returned as a coroutine, to be awaited."""
     request = exchange.request
     exchange.connection.say("request", path=name(request.path))
+    if why := visitors.why_refused(request.headers):
+        exchange.whole(403, replies.error(why, _INVALID, code="forbidden"))
+        return None
     if request.path.startswith(control.PREFIX):
         control.answer(service.subject or service, exchange)
         return None

@@ -230,6 +230,9 @@ def _when(spec: str, entry: Entry, conditions: dict[str, str]) -> When:
 
 
 def _check(fault: Fault) -> None:
+    if fault.hook == "idle" and not fault.seconds:
+        cure = f"write {fault.name}=50ms; to end a connection as soon as it is open there is cut-after=1ms"
+        raise UsageError(f"fault {fault.spec}: after 0 s it would act before the first request", cure)
     check = getattr(fault.entry.module, "check", None)
     if check is not None:
         try:

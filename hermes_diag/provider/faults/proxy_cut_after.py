@@ -1,4 +1,4 @@
-"""The tunnel is cut after so many seconds, whatever is under way: `how` is reset (a RST) or fin."""
+"""The tunnel is cut after so many seconds, under traffic too: `how` is reset or fin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ HOW = ("reset", "fin")
 
 
 def tunnel(hop: Hop, seconds: float = 1.0, how: str = "reset") -> None:
-    hop.once_open(lambda: hop.ends_in(seconds, hop.reset if how == "reset" else hop.fin))
+    hop.once_open(lambda: hop.ends_in(seconds, hop.reset if how == "reset" else hop.cut))
 
 
 def check(seconds: float, how: str) -> None:

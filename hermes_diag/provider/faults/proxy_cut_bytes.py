@@ -1,4 +1,4 @@
-"""The tunnel is cut once so many bytes have come through it to the client (under TLS its handshake is part of them)."""
+"""The tunnel is cut once so many bytes (TLS included) have come to the client: `how` is reset or fin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ HOW = ("reset", "fin")
 
 
 def tunnel(hop: Hop, after: int = 4096, how: str = "reset") -> None:
-    hop.cut_at(after, hop.reset if how == "reset" else hop.fin)
+    hop.cut_at(after, hop.reset if how == "reset" else hop.cut)
 
 
 def check(after: int, how: str) -> None:

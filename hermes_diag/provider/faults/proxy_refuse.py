@@ -1,4 +1,4 @@
-"""The proxy answers with a status in the place of a tunnel: 502 as one that cannot reach the target, 403, 503."""
+"""The proxy answers with a status in the place of a tunnel: 502, as one that cannot reach the target."""
 
 from __future__ import annotations
 
