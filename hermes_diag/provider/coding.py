@@ -26,9 +26,10 @@ class Undecodable(Exception):
 class _Machine(Protocol):
     """What zlib and zstd have in common."""
 
-    eof: bool
-    unused_data: bytes
-
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
