@@ -1,6 +1,6 @@
 """Drives the SDK of whatever Python runs this: orders on stdin, what came of them on stdout, as JSON lines.
 
-{"base_url": ..., "ca": ..., "timeout": 0.5, "api": "responses", "turns": 1}
+{"base_url": ..., "ca": ..., "proxy": ..., "timeout": 0.5, "api": "responses", "turns": 1}
     -> {"events": ["response.created", ...], "chain": ["openai.APIConnectionError", ...]}
 with "turns": 2 the probe says "idle" after the first turn and waits for a line.
 
@@ -28,8 +28,11 @@ def say(what):
 
 def answer(order):
     os.environ.pop("SSL_CERT_FILE", None)
+    os.environ.pop("HTTPS_PROXY", None)
     if order.get("ca"):
         os.environ["SSL_CERT_FILE"] = order["ca"]
+    if order.get("proxy"):
+        os.environ["HTTPS_PROXY"] = order["proxy"]
     with openai.OpenAI(api_key="none", base_url=order["base_url"], max_retries=0, timeout=order["timeout"]) as client:
         if order.get("turns", 1) == 2:
             first = turn(client, order)

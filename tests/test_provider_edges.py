@@ -192,7 +192,8 @@ def control(one: Serving, path: str, method: str = "GET", **document: Any) -> An
 
 
 @pytest.mark.parametrize(
-    "spec", ["connection-limit=0", "tls-reset-handshake", "tls-expired", "idle-vanish=0", "idle-close=0.001", "gzip"]
+    "spec",
+    ["connection-limit=0", "tls-reset-handshake", "tls-expired", "idle-vanish=1ms", "idle-close=0.001", "gzip"],
 )
 def test_the_control_path_works_under_every_fault(spec: str) -> None:
     """It has a port of its own, without TLS, and what uses it is neither counted nor logged."""

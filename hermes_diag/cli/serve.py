@@ -13,6 +13,7 @@ from hermes_diag.cli.options import complete
 EXAMPLES = """
   hermes-diag serve
   hermes-diag serve --fault idle-close=0.5 --fault rst-mid-stream:every=3 --tls
+  hermes-diag serve --as-proxy --tls --fault proxy-cut-after=2s:every=3
   hermes-diag serve --port 8080 --reply script.json --require-key
   hermes-diag serve --json | jq -c 'select(.event == "closed")'
 """
@@ -58,6 +59,10 @@ Upstream = Annotated[
         help="With --record: the base URL of a real provider to which requests are passed on.",
     ),
 ]
+AsProxy = Annotated[
+    bool, typer.Option("--as-proxy", help="Put a proxy in front of it, too, with faults of its own (proxy-...).")
+]
+RequireKey = Annotated[bool, typer.Option("--require-key", help="Answer 401 to a request without a bearer key.")]
 MaxBody = Annotated[str, typer.Option(metavar="SIZE", help="Largest request body; beyond it 413.")]
 ControlPort = Annotated[
     int, typer.Option(metavar="PORT", min=0, max=65535, help="Port of the control path; 0 lets the kernel choose.")
@@ -69,11 +74,10 @@ def command(
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to bind; loopback only.")] = "127.0.0.1",
     fault: Faults = None,
     tls: Annotated[bool, typer.Option("--tls", help="Speak TLS, with a certificate made on the spot.")] = False,
+    as_proxy: AsProxy = False,
     reply: Reply = None,
     model: Models = None,
-    require_key: Annotated[
-        bool, typer.Option("--require-key", help="Answer 401 to a request without a bearer key.")
-    ] = False,
+    require_key: RequireKey = False,
     any_id: Annotated[
         bool, typer.Option("--any-id", help="Answer for ids that were never given, as a test suite makes them up.")
     ] = False,

@@ -41,6 +41,7 @@ class Options:
     host: str = "127.0.0.1"
     fault: tuple[str, ...] = ()
     tls: bool = False
+    as_proxy: bool = False
     reply: str | None = None
     model: tuple[str, ...] = ()
     require_key: bool = False
@@ -68,6 +69,7 @@ def run(options: Options) -> int:
         host=options.host,
         port=options.port,
         tls=options.tls,
+        proxy=options.as_proxy,
         reply=script.load(options.reply) if options.reply is not None else (reply.DEFAULT,),
         models=options.model or models.KNOWN_MODELS,
         require_key=options.require_key,
@@ -95,7 +97,8 @@ async def _serve(provider: Provider, options: Options, upstream: Upstream | None
         ca = stack.enter_context(ca_file()) if options.tls else None
         greet = greeting_json if options.json else greeting
         model, *_ = models.names(provider.models) or (models.MODEL,)
-        _print(greet(provider.base_url, control_url(controller), ca, model))
+        proxy = provider.proxy.url if provider.proxy is not None else ""
+        _print(greet(provider.base_url, control_url(controller), ca, model, proxy))
         number = await told
         await provider.stop()
         counts = provider.tally()
@@ -167,10 +170,15 @@ def _print(text: str) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def environment(base_url: str, ca: Path | None) -> dict[str, str]:
-    """What a client needs in its environment."""
+def environment(base_url: str, ca: Path | None, proxy: str = "") -> dict[str, str]:
+    """What a client needs in its environment. proxy: its URL, "" without one."""
     lines = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": KEY}
-    return {**lines, "SSL_CERT_FILE": str(ca)} if ca else lines
+    if ca:
+        lines["SSL_CERT_FILE"] = str(ca)
+    if proxy:
+        # An empty NO_PROXY: one that exempts loopback, as many have it, would lead past the proxy.
+        lines.update(HTTPS_PROXY=proxy, HTTP_PROXY=proxy, NO_PROXY="")
+    return lines
 
 
 def hermes(base_url: str, model: str) -> dict[str, Any]:
@@ -195,7 +203,7 @@ def token() -> str:
     return ".".join(base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in parts) + "."
 
 
-def greeting(base_url: str, control_url: str, ca: Path | None, default_model: str) -> str:
+def greeting(base_url: str, control_url: str, ca: Path | None, default_model: str, proxy: str = "") -> str:
     """The base URL and the lines to copy."""
     files = hermes(base_url, default_model)
     model = files["config.yaml"]["model"]
@@ -204,8 +212,9 @@ def greeting(base_url: str, control_url: str, ca: Path | None, default_model: st
         [
             f"serving {base_url}  (Ctrl-C to stop)",
             f"control {control_url}",
+            *([f"proxy   {proxy}"] if proxy else []),
             "",
-            *(f"export {name}={value}" for name, value in environment(base_url, ca).items()),
+            *(f"export {name}={value}" for name, value in environment(base_url, ca, proxy).items()),
             "",
             "For Hermes, $HERMES_HOME/config.yaml:",
             "",
@@ -219,7 +228,7 @@ def greeting(base_url: str, control_url: str, ca: Path | None, default_model: st
     )
 
 
-def greeting_json(base_url: str, control_url: str, ca: Path | None, default_model: str) -> str:
+def greeting_json(base_url: str, control_url: str, ca: Path | None, default_model: str, proxy: str = "") -> str:
     """The same as one JSON object on one line."""
     return json.dumps(
         {
@@ -227,7 +236,7 @@ def greeting_json(base_url: str, control_url: str, ca: Path | None, default_mode
             "schema": 1,
             "base_url": base_url,
             "control_url": control_url,
-            "environment": environment(base_url, ca),
+            "environment": environment(base_url, ca, proxy),
             "hermes": hermes(base_url, default_model),
         }
     )

@@ -13,16 +13,17 @@ from hermes_diag.provider.faults import Fault
 if TYPE_CHECKING:
     from hermes_diag.provider.connection import Connection
     from hermes_diag.provider.exchange import Exchange
+    from hermes_diag.provider.hop import Hop
 
 
 class ActiveFaults:
     """Faults and what they count: requests and connections, from 1, since these faults were set.
 
     specs as `hermes-diag faults` lists them. Raises UsageError for a spec it does not understand, and for a
-    fault of TLS when `tls` is False.
+    fault of TLS when `tls` is False, and for one of the proxy when `proxy` is.
     """
 
-    def __init__(self, specs: Iterable[str], tls: bool) -> None:
+    def __init__(self, specs: Iterable[str], tls: bool, proxy: bool = False) -> None:
         if isinstance(specs, str):
             raise UsageError(f"faults is the text {specs!r}", f"write faults=[{specs!r}]")
         if not isinstance(specs, Iterable):
@@ -31,9 +32,12 @@ class ActiveFaults:
         for fault in self.all:
             if fault.needs_tls and not tls:
                 raise UsageError(f"fault {fault.name} needs TLS", "add --tls")
+            if fault.hook == "tunnel" and not proxy:
+                raise UsageError(f"fault {fault.name} acts in a proxy, and there is none", "add --as-proxy")
         self._requests: Counter[str] = Counter()  # by the paths that faults are meant for
         self._numbers: dict[Connection, int] = {}
         self._numbered = 0
+        self._tunnels = 0
 
     def _with(self, hook: str) -> list[Fault]:
         return [fault for fault in self.all if fault.hook == hook]
@@ -76,6 +80,14 @@ class ActiveFaults:
         for fault in self._with("hello"):
             if fault.when.holds(0, number):
                 fault.hello(connection)
+
+    def for_tunnel(self, hop: Hop) -> None:
+        """Let the faults of the proxy act that apply to a connection on which a tunnel, or a request, was asked for."""
+        self._tunnels += 1
+        for fault in self._with("tunnel"):
+            if fault.when.holds(0, self._tunnels) and not hop.closing:
+                hop.fault = fault.name
+                fault.tunnel(hop)
 
     def number(self, connection: Connection) -> int:
         """The connection's number for conditions: 1 for the first that is used since the faults were set."""

@@ -18,6 +18,12 @@ LINGER = 2.0
 #: Seconds for which a client that has closed its half is still owed an answer that does not come: it may
 #: be listening, or be gone for good, and only what is written to it would tell.
 GRACE = 2.0
+#: What is said of bytes that are no request, by status.
+_REFUSED = {
+    400: "This is not a valid HTTP/1.1 request.",
+    413: "The request body is too large.",
+    415: "The content-encoding of the request body is not supported.",
+}
 
 
 class Conversation(Connection):
@@ -70,7 +76,7 @@ class Conversation(Connection):
         return True
 
     def _give_up(self, exchange: Exchange) -> None:
-        if self._exchange is exchange and exchange.held:
+        if self._exchange is exchange and exchange.held and not self.pending:
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -110,15 +116,17 @@ class Conversation(Connection):
         except Gone:
             self._answered(exchange, finished=False)
             return
-        if rest is None:
+        if rest is None and not self.slow:
             self._answered(exchange, finished=True)
         else:
             self.answer = asyncio.get_running_loop().create_task(self._answer(exchange, rest))
 
-    async def _answer(self, exchange: Exchange, rest: routes.Rest) -> None:
+    async def _answer(self, exchange: Exchange, rest: routes.Rest | None) -> None:
         finished = False
         try:
-            await rest
+            if rest is not None:
+                await rest
+            await exchange.all_sent()
             finished = self._wire.state is SENT
         except Gone:
             pass
@@ -135,6 +143,8 @@ class Conversation(Connection):
             routes.keep(self._service, exchange)
         elif exchange.number is not None:
             self._service.give_back(exchange.api, exchange.number)
+        if not self.pending:
+            self.at_full_speed()  # the next request may meet other faults
         self._service.answered(
             Served(turn, self.serial, exchange.status, exchange.events_sent, finished, exchange.api), exchange.fault
         )
@@ -172,9 +182,7 @@ class Conversation(Connection):
     def _refuse(self, status: int) -> None:
         """Say what is wrong with bytes that are no request, and close."""
         if self._wire.state is WAITING and self._exchange is None:
-            body = replies.error("This is not a valid HTTP/1.1 request.", "invalid_request_error")
-            if status == 413:
-                body = replies.error("The request body is too large.", "invalid_request_error")
+            body = replies.error(_REFUSED.get(status, _REFUSED[400]), "invalid_request_error")
             headers = (("content-type", "application/json"), ("content-length", str(len(body))))
             with contextlib.suppress(Misuse):
                 self.write(self._wire.head(status, headers, close=True) + self._wire.data(body) + self._wire.end())

@@ -3,7 +3,7 @@
     start, send, finish, whole     speak HTTP as the provider should
     body, raw                      a piece of the body that is no event; bytes that no framing touches
     stall, hold, silence           send nothing: for some seconds, until `Provider.release`, until the client leaves
-    fin, reset, half_close         end the connection; what is sent afterwards raises Gone
+    fin, reset, half_close, vanish end the connection; what is sent afterwards raises Gone
 
 A verb that finds the client gone raises Gone, which ends the fault.
 """
@@ -137,7 +137,11 @@ class Exchange:
 
     def send(self, *events: bytes) -> None:
         """Send events, each a chunk of its own, in one write."""
-        self._write(b"".join(map(self._framed, events)))
+        if self.connection.slow:  # each event is a piece by itself, to be late by itself
+            for event in events:
+                self._write(self._framed(event))
+        else:
+            self._write(b"".join(map(self._framed, events)))
         self.events_sent += sum(event != replies.DONE for event in events)
         if self.streamed:
             self.delivered = self.delivered or any(map(replies.says_complete, events[-2:]))
@@ -188,6 +192,13 @@ class Exchange:
         if self.connection.gone:
             raise Gone
 
+    async def all_sent(self) -> None:
+        """Return once a slow link has let out the answer; as for a stall, nobody need wait for it."""
+        if self.connection.pending:
+            self.held = self.stalling = True
+            await self.connection.all_sent()
+            self.held = self.stalling = False
+
     async def stall(self, seconds: float) -> None:
         """Send nothing for so many seconds."""
         self.held = self.stalling = True
@@ -222,6 +233,11 @@ class Exchange:
     def reset(self) -> None:
         """Close with a RST; what the client has not read is lost."""
         self.connection.reset()
+        raise Gone
+
+    def vanish(self, seconds: float) -> None:
+        """Drop the connection without a packet, and hear nothing of the client for so many seconds."""
+        self.connection.vanish(seconds)
         raise Gone
 
     # --- helpers ---------------------------------------------------------------------------------

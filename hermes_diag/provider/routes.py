@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag.provider import active, asked, control, models, replies
+from hermes_diag.provider import active, asked, control, models, replies, visitors
 from hermes_diag.provider.connection import Connection
 from hermes_diag.provider.endpoints import Asked, Refused
 from hermes_diag.provider.exchange import Exchange
@@ -92,6 +92,9 @@ def dispatch(service: Service, exchange: Exchange) -> Rest | None:
     """Answer; what takes time is returned as a coroutine, to be awaited."""
     request, at = exchange.request, exchange.place
     exchange.connection.say("request", method=_method(request.method), path=at.name)
+    if why := visitors.why_refused(request.headers):
+        _say(service, exchange, 403, replies.error(why, _INVALID, code="forbidden"))
+        return None
     if request.path.startswith(control.PREFIX):
         control.answer(service.subject or service, exchange)
         return None

@@ -32,6 +32,7 @@ class Service(Ledger):
     keep, observer: as for Ledger.
     any_id: answer for ids that were never given (responses, conversations) as if they had been.
     subject: another provider, for which this one serves nothing but the control path.
+    proxied: there is a proxy, so that its faults can be in force.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Service(Ledger):
         upstream: Upstream | None = None,
         subject: Service | None = None,
         any_id: bool = False,
+        proxied: bool = False,
     ) -> None:
         super().__init__(keep, observer)
         self.listener = listener
@@ -60,6 +62,7 @@ class Service(Ledger):
         self.body_limit = body_limit
         self.upstream = upstream
         self.subject = subject
+        self.proxied = proxied
         self.open: set[Connection] = set()
         self._replies = tuple(reply)
         self._next_reply: Counter[str] = Counter()  # by the API that replies are for
@@ -72,7 +75,7 @@ class Service(Ledger):
 
     def set_faults(self, specs: Iterable[str]) -> None:
         """These faults from now on; requests and connections are counted from 1 again. Raises UsageError."""
-        self.faults = ActiveFaults(specs, self.tls)
+        self.faults = ActiveFaults(specs, self.tls, self.proxied)
         self.listener.limit(self.faults.limit)
         for connection in list(self.open):  # what the old faults had in mind for an idle connection is off
             if connection.vanished:

@@ -23,6 +23,12 @@ def _details(happened: Happened) -> str:
         return f" {happened.requests} {happened.method} {happened.path}"
     if happened.what == "asked for and not here":
         return f": {happened.method} {happened.path}"
+    if happened.what in ("proxy opened", "proxy refused"):
+        status = f" {happened.status}" if happened.status else ""
+        return status + ("" if happened.fault == "healthy" else f", {happened.fault}")
+    if happened.what == "proxy closed":
+        who = f" first by the {happened.closed_first} ({happened.how})" if happened.closed_first else ""
+        return f"{who}, {happened.bytes_in} bytes in, {happened.bytes_out} out"
     if happened.what in ("answered", "broken off"):
         fault = "" if happened.fault == "healthy" else f", {happened.fault}"
         status = f" {happened.status}" if happened.status else " without a status"

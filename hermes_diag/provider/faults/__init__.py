@@ -7,6 +7,7 @@ The module docstring's first line is its line in `hermes-diag faults`. A module 
     def idle(connection, seconds, ...) acts on a connection that has been idle for so long
     def hello(connection, ...)         acts on a connection as it is accepted
     def limit(connections)             how many connections are accepted at the same time
+    def tunnel(hop, ...)               acts on a connection through the proxy; its name begins with `proxy-`
 
 The parameters behind the first are the fault's own, with their types and defaults; the first of them is
 what `name=value` sets. REFERENCE names the upstream reports that the fault models. NEEDS_TLS = True: the
@@ -33,8 +34,9 @@ from hermes_diag.provider.when import CONDITIONS, When
 if TYPE_CHECKING:
     from hermes_diag.provider.connection import Connection
     from hermes_diag.provider.exchange import Exchange
+    from hermes_diag.provider.hop import Hop
 
-HOOKS = ("answer", "shape", "idle", "hello", "limit")
+HOOKS = ("answer", "shape", "idle", "hello", "limit", "tunnel")
 #: Conditions that make sense for a fault of a connection: it has no request yet.
 _OF_CONNECTIONS = ("connection", "every", "probability", "seed")
 #: Conditions that count.
@@ -108,6 +110,9 @@ class Fault:
 
     def hello(self, connection: Connection) -> None:
         self.entry.module.hello(connection, **self.arguments)
+
+    def tunnel(self, hop: Hop) -> None:
+        self.entry.module.tunnel(hop, **self.arguments)
 
     def idle(self, connection: Connection) -> Callable[[], None]:
         return functools.partial(self.entry.module.idle, connection, **self.arguments)
@@ -225,6 +230,9 @@ def _when(spec: str, entry: Entry, conditions: dict[str, str]) -> When:
 
 
 def _check(fault: Fault) -> None:
+    if fault.hook == "idle" and not fault.seconds:
+        cure = f"write {fault.name}=50ms; to end a connection as soon as it is open there is cut-after=1ms"
+        raise UsageError(f"fault {fault.spec}: after 0 s it would act before the first request", cure)
     check = getattr(fault.entry.module, "check", None)
     if check is not None:
         try:
