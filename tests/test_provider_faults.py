@@ -121,7 +121,8 @@ def decodes(data: bytes) -> bool:
 
 def test_no_fault_comes_untested() -> None:
     """A new file in the folder needs a line here."""
-    assert set(faults.catalogue()) == set(SEEN) | TOLD
+    of_websockets = {name for name in faults.catalogue() if name.startswith("ws-")}  # test_websocket_faults.py
+    assert set(faults.catalogue()) == set(SEEN) | TOLD | of_websockets
 
 
 @pytest.mark.parametrize("name", SEEN)

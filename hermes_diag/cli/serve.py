@@ -58,6 +58,10 @@ Upstream = Annotated[
         help="With --record: the base URL of a real provider to which requests are passed on.",
     ),
 ]
+RequireKey = Annotated[bool, typer.Option("--require-key", help="Answer 401 to a request without a bearer key.")]
+NoWebsocket = Annotated[
+    bool, typer.Option("--no-websocket", help="Answer 426 to an upgrade: clients of WebSockets go on over HTTP.")
+]
 MaxBody = Annotated[str, typer.Option(metavar="SIZE", help="Largest request body; beyond it 413.")]
 ControlPort = Annotated[
     int, typer.Option(metavar="PORT", min=0, max=65535, help="Port of the control path; 0 lets the kernel choose.")
@@ -71,9 +75,8 @@ def command(
     tls: Annotated[bool, typer.Option("--tls", help="Speak TLS, with a certificate made on the spot.")] = False,
     reply: Reply = None,
     model: Models = None,
-    require_key: Annotated[
-        bool, typer.Option("--require-key", help="Answer 401 to a request without a bearer key.")
-    ] = False,
+    require_key: RequireKey = False,
+    no_websocket: NoWebsocket = False,
     max_body: MaxBody = "64M",
     control_port: ControlPort = 0,
     record: Record = None,
@@ -97,6 +100,7 @@ def command(
             reply=reply,
             models=tuple(model) if model else None,
             require_key=require_key,
+            websocket=not no_websocket,
             max_body=units.size_of("--max-body", max_body),
             control_port=control_port,
             record=record,

@@ -44,6 +44,7 @@ class Options:
     reply: str | None = None
     models: tuple[str, ...] | None = None
     require_key: bool = False
+    websocket: bool = True
     max_body: int = 64 * 2**20
     control_port: int = 0
     record: Path | None = None
@@ -70,6 +71,7 @@ def run(options: Options) -> int:
         reply=script.load(options.reply) if options.reply is not None else (reply.DEFAULT,),
         models=options.models or routes.KNOWN_MODELS,
         require_key=options.require_key,
+        websocket=options.websocket,
         body_limit=options.max_body,
         keep=KEEP,
         observer=Printer(options.json),

@@ -214,6 +214,9 @@ class Connection(asyncio.Protocol):
         self.ledger.was_sent_fin(self.peer)
         self._transport.close()
 
+    def close_websocket(self, code: int) -> None:
+        """Close a WebSocket with a close frame and a FIN; a connection that is none stays as it is."""
+
     def half_close(self) -> None:
         """Close our half with a FIN and keep reading."""
         if self._tls is not None:
@@ -229,6 +232,8 @@ class Connection(asyncio.Protocol):
         """
         if self.half_closed or self._transport.is_closing():
             return
+        if self._tls is not None:
+            self._send(self._tls.close_notify())
         self.ends("fin")
         self._send_fin_and_read_on()
         self.after(seconds, self._transport.abort)

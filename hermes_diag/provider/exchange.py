@@ -1,9 +1,12 @@
 """One request and the verbs with which a fault may answer it.
 
     start, send, finish, whole     speak HTTP as the provider should
-    body, raw                      a piece of the body that is no event; bytes that no framing touches
+    body, torn, raw                a piece of the body that is no event; half an event; bytes that no framing touches
+    accept                         answer the upgrade to a WebSocket as the provider should
     stall, hold, silence           send nothing: for some seconds, until `Provider.release`, until the client leaves
-    fin, reset, half_close         end the connection; what is sent afterwards raises Gone
+    close_frame                    on a WebSocket, and no FIN
+    fin, reset, half_close, close  end the connection (close: a WebSocket, with a close frame and a FIN); what is sent
+                                   afterwards raises Gone
 
 A verb that finds the client gone raises Gone, which ends the fault.
 """
@@ -18,12 +21,15 @@ from functools import cached_property
 from hermes_diag.provider import replies
 from hermes_diag.provider.connection import Connection
 from hermes_diag.provider.reply import Reply
-from hermes_diag.provider.wire import Headers, Request, Wire
+from hermes_diag.provider.turns import Turn
+from hermes_diag.provider.websocket import WebSocket
+from hermes_diag.provider.wire import SENT, Headers, Request, Wire
 
 SSE_HEADERS: Headers = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
 #: Pieces into which a reply that is not streamed is cut, so that there are places for faults within it.
 PIECES = 8
+_NO_UPGRADE = replies.error("This is not a valid upgrade to a WebSocket.", "invalid_request_error")
 
 
 class Gone(Exception):
@@ -36,22 +42,27 @@ class Exchange:
     def __init__(
         self,
         connection: Connection,
-        wire: Wire,
+        wire: Wire | Turn,
         request: Request,
         api: str,
         model: str,
         streamed: bool,
         next_reply: Callable[[], Reply],
         models: tuple[str, ...],
+        max_message: int = 0,
     ) -> None:
+        """max_message: bytes of a message that are still taken, of a WebSocket that this exchange opens."""
         self.connection = connection
         self._wire = wire
+        self.turn = wire if isinstance(wire, Turn) else None  # over a WebSocket
+        self.websocket: WebSocket | None = None  # that this exchange has opened
         self.request = request
         self.api = api
         self.model = model
         self.streamed = streamed
         self._next_reply = next_reply
         self._models = models
+        self._max_message = max_message
         self.status = 0
         self.events_sent = 0
         self.held = False  # silent on purpose; whoever waits for the provider to settle need not wait for it
@@ -62,6 +73,11 @@ class Exchange:
         self.last = False  # the connection ends with this response, and the head says so
         self._squeeze: zlib._Compress | None = None
         self._extra: Headers = ()
+
+    @property
+    def finished(self) -> bool:
+        """The whole answer went out."""
+        return self._wire.state is SENT
 
     # --- the healthy reply --------------------------------------------------------------------
 
@@ -83,7 +99,12 @@ class Exchange:
     # --- how it is sent --------------------------------------------------------------------------
 
     def compress(self) -> None:
-        """Send the body gzipped; each send is flushed, as a streaming proxy does."""
+        """Send the body gzipped; each send is flushed, as a streaming proxy does.
+
+        Messages of a WebSocket are compressed when the client has asked for that, and else never.
+        """
+        if self.turn is not None:
+            return
         self._squeeze = zlib.compressobj(wbits=31)
         self._extra = (*self._extra, ("content-encoding", "gzip"))
 
@@ -105,6 +126,11 @@ class Exchange:
     def body(self, data: bytes) -> None:
         """Send a piece of the body that is no whole event."""
         self._write(self._framed(data))
+
+    def torn(self, event: bytes) -> None:
+        """Send the first half of an event's chunk, or of its frame on a WebSocket."""
+        framed = self._framed(event)
+        self._write(framed[: len(framed) // 2])
 
     def finish(self) -> None:
         """End the body properly; the connection is kept."""
@@ -137,6 +163,33 @@ class Exchange:
     def raw(self, data: bytes) -> None:
         """Send bytes as they are, past framing and compression."""
         self._write(data)
+
+    def accept(self) -> WebSocket:
+        """Answer the upgrade with 101, and go on as the WebSocket that is returned.
+
+        One that is not valid is answered 400 or 426; the WebSocket then goes nowhere.
+        """
+        websocket = WebSocket(self._max_message)
+        status, data = websocket.accept(self.request)
+        if status != 101:
+            headers = (("sec-websocket-version", "13"), ("upgrade", "websocket")) if status == 426 else ()
+            self.whole(status, _NO_UPGRADE, headers=headers)
+            return websocket
+        self.status = status
+        self._write(data)
+        self.websocket = websocket
+        return websocket
+
+    def close(self, code: int) -> None:
+        """Close a WebSocket with a close frame and a FIN."""
+        self.connection.close_websocket(code)
+        raise Gone
+
+    def close_frame(self, code: int) -> None:
+        """Send a close frame on a WebSocket and leave its connection open."""
+        assert self.turn is not None
+        self.turn.websocket.sends_fin = False
+        self._write(self.turn.websocket.close(code))
 
     async def drained(self) -> None:
         """Wait until the client has taken most of what was sent."""
@@ -196,7 +249,7 @@ class Exchange:
     def _write(self, data: bytes) -> None:
         if not self.connection.writable:
             raise Gone
-        if not self._begun:
+        if data and not self._begun:
             self._begun = True
             self.connection.say("first byte")
         self.connection.write(data)

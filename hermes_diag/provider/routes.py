@@ -17,11 +17,12 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag.provider import active, control, replies
+from hermes_diag.provider import active, control, replies, upgrade
 from hermes_diag.provider.connection import Connection
 from hermes_diag.provider.exchange import Exchange
-from hermes_diag.provider.reply import Reply
+from hermes_diag.provider.reply import Reply, Usage
 from hermes_diag.provider.service import Service
+from hermes_diag.provider.turns import Turn
 from hermes_diag.provider.wire import Request, Wire
 from hermes_diag.worker.contract import FAULT_HEADER
 
@@ -52,19 +53,27 @@ def name(path: str) -> str:
     return path if path in APIS or path in control.PATHS or path == MODELS else "another path"
 
 
-def exchange(service: Service, connection: Connection, wire: Wire, request: Request) -> Exchange:
+def exchange(service: Service, connection: Connection, wire: Wire | Turn, request: Request) -> Exchange:
     """The exchange that a request begins; what of it cannot be understood is left empty."""
     request = _meant(request)
-    api = APIS.get(request.path, "")
+    api = "" if _upgrades(request) else APIS.get(request.path, "")
     body = (_decoded(request.body) if api and request.method == "POST" else None) or {}
     model = body.get("model")
 
     def reply() -> Reply:
-        return service.next_reply(api).for_request(body, request.headers)
+        warm_up = isinstance(wire, Turn) and wire.warm_up
+        due = Reply((), Usage(output=0)) if warm_up else service.next_reply(api)
+        return due.for_request(body, request.headers)
 
     model = model if isinstance(model, str) else ""
     streamed = body.get("stream") is True
-    return Exchange(connection, wire, request, api, model, streamed, reply, model_names(service.models))
+    models = model_names(service.models)
+    return Exchange(connection, wire, request, api, model, streamed, reply, models, service.body_limit)
+
+
+def _upgrades(request: Request) -> bool:
+    """Whether a request asks for a WebSocket where there is one."""
+    return APIS.get(request.path) == "responses" and upgrade.asked(request)
 
 
 def _meant(request: Request) -> Request:
@@ -109,7 +118,8 @@ def _decoded(body: bytes) -> dict[str, Any] | None:
 def dispatch(service: Service, exchange: Exchange) -> Rest | None:
     """Answer; what takes time is returned as a coroutine, to be awaited."""
     request = exchange.request
-    exchange.connection.say("request", path=name(request.path))
+    over = "WebSocket" if exchange.turn else "upgrade" if _upgrades(request) else ""
+    exchange.connection.say("request", path=name(request.path), over=over)
     if request.path.startswith(control.PREFIX):
         control.answer(service.subject or service, exchange)
         return None
@@ -119,10 +129,15 @@ def dispatch(service: Service, exchange: Exchange) -> Rest | None:
     if exchange.api:
         service.posts += 1
         refusal = _refusal(service, exchange)
+        if refusal is None and exchange.turn is not None and exchange.turn.warm_up:
+            exchange.healthy()  # it uses up no fault: it is not what a client waits for
+            return None
         if refusal is None:
             return _misbehave(service, exchange)
-    elif request.path == MODELS and _lacks_key(service, request):
+    elif (over or request.path == MODELS) and _lacks_key(service, request):
         refusal = _NO_KEY
+    elif over:
+        return upgrade.answer(service, exchange)
     else:
         fault = service.faults.for_request(exchange) if service.faults.covers(request.path) else None
         if fault is not None:
@@ -160,6 +175,8 @@ def _refusal(service: Service, exchange: Exchange) -> tuple[int, bytes] | None:
         return 405, replies.error(f"Not allowed to {_method(request.method)} on {request.path}", _INVALID)
     if _lacks_key(service, request):
         return _NO_KEY
+    if exchange.turn is not None and exchange.turn.refusal is not None:
+        return exchange.turn.refusal
     body = _decoded(request.body)
     if body is None:
         return 400, replies.error("We could not parse the JSON body of your request.", _INVALID)
