@@ -31,6 +31,38 @@ _DEFLATE_PLAIN = ServerPerMessageDeflateFactory(server_max_window_bits=12, compr
 _SILENT = logging.Logger("hermes_diag.websocket", logging.CRITICAL + 1)
 
 
+class _Messages(Protocol):
+    """Joins frames to messages as they are read: what is wrong with one is said before the next frame is looked at."""
+
+    def __init__(self, max_message: int) -> None:
+        super().__init__(Side.SERVER, max_size=max_message, logger=_SILENT)
+        self.texts: list[bytes] = []
+        self._parts: list[bytes] = []  # of a message whose last fragment has not come
+        self._binary = False
+
+    def recv_frame(self, frame: Frame) -> None:
+        super().recv_frame(frame)
+        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            return
+        if frame.opcode is not Opcode.CONT:
+            self._binary = frame.opcode is Opcode.BINARY
+        self._parts.append(bytes(frame.data))
+        if frame.fin:
+            message, self._parts = b"".join(self._parts), []
+            self._take(message)
+
+    def _take(self, message: bytes) -> None:
+        if self._binary:
+            self.fail(CloseCode.UNSUPPORTED_DATA, "text messages only")
+            return
+        try:
+            message.decode()
+        except UnicodeDecodeError:
+            self.fail(CloseCode.INVALID_DATA)
+        else:
+            self.texts.append(message)
+
+
 class WebSocket:
     """The protocol state of one upgraded connection. max_message in bytes; a longer one is closed with 1009.
 
@@ -40,9 +72,7 @@ class WebSocket:
     """
 
     def __init__(self, max_message: int) -> None:
-        self._protocol = Protocol(Side.SERVER, max_size=max_message, logger=_SILENT)
-        self._parts: list[bytes] = []  # of a message whose last fragment has not come
-        self._binary = False
+        self._protocol = _Messages(max_message)
         self.pongs = True
         self.silent = False
         self.sends_fin = True
@@ -62,34 +92,11 @@ class WebSocket:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take bytes; the text messages that are whole now, as UTF-8. What is to be answered is in `pending`."""
-        self._protocol.receive_data(data)
-        texts = []
-        for frame in self._protocol.events_received():
-            if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):  # type: ignore[union-attr]
-                text = self._joined(frame)  # type: ignore[arg-type]
-                if text is not None:
-                    texts.append(text)
+        protocol = self._protocol
+        protocol.receive_data(data)
+        protocol.events_received()  # the frames, of which there is no further use
+        texts, protocol.texts = protocol.texts, []
         return texts
-
-    def _joined(self, frame: Frame) -> bytes | None:
-        """The message that ends with this frame; a binary one and one that is not UTF-8 end the connection."""
-        if self.closes:
-            return None
-        if frame.opcode is not Opcode.CONT:
-            self._binary = frame.opcode is Opcode.BINARY
-        self._parts.append(bytes(frame.data))
-        if not frame.fin:
-            return None
-        message, self._parts = b"".join(self._parts), []
-        if self._binary:
-            self._protocol.fail(CloseCode.UNSUPPORTED_DATA, "text messages only")
-            return None
-        try:
-            message.decode()
-        except UnicodeDecodeError:
-            self._protocol.fail(CloseCode.INVALID_DATA)
-            return None
-        return message
 
     def pending(self) -> bytes:
         """What the protocol itself has to send: pongs, a close frame."""
