@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of the wire with atheris; run by scripts/fuzz.
 
-The first byte says where the rest is cut. Whole and cut input must give the same, and nothing but
-BadRequest may be raised.
+The first byte says where the rest is cut. Whole and cut input must give the same, as requests and as frames of a
+WebSocket, and nothing but BadRequest may be raised.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 with atheris.instrument_imports():
     import h11  # noqa: F401 - its branches are what leads the fuzzer on
     from conversation import requests_of
+    from websocket_conversation import conversation
 
 
 def test_one_input(data: bytes) -> None:
     if len(data) < 2:
         return
     cut, rest = data[0], data[1:]
-    assert requests_of([rest]) == requests_of([piece for piece in (rest[:cut], rest[cut:]) if piece])
+    pieces = [piece for piece in (rest[:cut], rest[cut:]) if piece]
+    assert requests_of([rest]) == requests_of(pieces)
+    assert conversation([rest], deflate=bool(cut % 2)) == conversation(pieces, deflate=bool(cut % 2))
 
 
 if __name__ == "__main__":

@@ -63,6 +63,9 @@ AsProxy = Annotated[
     bool, typer.Option("--as-proxy", help="Put a proxy in front of it, too, with faults of its own (proxy-...).")
 ]
 RequireKey = Annotated[bool, typer.Option("--require-key", help="Answer 401 to a request without a bearer key.")]
+NoWebsocket = Annotated[
+    bool, typer.Option("--no-websocket", help="Answer 426 to an upgrade: clients of WebSockets go on over HTTP.")
+]
 MaxBody = Annotated[str, typer.Option(metavar="SIZE", help="Largest request body; beyond it 413.")]
 ControlPort = Annotated[
     int, typer.Option(metavar="PORT", min=0, max=65535, help="Port of the control path; 0 lets the kernel choose.")
@@ -81,6 +84,7 @@ def command(
     any_id: Annotated[
         bool, typer.Option("--any-id", help="Answer for ids that were never given, as a test suite makes them up.")
     ] = False,
+    no_websocket: NoWebsocket = False,
     max_body: MaxBody = "64M",
     control_port: ControlPort = 0,
     record: Record = None,
@@ -99,6 +103,7 @@ def command(
     understood = {
         "fault": _faults(fault or ()),
         "model": tuple(model or ()),
+        "websocket": not given.pop("no_websocket"),
         "max_body": units.size_of("--max-body", max_body),
     }
     return serving.run(serving.Options(**{**given, **understood}))

@@ -74,7 +74,7 @@ class Connection:
     bytes_in: int
     bytes_out: int
     closed_first: str  # "client", "provider", or "" while it was open at the end
-    how: str  # "fin" or "reset", of whoever closed first
+    how: str  # "fin", "reset" or "close frame" (of a WebSocket), of whoever closed first
     port: int = 0  # of the client
     #: Seconds since the cell began, or the provider; None: not known, or open until the end.
     opened: float | None = None
@@ -88,14 +88,13 @@ class Happened:
 
     at: float
     connection: int
-    what: (
-        str  # opened, request, asked for and not here, first byte, answered, broken off, half-closed, vanished, closed
-    )
+    what: str  # opened, request, upgrade, asked for and not here, first byte, answered, broken off, closed, ...
     requests: int
     bytes_in: int
     bytes_out: int
     method: str = ""
     path: str = ""
+    over: str = ""  # of a request: "WebSocket", or "upgrade" when it asks for one
     status: int = 0
     events: int = 0
     fault: str = ""

@@ -39,8 +39,8 @@ class ActiveFaults:
         self._numbered = 0
         self._tunnels = 0
 
-    def _with(self, hook: str) -> list[Fault]:
-        return [fault for fault in self.all if fault.hook == hook]
+    def _with(self, *hooks: str) -> list[Fault]:
+        return [fault for fault in self.all if fault.hook in hooks]
 
     @property
     def limit(self) -> int | None:
@@ -62,7 +62,7 @@ class ActiveFaults:
             return None
         path, by_default = exchange.request.path, bool(exchange.api)
         connection = self.number(exchange.connection)
-        shapes, answers = self._with("shape"), self._with("answer")
+        shapes, answers = self._with("shape"), self._with("answer", *(("turn",) if exchange.turn else ()))
         meant = {fault.when.path for fault in (*shapes, *answers) if fault.when.covers(path, by_default)}
         self._requests.update(meant)
 
@@ -73,6 +73,11 @@ class ActiveFaults:
         for fault in filter(applies, shapes):
             fault.shape(exchange)
         return next(filter(applies, answers), None)
+
+    def for_upgrade(self, exchange: Exchange) -> Fault | None:
+        """The first fault that applies to the upgrade of a connection to a WebSocket."""
+        number = self.number(exchange.connection)
+        return next((fault for fault in self._with("upgrade") if fault.when.holds(0, number)), None)
 
     def accept(self, connection: Connection) -> None:
         """Number a connection just accepted, and let the faults act that act before its first byte."""

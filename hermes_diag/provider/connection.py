@@ -170,6 +170,9 @@ class Connection(Link):
         self.ledger.was_sent_fin(self.peer)
         self._transport.close()
 
+    def close_websocket(self, code: int) -> None:
+        """Close a WebSocket with a close frame and a FIN; a connection that is none stays as it is."""
+
     def half_close(self) -> None:
         """Close our half with a FIN and keep reading."""
         if self._tls is not None:
@@ -186,6 +189,8 @@ class Connection(Link):
         """
         if self.half_closed or self._transport.is_closing():
             return
+        if self._tls is not None:
+            self._send(self._tls.close_notify())
         self.ends("fin")
         self.half_closed = True
         self.once_sent(self._send_fin_and_read_on)

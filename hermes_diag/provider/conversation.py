@@ -1,4 +1,4 @@
-"""HTTP on one accepted connection: requests are read and answered one after the other, in every fault's way."""
+"""HTTP or a WebSocket on one accepted connection: requests are read and answered one after the other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from hermes_diag.provider import replies, routes
 from hermes_diag.provider.connection import Connection
 from hermes_diag.provider.exchange import Exchange, Gone
 from hermes_diag.provider.service import Service
-from hermes_diag.provider.wire import SENT, WAITING, BadRequest, Misuse, Request, Wire
+from hermes_diag.provider.turns import Turn, Turns
+from hermes_diag.provider.websocket import NORMAL, WebSocket
+from hermes_diag.provider.wire import WAITING, BadRequest, Misuse, Request, Wire
 from hermes_diag.worker.contract import TURN_HEADER
 
 #: Seconds for which the rest of a refused request is read and dropped.
@@ -24,6 +26,8 @@ _REFUSED = {
     413: "The request body is too large.",
     415: "The content-encoding of the request body is not supported.",
 }
+#: How a WebSocket is closed that says so.
+CLOSE_FRAME = "close frame"
 
 
 class Conversation(Connection):
@@ -33,6 +37,8 @@ class Conversation(Connection):
         super().__init__(service, service.listener.gone)
         self._service = service
         self._wire = Wire(service.body_limit)
+        self._turns: Turns | None = None  # it is a WebSocket now
+        self._lifetime: asyncio.TimerHandle | None = None  # until the WebSocket has lived long enough
         self._exchange: Exchange | None = None
         self.answer: asyncio.Task[None] | None = None  # the rest of an answer that is not out yet
         self._queued = False  # the next request has arrived already
@@ -52,6 +58,9 @@ class Conversation(Connection):
             self.count_ahead(len(data))
         self.busy = True
         self.stop_timers()
+        if self._turns is not None:
+            self._hear(self._turns, data)
+            return
         try:
             request = self._wire.feed(data)
         except BadRequest as bad:
@@ -83,6 +92,8 @@ class Conversation(Connection):
         super().connection_lost(exc)
         if self.answer is not None:
             self.answer.cancel()
+        if self._lifetime is not None:
+            self._lifetime.cancel()
         self._service.part_with(self)
 
     # --- state -----------------------------------------------------------------------------------
@@ -106,11 +117,11 @@ class Conversation(Connection):
 
     # --- exchanges -------------------------------------------------------------------------------
 
-    def _begin(self, request: Request) -> None:
+    def _begin(self, request: Request, turn: Turn | None = None) -> None:
         self._queued = False
         self.stop_timers()
         self.requests += 1
-        exchange = self._exchange = routes.exchange(self._service, self, self._wire, request)
+        exchange = self._exchange = routes.exchange(self._service, self, turn or self._wire, request)
         try:
             rest = routes.dispatch(self._service, exchange)
         except Gone:
@@ -127,7 +138,7 @@ class Conversation(Connection):
             if rest is not None:
                 await rest
             await exchange.all_sent()
-            finished = self._wire.state is SENT
+            finished = exchange.finished
         except Gone:
             pass
         except Exception:  # whatever goes wrong in an answer, the client must not wait for ever
@@ -137,14 +148,19 @@ class Conversation(Connection):
             self._answered(exchange, finished)
 
     def _answered(self, exchange: Exchange, finished: bool) -> None:
-        turn = exchange.request.headers.get(TURN_HEADER, "")
         self._exchange = None
+        if exchange.websocket is not None:
+            self._upgraded(exchange, exchange.websocket)
+            return
         if exchange.delivered:
             routes.keep(self._service, exchange)
         elif exchange.number is not None:
             self._service.give_back(exchange.api, exchange.number)
         if not self.pending:
             self.at_full_speed()  # the next request may meet other faults
+        if self._turns is not None and exchange.turn is not None:
+            self._turns.done(exchange.turn)
+        turn = exchange.request.headers.get(TURN_HEADER, "")
         self._service.answered(
             Served(turn, self.serial, exchange.status, exchange.events_sent, finished, exchange.api), exchange.fault
         )
@@ -155,7 +171,56 @@ class Conversation(Connection):
         elif self.half_closed and not self.gone:
             self.say("half-closed")
 
+    def _upgraded(self, exchange: Exchange, websocket: WebSocket) -> None:
+        """The upgrade is answered with 101."""
+        self._service.upgraded()
+        fault = "" if exchange.fault == "healthy" else exchange.fault
+        self.say("upgrade", status=exchange.status, path=exchange.place.name, fault=fault)
+        self._turns = Turns(websocket, exchange.request)
+        if websocket.lifetime is not None:
+            self._lifetime = asyncio.get_running_loop().call_later(websocket.lifetime, self._expired, self._turns)
+        self._hear(self._turns, self._wire.switch())
+
+    def _expired(self, turns: Turns) -> None:
+        turns.expired = True
+        if not self._owes and self.writable:
+            self._next_turn(turns)
+
+    def _hear(self, turns: Turns, data: bytes) -> None:
+        """Take bytes of the WebSocket."""
+        turns.feed(data)
+        self.write(turns.websocket.pending())
+        if turns.websocket.ended or not self._owes:
+            self._next_turn(turns)
+
+    def _next_turn(self, turns: Turns) -> None:
+        if turns.websocket.ended:
+            self.blame("client" if turns.websocket.closed_by_client else "provider", CLOSE_FRAME)
+            self.linger(LINGER)
+            return
+        if turns.over and not turns.websocket.closes:
+            self.write(turns.farewell())
+            self.close_websocket(NORMAL)
+            return
+        turn = turns.next()
+        if turn is not None:
+            self._queued = True  # as below
+            asyncio.get_running_loop().call_soon(self._begin_if_open, turn.request, turn)
+        elif self.eof:
+            self.fin()
+        else:
+            self._rest()
+
+    def close_websocket(self, code: int) -> None:
+        if self._turns is not None and self.writable:
+            self.write(self._turns.websocket.close(code))
+            self.blame("provider", CLOSE_FRAME)
+            self.linger(LINGER)
+
     def _next(self) -> None:
+        if self._turns is not None:
+            self._next_turn(self._turns)
+            return
         if not self._wire.keeps_alive:
             self.fin()
             return
@@ -171,13 +236,16 @@ class Conversation(Connection):
         elif self.eof:
             self.fin()
         else:
-            self.read_on()
-            self.busy = False
-            self._service.watch_idle(self)
+            self._rest()
 
-    def _begin_if_open(self, request: Request) -> None:
+    def _rest(self) -> None:
+        self.read_on()
+        self.busy = False
+        self._service.watch_idle(self)
+
+    def _begin_if_open(self, request: Request, turn: Turn | None = None) -> None:
         if not self.closing and not self.gone:
-            self._begin(request)
+            self._begin(request, turn)
 
     def _refuse(self, status: int) -> None:
         """Say what is wrong with bytes that are no request, and close."""

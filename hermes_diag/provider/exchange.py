@@ -1,9 +1,12 @@
 """One request and the verbs with which a fault may answer it.
 
     start, send, finish, whole     speak HTTP as the provider should
-    body, raw                      a piece of the body that is no event; bytes that no framing touches
+    body, torn, raw                a piece of the body that is no event; half an event; bytes that no framing touches
+    accept                         answer the upgrade to a WebSocket as the provider should
     stall, hold, silence           send nothing: for some seconds, until `Provider.release`, until the client leaves
+    close_frame                    on a WebSocket, and no FIN
     fin, reset, half_close, vanish end the connection; what is sent afterwards raises Gone
+    close                          the same, of a WebSocket: a close frame and a FIN
 
 A verb that finds the client gone raises Gone, which ends the fault.
 """
@@ -13,58 +16,46 @@ from __future__ import annotations
 import asyncio
 import secrets
 import zlib
-from collections.abc import Callable
-from functools import cached_property
-from typing import Any
 
 from hermes_diag.provider import replies
 from hermes_diag.provider.connection import Connection
-from hermes_diag.provider.place import Place
-from hermes_diag.provider.reply import Reply
-from hermes_diag.provider.wire import Headers, Request, Wire
+from hermes_diag.provider.due import Beside, Due, Take, Understood
+from hermes_diag.provider.turns import Turn
+from hermes_diag.provider.websocket import WebSocket
+from hermes_diag.provider.wire import SENT, Headers, Wire
 
 SSE_HEADERS: Headers = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
-#: Pieces into which a reply that is not streamed is cut, so that there are places for faults within it.
-PIECES = 8
+_NO_UPGRADE = replies.error("This is not a valid upgrade to a WebSocket.", "invalid_request_error")
 
 
 class Gone(Exception):
     """The connection is closed, by the client or by the fault itself: the fault that is answering ends here."""
 
 
-class Exchange:
-    """What a fault sees: the request, the reply a healthy provider would give, and the verbs."""
+class Exchange(Due):
+    """What a fault sees: the request, the answer a healthy provider would give, and the verbs.
+
+    max_message: bytes of a message that are still taken, of a WebSocket that this exchange opens.
+    """
 
     def __init__(
         self,
         connection: Connection,
-        wire: Wire,
-        request: Request,
-        *,
-        api: str,
-        model: str,
-        streamed: bool,
-        place: Place,
-        asked: dict[str, Any] | None,
-        reply: Callable[[], tuple[Reply, int]],
-        beside: Callable[[], bytes],
+        wire: Wire | Turn,
+        understood: Understood,
+        take: Take,
+        beside: Beside,
+        max_message: int,
     ) -> None:
-        """place: what is at the path of the request. asked: the body, where it is a JSON object. reply: takes the reply
-        that is due, and its number. beside: the healthy answer where no API replies."""
+        super().__init__(understood, take, beside)
         self.connection = connection
         self._wire = wire
-        self.request = request
-        self.api = api
-        self.model = model
-        self.streamed = streamed
-        self.place = place
-        self.asked = asked
-        self._take_reply = reply
-        self._beside = beside
+        self.turn = wire if isinstance(wire, Turn) else None  # over a WebSocket
+        self.websocket: WebSocket | None = None  # that this exchange has opened
+        self._max_message = max_message
         self.status = 0
         self.events_sent = 0
-        self.number: int | None = None  # of the reply that was taken
         self.delivered = False  # all of the reply is out
         self.held = False  # silent on purpose; whoever waits for the provider to settle need not wait for it
         self.stalling = False  # held, but for a limited time
@@ -73,57 +64,23 @@ class Exchange:
         self.fault = "healthy"
         self.last = False  # the connection ends with this response, and the head says so
         self._squeeze: zlib._Compress | None = None
-        self._extra: Headers = (
-            ("request-id" if api == "messages" else "x-request-id", f"req_{secrets.token_hex(16)}"),
-        )
-
-    # --- the healthy reply --------------------------------------------------------------------
-
-    @cached_property
-    def reply(self) -> Reply:
-        """The reply that is due. Asking for it uses it up; an answer that is a refusal does not ask."""
-        reply, self.number = self._take_reply()
-        return reply
-
-    @cached_property
-    def marks(self) -> replies.Marks:
-        """What this answer puts into the marked places of its reply."""
-        return replies.marks_of(self.asked or {}) if self.api == "responses" else replies.marks_of({})
-
-    def events(self) -> tuple[bytes, ...]:
-        """The events of the healthy reply; of one that is not streamed, its body in pieces."""
-        return self._events
-
-    @cached_property
-    def _events(self) -> tuple[bytes, ...]:
-        if self.streamed:
-            return replies.stream(self.api, self.model, self.reply, self.marks)
-        return replies.pieces(self.document(), PIECES)
-
-    def document(self) -> bytes:
-        """The body of the healthy reply that is not streamed; where no API replies, that of the endpoint."""
-        if not self.api:
-            return self._beside()
-        body = replies.whole(self.api, self.model, self.reply, self.marks)
-        return replies.queued(body) if self.in_background else body
+        name = "request-id" if self.api == "messages" else "x-request-id"
+        self._extra: Headers = ((name, f"req_{secrets.token_hex(16)}"),)
 
     @property
-    def in_background(self) -> bool:
-        """The client asked for a response that it will come back for."""
-        return self.api == "responses" and not self.streamed and (self.asked or {}).get("background") is True
-
-    def delta(self, text: str) -> bytes:
-        """The event of one more piece of text."""
-        return replies.delta(self.api, self.model, text, self.marks)
-
-    def opened(self) -> bytes:
-        """The event of a piece of text as far as the place of the text."""
-        return replies.opened(self.api, self.model, self.marks)
+    def finished(self) -> bool:
+        """The whole answer went out."""
+        return self._wire.state is SENT
 
     # --- how it is sent --------------------------------------------------------------------------
 
     def compress(self) -> None:
-        """Send the body gzipped; each send is flushed, as a streaming proxy does."""
+        """Send the body gzipped; each send is flushed, as a streaming proxy does.
+
+        Messages of a WebSocket are compressed when the client has asked for that, and else never.
+        """
+        if self.turn is not None:
+            return
         self._squeeze = zlib.compressobj(wbits=31)
         self._extra = (*self._extra, ("content-encoding", "gzip"))
 
@@ -146,11 +103,16 @@ class Exchange:
         if self.streamed:
             self.delivered = self.delivered or any(map(replies.says_complete, events[-2:]))
         elif events and self.number is not None:
-            self.delivered = events[-1] is self._events[-1]
+            self.delivered = events[-1] is self.events()[-1]
 
     def body(self, data: bytes) -> None:
         """Send a piece of the body that is no whole event."""
         self._write(self._framed(data))
+
+    def torn(self, event: bytes) -> None:
+        """Send the first half of an event's chunk, or of its frame on a WebSocket."""
+        framed = self._framed(event)
+        self._write(framed[: len(framed) // 2])
 
     def finish(self) -> None:
         """End the body properly; the connection is kept."""
@@ -185,6 +147,33 @@ class Exchange:
     def raw(self, data: bytes) -> None:
         """Send bytes as they are, past framing and compression."""
         self._write(data)
+
+    def accept(self) -> WebSocket:
+        """Answer the upgrade with 101, and go on as the WebSocket that is returned.
+
+        One that is not valid is answered 400 or 426; the WebSocket then goes nowhere.
+        """
+        websocket = WebSocket(self._max_message)
+        status, data = websocket.accept(self.request)
+        if status != 101:
+            headers = (("sec-websocket-version", "13"), ("upgrade", "websocket")) if status == 426 else ()
+            self.whole(status, _NO_UPGRADE, headers=headers)
+            return websocket
+        self.status = status
+        self._write(data)
+        self.websocket = websocket
+        return websocket
+
+    def close(self, code: int) -> None:
+        """Close a WebSocket with a close frame and a FIN."""
+        self.connection.close_websocket(code)
+        raise Gone
+
+    def close_frame(self, code: int) -> None:
+        """Send a close frame on a WebSocket and leave its connection open."""
+        assert self.turn is not None
+        self.turn.websocket.sends_fin = False
+        self._write(self.turn.websocket.close(code))
 
     async def drained(self) -> None:
         """Wait until the client has taken most of what was sent."""
@@ -261,7 +250,7 @@ class Exchange:
     def _write(self, data: bytes) -> None:
         if not self.connection.writable:
             raise Gone
-        if not self._begun:
+        if data and not self._begun:
             self._begun = True
             self.connection.say("first byte")
         self.connection.write(data)

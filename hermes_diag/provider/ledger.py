@@ -38,6 +38,10 @@ class Ledger:
         self._counts["requests"] += 1
         self._counts[f"fault {fault}"] += 1
 
+    def upgraded(self) -> None:
+        """A connection has become a WebSocket; its turns are counted as requests."""
+        self._counts["upgrades"] += 1
+
     def was_sent_fin(self, peer: tuple[str, int]) -> None:
         """The provider has closed its half of the connection with that peer, by FIN or RST."""
         self.closed[peer] = None

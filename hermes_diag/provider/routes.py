@@ -13,15 +13,17 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag.provider import active, asked, control, models, replies, visitors
+from hermes_diag.provider import active, asked, control, models, replies, upgrade, visitors
 from hermes_diag.provider.connection import Connection
+from hermes_diag.provider.due import Understood
 from hermes_diag.provider.endpoints import Asked, Refused
 from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.paths import place
 from hermes_diag.provider.place import Place
-from hermes_diag.provider.reply import Reply
+from hermes_diag.provider.reply import Reply, Usage
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.store import Answer
+from hermes_diag.provider.turns import Turn
 from hermes_diag.provider.wire import Request, Wire
 from hermes_diag.worker.contract import FAULT_HEADER
 
@@ -39,27 +41,31 @@ _NOT_HERE = replies.error("Unknown request URL. Please check the URL for typos."
 _METHODS = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "POST")
 
 
-def exchange(service: Service, connection: Connection, wire: Wire, request: Request) -> Exchange:
+def exchange(service: Service, connection: Connection, wire: Wire | Turn, request: Request) -> Exchange:
     """The exchange that a request begins; what of it cannot be understood is left empty."""
     at = place(request.path)
     if at.path != request.path:
         request = replace(request, path=at.path)
+    api = "" if _upgrades(at, request) else at.api
     posted = at.api if request.method == "POST" else ""
     body = _decoded(request.body) if request.body and (posted or at.handlers) else None
-    understood = body or {}
-    model = understood.get("model") or at.model
-    return Exchange(
-        connection,
-        wire,
-        request,
-        api=at.api,
-        model=model if isinstance(model, str) else "",
-        streamed=understood.get("stream") is True,
-        place=at,
-        asked=body,
-        reply=lambda: _reply(service, at.api, understood, request),
-        beside=lambda: _beside(service, at, request, understood)[1],
-    )
+    told = body or {}
+    model = told.get("model") or at.model
+    model = model if isinstance(model, str) else ""
+    understood = Understood(request, at, api, model, told.get("stream") is True, body)
+
+    def take() -> tuple[Reply, int | None]:
+        return _reply(service, wire, api, told, request)
+
+    def beside() -> bytes:
+        return _beside(service, at, request, told)[1]
+
+    return Exchange(connection, wire, understood, take, beside, service.body_limit)
+
+
+def _upgrades(at: Place, request: Request) -> bool:
+    """Whether a request asks for a WebSocket where there is one."""
+    return at.api == "responses" and upgrade.asked(request)
 
 
 def keep(service: Service, exchange: Exchange) -> None:
@@ -74,8 +80,14 @@ def keep(service: Service, exchange: Exchange) -> None:
     service.store.keep(answer, body, len(exchange.request.body))
 
 
-def _reply(service: Service, api: str, body: dict[str, Any], request: Request) -> tuple[Reply, int]:
-    reply, number = service.next_reply(api)
+def _reply(
+    service: Service, wire: Wire | Turn, api: str, body: dict[str, Any], request: Request
+) -> tuple[Reply, int | None]:
+    number: int | None = None
+    if isinstance(wire, Turn) and wire.warm_up:
+        reply = Reply((), Usage(output=0))
+    else:
+        reply, number = service.next_reply(api)
     return asked.fitted(reply, body, request.headers), number
 
 
@@ -91,7 +103,8 @@ def _decoded(body: bytes) -> dict[str, Any] | None:
 def dispatch(service: Service, exchange: Exchange) -> Rest | None:
     """Answer; what takes time is returned as a coroutine, to be awaited."""
     request, at = exchange.request, exchange.place
-    exchange.connection.say("request", method=_method(request.method), path=at.name)
+    over = "WebSocket" if exchange.turn else "upgrade" if _upgrades(at, request) else ""
+    exchange.connection.say("request", method=_method(request.method), path=at.name, over=over)
     if why := visitors.why_refused(request.headers):
         _say(service, exchange, 403, replies.error(why, _INVALID, code="forbidden"))
         return None
@@ -105,10 +118,15 @@ def dispatch(service: Service, exchange: Exchange) -> Rest | None:
     if at.api and request.method == "POST":
         service.posts += 1
         refusal = _refusal(service, exchange)
+        if refusal is None and exchange.turn is not None and exchange.turn.warm_up:
+            exchange.healthy()  # it uses up no fault: it is not what a client waits for
+            return None
         if refusal is None:
             return _misbehave(service, exchange)
     elif at.methods and _lacks_key(service, request):
         refusal = _NO_KEY
+    elif over:
+        return upgrade.answer(service, exchange)
     elif (fault := service.faults.for_request(exchange) if service.faults.covers(request.path) else None) is not None:
         exchange.fault = fault.name
         return fault.answer(exchange)
@@ -152,6 +170,8 @@ def _refusal(service: Service, exchange: Exchange) -> tuple[int, bytes] | None:
     """Why a request for a reply is refused, None when it is not."""
     if _lacks_key(service, exchange.request):
         return _NO_KEY
+    if exchange.turn is not None and exchange.turn.refusal is not None:
+        return exchange.turn.refusal
     body = exchange.asked
     if body is None:
         return 400, replies.error("We could not parse the JSON body of your request.", _INVALID)
@@ -168,7 +188,7 @@ def _refusal(service: Service, exchange: Exchange) -> tuple[int, bytes] | None:
         message = "Missing required parameter: 'messages'."
         return 400, replies.error(message, _INVALID, param="messages", code="missing_required_parameter")
     previous = body.get("previous_response_id")
-    if isinstance(previous, str) and service.store.answer("responses", previous) is None:
+    if exchange.turn is None and isinstance(previous, str) and service.store.answer("responses", previous) is None:
         message = "Previous response with that id was not found."
         return 400, replies.error(message, _INVALID, "previous_response_id", "previous_response_not_found")
     return None

@@ -29,6 +29,7 @@ class Service(Ledger):
     `Provider.close_idle` closes them, for tests that do not wait on a clock.
     faults: specs (`idle-close=0.5`, `rst-mid-stream:every=3`); the first that applies answers.
     models: patterns of the models there are; None takes any. body_limit in bytes.
+    websocket: False answers 426 to a client that asks for a WebSocket.
     keep, observer: as for Ledger.
     any_id: answer for ids that were never given (responses, conversations) as if they had been.
     subject: another provider, for which this one serves nothing but the control path.
@@ -45,6 +46,7 @@ class Service(Ledger):
         reply: Sequence[Reply] = (DEFAULT,),
         models: tuple[str, ...] | None = None,
         require_key: bool = False,
+        websocket: bool = True,
         body_limit: int = wire.MAX_BODY,
         keep: int | None = None,
         observer: Callable[[Happened], None] | None = None,
@@ -59,6 +61,7 @@ class Service(Ledger):
         self.tls = tls
         self.models = models
         self.require_key = require_key
+        self.websocket = websocket
         self.body_limit = body_limit
         self.upstream = upstream
         self.subject = subject

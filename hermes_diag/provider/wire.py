@@ -87,6 +87,11 @@ class Wire:
             raise BadRequest(400) from None
         return None if self._whole else self._next_whole()
 
+    def switch(self) -> bytes:
+        """The connection goes on in another protocol; the bytes of it that are here already."""
+        self.state = SENT
+        return self._reader.trailing_data[0]
+
     def next(self) -> Request | None:
         """The response is out: start the next cycle; the next request if it is here already."""
         if self.state is not SENT or self.closes:

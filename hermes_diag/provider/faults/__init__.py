@@ -3,6 +3,8 @@
 The module docstring's first line is its line in `hermes-diag faults`. A module has one of these hooks:
 
     async def answer(exchange, ...)    answers a request; the first fault that applies does
+    async def turn(exchange, ...)      the same, for a turn over a WebSocket only
+    async def upgrade(exchange, ...)   answers the upgrade of a connection to a WebSocket
     def shape(exchange, ...)           changes how the answer is sent, whoever answers
     def idle(connection, seconds, ...) acts on a connection that has been idle for so long
     def hello(connection, ...)         acts on a connection as it is accepted
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from hermes_diag.provider.exchange import Exchange
     from hermes_diag.provider.hop import Hop
 
-HOOKS = ("answer", "shape", "idle", "hello", "limit", "tunnel")
+HOOKS = ("answer", "turn", "upgrade", "shape", "idle", "hello", "limit", "tunnel")
 #: Conditions that make sense for a fault of a connection: it has no request yet.
 _OF_CONNECTIONS = ("connection", "every", "probability", "seed")
 #: Conditions that count.
@@ -102,7 +104,8 @@ class Fault:
         return float(self.arguments["seconds"])
 
     def answer(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
-        answer: Coroutine[Any, Any, None] = self.entry.module.answer(exchange, **self.arguments)
+        """Answer a request, a turn or an upgrade: what the fault's hook is for."""
+        answer: Coroutine[Any, Any, None] = getattr(self.entry.module, self.hook)(exchange, **self.arguments)
         return answer
 
     def shape(self, exchange: Exchange) -> None:
@@ -212,7 +215,7 @@ def _number(spec: str, key: str, text: str, kind: type, least: int = 0) -> Any:
 
 
 def _when(spec: str, entry: Entry, conditions: dict[str, str]) -> When:
-    known = tuple(CONDITIONS) if entry.hook in ("answer", "shape") else _OF_CONNECTIONS
+    known = tuple(CONDITIONS) if entry.hook in ("answer", "turn", "shape") else _OF_CONNECTIONS
     if entry.hook == "limit":
         known = ()
     values: dict[str, Any] = {}
