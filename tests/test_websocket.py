@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import socket
 import ssl
 from pathlib import Path
 
@@ -35,6 +37,8 @@ from websocket_tools import (
     upgrade,
 )
 from websockets.exceptions import InvalidStatus
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
 from hermes_diag.core.evidence import Happened
@@ -431,3 +435,42 @@ def test_many_at_once() -> None:
             client.socket.close()
         until(lambda: not provider.open_connections, "the end of the connections")
         assert provider.tally()["upgrades"] == 100
+
+
+def send_until_blocked(sock: socket.socket, data: bytes) -> int:
+    """Bytes that could be sent until nobody took any for a while; 128 MB at most."""
+    sock.settimeout(SILENCE)
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        while sent < 128 * 2**20:
+            sent += sock.send(data)
+    return sent
+
+
+@pytest.mark.parametrize("flood", [frame(b"x" * 125, PING), create()], ids=["pings", "turns"])
+def test_a_client_that_sends_and_does_not_read(flood: bytes) -> None:
+    """No more is read from it than it takes, however small its messages; once it reads, all is answered."""
+    with Provider() as provider, RawClient(provider) as client:
+        sent = send_until_blocked(client.socket, flood * 500)
+        taken = provider.tally()["bytes_in"]
+        assert sent < 128 * 2**20
+        assert provider.tally()["bytes_in"] == taken <= sent
+        assert client.get(1).frames
+    with Provider() as provider, RawClient(provider) as client:
+        client.send(flood * 200)  # and one that reads later is answered
+        frames = client.get(200).frames
+        assert len(frames) == 200 or frames[-1][1].startswith(b'{"type":"response.completed"')
+
+
+def test_many_messages_that_inflate_in_one_go() -> None:
+    """Each is within the limit, and all of them are not: 1009."""
+    deflate = [PerMessageDeflate(False, False, 12, 12)]
+    message = json.dumps({"type": "response.create", "input": "x" * 60_000}).encode()
+    frames = [Frame(Opcode.TEXT, message).serialize(mask=True, extensions=deflate) for _ in range(50)]
+    request = upgrade(sec_websocket_extensions="permessage-deflate")
+    with Provider(body_limit=2**16) as provider, RawClient(provider, request) as client:
+        client.send(*frames)
+        got = client.get(1)
+        while not got.end and got.code is None:
+            got = client.get(1)
+        assert got.code == 1009

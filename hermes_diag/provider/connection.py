@@ -106,6 +106,11 @@ class Connection(asyncio.Protocol):
         if self._writable is not None:
             self._writable.set()
 
+    @property
+    def clogged(self) -> bool:
+        """The client has not taken most of what was sent."""
+        return self._writable is not None and not self._writable.is_set()
+
     async def drained(self) -> None:
         """Return once the client has taken most of what was sent, or is gone."""
         if self._writable is not None:
