@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
+import socket
 import ssl
+from pathlib import Path
 
 import openai
 import pytest
 from provider_tools import (
     FIN,
+    RESET,
     SILENCE,
     SILENT,
     Client,
@@ -17,6 +22,7 @@ from provider_tools import (
     until,
     without_ids,
 )
+from test_provider_protocol import serving
 from websocket_tools import (
     ACCEPT,
     BINARY,
@@ -32,10 +38,13 @@ from websocket_tools import (
     upgrade,
 )
 from websockets.exceptions import InvalidStatus
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
 from hermes_diag.core.evidence import Happened
 from hermes_diag.provider import Provider
+from hermes_diag.provider.upstream import Upstream
 from hermes_diag.reporters import traffic
 
 EVENTS = 16  # of the healthy reply
@@ -304,7 +313,7 @@ def test_the_threaded_client_of_websockets() -> None:
             first = read_turn(client)[-1]["response"]["id"]
             assert read_turn(client, previous_response_id=first)[-1]["type"] == "response.completed"
             assert client.ping().wait(20)
-        assert (client.close_code, client.close_reason) == (1000, "")
+        assert client.protocol.close_code == 1000
         assert provider.tally()["requests"] == 2
         assert provider.tally()["upgrades"] == 1
         assert [one.api for one in provider.requests] == ["responses", "responses"]
@@ -359,3 +368,113 @@ def test_what_a_client_sends_ahead_is_bounded() -> None:
             client.socket.sendall(block * 20)
         assert provider.tally()["bytes_in"] < 2**20
         assert client.get(silence=0.05).end == SILENT
+
+
+def test_a_provider_that_stops_leaves_no_websocket() -> None:
+    """Idle, within a turn, and while the upgrade stalls."""
+    with Provider(["first-event-then-silence:request=1", "ws-stall:connection=3"]) as provider:
+        clients = [RawClient(provider), RawClient(provider)]
+        clients[0].send(create())
+        assert clients[0].get(1).types == ["response.created"]
+        clients.append(RawClient(provider, silence=SILENCE))
+    for client in clients:
+        assert client.get().end in (FIN, RESET)
+        client.socket.close()
+    assert [one.closed for one in provider.closed_connections] == [None] * 3  # by nobody: it was the end
+
+
+def test_replies_are_those_of_streams(tmp_path: Path) -> None:
+    """A script with a call, one after the other; and a transcript, whose [DONE] and comments are no messages."""
+    script = tmp_path / "script.json"
+    call = {"call": "get_weather", "arguments": {"city": "Paris"}}
+    script.write_text(json.dumps([{"output": [call]}, {"output": [{"text": "It rains."}]}]))
+    with Provider(reply=str(script)) as provider, RawClient(provider) as client:
+        asked = client.turn(generate=False)  # uses up no reply
+        assert asked.whole
+        items = [client.turn().messages[-1]["response"]["output"][0] for _ in range(2)]
+        assert [item["type"] for item in items] == ["function_call", "message"]
+    transcript = tmp_path / "stream.sse"
+    with Provider() as provider, Client(provider) as client:
+        streamed = client.ask()
+    first, _, rest = streamed.body.partition(b"\n\n")
+    transcript.write_bytes(first + b"\n\n: a comment\n\n" + rest + b"data: [DONE]\n\n")
+    with Provider(reply=str(transcript)) as provider, RawClient(provider) as client:
+        assert client.turn().messages == streamed.events
+
+
+def test_serve_says_what_it_does() -> None:
+    """`serve --json`: the upgrade and the turn; `--no-websocket`: 426."""
+    with serving("--json") as one:
+        with RawClient(one) as client:
+            assert client.turn(input="s3cret").whole
+        one.wait_for('"closed"')
+        code, out, err = one.end(signal.SIGTERM)
+    told = [json.loads(line) for line in out.splitlines()]
+    assert (code, err) == (0, "")
+    assert [line["event"] for line in told] == [
+        "serving", "opened", "request", "first byte", "upgrade", "request", "first byte", "answered", "closed", "tally",
+    ]  # fmt: skip
+    assert (told[4]["status"], told[4]["path"], told[5]["over"]) == (101, "/v1/responses", "WebSocket")
+    assert (told[-1]["upgrades"], told[-1]["requests"]) == (1, 1)
+    assert "s3cret" not in out
+    with serving("--no-websocket") as one, RawClient(one) as client:
+        assert client.status == 426
+
+
+def test_an_upstream_gets_no_websocket(tmp_path: Path) -> None:
+    """Turns cannot be passed on: 426, and the client goes on over HTTP."""
+    upstream = Upstream("http://127.0.0.1:9/v1", tmp_path / "a.sse")
+    with Provider(upstream=upstream) as provider, RawClient(provider) as client:
+        assert client.status == 426
+
+
+def test_many_at_once() -> None:
+    """100 WebSockets in the middle of a turn, each of which is answered to its end."""
+    with Provider(["slow-events=0.01"]) as provider:
+        clients = [RawClient(provider) for _ in range(100)]
+        for client in clients:
+            client.send(create())
+        for client in clients:
+            assert len(client.get().types) == EVENTS
+            client.socket.close()
+        until(lambda: not provider.open_connections, "the end of the connections")
+        assert provider.tally()["upgrades"] == 100
+
+
+def send_until_blocked(sock: socket.socket, data: bytes) -> int:
+    """Bytes that could be sent until nobody took any for a while; 128 MB at most."""
+    sock.settimeout(SILENCE)
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        while sent < 128 * 2**20:
+            sent += sock.send(data)
+    return sent
+
+
+@pytest.mark.parametrize("flood", [frame(b"x" * 125, PING), create()], ids=["pings", "turns"])
+def test_a_client_that_sends_and_does_not_read(flood: bytes) -> None:
+    """No more is read from it than it takes, however small its messages; once it reads, all is answered."""
+    with Provider() as provider, RawClient(provider) as client:
+        sent = send_until_blocked(client.socket, flood * 500)
+        taken = provider.tally()["bytes_in"]
+        assert sent < 128 * 2**20
+        assert provider.tally()["bytes_in"] == taken <= sent
+        assert client.get(1).frames
+    with Provider() as provider, RawClient(provider) as client:
+        client.send(flood * 200)  # and one that reads later is answered
+        frames = client.get(200).frames
+        assert len(frames) == 200 or frames[-1][1].startswith(b'{"type":"response.completed"')
+
+
+def test_many_messages_that_inflate_in_one_go() -> None:
+    """Each is within the limit, and all of them are not: 1009."""
+    deflate = [PerMessageDeflate(False, False, 12, 12)]
+    message = json.dumps({"type": "response.create", "input": "x" * 60_000}).encode()
+    frames = [Frame(Opcode.TEXT, message).serialize(mask=True, extensions=deflate) for _ in range(50)]
+    request = upgrade(sec_websocket_extensions="permessage-deflate")
+    with Provider(body_limit=2**16) as provider, RawClient(provider, request) as client:
+        client.send(*frames)
+        got = client.get(1)
+        while not got.end and got.code is None:
+            got = client.get(1)
+        assert got.code == 1009

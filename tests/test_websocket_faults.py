@@ -169,6 +169,7 @@ def test_pings_are_not_answered() -> None:
     for specs, first in ((["ws-no-pong"], "response.created"), ([], "pong")):
         with Provider(specs) as provider, RawClient(provider) as client:
             assert client.turn().whole
+            assert provider.tally().get("fault ws-no-pong", 0) == len(specs)
             client.send(frame(b"x", PING), create())
             got = client.get()
             assert ("pong" if got.frames[0] == (PONG, b"x") else got.types[0]) == first

@@ -103,7 +103,6 @@ def command(
     understood = {
         "fault": _faults(fault or ()),
         "model": tuple(model or ()),
-        "websocket": not given.pop("no_websocket"),
         "max_body": units.size_of("--max-body", max_body),
     }
     return serving.run(serving.Options(**{**given, **understood}))

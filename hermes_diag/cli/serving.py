@@ -46,7 +46,7 @@ class Options:
     model: tuple[str, ...] = ()
     require_key: bool = False
     any_id: bool = False
-    websocket: bool = True
+    no_websocket: bool = False
     max_body: int = 64 * 2**20
     control_port: int = 0
     record: Path | None = None
@@ -75,7 +75,7 @@ def run(options: Options) -> int:
         models=options.model or models.KNOWN_MODELS,
         require_key=options.require_key,
         any_id=options.any_id,
-        websocket=options.websocket,
+        websocket=not options.no_websocket,
         body_limit=options.max_body,
         keep=KEEP,
         observer=Printer(options.json),

@@ -7,7 +7,7 @@ import contextlib
 
 from hermes_diag.core.evidence import Served
 from hermes_diag.provider import replies, routes
-from hermes_diag.provider.connection import Connection
+from hermes_diag.provider.connection import AHEAD, Connection
 from hermes_diag.provider.exchange import Exchange, Gone
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.turns import Turn, Turns
@@ -87,6 +87,11 @@ class Conversation(Connection):
     def _give_up(self, exchange: Exchange) -> None:
         if self._exchange is exchange and exchange.held and not self.pending:
             self._transport.close()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._turns is not None and not self._owes:
+            self.read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -173,8 +178,8 @@ class Conversation(Connection):
 
     def _upgraded(self, exchange: Exchange, websocket: WebSocket) -> None:
         """The upgrade is answered with 101."""
-        self._service.upgraded()
         fault = "" if exchange.fault == "healthy" else exchange.fault
+        self._service.upgraded(fault)
         self.say("upgrade", status=exchange.status, path=exchange.place.name, fault=fault)
         self._turns = Turns(websocket, exchange.request)
         if websocket.lifetime is not None:
@@ -190,6 +195,8 @@ class Conversation(Connection):
         """Take bytes of the WebSocket."""
         turns.feed(data)
         self.write(turns.websocket.pending())
+        if self.clogged:  # one that sends and does not read, be it pings
+            self.count_ahead(AHEAD + 1)
         if turns.websocket.ended or not self._owes:
             self._next_turn(turns)
 
@@ -239,7 +246,8 @@ class Conversation(Connection):
             self._rest()
 
     def _rest(self) -> None:
-        self.read_on()
+        if self._turns is None or not self.clogged:
+            self.read_on()
         self.busy = False
         self._service.watch_idle(self)
 

@@ -56,6 +56,11 @@ class Link(asyncio.Protocol):
         if self._writable is not None and self._stops <= 0:
             self._writable.set()
 
+    @property
+    def clogged(self) -> bool:
+        """The client has not taken most of what was sent."""
+        return self._writable is not None and not self._writable.is_set()
+
     async def drained(self) -> None:
         """Return once the peer has taken most of what was sent, or is gone."""
         if self._writable is not None:

@@ -37,7 +37,8 @@ class _Messages(Protocol):
     def __init__(self, max_message: int) -> None:
         super().__init__(Side.SERVER, max_size=max_message, logger=_SILENT)
         self.texts: list[bytes] = []
-        self._parts: list[bytes] = []  # of a message whose last fragment has not come
+        self._most = max_message
+        self._message = bytearray()  # whose last fragment has not come
         self._binary = False
 
     def recv_frame(self, frame: Frame) -> None:
@@ -46,14 +47,17 @@ class _Messages(Protocol):
             return
         if frame.opcode is not Opcode.CONT:
             self._binary = frame.opcode is Opcode.BINARY
-        self._parts.append(bytes(frame.data))
+        self._message += frame.data
         if frame.fin:
-            message, self._parts = b"".join(self._parts), []
+            message, self._message = bytes(self._message), bytearray()
             self._take(message)
 
     def _take(self, message: bytes) -> None:
         if self._binary:
             self.fail(CloseCode.UNSUPPORTED_DATA, "text messages only")
+            return
+        if sum(map(len, self.texts)) + len(message) > self._most:  # inflated from a few KB that came in one go
+            self.fail(CloseCode.MESSAGE_TOO_BIG)
             return
         try:
             message.decode()
