@@ -20,6 +20,7 @@ import msgspec
 from hermes_diag.provider import active, control, replies, visitors
 from hermes_diag.provider.connection import Connection
 from hermes_diag.provider.exchange import Exchange
+from hermes_diag.provider.faults import Fault
 from hermes_diag.provider.reply import Reply
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.wire import Request, Wire
@@ -129,8 +130,7 @@ def dispatch(service: Service, exchange: Exchange) -> Rest | None:
     else:
         fault = service.faults.for_request(exchange) if service.faults.covers(request.path) else None
         if fault is not None:
-            exchange.fault = fault.name
-            return fault.answer(exchange)
+            return _led_by(fault, exchange)
         refusal = _elsewhere(service, exchange)
     status, body = refusal
     headers = (("allow", "GET" if request.path == MODELS else "POST"),) if status == 405 else ()
@@ -151,8 +151,17 @@ def _misbehave(service: Service, exchange: Exchange) -> Rest | None:
     elif fault is None:
         exchange.healthy()
     else:
-        exchange.fault = fault.name
+        return _led_by(fault, exchange)
+    return None
+
+
+def _led_by(fault: Fault, exchange: Exchange) -> Rest | None:
+    """Let a fault answer, unless it means nothing to this kind of answer."""
+    exchange.fault = fault.name
+    if exchange.streamed or not fault.entry.streams_only:
         return fault.answer(exchange)
+    exchange.fault += " (not applied: no stream)"
+    exchange.healthy()
     return None
 
 
