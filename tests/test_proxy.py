@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import resource
 import socket
@@ -11,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +35,7 @@ from provider_tools import (  # noqa: F401
     until,
     without_ids,
 )
+from test_provider_protocol import serving
 
 from hermes_diag.core.errors import UsageError
 from hermes_diag.provider import Provider, faults
@@ -557,3 +560,74 @@ def test_both_generations_of_the_sdk_meet_it_through_https_proxy(python: str) ->
                 probe.tell(**order, timeout=PATIENCE)
                 assert probe.hear()["count"] == EVENTS
                 assert provider.tally()["connections"] >= 1
+
+
+# --- serve --as-proxy ----------------------------------------------------------------------------
+
+SECRETS = ["sk-tunnel-5ecret", "sk-pr0xy-5ecret", "sk-path-5ecret"]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_serve_prints_the_way_through_and_what_happens(as_json: bool) -> None:
+    """The lines to copy lead through the proxy; the control path changes its faults; nothing of a head is shown."""
+    with serving("--as-proxy", *["--json"] * as_json) as one:
+        if as_json:
+            greeting = json.loads(one.wait_for("serving"))
+            environment, base_url = greeting["environment"], greeting["base_url"]
+            control = greeting["control_url"]
+        else:
+            until(lambda: any("auth.json" in line for line in one.lines), "the greeting")
+            environment = dict(line[7:].strip().split("=", 1) for line in one.lines if line.startswith("export "))
+            base_url, control = environment["OPENAI_BASE_URL"], one.wait_for("^control ").split()[1]
+            assert one.wait_for("^proxy ").split()[1] == environment["HTTPS_PROXY"]
+        assert environment["HTTPS_PROXY"] == environment["HTTP_PROXY"]
+        assert environment["NO_PROXY"] == ""
+        url, target = urlsplit(environment["HTTPS_PROXY"]), urlsplit(base_url).netloc
+        assert url.hostname == "127.0.0.1"
+
+        def asked(line: str) -> bytes:
+            with socket.create_connection((url.hostname, url.port), PATIENCE) as sock:
+                head = f"{line} HTTP/1.1\r\nhost: {target}\r\nproxy-authorization: Bearer {SECRETS[1]}\r\n\r\n"
+                sock.sendall(head.encode())
+                return sock.recv(100)
+
+        assert b" 200 " in asked(f"CONNECT {target}")
+        assert b" 403 " in asked(f"CONNECT {SECRETS[0]}:443")
+        assert b" 404 " in asked(f"GET http://{target}/{SECRETS[2]}")
+        change = urllib.request.Request(
+            f"{control}/faults", json.dumps({"faults": ["proxy-refuse=503:every=1"]}).encode(), method="PUT"
+        )
+        with urllib.request.urlopen(change, timeout=PATIENCE) as answer:
+            assert answer.status == 200
+        assert b" 503 " in asked(f"CONNECT {target}")
+        one.wait_for(r"503.*proxy-refuse|proxy-refuse.*503")
+        code, said, errors = one.end()
+        assert (code, errors) == (130, "")
+        assert "proxy opened" in said
+        assert "proxy closed" in said
+        assert not any(secret in said for secret in SECRETS)
+        rows = [json.loads(line) for line in said.splitlines()] if as_json else []
+        assert all(row["event"] for row in rows)
+
+
+def test_serve_refuses_a_fault_of_a_proxy_that_is_not_there() -> None:
+    """One line, and the option that is missing."""
+    with serving("--fault", "proxy-fin") as one:
+        assert one.process.wait(PATIENCE) == 2
+        _, said, errors = one.end()
+        assert said == ""
+        assert errors.splitlines() == [
+            "hermes-diag: fault proxy-fin acts in a proxy, and there is none",
+            "  add --as-proxy",
+        ]
+
+
+def test_many_tunnels_leave_nothing_behind() -> None:
+    """Whatever ends them: no connection, no descriptor, no thread (see `nothing_left`)."""
+    specs = ["proxy-fin:every=5", "proxy-reset:every=7", "proxy-refuse:every=11", "proxy-cut-bytes=900:every=2"]
+    with Provider(specs, proxy=True) as provider:
+        for number in range(300):
+            with Through(provider) as client:
+                if client.opened.status == 200 and number % 3:
+                    client.ask(silence=SILENCE)
+        until(lambda: not provider.open_tunnels and not provider.open_connections, "all to be gone")

@@ -7,8 +7,9 @@ import contextlib
 
 from hermes_diag.core.evidence import Served
 from hermes_diag.provider import replies, routes
-from hermes_diag.provider.connection import AHEAD, Connection
+from hermes_diag.provider.connection import Connection
 from hermes_diag.provider.exchange import Exchange, Gone
+from hermes_diag.provider.link import AHEAD
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.turns import Turn, Turns
 from hermes_diag.provider.websocket import NORMAL, WebSocket

@@ -18,6 +18,7 @@ from hermes_diag.provider.connection import Connection
 from hermes_diag.provider.due import Understood
 from hermes_diag.provider.endpoints import Asked, Refused
 from hermes_diag.provider.exchange import Exchange
+from hermes_diag.provider.faults import Fault
 from hermes_diag.provider.paths import place
 from hermes_diag.provider.place import Place
 from hermes_diag.provider.reply import Reply, Usage
@@ -128,8 +129,7 @@ def dispatch(service: Service, exchange: Exchange) -> Rest | None:
     elif over:
         return upgrade.answer(service, exchange)
     elif (fault := service.faults.for_request(exchange) if service.faults.covers(request.path) else None) is not None:
-        exchange.fault = fault.name
-        return fault.answer(exchange)
+        return _led_by(fault, exchange)
     else:
         refusal = _beside(service, at, request, exchange.asked or {})
     _say(service, exchange, *refusal)
@@ -161,8 +161,17 @@ def _misbehave(service: Service, exchange: Exchange) -> Rest | None:
     elif fault is None:
         exchange.healthy()
     else:
-        exchange.fault = fault.name
+        return _led_by(fault, exchange)
+    return None
+
+
+def _led_by(fault: Fault, exchange: Exchange) -> Rest | None:
+    """Let a fault answer, unless it means nothing to this kind of answer."""
+    exchange.fault = fault.name
+    if exchange.streamed or not fault.entry.streams_only:
         return fault.answer(exchange)
+    exchange.fault += " (not applied: no stream)"
+    exchange.healthy()
     return None
 
 

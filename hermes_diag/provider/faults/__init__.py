@@ -13,7 +13,8 @@ The module docstring's first line is its line in `hermes-diag faults`. A module 
 
 The parameters behind the first are the fault's own, with their types and defaults; the first of them is
 what `name=value` sets. REFERENCE names the upstream reports that the fault models. NEEDS_TLS = True: the
-fault needs TLS. `check(...)`, with the same parameters, may raise ValueError.
+fault needs TLS. STREAMS_ONLY = True: it means nothing to an answer without a stream, which then is a healthy
+one. `check(...)`, with the same parameters, may raise ValueError.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class Entry:
     summary: str
     reference: str
     needs_tls: bool
+    streams_only: bool
     module: ModuleType
 
 
@@ -144,6 +146,7 @@ def _entry(module: ModuleType) -> Entry:
         summary=(module.__doc__ or "").partition("\n")[0].rstrip("."),
         reference=getattr(module, "REFERENCE", ""),
         needs_tls=getattr(module, "NEEDS_TLS", False),
+        streams_only=getattr(module, "STREAMS_ONLY", False),
         module=module,
     )
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from hermes_diag.provider.exchange import Exchange
 
+STREAMS_ONLY = True
+
 
 async def answer(exchange: Exchange, megabytes: int = 8) -> None:
-    if not exchange.streamed:
-        exchange.healthy()
-        return
     first, *rest = exchange.events()
     exchange.start()
     exchange.send(first, exchange.delta("x" * (megabytes * 2**20)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider.hop import Hop
+from hermes_diag.provider.hop import LINGER, Hop
 
 
 def tunnel(hop: Hop) -> None:
-    hop.once_open(hop.fin)
+    # What the client sends next is read and dropped: to a socket that is closed it would be answered with a RST.
+    hop.once_open(lambda: hop.linger(LINGER))
