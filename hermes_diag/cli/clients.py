@@ -67,7 +67,7 @@ def hermes_files(where: Where) -> dict[str, Any]:
 
 def exports(variables: dict[str, str]) -> list[str]:
     """Lines for a shell."""
-    return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    return [f"export {name}={shlex.quote(value) if value else ''}" for name, value in variables.items()]
 
 
 def _env(where: Where) -> list[str]:
