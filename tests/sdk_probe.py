@@ -4,6 +4,7 @@
     -> {"events": ["response.created", ...], "chain": ["openai.APIConnectionError", ...]}
 with "turns": 2 the probe says "idle" after the first turn and waits for a line.
 
+{..., "http2": true} lets the SDK speak HTTP/2.
 {..., "strict": true} also checks each event against its class: "unknown" and "missing" fields.
 """
 
@@ -30,7 +31,10 @@ def answer(order):
     os.environ.pop("SSL_CERT_FILE", None)
     if order.get("ca"):
         os.environ["SSL_CERT_FILE"] = order["ca"]
-    with openai.OpenAI(api_key="none", base_url=order["base_url"], max_retries=0, timeout=order["timeout"]) as client:
+    options = {"base_url": order["base_url"], "max_retries": 0, "timeout": order["timeout"]}
+    if order.get("http2"):
+        options["http_client"] = openai.DefaultHttpxClient(http2=True)
+    with openai.OpenAI(api_key="none", **options) as client:
         if order.get("turns", 1) == 2:
             first = turn(client, order)
             say({"idle": True, **first})

@@ -58,6 +58,10 @@ Upstream = Annotated[
         help="With --record: the base URL of a real provider to which requests are passed on.",
     ),
 ]
+NoHttp2 = Annotated[
+    bool, typer.Option("--no-http2", help="With --tls: speak HTTP/1.1 with a client that asks for HTTP/2, too.")
+]
+RequireKey = Annotated[bool, typer.Option("--require-key", help="Answer 401 to a request without a bearer key.")]
 MaxBody = Annotated[str, typer.Option(metavar="SIZE", help="Largest request body; beyond it 413.")]
 ControlPort = Annotated[
     int, typer.Option(metavar="PORT", min=0, max=65535, help="Port of the control path; 0 lets the kernel choose.")
@@ -69,11 +73,10 @@ def command(
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to bind; loopback only.")] = "127.0.0.1",
     fault: Faults = None,
     tls: Annotated[bool, typer.Option("--tls", help="Speak TLS, with a certificate made on the spot.")] = False,
+    no_http2: NoHttp2 = False,
     reply: Reply = None,
     model: Models = None,
-    require_key: Annotated[
-        bool, typer.Option("--require-key", help="Answer 401 to a request without a bearer key.")
-    ] = False,
+    require_key: RequireKey = False,
     max_body: MaxBody = "64M",
     control_port: ControlPort = 0,
     record: Record = None,
@@ -94,6 +97,7 @@ def command(
             host=host,
             faults=_faults(fault or ()),
             tls=tls,
+            no_http2=no_http2,
             reply=reply,
             models=tuple(model) if model else None,
             require_key=require_key,

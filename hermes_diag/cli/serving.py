@@ -41,6 +41,7 @@ class Options:
     host: str = "127.0.0.1"
     faults: tuple[str, ...] = ()
     tls: bool = False
+    no_http2: bool = False
     reply: str | None = None
     models: tuple[str, ...] | None = None
     require_key: bool = False
@@ -57,6 +58,8 @@ def run(options: Options) -> int:
         raise UsageError("--record and --upstream need each other", "--record FILE --upstream URL")
     if options.upstream is not None and options.reply is not None:
         raise UsageError("--reply has no effect with --upstream: the upstream replies", "leave one of them out")
+    if options.no_http2 and not options.tls:
+        raise UsageError("--no-http2 has no effect without --tls", "add --tls, or leave it out")
     upstream = None
     if options.record is not None and options.upstream is not None:
         from hermes_diag.provider.upstream import Upstream
@@ -67,6 +70,7 @@ def run(options: Options) -> int:
         host=options.host,
         port=options.port,
         tls=options.tls,
+        http2=not options.no_http2,
         reply=script.load(options.reply) if options.reply is not None else (reply.DEFAULT,),
         models=options.models or routes.KNOWN_MODELS,
         require_key=options.require_key,

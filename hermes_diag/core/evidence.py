@@ -88,7 +88,8 @@ class Happened:
 
     at: float
     connection: int
-    what: str  # opened, request, first byte, answered, broken off, half-closed, vanished, closed
+    #: opened, speaks HTTP/2, request, first byte, answered, broken off, sent GOAWAY, half-closed, vanished, closed
+    what: str
     requests: int
     bytes_in: int
     bytes_out: int

@@ -36,6 +36,8 @@ class Connection(asyncio.Protocol):
         self.opened = time.monotonic()
         self.left_open = False  # the provider ends before anybody has closed it
         self.certificate = VALID
+        self.window: int | None = None  # HTTP/2: bytes of a body that the client may send; None: any number
+        self.deaf = False  # HTTP/2: no PING is answered
         self.requests = self.bytes_in = self.bytes_out = 0
         self.closing = False
         self.gone = False
@@ -116,7 +118,12 @@ class Connection(asyncio.Protocol):
     def count_ahead(self, size: int) -> None:
         """Read no further from a client that sends much more than it has got answers for."""
         self._ahead += size
-        if self._ahead > AHEAD and self._paused is None:
+        if self._ahead > AHEAD:
+            self.read_no_further()
+
+    def read_no_further(self) -> None:
+        """Read nothing more until `read_on`."""
+        if self._paused is None and not self._transport.is_closing():
             self._transport.pause_reading()
             self._paused = asyncio.get_running_loop().call_later(_CHECK_AGAIN, self._check_again)
 
@@ -173,7 +180,13 @@ class Connection(asyncio.Protocol):
 
     def after(self, seconds: float, act: Callable[[], None]) -> None:
         """Act in so many seconds, unless the timers are stopped before."""
-        self._timers.append(asyncio.get_running_loop().call_later(seconds, act))
+
+        def acts() -> None:
+            self._timers.remove(timer)  # it is awaited no more
+            act()
+
+        timer = asyncio.get_running_loop().call_later(seconds, acts)
+        self._timers.append(timer)
 
     def stop_timers(self) -> None:
         for timer in self._timers:
@@ -216,8 +229,6 @@ class Connection(asyncio.Protocol):
 
     def half_close(self) -> None:
         """Close our half with a FIN and keep reading."""
-        if self._tls is not None:
-            self._send(self._tls.close_notify())
         self.blame("provider", "half-close")
         self.stop_timers()
         self._send_fin_and_read_on()
@@ -234,9 +245,14 @@ class Connection(asyncio.Protocol):
         self.after(seconds, self._transport.abort)
 
     def _send_fin_and_read_on(self) -> None:
+        if self._tls is not None:
+            self._send(self._tls.close_notify())
         self.half_closed = True
         self.ledger.was_sent_fin(self.peer)
         self._transport.write_eof()
+
+    def retire(self) -> None:
+        """Say that nothing more is answered, and stay open. Only HTTP/2 can say so."""
 
     def reset(self) -> None:
         """Close with a RST."""

@@ -14,11 +14,15 @@ import asyncio
 import zlib
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from hermes_diag.provider import replies
-from hermes_diag.provider.connection import Connection
+from hermes_diag.provider.connection import AHEAD, Connection
 from hermes_diag.provider.reply import Reply
 from hermes_diag.provider.wire import Headers, Request, Wire
+
+if TYPE_CHECKING:
+    from hermes_diag.provider.stream import Stream
 
 SSE_HEADERS: Headers = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
@@ -36,7 +40,7 @@ class Exchange:
     def __init__(
         self,
         connection: Connection,
-        wire: Wire,
+        wire: Wire | Stream,
         request: Request,
         api: str,
         model: str,
@@ -46,6 +50,7 @@ class Exchange:
     ) -> None:
         self.connection = connection
         self._wire = wire
+        self.stream: Stream | None = None  # of HTTP/2
         self.request = request
         self.api = api
         self.model = model
@@ -58,6 +63,7 @@ class Exchange:
         self.stalling = False  # held, but for a limited time
         self._begun = False  # a byte of the answer is out
         self._released = asyncio.Event()
+        self._let_out = asyncio.Event()
         self.fault = "healthy"
         self.last = False  # the connection ends with this response, and the head says so
         self._squeeze: zlib._Compress | None = None
@@ -134,6 +140,11 @@ class Exchange:
         else:
             self.whole(200, self.document())
 
+    def torn(self, data: bytes) -> None:
+        """Send the first half of a piece of the body: of its chunk, in HTTP/2 of its frame."""
+        framed = self._framed(data)
+        self._write(framed[: len(framed) // 2])
+
     def raw(self, data: bytes) -> None:
         """Send bytes as they are, past framing and compression."""
         self._write(data)
@@ -143,6 +154,22 @@ class Exchange:
         await self.connection.drained()
         if self.connection.gone:
             raise Gone
+        await self._until_pending(AHEAD)
+
+    async def all_out(self) -> None:
+        """Wait until the client's flow-control window, which only HTTP/2 has, has let out the whole answer."""
+        self.held = True
+        await self._until_pending(0)
+        self.held = False
+
+    async def _until_pending(self, most: int) -> None:
+        while self.stream is not None and self.stream.pending > most:
+            self._let_out.clear()
+            await self._let_out.wait()
+
+    def let_out(self) -> None:
+        """The client's flow-control window has let something out."""
+        self._let_out.set()
 
     async def stall(self, seconds: float) -> None:
         """Send nothing for so many seconds."""

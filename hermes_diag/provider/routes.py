@@ -13,7 +13,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,6 +24,9 @@ from hermes_diag.provider.reply import Reply
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.wire import Request, Wire
 from hermes_diag.worker.contract import FAULT_HEADER
+
+if TYPE_CHECKING:
+    from hermes_diag.provider.stream import Stream
 
 #: The part of an answer that has not gone out at once.
 Rest = Coroutine[Any, Any, None]
@@ -52,7 +55,7 @@ def name(path: str) -> str:
     return path if path in APIS or path in control.PATHS or path == MODELS else "another path"
 
 
-def exchange(service: Service, connection: Connection, wire: Wire, request: Request) -> Exchange:
+def exchange(service: Service, connection: Connection, wire: Wire | Stream, request: Request) -> Exchange:
     """The exchange that a request begins; what of it cannot be understood is left empty."""
     request = _meant(request)
     api = APIS.get(request.path, "")

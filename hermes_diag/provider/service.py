@@ -7,16 +7,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from hermes_diag.core.evidence import Happened
+from hermes_diag.core.evidence import Happened, Served
 from hermes_diag.provider import wire
 from hermes_diag.provider.active import ActiveFaults
 from hermes_diag.provider.ledger import Ledger
 from hermes_diag.provider.listener import Listener
 from hermes_diag.provider.reply import DEFAULT, Reply
 from hermes_diag.provider.tls import Tls, authority
+from hermes_diag.worker.contract import TURN_HEADER
 
 if TYPE_CHECKING:
     from hermes_diag.provider.connection import Connection
+    from hermes_diag.provider.exchange import Exchange
     from hermes_diag.provider.upstream import Upstream
 
 
@@ -26,6 +28,7 @@ class Service(Ledger):
     idle_close: seconds after which an idle connection is closed with a FIN. None and 0 set no timer; with 0
     `Provider.close_idle` closes them, for tests that do not wait on a clock.
     faults: specs (`idle-close=0.5`, `rst-mid-stream:every=3`); the first that applies answers.
+    http2: speak it, on TLS, with a client that asks for it by ALPN.
     models: patterns of the models there are; None takes any. body_limit in bytes.
     keep, observer: as for Ledger.
     subject: another provider, for which this one serves nothing but the control path.
@@ -38,6 +41,7 @@ class Service(Ledger):
         *,
         faults: Sequence[str] = (),
         tls: bool = False,
+        http2: bool = True,
         reply: Sequence[Reply] = (DEFAULT,),
         models: tuple[str, ...] | None = None,
         require_key: bool = False,
@@ -51,6 +55,7 @@ class Service(Ledger):
         self.listener = listener
         self.idle_close = idle_close
         self.tls = tls
+        self.http2 = http2
         self.models = models
         self.require_key = require_key
         self.body_limit = body_limit
@@ -88,6 +93,18 @@ class Service(Ledger):
         self._next_reply[key] += 1
         return reply
 
+    # --- exchanges -------------------------------------------------------------------------------
+
+    def over(self, exchange: Exchange, finished: bool) -> None:
+        """An exchange has been answered, or broken off."""
+        connection, status, events = exchange.connection, exchange.status, exchange.events_sent
+        turn = exchange.request.headers.get(TURN_HEADER, "")
+        self.answered(Served(turn, connection.serial, status, events, finished, exchange.api), exchange.fault)
+        what = "answered" if finished else "broken off"
+        connection.say(what, status=status, events=events, fault=exchange.fault)
+        if connection.half_closed and not connection.gone:
+            connection.say("half-closed")
+
     # --- connections -----------------------------------------------------------------------------
 
     def admit(self, connection: Connection) -> None:
@@ -97,7 +114,7 @@ class Service(Ledger):
         self.opened(connection.peer)
         self.faults.accept(connection)
         if self.tls:
-            connection.secure(Tls(authority().context(connection.certificate)))
+            connection.secure(Tls(authority().context(connection.certificate, self.http2)))
         connection.say("opened")
 
     def watch_idle(self, connection: Connection) -> None:
