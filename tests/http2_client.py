@@ -16,12 +16,31 @@ import h2.connection
 import h2.errors
 import h2.events
 import h2.settings
+import hpack
 from provider_tools import BARE_FIN, BODY, FIN, PATIENCE, RESET, SILENT, Heard, trusting
 
 from hermes_diag.provider import Provider
 
 #: How a stream ends, beside FIN, RESET and SILENT of its connection.
 STREAM_RESET = "stream reset"
+
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+END_STREAM, END_HEADERS = 1, 4
+POST = ((":method", "POST"), (":scheme", "https"), (":authority", "a"), (":path", "/v1/responses?x=1"))
+
+
+def frame(kind: int, number: int = 0, payload: bytes = b"", flags: int = 0) -> bytes:
+    return struct.pack("!I", len(payload))[1:] + struct.pack("!BBI", kind, flags, number) + payload
+
+
+def block(*headers: tuple[str, str]) -> bytes:
+    """A header list that needs no table: any order of frames can be decoded."""
+    encoder = hpack.Encoder()
+    return encoder.encode([hpack.NeverIndexedHeaderTuple(*header) for header in headers], huffman=False)
+
+
+def opening(number: int = 1, *more: tuple[str, str], flags: int = END_HEADERS | END_STREAM) -> bytes:
+    return frame(HEADERS, number, block(*POST, *more), flags)
 
 
 def asking_for(context: ssl.SSLContext, *protocols: str) -> ssl.SSLContext:

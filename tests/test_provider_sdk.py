@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from exception_table import DOCUMENT, SPECS, generate, play
-from provider_tools import GENERATIONS, OPENAI_3, Probe, nothing_left  # noqa: F401
+from provider_tools import GENERATIONS, OPENAI_3, Probe, has_h2, nothing_left  # noqa: F401
 
 from hermes_diag.provider import Provider, faults
 
@@ -61,11 +60,6 @@ def test_a_healthy_provider_gives_no_exception(python: str) -> None:
     with Probe(python) as probe:
         heard: dict[str, Any] = play(probe, "healthy", "healthy")
         assert heard["chain"] == []
-
-
-def has_h2(python: str) -> bool:
-    """Whether an interpreter can be asked to speak HTTP/2."""
-    return bool(python) and subprocess.run([python, "-c", "import h2"], capture_output=True).returncode == 0
 
 
 @pytest.mark.skipif(not has_h2(OPENAI_3), reason="HERMES_DIAG_OPENAI3_PYTHON names no Python with openai 3 and h2")

@@ -9,7 +9,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MAX_FRAME = 16384
 DATA, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 2, 3, 4, 6, 7
 LAST_KNOWN = 9  # CONTINUATION
-ACK = END_STREAM = 1
+ACK = 1
 HTTP_1_1_REQUIRED = 0xD
 _HEAD = 9
 
@@ -57,9 +57,9 @@ class Cutter:
         return piece
 
 
-def kind_of(piece: bytes) -> tuple[int, int, bool]:
-    """(type, flags, whether it is empty) of a whole frame."""
-    return piece[3], piece[4], len(piece) == _HEAD
+def head_of(piece: bytes) -> tuple[int, int, int]:
+    """(type, flags, number of the stream) of a whole frame."""
+    return piece[3], piece[4], int.from_bytes(piece[5:9], "big") & 0x7FFFFFFF
 
 
 def frame(kind: int, payload: bytes) -> bytes:

@@ -100,9 +100,9 @@ class Session(Sender):
             raise Broken from None
 
     def _is_for_machine(self, piece: bytes) -> bool:
-        kind, flags, empty = frames.kind_of(piece)
-        says_nothing = kind == frames.DATA and empty and not flags & frames.END_STREAM
-        if says_nothing or kind in _COSTS or kind > frames.LAST_KNOWN:
+        kind, flags, number = frames.head_of(piece)
+        late = kind == frames.DATA and number not in self.streams
+        if late or kind in _COSTS or kind > frames.LAST_KNOWN:
             self._count_chatter()
         if kind == frames.GOAWAY:  # h2 would let us answer nothing more, although the client waits for answers
             self.client_leaves = True
@@ -156,8 +156,10 @@ class Session(Sender):
     def _take(self, event: DataReceived) -> Iterator[tuple[str, Stream]]:
         if self._gives_back and event.flow_controlled_length:
             self.machine.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        if not event.data and event.stream_ended is None:
+            self._count_chatter()
         stream = self.streams.get(event.stream_id)
-        if stream is None or stream.status or not event.data:
+        if stream is None or stream.status:
             return
         stream.body.append(event.data)
         stream.size += len(event.data)
