@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import ssl
+from pathlib import Path
 
 import pytest
+from conftest import Cli
 from http2_client import Http2, asking_for
-from provider_tools import BODY, FIN, SILENT, Client, nothing_left, request, trusting, until  # noqa: F401
+from provider_tools import FIN, RESET, SILENT, Client, nothing_left, request, trusting, until  # noqa: F401
+from test_provider_protocol import serving
 
 from hermes_diag.provider import Provider
+from hermes_diag.provider.exchange import Exchange
+from hermes_diag.provider.frames import PREFACE
+from hermes_diag.provider.upstream import Upstream
 
+START = PREFACE + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # and an empty SETTINGS frame
 HEALTHY = 16  # events of the healthy reply
 
 
@@ -252,6 +260,51 @@ def test_what_the_control_path_and_the_log_say() -> None:
         until(lambda: provider.closed_connections, "the end")
     assert seen[:5] == ["opened", "speaks HTTP/2", "request", "first byte", "answered"]
     assert seen[-1] == "closed"
+
+
+@pytest.mark.parametrize("left_out", [False, True])
+def test_serve_speaks_it_unless_told_not_to(left_out: bool) -> None:
+    """`serve --tls` offers HTTP/2 and says in its log who speaks it; `--no-http2` leaves it out."""
+    with serving("--json", "--tls", *["--no-http2"] * left_out) as one:
+        ca = json.loads(one.wait_for("serving"))["environment"]["SSL_CERT_FILE"]
+        context = asking_for(ssl.create_default_context(cafile=ca), "h2", "http/1.1")
+        with Client(one, context) as client:
+            assert client.socket.selected_alpn_protocol() == ("http/1.1" if left_out else "h2")
+            client.socket.sendall(request() if left_out else START)
+            one.wait_for("first byte" if left_out else "speaks HTTP/2")
+        assert one.end()[2] == ""
+
+
+def test_leaving_it_out_without_tls_is_refused(cli: Cli) -> None:
+    done = cli("serve", "--no-http2")
+    assert done.returncode == 2
+    assert "--no-http2 has no effect without --tls" in done.stderr
+    assert "add --tls" in done.stderr
+
+
+def test_what_is_passed_on_comes_back(tmp_path: Path) -> None:
+    """A request of HTTP/2 goes to a real provider as HTTP/1.1, and its stream comes back."""
+    with Provider() as real:
+        upstream = Upstream(real.base_url, tmp_path / "a.sse")
+        upstream.open()
+        with Provider(tls=True, upstream=upstream) as provider, Http2(provider) as client:
+            heards = [client.listen(number) for number in [client.send(), client.send()]]
+        upstream.close()
+    assert [len(heard.events) for heard in heards] == [HEALTHY] * 2
+    assert (tmp_path / "a.sse").read_bytes() == heards[0].body * 2
+
+
+def test_a_stream_that_goes_wrong_ends_the_connection() -> None:
+    """Whatever fails in an answer, the client does not wait for ever: here a header that nobody may send."""
+
+    class Wrong:
+        async def answer(self, exchange: Exchange) -> None:
+            exchange.start(headers=((":wrong", "\n"),))
+
+    with Provider(tls=True, upstream=Wrong()) as provider, Http2(provider) as client:
+        assert client.ask().end in (FIN, RESET)
+        until(lambda: provider.requests, "the record")
+        assert not provider.requests[0].finished
 
 
 def test_stop_drops_what_is_held() -> None:
