@@ -1,7 +1,9 @@
 """The provider under load, in a process of its own: .venv/bin/python scripts/soak_provider.py [CONNECTIONS]
 
-1,000 streams open at once within 300 MB, every one finished; then connections (50,000 unless told
-otherwise) opened and abandoned in every state, after which descriptors, tasks and memory are where they were.
+1,000 streams open at once within 300 MB, every one finished; 1,000 WebSockets open at once, compressed, within 150 MB,
+each with a turn finished before and a turn after all are open; then connections (50,000 unless told otherwise), every
+third of them a WebSocket, opened and abandoned in every state, after which descriptors, tasks and memory are where
+they were.
 """
 
 from __future__ import annotations
@@ -15,12 +17,21 @@ import sys
 import time
 
 import psutil
+from websockets.sync.client import ClientConnection, connect
 
 STREAMS = 1000
 MAX_MB = 300
+MAX_MB_WEBSOCKETS = 150
 #: Growth of memory that is still noise, in MB: fragments of the allocator, not records.
 NOISE_MB = 4
 BODY = b'{"model":"gpt-5","stream":true}'
+TURN = '{"type":"response.create","model":"gpt-5","input":"hi"}'
+UPGRADE = (
+    b"GET /v1/responses HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
+    b"sec-websocket-version: 13\r\nsec-websocket-key: AAECAwQFBgcICQoLDA0ODw==\r\n"
+    b"sec-websocket-extensions: permessage-deflate\r\n\r\n"
+)
+FRAME = b"\x81" + bytes([0x80 | len(TURN)]) + bytes(4) + TURN.encode()  # with a mask of zeros
 REQUEST = b"POST /v1/responses HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY
 
 SERVER = """
@@ -90,14 +101,38 @@ def streams(server: Server) -> bool:
     return finished == STREAMS and most <= MAX_MB
 
 
+def websockets(server: Server) -> bool:
+    clients, finished = [], 0
+    for _ in range(STREAMS):
+        clients.append(
+            connect(f"ws://127.0.0.1:{server.port}/backend-api/codex/responses", ping_interval=None).__enter__()
+        )
+        finished += turn(clients[-1])
+    peak = server.look()
+    finished += sum(map(turn, clients))
+    most = max(peak["mb"], server.look()["mb"])
+    for client in clients:
+        client.close()
+    print(f"{peak['open']:.0f} WebSockets open at once, {finished} turns finished, {most:.0f} MB")
+    return finished == 2 * STREAMS and peak["open"] >= STREAMS and most <= MAX_MB_WEBSOCKETS
+
+
+def turn(client: ClientConnection) -> bool:
+    client.send(TURN)
+    while True:
+        kind = json.loads(client.recv(60))["type"]
+        if kind in ("response.completed", "error"):
+            return kind == "response.completed"
+
+
 def abandon(server: Server, count: int) -> None:
     """Open and leave: at once, within a head, within a body, within the answer; most with a RST, since a
     loopback has no more than some 28,000 ports for those that linger in TIME_WAIT."""
-    pieces = (b"", REQUEST[:20], REQUEST[:-3], REQUEST)
+    pieces = (b"", REQUEST[:20], REQUEST[:-3], REQUEST, UPGRADE + FRAME[:-3], UPGRADE + FRAME)
     for number in range(count):
         sock = socket.create_connection(("127.0.0.1", server.port))
-        if pieces[number % 4]:
-            sock.sendall(pieces[number % 4])
+        if pieces[number % 6]:
+            sock.sendall(pieces[number % 6])
         if number % 10:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.close()
@@ -108,7 +143,7 @@ def main(count: int) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * STREAMS)), hard))
     server = Server()
     try:
-        fine = streams(server)
+        fine = websockets(server) and streams(server)
         abandon(server, 5000)  # warm up
         before = server.rest()
         abandon(server, count)

@@ -11,6 +11,7 @@ _.pytest_runtest_logreport, _.pytest_terminal_summary
 _.pytest_refuse_wrong_marker  # a hook wrapper of pytest_collection_modifyitems, under a name of ours
 _.gateway_loop  # a fixture
 _.pause_writing, _.data_received  # asyncio's protocols
+_.max_length  # a parameter in a protocol of coding.py
 _.__signature__, _.__annotations__  # of a command, read by Typer
 _.num_tickets  # ssl.SSLContext
 _.on_broken_pipe  # rich.console.Console
@@ -38,4 +39,4 @@ _.of_json
 _.RECORDS  # by scripts/schema.py
 
 # --- for users of the Python API, tried by tests --------------------------------------------------
-_.closed_connections, _.open_connections  # hermes_diag.provider.Provider
+_.closed_connections, _.open_connections, _.proxy_url, _.open_tunnels  # hermes_diag.provider.Provider

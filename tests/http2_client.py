@@ -26,7 +26,7 @@ STREAM_RESET = "stream reset"
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, END_HEADERS = 1, 4
-POST = ((":method", "POST"), (":scheme", "https"), (":authority", "a"), (":path", "/v1/responses?x=1"))
+POST = ((":method", "POST"), (":scheme", "https"), (":authority", "127.0.0.1"), (":path", "/v1/responses?x=1"))
 
 
 def frame(kind: int, number: int = 0, payload: bytes = b"", flags: int = 0) -> bytes:

@@ -37,7 +37,7 @@ class Raw:
         return cls(*await asyncio.open_connection(*one.address))
 
     async def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> None:
-        lines = [f"{method} {path} HTTP/1.1", "host: x", f"content-length: {len(body)}"]
+        lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         await self.writer.drain()
@@ -271,7 +271,7 @@ def test_a_slow_upload_is_not_idle() -> None:
         async with provider(0.0) as one:
             client = await Raw.to(one)
             sent = body(input="hi")
-            head = f"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: {len(sent)}\r\n\r\n".encode()
+            head = f"POST /v1/responses HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(sent)}\r\n\r\n".encode()
             client.writer.write(head + sent[:5])
             async with asyncio.timeout(PATIENCE):
                 while not all(connection.bytes_in for connection in one.open) or not one.open:

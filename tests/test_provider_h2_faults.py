@@ -93,8 +93,14 @@ def test_it_shows_and_only_with_the_fault(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(faults.catalogue()))
 def test_no_fault_breaks_on_another_api_or_without_a_stream(name: str) -> None:
     """Whatever it does on HTTP/2, it does nothing that leaves the provider or the connection behind."""
-    spec = {"long-stream": "long-stream=300", "large-event": "large-event=1", "idle-vanish": "idle-vanish:held=1"}
-    if name.startswith("tls-") or name == "connection-limit":
+    spec = {
+        "long-stream": "long-stream=300",
+        "large-event": "large-event=1",
+        "idle-vanish": "idle-vanish:held=1",
+        "vanish-before-headers": "vanish-before-headers:held=1",
+        "throttle": "throttle=20000",
+    }
+    if name.startswith(("tls-", "proxy-")) or name == "connection-limit":
         return  # they act below HTTP, as on HTTP/1.1
     for path, body in (
         ("/v1/chat/completions", {"model": "gpt-5", "messages": [], "stream": True}),
@@ -141,7 +147,8 @@ def test_a_window_that_never_opens() -> None:
             assert (client.machine.remote_settings.initial_window_size == 100) is not healthy
             number = client.machine.get_next_available_stream_id()
             client.machine.send_headers(
-                number, [(":method", "POST"), (":scheme", "https"), (":authority", "a"), (":path", "/v1/responses")]
+                number,
+                [(":method", "POST"), (":scheme", "https"), (":authority", "localhost"), (":path", "/v1/responses")],
             )
             data = json.dumps(body).encode()
             while data and (window := client.machine.local_flow_control_window(number)):

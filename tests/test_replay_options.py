@@ -43,7 +43,7 @@ def test_what_each_of_them_changes() -> None:
         "proxy": set(),
         "past the proxy": {"proxy-bypassed"},
         "failing tunnel": set(),
-        "failing tunnel, kept": {"turns-failed", "descriptors-grow"},
+        "failing tunnel, kept": {"turns-failed", "established-grows"},
         "connecting": set(),
         "connecting, kept": {"close-wait-grows"},
         "not connecting, kept": set(),

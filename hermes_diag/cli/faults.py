@@ -42,6 +42,7 @@ def command(
             entry.summary,
             entry.reference,
             entry.needs_tls,
+            entry.streams_only,
         )
         for entry in entries
     ]

@@ -69,7 +69,7 @@ def command(
     if not version and not python:
         raise UsageError("which Hermes Agent?", "give a VERSION such as 0.19.0, or --python PATH of one that has it")
     tuned = tuning.parse(set_, ("idle-close", "seed", "backend", "start"))
-    cells_ = _cells(workload, load.faults(fault), load.sizes(sessions, turns, 0, None, tuned), mutate)
+    cells_ = _cells(workload, _faults(fault), load.sizes(sessions, turns, 0, None, tuned), mutate)
     bodies = load.payloads(None, tuned.max_payload)
     where = subject.target(python or _interpreter(version or ""), None, None)
     return plans.carry_out(Plan(cells_, bodies[0].info), bodies, where, tuned, output)
@@ -84,6 +84,18 @@ def _cells(given: Sequence[str] | None, faults: tuple[str, ...], sizes: Sizes, m
     if mutate and any("watchdog" in cells.WORKLOADS[name] for name in workloads):
         raise UsageError("--workload aborted with --mutate: after one turn none has a stream to abort", "leave one out")
     return cells.make(workloads, sizes, faults, mutate)
+
+
+def _faults(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Faults that a cell of Hermes can have. Raises UsageError."""
+    from hermes_diag.core import matrix
+    from hermes_diag.core.errors import UsageError
+
+    for spec in given or ():
+        if spec.startswith(matrix.OF_PROXY):
+            cure = "use it in replay, check or repro, or with serve --as-proxy and a Hermes of your own"
+            raise UsageError(f"fault {spec} acts in a proxy, which this command does not have", cure)
+    return load.faults(given)
 
 
 def _interpreter(version: str) -> str:

@@ -13,6 +13,7 @@ from hermes_diag.cli.options import complete
 EXAMPLES = """
   hermes-diag serve
   hermes-diag serve --fault idle-close=0.5 --fault rst-mid-stream:every=3 --tls
+  hermes-diag serve --as-proxy --tls --fault proxy-cut-after=2s:every=3
   hermes-diag serve --port 8080 --reply script.json --require-key
   hermes-diag serve --json | jq -c 'select(.event == "closed")'
 """
@@ -61,7 +62,13 @@ Upstream = Annotated[
 NoHttp2 = Annotated[
     bool, typer.Option("--no-http2", help="With --tls: speak HTTP/1.1 with a client that asks for HTTP/2, too.")
 ]
+AsProxy = Annotated[
+    bool, typer.Option("--as-proxy", help="Put a proxy in front of it, too, with faults of its own (proxy-...).")
+]
 RequireKey = Annotated[bool, typer.Option("--require-key", help="Answer 401 to a request without a bearer key.")]
+NoWebsocket = Annotated[
+    bool, typer.Option("--no-websocket", help="Answer 426 to an upgrade: clients of WebSockets go on over HTTP.")
+]
 MaxBody = Annotated[str, typer.Option(metavar="SIZE", help="Largest request body; beyond it 413.")]
 ControlPort = Annotated[
     int, typer.Option(metavar="PORT", min=0, max=65535, help="Port of the control path; 0 lets the kernel choose.")
@@ -74,9 +81,14 @@ def command(
     fault: Faults = None,
     tls: Annotated[bool, typer.Option("--tls", help="Speak TLS, with a certificate made on the spot.")] = False,
     no_http2: NoHttp2 = False,
+    as_proxy: AsProxy = False,
     reply: Reply = None,
     model: Models = None,
     require_key: RequireKey = False,
+    any_id: Annotated[
+        bool, typer.Option("--any-id", help="Answer for ids that were never given, as a test suite makes them up.")
+    ] = False,
+    no_websocket: NoWebsocket = False,
     max_body: MaxBody = "64M",
     control_port: ControlPort = 0,
     record: Record = None,
@@ -88,26 +100,16 @@ def command(
     Prints the base URL, the lines to copy, a minimal configuration for Hermes, then one line for each
     thing that happens on a connection; Ctrl-C prints the tally. No header, key, body or prompt is shown.
     """
+    given = dict(locals())
     from hermes_diag.cli import serving
     from hermes_diag.core import units
 
-    return serving.run(
-        serving.Options(
-            port=port,
-            host=host,
-            faults=_faults(fault or ()),
-            tls=tls,
-            no_http2=no_http2,
-            reply=reply,
-            models=tuple(model) if model else None,
-            require_key=require_key,
-            max_body=units.size_of("--max-body", max_body),
-            control_port=control_port,
-            record=record,
-            upstream=upstream,
-            json=json,
-        )
-    )
+    understood = {
+        "fault": _faults(fault or ()),
+        "model": tuple(model or ()),
+        "max_body": units.size_of("--max-body", max_body),
+    }
+    return serving.run(serving.Options(**{**given, **understood}))
 
 
 def _faults(given: Sequence[str]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from hermes_diag.core.errors import INTERRUPTED, OK, CannotMeasure, UsageError
 from hermes_diag.core.evidence import Happened
 from hermes_diag.core.interrupts import Interrupts
 from hermes_diag.core.pipes import printed
-from hermes_diag.provider import control, reply, routes, script
+from hermes_diag.provider import control, models, reply, script
 from hermes_diag.provider.blocking import ca_file
 from hermes_diag.provider.server import Provider
 from hermes_diag.reporters import envelope, traffic
@@ -35,16 +35,19 @@ KEY = "hermes-diag-local"
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for."""
+    """What the user asked for: a field for each option of `serve`."""
 
     port: int = 0
     host: str = "127.0.0.1"
-    faults: tuple[str, ...] = ()
+    fault: tuple[str, ...] = ()
     tls: bool = False
     no_http2: bool = False
+    as_proxy: bool = False
     reply: str | None = None
-    models: tuple[str, ...] | None = None
+    model: tuple[str, ...] = ()
     require_key: bool = False
+    any_id: bool = False
+    no_websocket: bool = False
     max_body: int = 64 * 2**20
     control_port: int = 0
     record: Path | None = None
@@ -66,14 +69,17 @@ def run(options: Options) -> int:
 
         upstream = Upstream(options.upstream, options.record)
     provider = Provider(
-        faults=options.faults,
+        faults=options.fault,
         host=options.host,
         port=options.port,
         tls=options.tls,
         http2=not options.no_http2,
+        proxy=options.as_proxy,
         reply=script.load(options.reply) if options.reply is not None else (reply.DEFAULT,),
-        models=options.models or routes.KNOWN_MODELS,
+        models=options.model or models.KNOWN_MODELS,
         require_key=options.require_key,
+        any_id=options.any_id,
+        websocket=not options.no_websocket,
         body_limit=options.max_body,
         keep=KEEP,
         observer=Printer(options.json),
@@ -96,8 +102,9 @@ async def _serve(provider: Provider, options: Options, upstream: Upstream | None
             stack.callback(upstream.close)
         ca = stack.enter_context(ca_file()) if options.tls else None
         greet = greeting_json if options.json else greeting
-        model, *_ = *routes.model_names(provider.models), routes.MODEL
-        _print(greet(provider.base_url, control_url(controller), ca, model))
+        model, *_ = models.names(provider.models) or (models.MODEL,)
+        proxy = provider.proxy.url if provider.proxy is not None else ""
+        _print(greet(provider.base_url, control_url(controller), ca, model, proxy))
         number = await told
         await provider.stop()
         counts = provider.tally()
@@ -169,10 +176,15 @@ def _print(text: str) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def environment(base_url: str, ca: Path | None) -> dict[str, str]:
-    """What a client needs in its environment."""
+def environment(base_url: str, ca: Path | None, proxy: str = "") -> dict[str, str]:
+    """What a client needs in its environment. proxy: its URL, "" without one."""
     lines = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": KEY}
-    return {**lines, "SSL_CERT_FILE": str(ca)} if ca else lines
+    if ca:
+        lines["SSL_CERT_FILE"] = str(ca)
+    if proxy:
+        # An empty NO_PROXY: one that exempts loopback, as many have it, would lead past the proxy.
+        lines.update(HTTPS_PROXY=proxy, HTTP_PROXY=proxy, NO_PROXY="")
+    return lines
 
 
 def hermes(base_url: str, model: str) -> dict[str, Any]:
@@ -197,7 +209,7 @@ def token() -> str:
     return ".".join(base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in parts) + "."
 
 
-def greeting(base_url: str, control_url: str, ca: Path | None, default_model: str) -> str:
+def greeting(base_url: str, control_url: str, ca: Path | None, default_model: str, proxy: str = "") -> str:
     """The base URL and the lines to copy."""
     files = hermes(base_url, default_model)
     model = files["config.yaml"]["model"]
@@ -206,8 +218,9 @@ def greeting(base_url: str, control_url: str, ca: Path | None, default_model: st
         [
             f"serving {base_url}  (Ctrl-C to stop)",
             f"control {control_url}",
+            *([f"proxy   {proxy}"] if proxy else []),
             "",
-            *(f"export {name}={value}" for name, value in environment(base_url, ca).items()),
+            *(f"export {name}={value}" for name, value in environment(base_url, ca, proxy).items()),
             "",
             "For Hermes, $HERMES_HOME/config.yaml:",
             "",
@@ -221,7 +234,7 @@ def greeting(base_url: str, control_url: str, ca: Path | None, default_model: st
     )
 
 
-def greeting_json(base_url: str, control_url: str, ca: Path | None, default_model: str) -> str:
+def greeting_json(base_url: str, control_url: str, ca: Path | None, default_model: str, proxy: str = "") -> str:
     """The same as one JSON object on one line."""
     return json.dumps(
         {
@@ -229,7 +242,7 @@ def greeting_json(base_url: str, control_url: str, ca: Path | None, default_mode
             "schema": 1,
             "base_url": base_url,
             "control_url": control_url,
-            "environment": environment(base_url, ca),
+            "environment": environment(base_url, ca, proxy),
             "hermes": hermes(base_url, default_model),
         }
     )

@@ -62,7 +62,7 @@ class Served:
     status: int
     events: int  # sent
     finished: bool  # the whole response went out
-    api: str = ""  # "responses" or "chat"; "": a request to another path
+    api: str = ""  # "responses", "chat", "completions" or "messages"; "": it asked for no reply
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Connection:
     bytes_in: int
     bytes_out: int
     closed_first: str  # "client", "provider", or "" while it was open at the end
-    how: str  # "fin" or "reset", of whoever closed first
+    how: str  # "fin", "reset" or "close frame" (of a WebSocket), of whoever closed first
     port: int = 0  # of the client
     #: Seconds since the cell began, or the provider; None: not known, or open until the end.
     opened: float | None = None
@@ -88,12 +88,15 @@ class Happened:
 
     at: float
     connection: int
-    #: opened, speaks HTTP/2, request, first byte, answered, broken off, sent GOAWAY, half-closed, vanished, closed
+    #: opened, speaks HTTP/2, request, upgrade, asked for and not here, first byte, answered, broken off, sent GOAWAY,
+    #: half-closed, vanished, closed, ...
     what: str
     requests: int
     bytes_in: int
     bytes_out: int
+    method: str = ""
     path: str = ""
+    over: str = ""  # of a request: "WebSocket", or "upgrade" when it asks for one
     status: int = 0
     events: int = 0
     fault: str = ""

@@ -31,6 +31,8 @@ POOL = 100
 #: Seconds. The wait for a free connection is cut to one second, so that an exhausted pool shows
 #: before the SDK's 600 s are over; the others never run out on loopback, on however busy a machine.
 TIMEOUT, POOL_TIMEOUT = 10.0, 1.0
+#: How the names of faults begin that act in a proxy before the provider.
+OF_PROXY = "proxy-"
 #: Idle gaps of each cell, evenly spread over its rounds.
 BARRIERS = 12
 
@@ -62,7 +64,7 @@ def make(
     payload and the measurements come last."""
     sources = tuple(info.source for info in (payload, *further)) if further else ("",)
     cells = [
-        replace(_cell(strategy, end, workload, sizes), fault=fault, payload=source)
+        replace(under(_cell(strategy, end, workload, sizes), fault), payload=source)
         for source in sources
         for strategy in strategies or _IN_MATRIX
         for end in ends or ENDS
@@ -93,6 +95,13 @@ def for_factory(
     cells = make(payload, (FACTORY,), ends or ("close",), workloads, sizes, faults, further).cells
     own = [cell for cell in cells if cell.workload != MEASURE]  # that one measures clients of ours
     return Plan(tuple(replace(cell, strategy=FACTORY, factory=spec) for cell in own), payload, further)
+
+
+def under(cell: Cell, fault: str) -> Cell:
+    """The same cell under a fault ("": none); under one of a proxy it is behind a proxy, with TLS in a tunnel."""
+    if fault.startswith(OF_PROXY):
+        cell = replace(cell, conditions=replace(cell.conditions, proxy=True, tls=True))
+    return replace(cell, fault=fault)
 
 
 def patient(plan: Plan, patience: float | None) -> Plan:

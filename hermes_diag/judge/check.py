@@ -31,10 +31,15 @@ ENDLESS = (
     "hold",
     "idle-vanish",
     "long-stream",
+    "proxy-slow",
+    "proxy-stall",
+    "proxy-vanish",
     "slow-events",
     "stall-before-first-event",
     "stall-before-headers",
     "terminal-without-end",
+    "throttle",
+    "vanish-before-headers",
 )
 #: What an allowance may excuse: a problem, and what could not be told.
 _ALLOWABLE = (RowStatus.FAILED, RowStatus.COULD_NOT_TELL)
@@ -46,7 +51,7 @@ def make(payload: PayloadInfo, settings: Settings) -> Plan:
     """The audit's cells and the decisive ones of `repro`, for one run."""
     spec = settings.factory
     cells = [
-        replace(_cell(payload, spec, workload, fault), fault=fault)
+        matrix.under(_cell(payload, spec, workload, fault), fault)
         for fault in ("", *settings.faults)
         for workload in settings.workloads
     ]

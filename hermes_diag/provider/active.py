@@ -13,16 +13,17 @@ from hermes_diag.provider.faults import Fault
 if TYPE_CHECKING:
     from hermes_diag.provider.connection import Connection
     from hermes_diag.provider.exchange import Exchange
+    from hermes_diag.provider.hop import Hop
 
 
 class ActiveFaults:
     """Faults and what they count: requests and connections, from 1, since these faults were set.
 
     specs as `hermes-diag faults` lists them. Raises UsageError for a spec it does not understand, and for a
-    fault of TLS when `tls` is False.
+    fault of TLS when `tls` is False, and for one of the proxy when `proxy` is.
     """
 
-    def __init__(self, specs: Iterable[str], tls: bool) -> None:
+    def __init__(self, specs: Iterable[str], tls: bool, proxy: bool = False) -> None:
         if isinstance(specs, str):
             raise UsageError(f"faults is the text {specs!r}", f"write faults=[{specs!r}]")
         if not isinstance(specs, Iterable):
@@ -31,12 +32,15 @@ class ActiveFaults:
         for fault in self.all:
             if fault.needs_tls and not tls:
                 raise UsageError(f"fault {fault.name} needs TLS", "add --tls")
+            if fault.hook == "tunnel" and not proxy:
+                raise UsageError(f"fault {fault.name} acts in a proxy, and there is none", "add --as-proxy")
         self._requests: Counter[str] = Counter()  # by the paths that faults are meant for
         self._numbers: dict[Connection, int] = {}
         self._numbered = 0
+        self._tunnels = 0
 
-    def _with(self, hook: str) -> list[Fault]:
-        return [fault for fault in self.all if fault.hook == hook]
+    def _with(self, *hooks: str) -> list[Fault]:
+        return [fault for fault in self.all if fault.hook in hooks]
 
     @property
     def limit(self) -> int | None:
@@ -58,7 +62,7 @@ class ActiveFaults:
             return None
         path, by_default = exchange.request.path, bool(exchange.api)
         connection = self.number(exchange.connection)
-        shapes, answers = self._with("shape"), self._with("answer")
+        shapes, answers = self._with("shape"), self._with("answer", *(("turn",) if exchange.turn else ()))
         meant = {fault.when.path for fault in (*shapes, *answers) if fault.when.covers(path, by_default)}
         self._requests.update(meant)
 
@@ -70,12 +74,25 @@ class ActiveFaults:
             fault.shape(exchange)
         return next(filter(applies, answers), None)
 
+    def for_upgrade(self, exchange: Exchange) -> Fault | None:
+        """The first fault that applies to the upgrade of a connection to a WebSocket."""
+        number = self.number(exchange.connection)
+        return next((fault for fault in self._with("upgrade") if fault.when.holds(0, number)), None)
+
     def accept(self, connection: Connection) -> None:
         """Number a connection just accepted, and let the faults act that act before its first byte."""
         number = self.number(connection)
         for fault in self._with("hello"):
             if fault.when.holds(0, number):
                 fault.hello(connection)
+
+    def for_tunnel(self, hop: Hop) -> None:
+        """Let the faults of the proxy act that apply to a connection on which a tunnel, or a request, was asked for."""
+        self._tunnels += 1
+        for fault in self._with("tunnel"):
+            if fault.when.holds(0, self._tunnels) and not hop.closing:
+                hop.fault = fault.name
+                fault.tunnel(hop)
 
     def number(self, connection: Connection) -> int:
         """The connection's number for conditions: 1 for the first that is used since the faults were set."""

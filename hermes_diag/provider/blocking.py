@@ -23,7 +23,8 @@ class Provider:
     """A provider on 127.0.0.1, from `with` to the end of the block.
 
     faults: specs as `hermes-diag faults` lists them. tls: with a certificate whose authority is in the
-    file `ca_file`. reply: "echo", or a file as `serve --reply` takes it. Other keywords as server.Provider's.
+    file `ca_file`. reply: "echo", or a file as `serve --reply` takes it. proxy: with a proxy in front of it, at
+    `proxy_url`. Other keywords as server.Provider's.
     Raises UsageError for a fault it does not know, CannotMeasure or OSError when there is no port.
     What it saw can still be read after the block; before it there is nothing to ask for: RuntimeError.
     """
@@ -36,6 +37,7 @@ class Provider:
         self._thread: ProviderThread | None = None  # while it runs
         self._base_url = ""
         self._address = "", 0
+        self._proxy_url = ""
         self.ca_file: Path | None = None
 
     def __enter__(self) -> Provider:
@@ -47,6 +49,8 @@ class Provider:
             self._run(self._core.start())
             stack.callback(lambda: self._run(self._core.stop()))
             self._base_url, self._address = self._core.base_url, self._core.address
+            if self._core.proxy is not None:
+                self._proxy_url = self._core.proxy.url
             if self._core.tls:
                 self.ca_file = stack.enter_context(ca_file())
             self._stack = stack.pop_all()
@@ -68,6 +72,12 @@ class Provider:
         return self._address
 
     @property
+    def proxy_url(self) -> str:
+        """http://127.0.0.1:PORT, as HTTPS_PROXY takes it; "" without a proxy."""
+        self._has_begun()
+        return self._proxy_url
+
+    @property
     def requests(self) -> tuple[Served, ...]:
         """Every request that has been answered or broken off, in the order in which they ended."""
         return self._ask(lambda: tuple(self._core.served))
@@ -81,6 +91,11 @@ class Provider:
     def open_connections(self) -> int:
         """Connections that are open on this side."""
         return self._ask(lambda: len(self._core.open))
+
+    @property
+    def open_tunnels(self) -> int:
+        """Connections of clients that are open at the proxy."""
+        return self._ask(lambda: len(self._core.proxy.open) if self._core.proxy is not None else 0)
 
     @property
     def vanished(self) -> bool:

@@ -14,33 +14,27 @@ from hermes_diag.core.evidence import Connection as Seen
 from hermes_diag.core.evidence import Happened
 from hermes_diag.provider import tcp
 from hermes_diag.provider.ledger import Ledger
+from hermes_diag.provider.link import Link
 from hermes_diag.provider.tls import VALID, Refused, Tls
 
-#: Bytes that a client may send ahead of the answer it waits for.
-AHEAD = 64 * 1024
-#: Seconds between two checks of a client that sent more than that: while nothing is read from it, asyncio does
-#: not notice that it has closed.
-_CHECK_AGAIN = 1.0
 
-
-class Connection(asyncio.Protocol):
+class Connection(Link):
     """What the client does to one socket, and the provider to it.
 
     no_longer_counts: called once, when the connection is gone for the limit of connections: closed or vanished.
     """
 
     def __init__(self, ledger: Ledger, no_longer_counts: Callable[[], None]) -> None:
+        super().__init__()
         self.ledger = ledger
         self._no_longer_counts = no_longer_counts
-        self.serial = 0
         self.opened = time.monotonic()
         self.left_open = False  # the provider ends before anybody has closed it
         self.certificate = VALID
         self.window: int | None = None  # HTTP/2: bytes of a body that the client may send; None: any number
         self.deaf = False  # HTTP/2: no PING is answered
-        self.requests = self.bytes_in = self.bytes_out = 0
+        self.requests = 0
         self.closing = False
-        self.gone = False
         self.vanished = False
         self.half_closed = False  # by the provider, which still reads
         self.eof = False  # the client has closed its half; it may still be owed an answer
@@ -50,16 +44,9 @@ class Connection(asyncio.Protocol):
         self._tls: Tls | None = None
         self._reset_on_hello = False
         self._timers: list[asyncio.TimerHandle] = []
-        self._ahead = 0
-        self._paused: asyncio.TimerHandle | None = None  # set while nothing is read
-        self._writable: asyncio.Event | None = None  # set up by the first pause
+        self._end: asyncio.TimerHandle | None = None  # of the connection, whatever is under way
 
     # --- asyncio ---------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self._socket: Any = transport.get_extra_info("socket")
-        self.peer: tuple[str, int] = (transport.get_extra_info("peername") or ("", 0))[:2]
 
     def decrypted(self, data: bytes) -> bytes:
         """Bytes from the socket as the client meant them; b"" when there is nothing to act on."""
@@ -91,56 +78,12 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if isinstance(exc, ConnectionError):
             self.blame("client", "reset")
-        self.gone = True
         self.stop_timers()
-        if self._paused is not None:
-            self._paused.cancel()
-        self.resume_writing()
+        if self._end is not None:
+            self._end.cancel()
+        super().connection_lost(exc)
         if not self.vanished:
             self._no_longer_counts()
-
-    def pause_writing(self) -> None:
-        if self._writable is None:
-            self._writable = asyncio.Event()
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        if self._writable is not None:
-            self._writable.set()
-
-    async def drained(self) -> None:
-        """Return once the client has taken most of what was sent, or is gone."""
-        if self._writable is not None:
-            await self._writable.wait()
-
-    # --- reading ---------------------------------------------------------------------------------
-
-    def count_ahead(self, size: int) -> None:
-        """Read no further from a client that sends much more than it has got answers for."""
-        self._ahead += size
-        if self._ahead > AHEAD:
-            self.read_no_further()
-
-    def read_no_further(self) -> None:
-        """Read nothing more until `read_on`."""
-        if self._paused is None and not self._transport.is_closing():
-            self._transport.pause_reading()
-            self._paused = asyncio.get_running_loop().call_later(_CHECK_AGAIN, self._check_again)
-
-    def _check_again(self) -> None:
-        """Read on from a client that has closed, so that asyncio notices."""
-        if tcp.state(self._socket) in (None, tcp.ESTABLISHED):
-            self._paused = asyncio.get_running_loop().call_later(_CHECK_AGAIN, self._check_again)
-        else:
-            self.read_on()
-
-    def read_on(self) -> None:
-        """The client has got its answers: read what it sends next."""
-        self._ahead = 0
-        if self._paused is not None:
-            self._paused.cancel()
-            self._paused = None
-            self._transport.resume_reading()
 
     # --- state -----------------------------------------------------------------------------------
 
@@ -157,7 +100,7 @@ class Connection(asyncio.Protocol):
     @property
     def settled(self) -> bool:
         """Nothing of this connection is under way: no close, and no FIN of the client that asyncio has not read."""
-        if self._transport.is_closing():
+        if self._transport.is_closing() or (self.closing and self.pending and not self.throttled):
             return False  # connection_lost is still to come
         resting = (tcp.FIN_WAIT1, tcp.FIN_WAIT2) if self.half_closed else (tcp.ESTABLISHED,)
         return self.vanished or tcp.state(self._socket) in (None, *resting)
@@ -193,6 +136,10 @@ class Connection(asyncio.Protocol):
             timer.cancel()
         self._timers.clear()
 
+    def ends_in(self, seconds: float, act: Callable[[], None]) -> None:
+        """Act in so many seconds, whatever is under way then, unless the connection is gone before."""
+        self._end = asyncio.get_running_loop().call_later(seconds, act)
+
     # --- what can be done to it ------------------------------------------------------------------
 
     def secure(self, tls: Tls) -> None:
@@ -206,7 +153,7 @@ class Connection(asyncio.Protocol):
     @property
     def writable(self) -> bool:
         """Neither the connection nor our half of it is closed."""
-        return not (self.half_closed or self.vanished or self._transport.is_closing())
+        return not (self.half_closed or self.vanished or self.closing or self._transport.is_closing())
 
     def write(self, data: bytes) -> bool:
         """Send bytes; False when the connection is gone, or our half of it."""
@@ -215,23 +162,30 @@ class Connection(asyncio.Protocol):
         self._send(self._tls.encrypt(data) if self._tls is not None and data else data)
         return True
 
-    def _send(self, data: bytes) -> None:
-        self._transport.write(data)
-        self.bytes_out += len(data)
-
     def fin(self, notify: bool = True) -> None:
         """Close as a server closes an idle connection; on TLS with a close_notify unless told otherwise."""
         if self._tls is not None and notify and not self.half_closed and not self._transport.is_closing():
             self._send(self._tls.close_notify())
         self.ends("fin")
+        self.once_sent(self._close)
+
+    def cut(self) -> None:
+        """Close with a FIN now: without a close_notify, and without what a slow link still holds back."""
+        self._forget_pending()
+        self.fin(notify=False)
+
+    def _close(self) -> None:
         self.ledger.was_sent_fin(self.peer)
         self._transport.close()
+
+    def close_websocket(self, code: int) -> None:
+        """Close a WebSocket with a close frame and a FIN; a connection that is none stays as it is."""
 
     def half_close(self) -> None:
         """Close our half with a FIN and keep reading."""
         self.blame("provider", "half-close")
         self.stop_timers()
-        self._send_fin_and_read_on()
+        self._close_our_half()
 
     def linger(self, seconds: float) -> None:
         """Close our half, drop what still arrives for so many seconds, then drop the connection.
@@ -241,13 +195,16 @@ class Connection(asyncio.Protocol):
         if self.half_closed or self._transport.is_closing():
             return
         self.ends("fin")
-        self._send_fin_and_read_on()
+        self._close_our_half()
         self.after(seconds, self._transport.abort)
 
-    def _send_fin_and_read_on(self) -> None:
+    def _close_our_half(self) -> None:
         if self._tls is not None:
             self._send(self._tls.close_notify())
         self.half_closed = True
+        self.once_sent(self._send_fin_and_read_on)
+
+    def _send_fin_and_read_on(self) -> None:
         self.ledger.was_sent_fin(self.peer)
         self._transport.write_eof()
 
@@ -257,6 +214,7 @@ class Connection(asyncio.Protocol):
     def reset(self) -> None:
         """Close with a RST."""
         self.ends("reset")
+        self._forget_pending()
         tcp.reset_on_close(self._socket)
         self.ledger.was_sent_fin(self.peer)
         self._transport.abort()
@@ -270,6 +228,9 @@ class Connection(asyncio.Protocol):
         self.vanished = True
         self.blame("provider", "vanish")
         self.stop_timers()
+        if self._end is not None:
+            self._end.cancel()
+        self._forget_pending()
         self._no_longer_counts()
         real = self.ledger.vanish_is_real = tcp.drop_everything(self._socket)
         self.say("vanished" if real else "vanished (no filter allowed: accepts, never answers)")

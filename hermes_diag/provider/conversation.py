@@ -1,4 +1,4 @@
-"""HTTP on one accepted connection: requests are read and answered one after the other, in every fault's way."""
+"""HTTP or a WebSocket on one accepted connection: requests are read and answered one after the other."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from hermes_diag.provider import frames, replies, routes
+from hermes_diag.provider import answering, frames, routes
 from hermes_diag.provider.connection import Connection
-from hermes_diag.provider.exchange import Exchange, Gone
+from hermes_diag.provider.exchange import Exchange
+from hermes_diag.provider.link import AHEAD
 from hermes_diag.provider.service import Service
-from hermes_diag.provider.wire import NOT_HTTP1, SENT, WAITING, BadRequest, Misuse, Request, Wire
+from hermes_diag.provider.turns import Turn, Turns
+from hermes_diag.provider.waits import Gone
+from hermes_diag.provider.websocket import NORMAL, WebSocket
+from hermes_diag.provider.wire import NOT_HTTP1, WAITING, BadRequest, Misuse, Request, Wire
 
 if TYPE_CHECKING:
     from hermes_diag.provider.streams import Streams
@@ -20,6 +24,8 @@ LINGER = 2.0
 #: Seconds for which a client that has closed its half is still owed an answer that does not come: it may
 #: be listening, or be gone for good, and only what is written to it would tell.
 GRACE = 2.0
+#: How a WebSocket is closed that says so.
+CLOSE_FRAME = "close frame"
 
 
 class Conversation(Connection):
@@ -29,6 +35,8 @@ class Conversation(Connection):
         super().__init__(service, service.listener.gone)
         self._service = service
         self._wire = Wire(service.body_limit)
+        self._turns: Turns | None = None  # it is a WebSocket now
+        self._lifetime: asyncio.TimerHandle | None = None  # until the WebSocket has lived long enough
         self._exchange: Exchange | None = None
         self._answer_task: asyncio.Task[None] | None = None  # the rest of an answer that is not out yet
         self._queued = False  # the next request has arrived already
@@ -52,6 +60,9 @@ class Conversation(Connection):
             self.count_ahead(len(data))
         self.busy = True
         self.stop_timers()
+        if self._turns is not None:
+            self._hear(self._turns, data)
+            return
         try:
             request = self._wire.feed(data)
         except BadRequest as bad:
@@ -75,13 +86,8 @@ class Conversation(Connection):
     def _take(self, data: bytes) -> None:
         assert self._streams is not None
         self._streams.take(data)
-        if self._writable is not None and not self._writable.is_set():  # it does not read: neither do we
+        if self.clogged:  # it does not read: neither do we
             self.read_no_further()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._streams is not None:
-            self.read_on()
 
     def eof_received(self) -> bool:
         """Whether the client is still owed an answer; if not, asyncio answers with our FIN."""
@@ -97,13 +103,20 @@ class Conversation(Connection):
         return True
 
     def _give_up(self, exchanges: tuple[Exchange, ...]) -> None:
-        if self._exchanges == exchanges and all(exchange.held for exchange in exchanges):
+        if self._exchanges == exchanges and all(exchange.held for exchange in exchanges) and not self.pending:
             self._transport.close()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._streams is not None or (self._turns is not None and not self._owes):
+            self.read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         for answer in self.answers:
             answer.cancel()
+        if self._lifetime is not None:
+            self._lifetime.cancel()
         self._service.part_with(self)
 
     # --- state -----------------------------------------------------------------------------------
@@ -141,7 +154,7 @@ class Conversation(Connection):
             exchange.release()
 
     def fin(self, notify: bool = True) -> None:
-        if self.idle:
+        if self.idle and notify:
             self.retire()
         super().fin(notify)
 
@@ -152,41 +165,93 @@ class Conversation(Connection):
 
     # --- exchanges -------------------------------------------------------------------------------
 
-    def _begin(self, request: Request) -> None:
+    def _begin(self, request: Request, turn: Turn | None = None) -> None:
         self._queued = False
         self.stop_timers()
         self.requests += 1
-        exchange = self._exchange = routes.exchange(self._service, self, self._wire, request)
+        exchange = self._exchange = routes.exchange(self._service, self, turn or self._wire, request)
         try:
             rest = routes.dispatch(self._service, exchange)
         except Gone:
             self._answered(exchange, finished=False)
             return
-        if rest is None:
+        if rest is None and not self.slow:
             self._answered(exchange, finished=True)
         else:
             self._answer_task = asyncio.get_running_loop().create_task(self._answer(exchange, rest))
 
-    async def _answer(self, exchange: Exchange, rest: routes.Rest) -> None:
+    async def _answer(self, exchange: Exchange, rest: routes.Rest | None) -> None:
         finished = False
         try:
-            await rest
-            finished = self._wire.state is SENT
-        except Gone:
-            pass
-        except Exception:  # whatever goes wrong in an answer, the client must not wait for ever
-            self.abort()
+            finished = await answering.through(exchange, rest)
         finally:
             self._answer_task = None
             self._answered(exchange, finished)
 
     def _answered(self, exchange: Exchange, finished: bool) -> None:
         self._exchange = None
-        self._service.over(exchange, finished)
+        if exchange.websocket is not None:
+            self._upgraded(exchange, exchange.websocket)
+            return
+        if self._turns is not None and exchange.turn is not None:
+            self._turns.done(exchange.turn)
+        answering.over(self._service, exchange, finished)
+        self.at_full_speed()
         if finished and not self.closing and not self.half_closed:
             self._next()
 
+    def _upgraded(self, exchange: Exchange, websocket: WebSocket) -> None:
+        """The upgrade is answered with 101."""
+        fault = "" if exchange.fault == "healthy" else exchange.fault
+        self._service.upgraded(fault)
+        self.say("upgrade", status=exchange.status, path=exchange.place.name, fault=fault)
+        self._turns = Turns(websocket, exchange.request)
+        if websocket.lifetime is not None:
+            self._lifetime = asyncio.get_running_loop().call_later(websocket.lifetime, self._expired, self._turns)
+        self._hear(self._turns, self._wire.switch())
+
+    def _expired(self, turns: Turns) -> None:
+        turns.expired = True
+        if not self._owes and self.writable:
+            self._next_turn(turns)
+
+    def _hear(self, turns: Turns, data: bytes) -> None:
+        """Take bytes of the WebSocket."""
+        turns.feed(data)
+        self.write(turns.websocket.pending())
+        if self.clogged:  # one that sends and does not read, be it pings
+            self.count_ahead(AHEAD + 1)
+        if turns.websocket.ended or not self._owes:
+            self._next_turn(turns)
+
+    def _next_turn(self, turns: Turns) -> None:
+        if turns.websocket.ended:
+            self.blame("client" if turns.websocket.closed_by_client else "provider", CLOSE_FRAME)
+            self.linger(LINGER)
+            return
+        if turns.over and not turns.websocket.closes:
+            self.write(turns.farewell())
+            self.close_websocket(NORMAL)
+            return
+        turn = turns.next()
+        if turn is not None:
+            self._queued = True  # as below
+            asyncio.get_running_loop().call_soon(self._begin_if_open, turn.request, turn)
+        elif self.eof:
+            self.fin()
+        else:
+            self._rest()
+
+    def close_websocket(self, code: int) -> None:
+        if self._turns is not None and self.writable:
+            self.write(self._turns.websocket.close(code))
+            self.blame("provider", CLOSE_FRAME)
+            self.linger(LINGER)
+
     def _next(self) -> None:
+        if self._turns is not None:
+            self._next_turn(self._turns)
+            return
         if not self._wire.keeps_alive:
             self.fin()
             return
@@ -202,22 +267,24 @@ class Conversation(Connection):
         elif self.eof:
             self.fin()
         else:
-            self.read_on()
-            self.busy = False
-            self._service.watch_idle(self)
+            self._rest()
 
-    def _begin_if_open(self, request: Request) -> None:
+    def _rest(self) -> None:
+        if self._turns is None or not self.clogged:
+            self.read_on()
+        self.busy = False
+        self._service.watch_idle(self)
+
+    def _begin_if_open(self, request: Request, turn: Turn | None = None) -> None:
         if not self.closing and not self.gone:
-            self._begin(request)
+            self._begin(request, turn)
 
     def _refuse(self, status: int) -> None:
         """Say what is wrong with bytes that are no request, and close."""
         if status == NOT_HTTP1:
             self.write(frames.not_here())
         elif self._wire.state is WAITING and self._exchange is None:
-            body = replies.error("This is not a valid HTTP/1.1 request.", "invalid_request_error")
-            if status == 413:
-                body = replies.error("The request body is too large.", "invalid_request_error")
+            body = answering.refusal(status)
             headers = (("content-type", "application/json"), ("content-length", str(len(body))))
             with contextlib.suppress(Misuse):
                 self.write(self._wire.head(status, headers, close=True) + self._wire.data(body) + self._wire.end())

@@ -1,95 +1,83 @@
 """One request and the verbs with which a fault may answer it.
 
     start, send, finish, whole     speak HTTP as the provider should
-    body, raw                      a piece of the body that is no event; bytes that no framing touches
+    body, torn, raw                a piece of the body that is no event; half an event; bytes that no framing touches
+    accept                         answer the upgrade to a WebSocket as the provider should
     stall, hold, silence           send nothing: for some seconds, until `Provider.release`, until the client leaves
-    fin, reset, half_close         end the connection; what is sent afterwards raises Gone
+    close_frame                    on a WebSocket, and no FIN
+    fin, reset, half_close, vanish end the connection; what is sent afterwards raises Gone
+    close                          the same, of a WebSocket: a close frame and a FIN
 
 A verb that finds the client gone raises Gone, which ends the fault.
 """
 
 from __future__ import annotations
 
-import asyncio
+import secrets
 import zlib
-from collections.abc import Callable
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hermes_diag.provider import replies
-from hermes_diag.provider.connection import AHEAD, Connection
-from hermes_diag.provider.reply import Reply
-from hermes_diag.provider.wire import Headers, Request, Wire
+from hermes_diag.provider.connection import Connection
+from hermes_diag.provider.due import Beside, Take, Understood
+from hermes_diag.provider.turns import Turn
+from hermes_diag.provider.waits import Gone, Waits
+from hermes_diag.provider.websocket import WebSocket
+from hermes_diag.provider.wire import SENT, Headers, Wire
 
 if TYPE_CHECKING:
     from hermes_diag.provider.stream import Stream
 
 SSE_HEADERS: Headers = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
-#: Pieces into which a reply that is not streamed is cut, so that there are places for faults within it.
-PIECES = 8
+_NO_UPGRADE = replies.error("This is not a valid upgrade to a WebSocket.", "invalid_request_error")
 
 
-class Gone(Exception):
-    """The connection is closed, by the client or by the fault itself: the fault that is answering ends here."""
+class Exchange(Waits):
+    """What a fault sees: the request, the answer a healthy provider would give, and the verbs.
 
-
-class Exchange:
-    """What a fault sees: the request, the reply a healthy provider would give, and the verbs."""
+    max_message: bytes of a message that are still taken, of a WebSocket that this exchange opens.
+    """
 
     def __init__(
         self,
         connection: Connection,
-        wire: Wire | Stream,
-        request: Request,
-        api: str,
-        model: str,
-        streamed: bool,
-        next_reply: Callable[[], Reply],
-        models: tuple[str, ...],
+        wire: Wire | Turn | Stream,
+        understood: Understood,
+        take: Take,
+        beside: Beside,
+        max_message: int,
     ) -> None:
-        self.connection = connection
+        stream = None if isinstance(wire, Wire | Turn) else wire
+        super().__init__(understood, take, beside, connection, stream)
         self._wire = wire
-        self.stream: Stream | None = None  # of HTTP/2
-        self.request = request
-        self.api = api
-        self.model = model
-        self.streamed = streamed
-        self._next_reply = next_reply
-        self._models = models
+        self.turn = wire if isinstance(wire, Turn) else None  # over a WebSocket
+        self.websocket: WebSocket | None = None  # that this exchange has opened
+        self._max_message = max_message
         self.status = 0
         self.events_sent = 0
-        self.held = False  # silent on purpose; whoever waits for the provider to settle need not wait for it
-        self.stalling = False  # held, but for a limited time
+        self.delivered = False  # all of the reply is out
         self._begun = False  # a byte of the answer is out
-        self._released = asyncio.Event()
-        self._let_out = asyncio.Event()
         self.fault = "healthy"
         self.last = False  # the connection ends with this response, and the head says so
         self._squeeze: zlib._Compress | None = None
-        self._extra: Headers = ()
+        name = "request-id" if self.api == "messages" else "x-request-id"
+        self._extra: Headers = ((name, f"req_{secrets.token_hex(16)}"),)
 
-    # --- the healthy reply --------------------------------------------------------------------
-
-    @cached_property
-    def reply(self) -> Reply:
-        """The reply that is due. Asking for it uses it up; an answer that is a refusal does not ask."""
-        return self._next_reply()
-
-    def events(self) -> tuple[bytes, ...]:
-        """The events of the healthy reply; of one that is not streamed, its body in pieces."""
-        if self.streamed:
-            return replies.stream(self.api, self.model, self.reply)
-        return replies.pieces(self.document(), PIECES)
-
-    def document(self) -> bytes:
-        """The body of the healthy reply that is not streamed; outside the APIs, the list of models."""
-        return replies.whole(self.api, self.model, self.reply) if self.api else replies.models(self._models)
+    @property
+    def finished(self) -> bool:
+        """The whole answer went out."""
+        return self._wire.state is SENT
 
     # --- how it is sent --------------------------------------------------------------------------
 
     def compress(self) -> None:
-        """Send the body gzipped; each send is flushed, as a streaming proxy does."""
+        """Send the body gzipped; each send is flushed, as a streaming proxy does.
+
+        Messages of a WebSocket are compressed when the client has asked for that, and else never.
+        """
+        if self.turn is not None:
+            return
         self._squeeze = zlib.compressobj(wbits=31)
         self._extra = (*self._extra, ("content-encoding", "gzip"))
 
@@ -99,18 +87,29 @@ class Exchange:
         """Send status line and headers; a body without content-length is chunked."""
         self.status = status
         kind = SSE_HEADERS if self.streamed else JSON_HEADERS
-        if any(name == "content-type" for name, _ in headers):
-            kind = ()
-        self._write(self._wire.head(status, kind + headers + self._extra, self.last))
+        self._write(self._wire.head(status, self._headers(headers, kind), self.last))
 
     def send(self, *events: bytes) -> None:
         """Send events, each a chunk of its own, in one write."""
-        self._write(b"".join(map(self._framed, events)))
+        if self.connection.slow:  # each event is a piece by itself, to be late by itself
+            for event in events:
+                self._write(self._framed(event))
+        else:
+            self._write(b"".join(map(self._framed, events)))
         self.events_sent += sum(event != replies.DONE for event in events)
+        if self.streamed:
+            self.delivered = self.delivered or any(map(replies.says_complete, events[-2:]))
+        elif events and self.number is not None:
+            self.delivered = events[-1] is self.events()[-1]
 
     def body(self, data: bytes) -> None:
         """Send a piece of the body that is no whole event."""
         self._write(self._framed(data))
+
+    def torn(self, data: bytes) -> None:
+        """Send the first half of a piece of the body: of its chunk; in HTTP/2, and on a WebSocket, of its frame."""
+        framed = self._framed(data)
+        self._write(framed[: len(framed) // 2])
 
     def finish(self) -> None:
         """End the body properly; the connection is kept."""
@@ -121,8 +120,8 @@ class Exchange:
         """A whole response at once."""
         self.status = status
         body = self._squeezed(body)
-        all_headers = (("content-type", content_type), ("content-length", str(len(body))), *headers, *self._extra)
-        head = self._wire.head(status, all_headers, self.last)
+        own = self._headers((("content-length", str(len(body))), *headers), (("content-type", content_type),))
+        head = self._wire.head(status, own, self.last)
         self._write(head + self._wire.data(body) + self._wire.end())
 
     def miscounted(self, body: bytes, by: int) -> None:
@@ -130,6 +129,7 @@ class Exchange:
         body = self._squeezed(body)
         self.start(headers=(("content-length", str(max(0, len(body) + by))),))
         self._write(self._wire.data(body))
+        self.delivered = self.streamed and by > 0
 
     def healthy(self) -> None:
         """The whole reply at once, the connection kept."""
@@ -139,59 +139,38 @@ class Exchange:
             self.finish()
         else:
             self.whole(200, self.document())
-
-    def torn(self, data: bytes) -> None:
-        """Send the first half of a piece of the body: of its chunk, in HTTP/2 of its frame."""
-        framed = self._framed(data)
-        self._write(framed[: len(framed) // 2])
+            self.delivered = True
 
     def raw(self, data: bytes) -> None:
         """Send bytes as they are, past framing and compression."""
         self._write(data)
 
-    async def drained(self) -> None:
-        """Wait until the client has taken most of what was sent."""
-        await self.connection.drained()
-        if self.connection.gone:
-            raise Gone
-        await self._until_pending(AHEAD)
+    def accept(self) -> WebSocket:
+        """Answer the upgrade with 101, and go on as the WebSocket that is returned.
 
-    async def all_out(self) -> None:
-        """Wait until the client's flow-control window, which only HTTP/2 has, has let out the whole answer."""
-        self.held = True
-        await self._until_pending(0)
-        self.held = False
+        One that is not valid is answered 400 or 426; the WebSocket then goes nowhere.
+        """
+        websocket = WebSocket(self._max_message)
+        status, data = websocket.accept(self.request)
+        if status != 101:
+            headers = (("sec-websocket-version", "13"), ("upgrade", "websocket")) if status == 426 else ()
+            self.whole(status, _NO_UPGRADE, headers=headers)
+            return websocket
+        self.status = status
+        self._write(data)
+        self.websocket = websocket
+        return websocket
 
-    async def _until_pending(self, most: int) -> None:
-        while self.stream is not None and self.stream.pending > most:
-            self._let_out.clear()
-            await self._let_out.wait()
+    def close(self, code: int) -> None:
+        """Close a WebSocket with a close frame and a FIN."""
+        self.connection.close_websocket(code)
+        raise Gone
 
-    def let_out(self) -> None:
-        """The client's flow-control window has let something out."""
-        self._let_out.set()
-
-    async def stall(self, seconds: float) -> None:
-        """Send nothing for so many seconds."""
-        self.held = self.stalling = True
-        await asyncio.sleep(seconds)
-        self.held = self.stalling = False
-
-    async def hold(self) -> None:
-        """Send nothing until `Provider.release` is called."""
-        self.held = True
-        self._released.clear()
-        await self._released.wait()
-        self.held = False
-
-    def release(self) -> None:
-        """End a `hold`."""
-        self._released.set()
-
-    async def silence(self) -> None:
-        """Send nothing more; ends only when the client leaves or the provider stops."""
-        self.held = True
-        await asyncio.get_running_loop().create_future()
+    def close_frame(self, code: int) -> None:
+        """Send a close frame on a WebSocket and leave its connection open."""
+        assert self.turn is not None
+        self.turn.websocket.sends_fin = False
+        self._write(self.turn.websocket.close(code))
 
     def half_close(self) -> None:
         """Send a FIN and keep reading: what the client still sends is not answered."""
@@ -207,7 +186,17 @@ class Exchange:
         self.connection.reset()
         raise Gone
 
+    def vanish(self, seconds: float) -> None:
+        """Drop the connection without a packet, and hear nothing of the client for so many seconds."""
+        self.connection.vanish(seconds)
+        raise Gone
+
     # --- helpers ---------------------------------------------------------------------------------
+
+    def _headers(self, headers: Headers, kind: Headers) -> Headers:
+        """These headers, and of our own those that they do not name."""
+        given = {name for name, _ in headers}
+        return (*(pair for pair in (*kind, *self._extra) if pair[0] not in given), *headers)
 
     def _squeezed(self, body: bytes) -> bytes:
         """A body that is whole, as it is sent."""
@@ -223,7 +212,7 @@ class Exchange:
     def _write(self, data: bytes) -> None:
         if not self.connection.writable:
             raise Gone
-        if not self._begun:
+        if data and not self._begun:
             self._begun = True
             self.connection.say("first byte")
         self.connection.write(data)

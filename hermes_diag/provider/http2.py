@@ -25,7 +25,7 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
 
-from hermes_diag.provider import frames
+from hermes_diag.provider import coding, frames
 from hermes_diag.provider.stream import Sender, Stream
 from hermes_diag.provider.wire import MAX_BODY, Request, origin_form
 
@@ -129,8 +129,7 @@ class Session(Sender):
         elif isinstance(event, StreamEnded):
             stream = self.streams.get(event.stream_id)
             if stream is not None and not stream.status:
-                self._complete(stream)
-                yield ASKED, stream
+                yield self._complete(stream)
         elif isinstance(event, StreamReset):
             stream = self.streams.get(event.stream_id)
             if stream is not None:
@@ -163,8 +162,7 @@ class Session(Sender):
             return
         stream.body.append(event.data)
         stream.size += len(event.data)
-        together = sum(stream.size for stream in self.streams.values())
-        if stream.size > self._max_body or together > max(self._max_body, MAX_BODY):
+        if stream.size > self._max_body or self._too_much:
             yield self._refused(stream, 413, event)
 
     def _refused(self, stream: Stream, status: int, event: RequestReceived | DataReceived) -> tuple[str, Stream]:
@@ -172,10 +170,26 @@ class Session(Sender):
         stream.status, stream.whole = status, event.stream_ended is not None
         return REFUSED, stream
 
-    def _complete(self, stream: Stream) -> None:
+    def _complete(self, stream: Stream) -> tuple[str, Stream]:
         stream.whole = True
-        stream.request = replace(stream.request, body=b"".join(stream.body))
+        headers, body = dict(stream.request.headers), b"".join(stream.body)
         stream.forget_body()
+        try:
+            body = coding.plain(body, headers.pop("content-encoding", ""), self._max_body)
+        except coding.Undecodable as exc:
+            stream.status = exc.status
+            return REFUSED, stream
+        stream.size = len(body)
+        if self._too_much:  # a small body may have become a large one
+            stream.size, stream.status = 0, 413
+            return REFUSED, stream
+        stream.request = replace(stream.request, headers=headers, body=body)
+        return ASKED, stream
+
+    @property
+    def _too_much(self) -> bool:
+        """The bodies of all streams that are not over are together more than one may be."""
+        return sum(stream.size for stream in self.streams.values()) > max(self._max_body, MAX_BODY)
 
     @property
     def arriving(self) -> bool:
@@ -185,7 +199,8 @@ class Session(Sender):
 
 def _request(headers: Iterable[tuple[bytes, bytes]]) -> Request:
     fields = {bytes(name).decode("latin-1"): bytes(value).decode("latin-1") for name, value in headers}
-    authority = fields.get(":authority", "")
     path, _, query = origin_form(fields.get(":path", "")).partition("?")
     named = {name: value for name, value in fields.items() if not name.startswith(":")}
-    return Request(fields.get(":method", ""), path, {"host": authority, **named}, b"", query, "2")
+    if ":authority" in fields:
+        named["host"] = fields[":authority"]  # as a client of HTTP/1.1 says it
+    return Request(fields.get(":method", ""), path, named, b"", query, "2")

@@ -38,6 +38,12 @@ class Ledger:
         self._counts["requests"] += 1
         self._counts[f"fault {fault}"] += 1
 
+    def upgraded(self, fault: str) -> None:
+        """A connection has become a WebSocket, with that fault or "" without one; its turns are counted as requests."""
+        self._counts["upgrades"] += 1
+        if fault:
+            self._counts[f"fault {fault}"] += 1
+
     def was_sent_fin(self, peer: tuple[str, int]) -> None:
         """The provider has closed its half of the connection with that peer, by FIN or RST."""
         self.closed[peer] = None

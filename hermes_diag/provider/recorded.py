@@ -13,7 +13,7 @@ _NAMES = ("role", "id", "type", "name")
 
 def api(event: bytes) -> str:
     """The API of which an event is, "" when it could be of either."""
-    for payload in _payloads([event]):
+    for payload in payloads([event]):
         if isinstance(payload.get("choices"), list):
             return CHAT
         if str(payload.get("type", "")).startswith("response."):
@@ -23,14 +23,14 @@ def api(event: bytes) -> str:
 
 def response(transcript: Iterable[bytes]) -> dict[str, Any] | None:
     """The response that the last event to have one carries."""
-    return next((payload["response"] for payload in reversed([*_payloads(transcript)]) if "response" in payload), None)
+    return next((payload["response"] for payload in reversed([*payloads(transcript)]) if "response" in payload), None)
 
 
 def completion(transcript: Iterable[bytes]) -> dict[str, Any]:
     """The chat completion whose stream this is: deltas put together, tokens as the stream reports them."""
     whole: dict[str, Any] = {}
     choices: dict[int, dict[str, Any]] = {}
-    for chunk in _payloads(transcript):
+    for chunk in payloads(transcript):
         if not isinstance(chunk.get("choices"), list):
             continue
         whole.update({key: value for key, value in chunk.items() if key != "choices" and value is not None})
@@ -80,7 +80,7 @@ def _dicts(values: Any) -> list[dict[str, Any]]:
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
-def _payloads(events: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def payloads(events: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """The data of each event that is a JSON object."""
     for event in events:
         data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))

@@ -1,15 +1,22 @@
 """What the model "says" in one reply: messages, refusals, reasoning, function calls, token usage. Pure data.
 
-How a reply looks on the wire is in `replies` (and `responses_api`, `chat_api`).
+How a reply looks on the wire is in `replies` and the modules of `apis`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 TEXT = ("Every", " socket", " you", " open", " is", " yours", " to", " close.")
-CREATED_AT = 1_700_000_000  # fixed, so that the same request gets the same bytes
+
+#: Places in a rendered reply where its own id, its time and the fields that repeat the request go. The
+#: rendering is kept, each answer gets its own; the places are random, so that no request can contain one.
+STEM = secrets.token_hex(16)
+CREATED_AT = 10**18 + secrets.randbelow(10**18)
+ECHO = f"@{secrets.token_hex(8)}"
 
 #: Kinds of output items.
 MESSAGE, REFUSAL, REASONING, CALL = "message", "refusal", "reasoning", "call"
@@ -28,6 +35,7 @@ class Item:
     kind: str
     words: tuple[str, ...]
     name: str = ""  # of the function
+    custom: bool = False  # a call of a custom tool, whose input is any text
 
     @property
     def text(self) -> str:
@@ -55,20 +63,8 @@ class Reply:
     api: str = ""  # the only one it is for
     sdk: tuple[int, int] = NEWEST  # that will read it: the fields it knows differ
     usage_chunk: bool = False  # chat: the client asked for the tokens of a stream
-
-    def for_request(self, body: dict[str, Any], headers: dict[str, str] | None = None) -> Reply:
-        """This reply as that request gets it."""
-        reply = self
-        sdk = dialect((headers or {}).get("x-stainless-package-version", ""))
-        if sdk != NEWEST:
-            reply = replace(reply, sdk=sdk)
-        options = body.get("stream_options")
-        if isinstance(options, dict) and options.get("include_usage") is True:
-            reply = replace(reply, usage_chunk=True)
-        if self.echo:
-            words = split_words(last_words(body))
-            reply = replace(reply, items=(Item(MESSAGE, words),), usage=replace(reply.usage, output=len(words)))
-        return reply
+    choices: int = 1  # chat and completions: how many the client asked for
+    logprobs: int | None = None  # how many alternatives of each token; None: the client asked for none
 
 
 DEFAULT = Reply()
@@ -90,9 +86,9 @@ def split_words(text: str) -> tuple[str, ...]:
     return (first, *(f" {word}" for word in rest))
 
 
-def last_words(body: dict[str, Any]) -> str:
+def last_words(body: Mapping[str, Any]) -> str:
     """The text of the last input of a request, "" when there is none."""
-    turns = body.get("input") if "input" in body else body.get("messages")
+    turns = body.get("input", body.get("messages", body.get("prompt")))
     while isinstance(turns, list) and turns:
         turns = turns[-1]
         if isinstance(turns, dict):

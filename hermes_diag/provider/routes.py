@@ -1,27 +1,30 @@
-"""How each path is answered: the two APIs, the list of models, the control path; and what is refused.
+"""How each request is answered: by a reply of an API, an endpoint beside them, the control path; and what is refused.
 
 Requests are refused as the real provider refuses them where a client can tell the difference. Faults
-apply to valid requests of the two APIs only, unless a fault names another path: a client that asks for
+apply to valid requests for a reply only, unless a fault names another path: a client that asks for
 /v1/models first must not use up a fault that applies once.
 """
 
 from __future__ import annotations
 
-import re
-import string
 from collections.abc import Coroutine
 from dataclasses import replace
-from fnmatch import fnmatchcase
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hermes_diag.provider import active, control, replies
+from hermes_diag.provider import active, asked, control, models, replies, upgrade, visitors
 from hermes_diag.provider.connection import Connection
+from hermes_diag.provider.due import Understood
+from hermes_diag.provider.endpoints import Asked, Refused
 from hermes_diag.provider.exchange import Exchange
-from hermes_diag.provider.reply import Reply
+from hermes_diag.provider.faults import Fault
+from hermes_diag.provider.paths import place
+from hermes_diag.provider.place import Place
+from hermes_diag.provider.reply import Reply, Usage
 from hermes_diag.provider.service import Service
+from hermes_diag.provider.store import Answer
+from hermes_diag.provider.turns import Turn
 from hermes_diag.provider.wire import Request, Wire
 from hermes_diag.worker.contract import FAULT_HEADER
 
@@ -31,73 +34,65 @@ if TYPE_CHECKING:
 #: The part of an answer that has not gone out at once.
 Rest = Coroutine[Any, Any, None]
 
-APIS = {
-    "/v1/responses": "responses",
-    "/backend-api/codex/responses": "responses",
-    "/v1/chat/completions": "chat",
-}
-MODELS = "/v1/models"
 #: faults/hold.py
 HOLD = "hold"
-#: An Azure client names the deployment in the path; one that was led to /v1 does so there.
-_AZURE = re.compile(r"/(openai|openai/v1|v1)(/deployments/[^/]+)?(?P<api>/responses|/chat/completions)")
-#: The model that is named where one must be.
-MODEL = "gpt-5"
-#: The models that `serve` knows unless told otherwise.
-KNOWN_MODELS = ("gpt-*", "o[0-9]*", "codex-*", "chatgpt-*")
+#: What the log and the tally call an answer that no fault gave.
+REFUSED, NOT_HERE, PASSED_ON = "refused", "not here", "passed on"
 
 _INVALID = "invalid_request_error"
 _NO_KEY = 401, replies.error("You didn't provide an API key.", _INVALID, code="missing_api_key")
+_NOT_HERE = replies.error("Unknown request URL. Please check the URL for typos.", _INVALID, code="unknown_url")
+_METHODS = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "POST")
 
 
-def name(path: str) -> str:
-    """A path as it may be logged. One that the provider does not know could hold a secret."""
-    return path if path in APIS or path in control.PATHS or path == MODELS else "another path"
-
-
-def exchange(service: Service, connection: Connection, wire: Wire | Stream, request: Request) -> Exchange:
+def exchange(service: Service, connection: Connection, wire: Wire | Turn | Stream, request: Request) -> Exchange:
     """The exchange that a request begins; what of it cannot be understood is left empty."""
-    request = _meant(request)
-    api = APIS.get(request.path, "")
-    body = (_decoded(request.body) if api and request.method == "POST" else None) or {}
-    model = body.get("model")
-
-    def reply() -> Reply:
-        return service.next_reply(api).for_request(body, request.headers)
-
+    at = place(request.path)
+    if at.path != request.path:
+        request = replace(request, path=at.path)
+    api = "" if _upgrades(at, request) else at.api
+    posted = at.api if request.method == "POST" else ""
+    body = _decoded(request.body) if request.body and (posted or at.handlers) else None
+    told = body or {}
+    model = told.get("model") or at.model
     model = model if isinstance(model, str) else ""
-    streamed = body.get("stream") is True
-    return Exchange(connection, wire, request, api, model, streamed, reply, model_names(service.models))
+    understood = Understood(request, at, api, model, told.get("stream") is True, body)
+
+    def take() -> tuple[Reply, int | None]:
+        return _reply(service, wire, api, told, request)
+
+    def beside() -> bytes:
+        return _beside(service, at, request, told)[1]
+
+    return Exchange(connection, wire, understood, take, beside, service.body_limit)
 
 
-def _meant(request: Request) -> Request:
-    """A request by the path that it means: of Azure's paths those of the APIs."""
-    match = _AZURE.fullmatch(request.path)
-    return replace(request, path=f"/v1{match['api']}") if match else request
+def _upgrades(at: Place, request: Request) -> bool:
+    """Whether a request asks for a WebSocket where there is one."""
+    return at.api == "responses" and upgrade.asked(request)
 
 
-@cache
-def model_names(patterns: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Names to list as models: at least one, each matched by one of the patterns (None: any name)."""
-    if patterns is None:
-        return (MODEL,)
-    names = [MODEL, *(pattern for pattern in patterns if not set(pattern) & set("*?["))]
-    known = tuple(dict.fromkeys(name for name in names if _is_known(name, patterns)))
-    return known or tuple(name for name in map(_instance, patterns) if _is_known(name, patterns))[:1]
+def keep(service: Service, exchange: Exchange) -> None:
+    """Keep an answer that was given in full, as far as its API keeps answers."""
+    body = exchange.asked or {}
+    question = body.get("input", body.get("messages"))
+    answer = Answer(exchange.api, exchange.model, exchange.reply, exchange.marks, question)
+    if isinstance(metadata := body.get("metadata"), dict):
+        answer.metadata = metadata
+    if exchange.in_background:
+        answer.states = ["in_progress"]
+    service.store.keep(answer, body, len(exchange.request.body))
 
 
-def _is_known(model: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(model, pattern) for pattern in patterns)
-
-
-def _instance(pattern: str) -> str:
-    """A name that matches a pattern: "" for each `*`, for each other wildcard the first character that it takes."""
-
-    def character(wildcard: re.Match[str]) -> str:
-        letters = string.ascii_lowercase + string.digits + string.punctuation
-        return next((letter for letter in letters if fnmatchcase(letter, wildcard[0])), "")
-
-    return re.sub(r"\?|\[!?\]?[^\]]*\]", character, pattern.replace("*", ""))
+def _reply(
+    service: Service, wire: Wire | Turn | Stream, api: str, body: dict[str, Any], request: Request
+) -> tuple[Reply, int | None]:
+    number: int | None = None
+    if isinstance(wire, Turn) and wire.warm_up:
+        reply = Reply((), Usage(output=0))
+    else:
+        reply, number = service.next_reply(api)
+    return asked.fitted(reply, body, request.headers), number
 
 
 def _decoded(body: bytes) -> dict[str, Any] | None:
@@ -111,31 +106,49 @@ def _decoded(body: bytes) -> dict[str, Any] | None:
 
 def dispatch(service: Service, exchange: Exchange) -> Rest | None:
     """Answer; what takes time is returned as a coroutine, to be awaited."""
-    request = exchange.request
-    exchange.connection.say("request", path=name(request.path))
+    request, at = exchange.request, exchange.place
+    over = "WebSocket" if exchange.turn else "upgrade" if _upgrades(at, request) else ""
+    exchange.connection.say("request", method=_method(request.method), path=at.name, over=over)
+    if why := visitors.why_refused(request.headers):
+        _say(service, exchange, 403, replies.error(why, _INVALID, code="forbidden"))
+        return None
     if request.path.startswith(control.PREFIX):
         control.answer(service.subject or service, exchange)
         return None
     if service.subject is not None:
+        exchange.fault = NOT_HERE
         exchange.whole(404, replies.error("Only the control path is served here.", _INVALID, code="unknown_url"))
         return None
-    if exchange.api:
+    if at.api and request.method == "POST":
         service.posts += 1
         refusal = _refusal(service, exchange)
+        if refusal is None and exchange.turn is not None and exchange.turn.warm_up:
+            exchange.healthy()  # it uses up no fault: it is not what a client waits for
+            return None
         if refusal is None:
             return _misbehave(service, exchange)
-    elif request.path == MODELS and _lacks_key(service, request):
+    elif at.methods and _lacks_key(service, request):
         refusal = _NO_KEY
+    elif over:
+        return upgrade.answer(service, exchange)
+    elif (fault := service.faults.for_request(exchange) if service.faults.covers(request.path) else None) is not None:
+        return _led_by(fault, exchange)
     else:
-        fault = service.faults.for_request(exchange) if service.faults.covers(request.path) else None
-        if fault is not None:
-            exchange.fault = fault.name
-            return fault.answer(exchange)
-        refusal = _elsewhere(service, exchange)
-    status, body = refusal
-    headers = (("allow", "GET" if request.path == MODELS else "POST"),) if status == 405 else ()
-    exchange.whole(status, body, headers=headers)
+        refusal = _beside(service, at, request, exchange.asked or {})
+    _say(service, exchange, *refusal)
     return None
+
+
+def _say(service: Service, exchange: Exchange, status: int, body: bytes) -> None:
+    """Answer what no reply answers; an error in the form of its API."""
+    at = exchange.place
+    if status >= 400:
+        exchange.fault = REFUSED if at.methods else NOT_HERE
+        body = replies.error_of("messages" if at.name.startswith("/v1/messages") else exchange.api, status, body)
+    if not at.methods and at.name not in service.not_here:
+        service.not_here.add(at.name)
+        exchange.connection.say("asked for and not here", method=_method(exchange.request.method), path=at.name)
+    exchange.whole(status, body, headers=(("allow", ", ".join(at.methods)),) if status == 405 else ())
 
 
 def _misbehave(service: Service, exchange: Exchange) -> Rest | None:
@@ -144,56 +157,79 @@ def _misbehave(service: Service, exchange: Exchange) -> Rest | None:
         service.hold_next, wanted = False, HOLD
     fault = active.by_header(wanted) if wanted else service.faults.for_request(exchange)
     if fault is None and wanted:
-        exchange.whole(400, replies.error("No such fault.", _INVALID))
+        _say(service, exchange, 400, replies.error("No such fault.", _INVALID))
     elif fault is None and service.upstream is not None:
-        exchange.fault = "passed on"
+        exchange.fault = PASSED_ON
         return service.upstream.answer(exchange)
     elif fault is None:
         exchange.healthy()
     else:
-        exchange.fault = fault.name
+        return _led_by(fault, exchange)
+    return None
+
+
+def _led_by(fault: Fault, exchange: Exchange) -> Rest | None:
+    """Let a fault answer, unless it means nothing to this kind of answer."""
+    exchange.fault = fault.name
+    if exchange.streamed or not fault.entry.streams_only:
         return fault.answer(exchange)
+    exchange.fault += " (not applied: no stream)"
+    exchange.healthy()
     return None
 
 
 def _refusal(service: Service, exchange: Exchange) -> tuple[int, bytes] | None:
-    """Why a request to one of the APIs is refused, None when it is not."""
-    request = exchange.request
-    if request.method != "POST":
-        return 405, replies.error(f"Not allowed to {_method(request.method)} on {request.path}", _INVALID)
-    if _lacks_key(service, request):
+    """Why a request for a reply is refused, None when it is not."""
+    if _lacks_key(service, exchange.request):
         return _NO_KEY
-    body = _decoded(request.body)
+    if exchange.turn is not None and exchange.turn.refusal is not None:
+        return exchange.turn.refusal
+    body = exchange.asked
     if body is None:
         return 400, replies.error("We could not parse the JSON body of your request.", _INVALID)
     if not service.has_reply(exchange.api):
-        return 400, replies.error(f"The transcript holds no stream of {request.path}.", _INVALID)
+        return 400, replies.error(f"The transcript holds no stream of {exchange.place.name}.", _INVALID)
     if service.models is None:
         return None
     if not exchange.model:
         return 400, replies.error("you must provide a model parameter", _INVALID, param="model")
-    if not _is_known(exchange.model, service.models):
+    if not models.known(exchange.model, service.models):
         message = "The model does not exist or you do not have access to it."
         return 404, replies.error(message, _INVALID, param="model", code="model_not_found")
-    if exchange.api == "chat" and not isinstance(body.get("messages"), list):
+    if exchange.api in ("chat", "messages") and not isinstance(body.get("messages"), list):
         message = "Missing required parameter: 'messages'."
         return 400, replies.error(message, _INVALID, param="messages", code="missing_required_parameter")
+    previous = body.get("previous_response_id")
+    if exchange.turn is None and isinstance(previous, str) and service.store.answer("responses", previous) is None:
+        message = "Previous response with that id was not found."
+        return 400, replies.error(message, _INVALID, "previous_response_id", "previous_response_not_found")
     return None
 
 
 def _lacks_key(service: Service, request: Request) -> bool:
+    """Whether a key is missing where one is needed: a bearer key, Azure's or Anthropic's header."""
+    if not service.require_key:
+        return False
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return service.require_key and not (scheme.lower() == "bearer" and key.strip())
+    given = scheme.lower() == "bearer" and key.strip()
+    return not (given or request.headers.get("api-key") or request.headers.get("x-api-key"))
 
 
-def _elsewhere(service: Service, exchange: Exchange) -> tuple[int, bytes]:
-    method, path = exchange.request.method, exchange.request.path
-    if path != MODELS:
-        return 404, replies.error("Unknown request URL. Please check the URL for typos.", _INVALID, code="unknown_url")
-    if method != "GET":
-        return 405, replies.error(f"Not allowed to {_method(method)} on {path}", _INVALID)
-    return 200, replies.models(model_names(service.models))
+def _beside(service: Service, at: Place, request: Request, body: dict[str, Any]) -> tuple[int, bytes]:
+    """The answer of an endpoint beside the APIs that reply."""
+    if not at.methods:
+        return 404, _NOT_HERE
+    method = "GET" if request.method == "HEAD" else request.method
+    handler = at.handler(method)
+    if handler is None:
+        return 405, replies.error(f"Not allowed to {_method(request.method)} on {at.name}", _INVALID)
+    if method == "POST" and request.body and not body and request.body.strip() != b"{}":
+        return 400, replies.error("We could not parse the JSON body of your request.", _INVALID)
+    try:
+        return 200, msgspec.json.encode(handler(Asked(service, method, body, request.query, at.ids)))
+    except Refused as refused:
+        return refused.status, refused.body
 
 
 def _method(method: str) -> str:
-    return method if method in ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "POST") else "do that"
+    return method if method in _METHODS else "do that"

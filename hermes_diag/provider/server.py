@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from hermes_diag.provider.conversation import Conversation
 from hermes_diag.provider.listener import Listener
+from hermes_diag.provider.proxy import Proxy
 from hermes_diag.provider.service import Service
 
 #: Seconds that the provider waits at a barrier for what it does there to show on both sides.
@@ -16,18 +18,33 @@ PATIENCE = 10.0
 class Provider(Service):
     """Listens on 127.0.0.1 at a port the kernel chooses (or at `port`), until `stop`.
 
-    host is loopback, or UsageError is raised. The other parameters are those of Service.
+    host is loopback, or UsageError is raised. proxy: with a proxy in front of it (see `Proxy`), at a port of its
+    own. The other parameters are those of Service.
     """
 
     def __init__(
-        self, idle_close: float | None = None, *, host: str = "127.0.0.1", port: int = 0, **options: Any
+        self,
+        idle_close: float | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        proxy: bool = False,
+        **options: Any,
     ) -> None:
         self.open: set[Conversation]  # type: ignore[assignment]  # no other kind of Connection is accepted here
-        super().__init__(Listener(lambda: Conversation(self), host, port), idle_close, **options)
+        self.proxy = Proxy(self, host) if proxy else None
+        super().__init__(Listener(lambda: Conversation(self), host, port), idle_close, proxied=proxy, **options)
 
     async def start(self) -> None:
         """Bind and listen. Raises OSError when the kernel gives no port, CannotMeasure when the port is taken."""
         await self.listener.start()
+        if self.proxy is not None:
+            await self.proxy.start()
+
+    def set_faults(self, specs: Iterable[str]) -> None:
+        super().set_faults(specs)
+        if self.proxy is not None:
+            self.proxy.give_up_vanished()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -41,6 +58,8 @@ class Provider(Service):
 
     async def stop(self) -> None:
         """Stop listening and drop what is open; the ledger gets a record of each."""
+        if self.proxy is not None:
+            await self.proxy.stop()
         await self.listener.stop()
         while self.open:
             answers = [answer for connection in self.open for answer in connection.answers]
@@ -67,8 +86,12 @@ class Provider(Service):
         """Return once no exchange is being answered (silent ones apart) and every FIN that has
         reached this side is dealt with. Raises TimeoutError after PATIENCE."""
         async with asyncio.timeout(PATIENCE):
-            while not all(connection.settled for connection in self.open):
+            while not (all(connection.settled for connection in self.open) and self._proxy_settled):
                 await asyncio.sleep(0.001)
+
+    @property
+    def _proxy_settled(self) -> bool:
+        return self.proxy is None or self.proxy.settled
 
     async def close_idle(self) -> None:
         """Close every idle connection with a FIN if `idle_close` is 0; if it is longer, wait until its timers have
@@ -83,3 +106,5 @@ class Provider(Service):
             async with asyncio.timeout(PATIENCE + self.idle_close):
                 while any(connection.idle or connection.closing for connection in self.open):
                     await asyncio.sleep(0.001)
+        if self.proxy is not None:
+            await self.settle()  # what was closed must reach the client, too

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from hermes_diag.core.evidence import Happened, Served
+from hermes_diag.core.evidence import Happened
 from hermes_diag.provider import wire
 from hermes_diag.provider.active import ActiveFaults
 from hermes_diag.provider.ledger import Ledger
 from hermes_diag.provider.listener import Listener
 from hermes_diag.provider.reply import DEFAULT, Reply
+from hermes_diag.provider.store import Store
 from hermes_diag.provider.tls import Tls, authority
-from hermes_diag.worker.contract import TURN_HEADER
 
 if TYPE_CHECKING:
     from hermes_diag.provider.connection import Connection
-    from hermes_diag.provider.exchange import Exchange
     from hermes_diag.provider.upstream import Upstream
 
 
@@ -30,8 +30,11 @@ class Service(Ledger):
     faults: specs (`idle-close=0.5`, `rst-mid-stream:every=3`); the first that applies answers.
     http2: speak it, on TLS, with a client that asks for it by ALPN.
     models: patterns of the models there are; None takes any. body_limit in bytes.
+    websocket: False answers 426 to a client that asks for a WebSocket.
     keep, observer: as for Ledger.
+    any_id: answer for ids that were never given (responses, conversations) as if they had been.
     subject: another provider, for which this one serves nothing but the control path.
+    proxied: there is a proxy, so that its faults can be in force.
     """
 
     def __init__(
@@ -45,32 +48,39 @@ class Service(Ledger):
         reply: Sequence[Reply] = (DEFAULT,),
         models: tuple[str, ...] | None = None,
         require_key: bool = False,
+        websocket: bool = True,
         body_limit: int = wire.MAX_BODY,
         keep: int | None = None,
         observer: Callable[[Happened], None] | None = None,
         upstream: Upstream | None = None,
         subject: Service | None = None,
+        any_id: bool = False,
+        proxied: bool = False,
     ) -> None:
         super().__init__(keep, observer)
         self.listener = listener
         self.idle_close = idle_close
-        self.tls = tls
-        self.http2 = http2
+        self.tls, self.http2 = tls, http2
         self.models = models
         self.require_key = require_key
+        self.websocket = websocket
         self.body_limit = body_limit
         self.upstream = upstream
         self.subject = subject
+        self.proxied = proxied
         self.open: set[Connection] = set()
         self._replies = tuple(reply)
         self._next_reply: Counter[str] = Counter()  # by the API that replies are for
+        self._given_back: defaultdict[str, list[int]] = defaultdict(list)  # the same; a heap
+        self.store = Store(any_id)
+        self.not_here: set[str] = set()  # paths that were asked for and are not here
         self._serials = itertools.count(1)
         self.hold_next = False  # the stream of the next request that says nothing of faults
         self.set_faults(faults)
 
     def set_faults(self, specs: Iterable[str]) -> None:
         """These faults from now on; requests and connections are counted from 1 again. Raises UsageError."""
-        self.faults = ActiveFaults(specs, self.tls)
+        self.faults = ActiveFaults(specs, self.tls, self.proxied)
         self.listener.limit(self.faults.limit)
         for connection in list(self.open):  # what the old faults had in mind for an idle connection is off
             if connection.vanished:
@@ -85,25 +95,24 @@ class Service(Ledger):
         """Whether there is a reply for that API: a transcript may hold none."""
         return any(reply.api in ("", api) for reply in self._replies)
 
-    def next_reply(self, api: str) -> Reply:
-        """The reply that is due; the last of them stays. Streams of one API are counted by themselves."""
+    def next_reply(self, api: str) -> tuple[Reply, int]:
+        """The reply that is due, and its number; the last stays. Streams of one API are counted by themselves."""
         meant = [reply for reply in self._replies if reply.api in ("", api)]
-        key = api if any(reply.api for reply in self._replies) else ""
-        reply = meant[min(self._next_reply[key], len(meant) - 1)]
-        self._next_reply[key] += 1
-        return reply
+        key = self._counted_by(api)
+        if self._given_back[key]:
+            number = heapq.heappop(self._given_back[key])
+        else:
+            number = self._next_reply[key]
+            self._next_reply[key] += 1
+        return meant[min(number, len(meant) - 1)], number
 
-    # --- exchanges -------------------------------------------------------------------------------
+    def give_back(self, api: str, number: int) -> None:
+        """A reply was broken off before its end: it is due again."""
+        if len(self._replies) > 1:
+            heapq.heappush(self._given_back[self._counted_by(api)], number)
 
-    def over(self, exchange: Exchange, finished: bool) -> None:
-        """An exchange has been answered, or broken off."""
-        connection, status, events = exchange.connection, exchange.status, exchange.events_sent
-        turn = exchange.request.headers.get(TURN_HEADER, "")
-        self.answered(Served(turn, connection.serial, status, events, finished, exchange.api), exchange.fault)
-        what = "answered" if finished else "broken off"
-        connection.say(what, status=status, events=events, fault=exchange.fault)
-        if connection.half_closed and not connection.gone:
-            connection.say("half-closed")
+    def _counted_by(self, api: str) -> str:
+        return api if any(reply.api for reply in self._replies) else ""
 
     # --- connections -----------------------------------------------------------------------------
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from hermes_diag.provider import replies, routes
+from hermes_diag.provider import answering, routes
 from hermes_diag.provider.connection import Connection
-from hermes_diag.provider.exchange import Exchange, Gone
+from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.http2 import ASKED, BEGUN, LEFT, REFUSED, Broken, Session
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.stream import Stream
-from hermes_diag.provider.wire import SENT
+from hermes_diag.provider.waits import Gone
 
 #: Seconds for which what still arrives on a connection that had to be ended is read and dropped.
 LINGER = 2.0
-_REFUSALS = {413: "The request body is too large.", 501: "CONNECT is not served here."}
 
 
 class Streams:
@@ -76,7 +75,7 @@ class Streams:
             exchange.let_out()
 
     def _refuse(self, stream: Stream) -> None:
-        body = replies.error(_REFUSALS[stream.status], "invalid_request_error")
+        body = answering.refusal(stream.status)
         headers = (("content-type", "application/json"), ("content-length", str(len(body))))
         self._connection.write(stream.refuse(headers, body))
 
@@ -85,32 +84,18 @@ class Streams:
     def _begin(self, stream: Stream) -> None:
         self._connection.requests += 1
         exchange = routes.exchange(self._service, self._connection, stream, stream.request)
-        exchange.stream = stream
         self._exchanges[stream] = exchange
         try:
             rest = routes.dispatch(self._service, exchange)
         except Gone:
             self._over(stream, finished=False)
             return
-        if rest is None and not stream.pending:
+        if rest is None and not exchange.withheld and not self._connection.slow:
             self._over(stream, finished=True)
         else:
-            task = self._answers[stream] = asyncio.get_running_loop().create_task(self._answer(exchange, stream, rest))
+            task = asyncio.get_running_loop().create_task(answering.through(exchange, rest))
+            self._answers[stream] = task
             task.add_done_callback(lambda task: self._answered(stream, rest, task))
-
-    async def _answer(self, exchange: Exchange, stream: Stream, rest: routes.Rest | None) -> bool:
-        """Whether the whole answer went out."""
-        try:
-            if rest is not None:
-                await rest
-            if stream.state is SENT:
-                await exchange.all_out()
-                return True
-        except Gone:
-            pass
-        except Exception:  # whatever goes wrong in an answer, the client must not wait for ever
-            self._connection.abort()
-        return False
 
     def _answered(self, stream: Stream, rest: routes.Rest | None, task: asyncio.Task[bool]) -> None:
         if rest is not None:
@@ -121,7 +106,9 @@ class Streams:
     def _over(self, stream: Stream, finished: bool) -> None:
         exchange = self._exchanges.pop(stream)
         self._ends = self._ends or stream.closes
-        self._service.over(exchange, finished)
+        answering.over(self._service, exchange, finished)
+        if not self._exchanges:
+            self._connection.at_full_speed()
         self._rest()
 
     def _rest(self) -> None:

@@ -19,6 +19,8 @@ from http import HTTPStatus
 
 import h11
 
+from hermes_diag.provider import coding
+
 #: Bytes of request line and headers that are still taken.
 MAX_HEAD = 64 * 1024
 #: Bytes of a request body that are still taken, unless the provider says otherwise.
@@ -38,7 +40,7 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Request:
-    """A whole request. It lives for one exchange; nothing of it but counts is kept."""
+    """A whole request, its body without a content-encoding. It lives for one exchange; only counts are kept."""
 
     method: str
     path: str
@@ -88,6 +90,11 @@ class Wire:
             raise BadRequest(400) from None
         return None if self._whole else self._next_whole()
 
+    def switch(self) -> bytes:
+        """The connection goes on in another protocol; the bytes of it that are here already."""
+        self.state = SENT
+        return self._reader.trailing_data[0]
+
     def next(self) -> Request | None:
         """The response is out: start the next cycle; the next request if it is here already."""
         if self.state is not SENT or self.closes:
@@ -136,12 +143,17 @@ class Wire:
         assert head is not None
         self._whole = True
         self.closes = self._reader.their_state is not h11.DONE  # `Connection: close`, or HTTP/1.0
+        headers = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
         body, self._body = b"".join(self._body), []
+        try:
+            body = coding.plain(body, headers.pop("content-encoding", ""), self._max_body)
+        except coding.Undecodable as exc:
+            raise BadRequest(exc.status) from None
         path, _, query = origin_form(head.target.decode("ascii")).partition("?")
         return Request(
             head.method.decode("ascii"),
             path,
-            {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers},
+            headers,
             body,
             query,
             head.http_version.decode("ascii"),

@@ -28,6 +28,7 @@ class Line:
     summary: str
     reference: str
     needs_tls: bool
+    streams_only: bool
 
 
 def as_json(lines: Sequence[Line]) -> str:
@@ -60,7 +61,7 @@ def _usage(line: Line) -> str:
 
 
 def _summary(line: Line) -> str:
-    return f"{line.summary} (needs --tls)" if line.needs_tls else line.summary
+    return line.summary + (" (needs --tls)" if line.needs_tls else " (streams only)" if line.streams_only else "")
 
 
 def _about(line: Line) -> Text:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from hermes_diag.core.evidence import Happened
 
 #: Fields that are left out of a JSON line when they say nothing.
-_OPTIONAL = ("path", "status", "events", "fault", "closed_first", "how")
+_OPTIONAL = ("method", "path", "over", "status", "events", "fault", "closed_first", "how")
 
 
 def line(happened: Happened) -> str:
@@ -20,7 +20,18 @@ def line(happened: Happened) -> str:
 
 def _details(happened: Happened) -> str:
     if happened.what == "request":
-        return f" {happened.requests} {happened.path}"
+        over = {"WebSocket": " over WebSocket", "upgrade": ", asks for a WebSocket"}.get(happened.over, "")
+        return f" {happened.requests} {happened.method} {happened.path}{over}"
+    if happened.what == "upgrade":
+        return f" {happened.status} {happened.path}" + (f", {happened.fault}" if happened.fault else "")
+    if happened.what == "asked for and not here":
+        return f": {happened.method} {happened.path}"
+    if happened.what in ("proxy opened", "proxy refused"):
+        status = f" {happened.status}" if happened.status else ""
+        return status + ("" if happened.fault == "healthy" else f", {happened.fault}")
+    if happened.what == "proxy closed":
+        who = f" first by the {happened.closed_first} ({happened.how})" if happened.closed_first else ""
+        return f"{who}, {happened.bytes_in} bytes in, {happened.bytes_out} out"
     if happened.what in ("answered", "broken off"):
         fault = "" if happened.fault == "healthy" else f", {happened.fault}"
         status = f" {happened.status}" if happened.status else " without a status"

@@ -67,11 +67,12 @@ class CellRun:
         self._recorder = recorder
         self._progress = progress
         self._endpoint = endpoint
-        self._provider = endpoint or Provider(
-            cell.idle_close, faults=[cell.fault] if cell.fault else (), tls=cell.conditions.tls
+        own = Provider(
+            cell.idle_close, faults=filter(None, [cell.fault]), tls=cell.conditions.tls, proxy=cell.conditions.proxy
         )
-        job = settings_of(cell) if endpoint is None else endpoint.job
-        self._extras = Extras(job, lambda: self._provider.address)
+        self._provider = endpoint or own
+        self._proxy = None if endpoint else own.proxy
+        self._extras = Extras(settings_of(cell) if endpoint is None else endpoint.job, self._proxy)
         self._backend = backend
         self._thread = thread
         self._pid = 0
@@ -271,7 +272,8 @@ class CellRun:
     def _look(self, tries: int = snapshot.TRIES) -> Snapshot:
         if self._endpoint is not None:
             return self._endpoint.look(self._backend, self._pid, tries)
-        return snapshot.take(self._backend, self._pid, [self._provider.address], tries)
+        through = self._proxy if self._proxy is not None and self._proxy.connects else self._provider
+        return snapshot.take(self._backend, self._pid, [through.address], tries)
 
     def _sample(self, seen: Snapshot, late: float, label: str, turns: int) -> None:
         at = self._now()

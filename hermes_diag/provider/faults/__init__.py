@@ -3,14 +3,18 @@
 The module docstring's first line is its line in `hermes-diag faults`. A module has one of these hooks:
 
     async def answer(exchange, ...)    answers a request; the first fault that applies does
+    async def turn(exchange, ...)      the same, for a turn over a WebSocket only
+    async def upgrade(exchange, ...)   answers the upgrade of a connection to a WebSocket
     def shape(exchange, ...)           changes how the answer is sent, whoever answers
     def idle(connection, seconds, ...) acts on a connection that has been idle for so long
     def hello(connection, ...)         acts on a connection as it is accepted
     def limit(connections)             how many connections are accepted at the same time
+    def tunnel(hop, ...)               acts on a connection through the proxy; its name begins with `proxy-`
 
 The parameters behind the first are the fault's own, with their types and defaults; the first of them is
 what `name=value` sets. REFERENCE names the upstream reports that the fault models. NEEDS_TLS = True: the
-fault needs TLS. `check(...)`, with the same parameters, may raise ValueError.
+fault needs TLS. STREAMS_ONLY = True: it means nothing to an answer without a stream, which then is a healthy
+one. `check(...)`, with the same parameters, may raise ValueError.
 """
 
 from __future__ import annotations
@@ -33,8 +37,9 @@ from hermes_diag.provider.when import CONDITIONS, When
 if TYPE_CHECKING:
     from hermes_diag.provider.connection import Connection
     from hermes_diag.provider.exchange import Exchange
+    from hermes_diag.provider.hop import Hop
 
-HOOKS = ("answer", "shape", "idle", "hello", "limit")
+HOOKS = ("answer", "turn", "upgrade", "shape", "idle", "hello", "limit", "tunnel")
 #: Conditions that make sense for a fault of a connection: it has no request yet.
 _OF_CONNECTIONS = ("connection", "every", "probability", "seed")
 #: Conditions that count.
@@ -67,6 +72,7 @@ class Entry:
     summary: str
     reference: str
     needs_tls: bool
+    streams_only: bool
     module: ModuleType
 
 
@@ -100,7 +106,8 @@ class Fault:
         return float(self.arguments["seconds"])
 
     def answer(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
-        answer: Coroutine[Any, Any, None] = self.entry.module.answer(exchange, **self.arguments)
+        """Answer a request, a turn or an upgrade: what the fault's hook is for."""
+        answer: Coroutine[Any, Any, None] = getattr(self.entry.module, self.hook)(exchange, **self.arguments)
         return answer
 
     def shape(self, exchange: Exchange) -> None:
@@ -108,6 +115,9 @@ class Fault:
 
     def hello(self, connection: Connection) -> None:
         self.entry.module.hello(connection, **self.arguments)
+
+    def tunnel(self, hop: Hop) -> None:
+        self.entry.module.tunnel(hop, **self.arguments)
 
     def idle(self, connection: Connection) -> Callable[[], None]:
         return functools.partial(self.entry.module.idle, connection, **self.arguments)
@@ -136,6 +146,7 @@ def _entry(module: ModuleType) -> Entry:
         summary=(module.__doc__ or "").partition("\n")[0].rstrip("."),
         reference=getattr(module, "REFERENCE", ""),
         needs_tls=getattr(module, "NEEDS_TLS", False),
+        streams_only=getattr(module, "STREAMS_ONLY", False),
         module=module,
     )
 
@@ -207,7 +218,7 @@ def _number(spec: str, key: str, text: str, kind: type, least: int = 0) -> Any:
 
 
 def _when(spec: str, entry: Entry, conditions: dict[str, str]) -> When:
-    known = tuple(CONDITIONS) if entry.hook in ("answer", "shape") else _OF_CONNECTIONS
+    known = tuple(CONDITIONS) if entry.hook in ("answer", "turn", "shape") else _OF_CONNECTIONS
     if entry.hook == "limit":
         known = ()
     values: dict[str, Any] = {}
@@ -225,6 +236,9 @@ def _when(spec: str, entry: Entry, conditions: dict[str, str]) -> When:
 
 
 def _check(fault: Fault) -> None:
+    if fault.hook == "idle" and not fault.seconds:
+        cure = f"write {fault.name}=50ms; to end a connection as soon as it is open there is cut-after=1ms"
+        raise UsageError(f"fault {fault.spec}: after 0 s it would act before the first request", cure)
     check = getattr(fault.entry.module, "check", None)
     if check is not None:
         try:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider import replies
 from hermes_diag.provider.exchange import Exchange
+
+STREAMS_ONLY = True
 
 
 async def answer(exchange: Exchange, megabytes: int = 8) -> None:
-    if not exchange.streamed:
-        exchange.healthy()
-        return
     first, *rest = exchange.events()
     exchange.start()
-    exchange.send(first, replies.delta(exchange.api, exchange.model, "x" * (megabytes * 2**20)))
+    exchange.send(first, exchange.delta("x" * (megabytes * 2**20)))
     await exchange.drained()
     exchange.send(*rest)
     exchange.finish()

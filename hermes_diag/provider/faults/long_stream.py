@@ -5,6 +5,8 @@ from __future__ import annotations
 from hermes_diag.provider import replies
 from hermes_diag.provider.exchange import Exchange
 
+STREAMS_ONLY = True
+
 #: Events of the built-in reply.
 LEAST = len(replies.stream("responses", ""))
 #: Events in one write; between writes the client may take them.
@@ -12,11 +14,8 @@ BATCH = 256
 
 
 async def answer(exchange: Exchange, events: int = 100_000) -> None:
-    if not exchange.streamed:
-        exchange.healthy()
-        return
     *opening, last = exchange.events()
-    delta = replies.delta(exchange.api, exchange.model, "tick ")
+    delta = exchange.delta("tick ")
     left = max(0, events - len(opening) - 1)
     exchange.start()
     exchange.send(*opening)

@@ -1,4 +1,4 @@
-"""The stream is ended properly before its terminal event."""
+"""The stream is ended properly before its terminal event; without a stream the JSON before its last part."""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hermes_diag.provider.exchange import Exchange
 
+STREAMS_ONLY = True
+
 
 async def answer(exchange: Exchange) -> None:
     *events, last = exchange.events()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider import replies
 from hermes_diag.provider.exchange import Exchange
 
 #: Two of the four bytes of a character.
@@ -12,5 +11,5 @@ TORN = "\N{GRINNING FACE}".encode()[:2]
 async def answer(exchange: Exchange, after: int = 3) -> None:
     exchange.start()
     exchange.send(*exchange.events()[:after])
-    exchange.body((replies.opened(exchange.api, exchange.model) if exchange.streamed else b"") + TORN)
+    exchange.body((exchange.opened() if exchange.streamed else b"") + TORN)
     exchange.fin()

@@ -1,0 +1,14 @@
+"""Each piece takes so long through the tunnel, each way, by chance up to `jitter` more or less."""
+
+from __future__ import annotations
+
+from hermes_diag.provider.hop import Hop
+
+
+def tunnel(hop: Hop, seconds: float = 0.2, jitter: float = 0.0) -> None:
+    hop.slow_down(lambda side: side.delay(seconds, jitter))
+
+
+def check(seconds: float, jitter: float) -> None:
+    if jitter > seconds:
+        raise ValueError("jitter is at most the latency itself")

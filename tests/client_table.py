@@ -1,0 +1,254 @@
+"""Writes docs/clients.md: what the Codex CLI, the Node SDK and the Vercel AI SDK make of each fault.
+
+Run it as a script with HERMES_DIAG_CLIENTS_NODE naming a folder in which `node_modules` has what
+clients/package.json lists. `client_table.py --rows` prints all rows as JSON instead, on the network there is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from exception_table import SPECS
+from provider_tools import until
+
+from hermes_diag.provider import Provider, faults
+
+HERE = Path(__file__).parent
+DOCUMENT = HERE.parent / "docs" / "clients.md"
+MODULES = os.environ.get("HERMES_DIAG_CLIENTS_NODE", "")
+TEXT = "Every socket you open is yours to close."
+#: Milliseconds after which a client is told to give up on a silence; for the Vercel AI SDK a limit for all of a turn.
+SILENCE = {"Codex CLI": 1000, "Node SDK": 1000, "Vercel AI SDK": 10_000}
+#: Seconds after which a turn is given up that has not come to an end.
+PATIENCE = 40.0
+#: Turns that run at the same time: they mostly wait.
+AT_ONCE = 10
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one fault. seconds: of the turn that met it."""
+
+    spec: str
+    outcome: str
+    requests: int
+    connections: int  # that were made
+    left: int | None  # connections still open once the turn was over; None: the process ends with its turn
+    seconds: float
+
+
+def _environment(provider: Provider) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if "PROXY" not in key.upper() and "OPENAI" not in key}
+    return {**kept, **({"NODE_EXTRA_CA_CERTS": str(provider.ca_file), "SSL_CERT_FILE": str(provider.ca_file)}
+                       if provider.ca_file else {})}  # fmt: skip
+
+
+def _node(program: str, silence: int) -> Callable[[str], Row]:
+    """A client that is a program for Node; an idle fault meets its second turn."""
+
+    def play(spec: str) -> Row:
+        name = spec.partition("=")[0].partition(":")[0]
+        entry = faults.catalogue()[name]
+        with (
+            Provider([spec], tls=entry.needs_tls, models=("gpt-*",)) as provider,
+            tempfile.TemporaryDirectory(prefix="hermes-diag-clients-") as folder,
+        ):
+            for source in HERE.glob("clients/*.mjs"):
+                (Path(folder) / source.name).write_bytes(source.read_bytes())
+            (Path(folder) / "node_modules").symlink_to(Path(MODULES) / "node_modules")
+            command = ["node", f"{folder}/{program}", provider.base_url, str(silence)]
+            with subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment(provider)
+            ) as process:
+                try:
+                    return _turns(process, provider, spec, entry.hook == "idle")
+                finally:
+                    process.kill()
+
+    return play
+
+
+def _turns(process: subprocess.Popen[str], provider: Provider, spec: str, idle: bool) -> Row:
+    assert process.stdin
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    before = 0
+    if idle:
+        process.stdin.write("\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        until(lambda: provider.vanished or not provider.open_connections, f"{spec} to act")
+        before = len(provider.requests)
+    begun = time.monotonic()
+    process.stdin.write("\n")
+    process.stdin.flush()
+    waiting = select.select([process.stdout], [], [], PATIENCE)[0] == []
+    told = {"waiting": True} if waiting else json.loads(process.stdout.readline() or '{"error": ["died"]}')
+    seconds = time.monotonic() - begun
+    provider.settle()
+    left = provider.open_connections
+    process.kill()
+    process.wait(PATIENCE)
+    until(lambda: provider.vanished or not provider.open_connections, "its connections to close")
+    return Row(spec, _outcome(told), *_counts(provider, before), left, seconds)
+
+
+def _counts(provider: Provider, before: int = 0) -> tuple[int, int]:
+    return len([one for one in provider.requests if one.api]) - before, provider.tally()["connections"]
+
+
+def _outcome(told: dict[str, Any]) -> str:
+    if "waiting" in told:
+        return f"**still waiting after {PATIENCE:.0f} s**"
+    if "error" in told:
+        return "error: " + ", by ".join(told["error"])
+    if told["text"] == TEXT:
+        return "the reply" if told["terminal"] else "the whole text, without the end"
+    if TEXT.startswith(told["text"]):
+        return "**a part of the reply, taken for whole**" if told["text"] else "**nothing, without a word**"
+    return "another text" if told["terminal"] else "another text, without the end"
+
+
+def _codex(spec: str) -> Row:
+    """The Codex CLI, one turn of `codex exec` in a home of its own."""
+    entry = faults.catalogue()[spec.partition("=")[0].partition(":")[0]]
+    with (
+        Provider([spec], tls=entry.needs_tls, models=("gpt-*",)) as provider,
+        tempfile.TemporaryDirectory(prefix="hermes-diag-codex-") as home,
+    ):
+        # What Codex otherwise fetches in the background has nothing to do with its turn, and takes seconds to fail.
+        config = f"""model = "gpt-5"
+model_provider = "diag"
+check_for_update_on_startup = false
+[analytics]
+enabled = false
+[features]
+plugins = false
+apps = false
+[model_providers.diag]
+name = "diag"
+base_url = "{provider.base_url}"
+wire_api = "responses"
+env_key = "DIAG_KEY"
+stream_idle_timeout_ms = {SILENCE["Codex CLI"]}
+"""
+        (Path(home) / "config.toml").write_text(config)
+        environment = {**_environment(provider), "CODEX_HOME": home, "DIAG_KEY": "none", "HOME": home}
+        if provider.ca_file:
+            environment["CODEX_CA_CERTIFICATE"] = str(provider.ca_file)
+        begun = time.monotonic()
+        with subprocess.Popen(
+            [f"{MODULES}/node_modules/.bin/codex", "exec", "--skip-git-repo-check", "--json", "hi"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+            cwd=home, start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                said = _said(process.communicate(timeout=PATIENCE)[0])
+            except subprocess.TimeoutExpired:
+                said = _outcome({"waiting": True})
+                os.killpg(process.pid, signal.SIGKILL)
+        seconds = time.monotonic() - begun
+        until(lambda: provider.vanished or not provider.open_connections, "its connections to close")
+        return Row(spec, said, *_counts(provider), None, seconds)
+
+
+def _said(stdout: str) -> str:
+    """The outcome of a turn as `codex exec --json` tells it."""
+    events = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
+    items = [event["item"] for event in events if event["type"] == "item.completed"]
+    texts = [item["text"] for item in items if item["type"] == "agent_message"]
+    if any(event["type"] == "turn.completed" for event in events):
+        return _outcome({"text": texts[-1] if texts else "", "terminal": True})
+    failed = [event["error"]["message"] for event in events if event["type"] == "turn.failed"]
+    return "error: " + _shortened(failed[-1] if failed else "no outcome")
+
+
+def _shortened(message: str) -> str:
+    """The words of an error without what is another each time: addresses, ids."""
+    words = [word for word in message.split() if "127.0.0.1" not in word and not word.startswith("req_")]
+    plain = re.sub(r"[^ -~]|[][|`<>*_{}\"\\]", " ", " ".join(words))
+    return " ".join(plain.split())[:90].strip(" .,:")
+
+
+CLIENTS: dict[str, Callable[[str], Row]] = {
+    "Codex CLI": _codex,
+    "Node SDK": _node("node_sdk.mjs", SILENCE["Node SDK"]),
+    "Vercel AI SDK": _node("node_vercel.mjs", SILENCE["Vercel AI SDK"]),
+}
+
+
+def all_rows() -> dict[str, list[Row]]:
+    """What each client makes of each fault. A client of one turn meets no fault of idle connections."""
+    cases = [(client, spec) for client in CLIENTS for name, spec in sorted(SPECS.items())
+             if client != "Codex CLI" or faults.catalogue()[name].hook != "idle"]  # fmt: skip
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(lambda case: CLIENTS[case[0]](case[1]), cases))
+    return {client: [row for (one, _), row in zip(cases, found, strict=True) if one == client] for client in CLIENTS}
+
+
+def rows_without_network() -> dict[str, list[Row]]:
+    """The same, found where loopback is all there is."""
+    script = 'exec 3>&1 >&2; "$0" "$1" && exec "$0" "$2" --rows >&3'
+    command = ["unshare", "--map-root-user", "--net", "sh", "-c", script, sys.executable]
+    files = [str(HERE / "loopback.py"), str(Path(__file__).resolve())]
+    done = subprocess.run([*command, *files], stdout=subprocess.PIPE, text=True, check=True, timeout=900)
+    return {client: [Row(**row) for row in found] for client, found in json.loads(done.stdout).items()}
+
+
+_HEAD = """# What real clients make of each fault
+
+Generated by `tests/client_table.py` and checked in CI: one streamed turn of each client for each fault of the
+provider, with its own retries, where loopback is the only network. Codex is `codex exec` with a provider of its own in
+config.toml. A silence is given up after {codex} s by Codex (`stream_idle_timeout_ms`), after {node} s by the Node SDK
+(`timeout`), and the Vercel AI SDK has {vercel} s for all of a turn (`abortSignal`). A fault of idle connections meets
+the second turn of a client; Codex here has one.
+
+Requests and connections are those of the turn; *open* is how many connections the client still holds when its turn is
+over (1 is a connection kept for the next one). Seconds are of one run; CI compares outcomes and requests.
+
+Bold is what no user is told: a reply taken for whole that is not, and a turn that does not end.
+"""
+
+
+def document(found: dict[str, list[Row]]) -> str:
+    """docs/clients.md."""
+    versions = json.loads((HERE / "clients" / "package.json").read_text())["dependencies"]
+    names = {"Codex CLI": "@openai/codex", "Node SDK": "openai", "Vercel AI SDK": "ai"}
+    limits = {"codex": "Codex CLI", "node": "Node SDK", "vercel": "Vercel AI SDK"}
+    parts = [_HEAD.format(**{key: SILENCE[client] / 1000 for key, client in limits.items()})]
+    for client, rows in found.items():
+        parts.append(f"\n## {client} {versions[names[client]]}\n\n")
+        parts.append(
+            "| fault | what comes of it | requests | connections | open | seconds |\n|---|---|---|---|---|---|\n"
+        )
+        parts += [line(row) for row in rows]
+    return "".join(parts)
+
+
+def line(row: Row) -> str:
+    """A row of the table."""
+    left = "-" if row.left is None else str(row.left)
+    return f"| `{row.spec}` | {row.outcome} | {row.requests} | {row.connections} | {left} | {row.seconds:.1f} |\n"
+
+
+if __name__ == "__main__":
+    if not MODULES:
+        sys.exit("set HERMES_DIAG_CLIENTS_NODE to a folder with node_modules")
+    if sys.argv[1:] == ["--rows"]:
+        print(json.dumps({client: [asdict(row) for row in rows] for client, rows in all_rows().items()}))
+    else:
+        DOCUMENT.write_text(document(rows_without_network()))
+        print(f"wrote {DOCUMENT.name}")
