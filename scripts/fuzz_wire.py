@@ -1,7 +1,8 @@
-"""Coverage-guided fuzzing of the wire with atheris; run by scripts/fuzz.
+"""Coverage-guided fuzzing of the wires with atheris; run by scripts/fuzz.
 
-The first byte says where the rest is cut. Whole and cut input must give the same, as requests and as frames of a
-WebSocket, and nothing but BadRequest may be raised.
+The first byte says where the rest is cut. The rest goes to the wire of HTTP/1.1, behind a preface to that of HTTP/2,
+and to a WebSocket as its frames. Whole and cut input must give the same, and nothing but BadRequest and Broken may
+be raised.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ import atheris
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 with atheris.instrument_imports():
-    import h11  # noqa: F401 - its branches are what leads the fuzzer on
-    from conversation import requests_of
+    import h2.connection  # noqa: F401 - its branches are what leads the fuzzer on
+    import h11  # noqa: F401
+    from conversation import requests_of, streams_of
     from websocket_conversation import conversation
+
+    from hermes_diag.provider.frames import PREFACE
 
 
 def test_one_input(data: bytes) -> None:
@@ -25,6 +29,7 @@ def test_one_input(data: bytes) -> None:
     cut, rest = data[0], data[1:]
     pieces = [piece for piece in (rest[:cut], rest[cut:]) if piece]
     assert requests_of([rest]) == requests_of(pieces)
+    assert streams_of([PREFACE, rest]) == streams_of([PREFACE, *pieces])
     assert conversation([rest], deflate=bool(cut % 2)) == conversation(pieces, deflate=bool(cut % 2))
 
 

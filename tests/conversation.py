@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider.wire import BadRequest, Request, Wire
+from hermes_diag.provider.http2 import ASKED, REFUSED, Broken, Session
+from hermes_diag.provider.wire import MAX_BODY, BadRequest, Request, Wire
 
 
 def requests_of(pieces: list[bytes]) -> list[Request | int]:
@@ -19,3 +20,20 @@ def requests_of(pieces: list[bytes]) -> list[Request | int]:
     except BadRequest as bad:
         found.append(bad.status)
     return found
+
+
+def streams_of(pieces: list[bytes], limit: int = MAX_BODY) -> tuple[list[tuple[str, int, Request]], bytes, bool]:
+    """What a session of HTTP/2 makes of the pieces: what it says of which stream, each request answered at once;
+    all that it sends; whether the connection is broken."""
+    session, said, sent = Session(limit, clock=lambda: 0.0), [], b""
+    try:
+        for piece in pieces:
+            for what, stream in session.feed(piece):
+                said.append((what, stream.number, stream.request))
+                if what is ASKED:
+                    sent += stream.head(200, (("content-length", "300"),)) + stream.data(b"x" * 300) + stream.end()
+                elif what is REFUSED:
+                    sent += stream.refuse((("content-length", "5"),), b"error")
+    except Broken:
+        return said, sent + session.outgoing(), True
+    return said, sent + session.outgoing(), False

@@ -208,6 +208,12 @@ def nothing_left() -> Iterator[None]:
 OPENAI_2 = sys.executable
 OPENAI_3 = os.environ.get("HERMES_DIAG_OPENAI3_PYTHON", "")
 
+
+def has_h2(python: str) -> bool:
+    """Whether an interpreter can be asked to speak HTTP/2."""
+    return bool(python) and subprocess.run([python, "-c", "import h2"], capture_output=True).returncode == 0
+
+
 #: The interpreters to test with, by the generation of their SDK.
 GENERATIONS = [
     pytest.param(OPENAI_2, id="openai2"),

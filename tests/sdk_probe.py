@@ -4,6 +4,8 @@
     -> {"events": ["response.created", ...], "chain": ["openai.APIConnectionError", ...]}
 with "turns": 2 the probe says "idle" after the first turn and waits for a line.
 
+{..., "http2": true} lets the SDK speak HTTP/2.
+
 {..., "api": "websocket"} takes the turns on one WebSocket, of client.responses.connect(); with "pings": true it
 asks for a pong after them.
 
@@ -38,7 +40,10 @@ def answer(order):
         os.environ["SSL_CERT_FILE"] = order["ca"]
     if order.get("proxy"):
         os.environ["HTTPS_PROXY"] = order["proxy"]
-    with openai.OpenAI(api_key="none", base_url=order["base_url"], max_retries=0, timeout=order["timeout"]) as client:
+    options = {"base_url": order["base_url"], "max_retries": 0, "timeout": order["timeout"]}
+    if order.get("http2"):
+        options["http_client"] = openai.DefaultHttpxClient(http2=True)
+    with openai.OpenAI(api_key="none", **options) as client:
         if order.get("api") == "websocket":
             say(connected(client, order))
             return

@@ -117,7 +117,7 @@ TOLD = {
     "cut-after", "latency", "throttle", "vanish-before-headers",  # test_provider_traffic.py
     "connection-limit", "half-close", "healthy", "idle-close", "idle-reset", "idle-vanish", "slow-events",
     "tls-expired", "tls-reset-handshake", "tls-wrong-host",
-}  # fmt: skip
+} | {name for name in faults.catalogue() if name.startswith("h2-")}  # fmt: skip
 
 
 def decodes(data: bytes) -> bool:

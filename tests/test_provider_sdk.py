@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from exception_table import DOCUMENT, SPECS, generate, play
-from provider_tools import GENERATIONS, OPENAI_3, Probe, nothing_left, unknown_but_store  # noqa: F401
+from provider_tools import GENERATIONS, OPENAI_3, Probe, has_h2, nothing_left, unknown_but_store  # noqa: F401
 
 from hermes_diag.provider import Provider, faults
 
@@ -62,7 +62,7 @@ def test_a_healthy_provider_gives_no_exception(python: str) -> None:
         assert heard["chain"] == []
 
 
-@pytest.mark.skipif(not OPENAI_3, reason="HERMES_DIAG_OPENAI3_PYTHON names no Python with openai 3")
+@pytest.mark.skipif(not has_h2(OPENAI_3), reason="HERMES_DIAG_OPENAI3_PYTHON names no Python with openai 3 and h2")
 def test_the_table_in_the_docs_is_what_happens() -> None:
     """docs/provider-exceptions.md is generated from both generations and is up to date."""
     assert DOCUMENT.read_text() == generate(OPENAI_3)

@@ -88,7 +88,9 @@ class Happened:
 
     at: float
     connection: int
-    what: str  # opened, request, upgrade, asked for and not here, first byte, answered, broken off, closed, ...
+    #: opened, speaks HTTP/2, request, upgrade, asked for and not here, first byte, answered, broken off, sent GOAWAY,
+    #: half-closed, vanished, closed, ...
+    what: str
     requests: int
     bytes_in: int
     bytes_out: int

@@ -31,6 +31,8 @@ class Connection(Link):
         self.opened = time.monotonic()
         self.left_open = False  # the provider ends before anybody has closed it
         self.certificate = VALID
+        self.window: int | None = None  # HTTP/2: bytes of a body that the client may send; None: any number
+        self.deaf = False  # HTTP/2: no PING is answered
         self.requests = 0
         self.closing = False
         self.vanished = False
@@ -121,7 +123,13 @@ class Connection(Link):
 
     def after(self, seconds: float, act: Callable[[], None]) -> None:
         """Act in so many seconds, unless the timers are stopped before."""
-        self._timers.append(asyncio.get_running_loop().call_later(seconds, act))
+
+        def acts() -> None:
+            self._timers.remove(timer)  # it is awaited no more
+            act()
+
+        timer = asyncio.get_running_loop().call_later(seconds, acts)
+        self._timers.append(timer)
 
     def stop_timers(self) -> None:
         for timer in self._timers:
@@ -175,12 +183,9 @@ class Connection(Link):
 
     def half_close(self) -> None:
         """Close our half with a FIN and keep reading."""
-        if self._tls is not None:
-            self._send(self._tls.close_notify())
         self.blame("provider", "half-close")
         self.stop_timers()
-        self.half_closed = True
-        self.once_sent(self._send_fin_and_read_on)
+        self._close_our_half()
 
     def linger(self, seconds: float) -> None:
         """Close our half, drop what still arrives for so many seconds, then drop the connection.
@@ -189,16 +194,22 @@ class Connection(Link):
         """
         if self.half_closed or self._transport.is_closing():
             return
+        self.ends("fin")
+        self._close_our_half()
+        self.after(seconds, self._transport.abort)
+
+    def _close_our_half(self) -> None:
         if self._tls is not None:
             self._send(self._tls.close_notify())
-        self.ends("fin")
         self.half_closed = True
         self.once_sent(self._send_fin_and_read_on)
-        self.after(seconds, self._transport.abort)
 
     def _send_fin_and_read_on(self) -> None:
         self.ledger.was_sent_fin(self.peer)
         self._transport.write_eof()
+
+    def retire(self) -> None:
+        """Say that nothing more is answered, and stay open. Only HTTP/2 can say so."""
 
     def reset(self) -> None:
         """Close with a RST."""

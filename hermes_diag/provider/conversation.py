@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import TYPE_CHECKING
 
-from hermes_diag.core.evidence import Served
-from hermes_diag.provider import replies, routes
+from hermes_diag.provider import answering, frames, routes
 from hermes_diag.provider.connection import Connection
-from hermes_diag.provider.exchange import Exchange, Gone
+from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.link import AHEAD
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.turns import Turn, Turns
+from hermes_diag.provider.waits import Gone
 from hermes_diag.provider.websocket import NORMAL, WebSocket
-from hermes_diag.provider.wire import WAITING, BadRequest, Misuse, Request, Wire
-from hermes_diag.worker.contract import TURN_HEADER
+from hermes_diag.provider.wire import NOT_HTTP1, WAITING, BadRequest, Misuse, Request, Wire
+
+if TYPE_CHECKING:
+    from hermes_diag.provider.streams import Streams
 
 #: Seconds for which the rest of a refused request is read and dropped.
 LINGER = 2.0
 #: Seconds for which a client that has closed its half is still owed an answer that does not come: it may
 #: be listening, or be gone for good, and only what is written to it would tell.
 GRACE = 2.0
-#: What is said of bytes that are no request, by status.
-_REFUSED = {
-    400: "This is not a valid HTTP/1.1 request.",
-    413: "The request body is too large.",
-    415: "The content-encoding of the request body is not supported.",
-}
 #: How a WebSocket is closed that says so.
 CLOSE_FRAME = "close frame"
 
@@ -41,8 +38,9 @@ class Conversation(Connection):
         self._turns: Turns | None = None  # it is a WebSocket now
         self._lifetime: asyncio.TimerHandle | None = None  # until the WebSocket has lived long enough
         self._exchange: Exchange | None = None
-        self.answer: asyncio.Task[None] | None = None  # the rest of an answer that is not out yet
+        self._answer_task: asyncio.Task[None] | None = None  # the rest of an answer that is not out yet
         self._queued = False  # the next request has arrived already
+        self._streams: Streams | None = None  # once the client has begun to speak HTTP/2
 
     # --- asyncio ---------------------------------------------------------------------------------
 
@@ -54,6 +52,9 @@ class Conversation(Connection):
     def data_received(self, data: bytes) -> None:
         data = self.decrypted(data)
         if not data:
+            return
+        if self._streams is not None or self._begins_http2():
+            self._take(data)
             return
         if self._owes:
             self.count_ahead(len(data))
@@ -72,32 +73,48 @@ class Conversation(Connection):
         if request is not None:
             self._begin(request)
 
+    def _begins_http2(self) -> bool:
+        """Whether these are the first bytes of a client with which ALPN has chosen HTTP/2."""
+        if self._tls is None or self._tls.chosen != "h2":
+            return False
+        from hermes_diag.provider.streams import Streams  # with h2, which few clients need
+
+        self._streams = Streams(self, self._service)
+        self.say("speaks HTTP/2")
+        return True
+
+    def _take(self, data: bytes) -> None:
+        assert self._streams is not None
+        self._streams.take(data)
+        if self.clogged:  # it does not read: neither do we
+            self.read_no_further()
+
     def eof_received(self) -> bool:
         """Whether the client is still owed an answer; if not, asyncio answers with our FIN."""
         self.blame("client", "fin")
         self.eof = True
         if self.closing or self.half_closed or self.vanished or not self._owes:
             return False
-        exchange = self._exchange
-        if exchange is not None and exchange.held:
-            if not exchange.stalling:
+        exchanges = self._exchanges
+        if exchanges and all(exchange.held for exchange in exchanges):
+            if not any(exchange.stalling for exchange in exchanges):
                 return False  # the answer will never come
-            self.after(GRACE, lambda: self._give_up(exchange))
+            self.after(GRACE, lambda: self._give_up(exchanges))
         return True
 
-    def _give_up(self, exchange: Exchange) -> None:
-        if self._exchange is exchange and exchange.held and not self.pending:
+    def _give_up(self, exchanges: tuple[Exchange, ...]) -> None:
+        if self._exchanges == exchanges and all(exchange.held for exchange in exchanges) and not self.pending:
             self._transport.close()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._turns is not None and not self._owes:
+        if self._streams is not None or (self._turns is not None and not self._owes):
             self.read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self.answer is not None:
-            self.answer.cancel()
+        for answer in self.answers:
+            answer.cancel()
         if self._lifetime is not None:
             self._lifetime.cancel()
         self._service.part_with(self)
@@ -106,20 +123,45 @@ class Conversation(Connection):
 
     @property
     def _owes(self) -> bool:
-        return self._exchange is not None or self._queued
+        return bool(self._exchanges) or self._queued
+
+    @property
+    def _exchanges(self) -> tuple[Exchange, ...]:
+        """What is being answered: on HTTP/1.1 one at most."""
+        if self._streams is not None:
+            return self._streams.exchanges
+        return () if self._exchange is None else (self._exchange,)
+
+    @property
+    def answers(self) -> tuple[asyncio.Task[None] | asyncio.Task[bool], ...]:
+        """The answers of which a part is not out yet."""
+        if self._streams is not None:
+            return self._streams.answers
+        return () if self._answer_task is None else (self._answer_task,)
 
     @property
     def settled(self) -> bool:
-        if self._exchange is not None and not self._exchange.held:
+        exchanges = self._exchanges
+        if not all(exchange.held for exchange in exchanges):
             return False
         if self.eof and not self.vanished and not self._transport.is_closing():
-            return self._exchange is not None  # silent, and for a moment longer
+            return bool(exchanges)  # silent, and for a moment longer
         return super().settled
 
     def release(self) -> None:
-        """Let a held exchange go on."""
-        if self._exchange is not None:
-            self._exchange.release()
+        """Let held exchanges go on."""
+        for exchange in self._exchanges:
+            exchange.release()
+
+    def fin(self, notify: bool = True) -> None:
+        if self.idle and notify:
+            self.retire()
+        super().fin(notify)
+
+    def retire(self) -> None:
+        if self._streams is not None:
+            self.write(self._streams.farewell())
+            self.say("sent GOAWAY")
 
     # --- exchanges -------------------------------------------------------------------------------
 
@@ -136,21 +178,14 @@ class Conversation(Connection):
         if rest is None and not self.slow:
             self._answered(exchange, finished=True)
         else:
-            self.answer = asyncio.get_running_loop().create_task(self._answer(exchange, rest))
+            self._answer_task = asyncio.get_running_loop().create_task(self._answer(exchange, rest))
 
     async def _answer(self, exchange: Exchange, rest: routes.Rest | None) -> None:
         finished = False
         try:
-            if rest is not None:
-                await rest
-            await exchange.all_sent()
-            finished = exchange.finished
-        except Gone:
-            pass
-        except Exception:  # whatever goes wrong in an answer, the client must not wait for ever
-            self.abort()
+            finished = await answering.through(exchange, rest)
         finally:
-            self.answer = None
+            self._answer_task = None
             self._answered(exchange, finished)
 
     def _answered(self, exchange: Exchange, finished: bool) -> None:
@@ -158,24 +193,12 @@ class Conversation(Connection):
         if exchange.websocket is not None:
             self._upgraded(exchange, exchange.websocket)
             return
-        if exchange.delivered:
-            routes.keep(self._service, exchange)
-        elif exchange.number is not None:
-            self._service.give_back(exchange.api, exchange.number)
-        if not self.pending:
-            self.at_full_speed()  # the next request may meet other faults
         if self._turns is not None and exchange.turn is not None:
             self._turns.done(exchange.turn)
-        turn = exchange.request.headers.get(TURN_HEADER, "")
-        self._service.answered(
-            Served(turn, self.serial, exchange.status, exchange.events_sent, finished, exchange.api), exchange.fault
-        )
-        what = "answered" if finished else "broken off"
-        self.say(what, status=exchange.status, events=exchange.events_sent, fault=exchange.fault)
+        answering.over(self._service, exchange, finished)
+        self.at_full_speed()
         if finished and not self.closing and not self.half_closed:
             self._next()
-        elif self.half_closed and not self.gone:
-            self.say("half-closed")
 
     def _upgraded(self, exchange: Exchange, websocket: WebSocket) -> None:
         """The upgrade is answered with 101."""
@@ -258,8 +281,10 @@ class Conversation(Connection):
 
     def _refuse(self, status: int) -> None:
         """Say what is wrong with bytes that are no request, and close."""
-        if self._wire.state is WAITING and self._exchange is None:
-            body = replies.error(_REFUSED.get(status, _REFUSED[400]), "invalid_request_error")
+        if status == NOT_HTTP1:
+            self.write(frames.not_here())
+        elif self._wire.state is WAITING and self._exchange is None:
+            body = answering.refusal(status)
             headers = (("content-type", "application/json"), ("content-length", str(len(body))))
             with contextlib.suppress(Misuse):
                 self.write(self._wire.head(status, headers, close=True) + self._wire.data(body) + self._wire.end())

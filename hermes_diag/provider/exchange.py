@@ -13,27 +13,27 @@ A verb that finds the client gone raises Gone, which ends the fault.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import zlib
+from typing import TYPE_CHECKING
 
 from hermes_diag.provider import replies
 from hermes_diag.provider.connection import Connection
-from hermes_diag.provider.due import Beside, Due, Take, Understood
+from hermes_diag.provider.due import Beside, Take, Understood
 from hermes_diag.provider.turns import Turn
+from hermes_diag.provider.waits import Gone, Waits
 from hermes_diag.provider.websocket import WebSocket
 from hermes_diag.provider.wire import SENT, Headers, Wire
+
+if TYPE_CHECKING:
+    from hermes_diag.provider.stream import Stream
 
 SSE_HEADERS: Headers = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
 _NO_UPGRADE = replies.error("This is not a valid upgrade to a WebSocket.", "invalid_request_error")
 
 
-class Gone(Exception):
-    """The connection is closed, by the client or by the fault itself: the fault that is answering ends here."""
-
-
-class Exchange(Due):
+class Exchange(Waits):
     """What a fault sees: the request, the answer a healthy provider would give, and the verbs.
 
     max_message: bytes of a message that are still taken, of a WebSocket that this exchange opens.
@@ -42,14 +42,14 @@ class Exchange(Due):
     def __init__(
         self,
         connection: Connection,
-        wire: Wire | Turn,
+        wire: Wire | Turn | Stream,
         understood: Understood,
         take: Take,
         beside: Beside,
         max_message: int,
     ) -> None:
-        super().__init__(understood, take, beside)
-        self.connection = connection
+        stream = None if isinstance(wire, Wire | Turn) else wire
+        super().__init__(understood, take, beside, connection, stream)
         self._wire = wire
         self.turn = wire if isinstance(wire, Turn) else None  # over a WebSocket
         self.websocket: WebSocket | None = None  # that this exchange has opened
@@ -57,10 +57,7 @@ class Exchange(Due):
         self.status = 0
         self.events_sent = 0
         self.delivered = False  # all of the reply is out
-        self.held = False  # silent on purpose; whoever waits for the provider to settle need not wait for it
-        self.stalling = False  # held, but for a limited time
         self._begun = False  # a byte of the answer is out
-        self._released = asyncio.Event()
         self.fault = "healthy"
         self.last = False  # the connection ends with this response, and the head says so
         self._squeeze: zlib._Compress | None = None
@@ -109,9 +106,9 @@ class Exchange(Due):
         """Send a piece of the body that is no whole event."""
         self._write(self._framed(data))
 
-    def torn(self, event: bytes) -> None:
-        """Send the first half of an event's chunk, or of its frame on a WebSocket."""
-        framed = self._framed(event)
+    def torn(self, data: bytes) -> None:
+        """Send the first half of a piece of the body: of its chunk; in HTTP/2, and on a WebSocket, of its frame."""
+        framed = self._framed(data)
         self._write(framed[: len(framed) // 2])
 
     def finish(self) -> None:
@@ -174,41 +171,6 @@ class Exchange(Due):
         assert self.turn is not None
         self.turn.websocket.sends_fin = False
         self._write(self.turn.websocket.close(code))
-
-    async def drained(self) -> None:
-        """Wait until the client has taken most of what was sent."""
-        await self.connection.drained()
-        if self.connection.gone:
-            raise Gone
-
-    async def all_sent(self) -> None:
-        """Return once a slow link has let out the answer; as for a stall, nobody need wait for it."""
-        if self.connection.pending:
-            self.held = self.stalling = True
-            await self.connection.all_sent()
-            self.held = self.stalling = False
-
-    async def stall(self, seconds: float) -> None:
-        """Send nothing for so many seconds."""
-        self.held = self.stalling = True
-        await asyncio.sleep(seconds)
-        self.held = self.stalling = False
-
-    async def hold(self) -> None:
-        """Send nothing until `Provider.release` is called."""
-        self.held = True
-        self._released.clear()
-        await self._released.wait()
-        self.held = False
-
-    def release(self) -> None:
-        """End a `hold`."""
-        self._released.set()
-
-    async def silence(self) -> None:
-        """Send nothing more; ends only when the client leaves or the provider stops."""
-        self.held = True
-        await asyncio.get_running_loop().create_future()
 
     def half_close(self) -> None:
         """Send a FIN and keep reading: what the client still sends is not answered."""

@@ -81,7 +81,12 @@ class Link(asyncio.Protocol):
     def count_ahead(self, size: int) -> None:
         """Read no further from a peer that sends much more than it has got answers for."""
         self._ahead += size
-        if self._ahead > AHEAD and self._paused is None:
+        if self._ahead > AHEAD:
+            self.read_no_further()
+
+    def read_no_further(self) -> None:
+        """Read nothing more until `read_on`."""
+        if self._paused is None and not self._transport.is_closing():
             self._transport.pause_reading()
             self._paused = asyncio.get_running_loop().call_later(_CHECK_AGAIN, self._check_again)
 
@@ -144,8 +149,9 @@ class Link(asyncio.Protocol):
         await sent.wait()
 
     def at_full_speed(self) -> None:
-        """The slow link is over; nothing may be pending."""
-        self._pace = None
+        """The slow link is over, as soon as nothing is pending: the next request may meet other faults."""
+        if not self.pending:
+            self._pace = None
 
     def _forget_pending(self) -> None:
         if self._pace is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -28,6 +28,9 @@ from hermes_diag.provider.turns import Turn
 from hermes_diag.provider.wire import Request, Wire
 from hermes_diag.worker.contract import FAULT_HEADER
 
+if TYPE_CHECKING:
+    from hermes_diag.provider.stream import Stream
+
 #: The part of an answer that has not gone out at once.
 Rest = Coroutine[Any, Any, None]
 
@@ -42,7 +45,7 @@ _NOT_HERE = replies.error("Unknown request URL. Please check the URL for typos."
 _METHODS = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "POST")
 
 
-def exchange(service: Service, connection: Connection, wire: Wire | Turn, request: Request) -> Exchange:
+def exchange(service: Service, connection: Connection, wire: Wire | Turn | Stream, request: Request) -> Exchange:
     """The exchange that a request begins; what of it cannot be understood is left empty."""
     at = place(request.path)
     if at.path != request.path:
@@ -82,7 +85,7 @@ def keep(service: Service, exchange: Exchange) -> None:
 
 
 def _reply(
-    service: Service, wire: Wire | Turn, api: str, body: dict[str, Any], request: Request
+    service: Service, wire: Wire | Turn | Stream, api: str, body: dict[str, Any], request: Request
 ) -> tuple[Reply, int | None]:
     number: int | None = None
     if isinstance(wire, Turn) and wire.warm_up:

@@ -62,7 +62,7 @@ class Provider(Service):
             await self.proxy.stop()
         await self.listener.stop()
         while self.open:
-            answers = [connection.answer for connection in self.open if connection.answer is not None]
+            answers = [answer for connection in self.open for answer in connection.answers]
             for connection in list(self.open):
                 connection.left_open = True
                 connection.abort()

@@ -28,6 +28,7 @@ class Service(Ledger):
     idle_close: seconds after which an idle connection is closed with a FIN. None and 0 set no timer; with 0
     `Provider.close_idle` closes them, for tests that do not wait on a clock.
     faults: specs (`idle-close=0.5`, `rst-mid-stream:every=3`); the first that applies answers.
+    http2: speak it, on TLS, with a client that asks for it by ALPN.
     models: patterns of the models there are; None takes any. body_limit in bytes.
     websocket: False answers 426 to a client that asks for a WebSocket.
     keep, observer: as for Ledger.
@@ -43,6 +44,7 @@ class Service(Ledger):
         *,
         faults: Sequence[str] = (),
         tls: bool = False,
+        http2: bool = True,
         reply: Sequence[Reply] = (DEFAULT,),
         models: tuple[str, ...] | None = None,
         require_key: bool = False,
@@ -58,7 +60,7 @@ class Service(Ledger):
         super().__init__(keep, observer)
         self.listener = listener
         self.idle_close = idle_close
-        self.tls = tls
+        self.tls, self.http2 = tls, http2
         self.models = models
         self.require_key = require_key
         self.websocket = websocket
@@ -121,7 +123,7 @@ class Service(Ledger):
         self.opened(connection.peer)
         self.faults.accept(connection)
         if self.tls:
-            connection.secure(Tls(authority().context(connection.certificate)))
+            connection.secure(Tls(authority().context(connection.certificate, self.http2)))
         connection.say("opened")
 
     def watch_idle(self, connection: Connection) -> None:

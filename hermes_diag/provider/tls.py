@@ -65,6 +65,11 @@ class Tls:
             parts.append(part)
         return b"".join(parts)
 
+    @property
+    def chosen(self) -> str:
+        """The protocol that ALPN has chosen: "h2", "http/1.1", or "" when the peer has asked for none."""
+        return self._machine.selected_alpn_protocol() or ""
+
     def encrypt(self, data: bytes) -> bytes:
         """Plaintext as it goes over the wire."""
         self._machine.write(data)
@@ -90,21 +95,21 @@ class Authority:
         import trustme
 
         self._ca = trustme.CA()
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._contexts: dict[tuple[str, bool], ssl.SSLContext] = {}
 
     def pem(self) -> bytes:
         """The certificate that a client has to trust."""
         return self._ca.cert_pem.bytes()
 
-    def context(self, kind: str = VALID) -> ssl.SSLContext:
-        """A server context; made once for each kind."""
-        if kind not in self._contexts:
+    def context(self, kind: str = VALID, http2: bool = False) -> ssl.SSLContext:
+        """A server context; made once for each kind of certificate. http2: offer it to clients that ask for it."""
+        if (kind, http2) not in self._contexts:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.num_tickets = 0  # so that a client's Recv-Q shows what we sent and no tickets
-            context.set_alpn_protocols(["http/1.1"])
+            context.set_alpn_protocols(["h2", "http/1.1"] if http2 else ["http/1.1"])
             self._certificate(kind).configure_cert(context)
-            self._contexts[kind] = context
-        return self._contexts[kind]
+            self._contexts[kind, http2] = context
+        return self._contexts[kind, http2]
 
     def _certificate(self, kind: str) -> trustme.LeafCert:
         if kind == WRONG_HOST:

@@ -26,6 +26,9 @@ MAX_HEAD = 64 * 1024
 #: Bytes of a request body that are still taken, unless the provider says otherwise.
 MAX_BODY = 64 * 1024 * 1024
 
+#: The status of bytes that are HTTP/2: HTTP Version Not Supported.
+NOT_HTTP1 = 505
+
 WAITING, SENDING, SENT = "waiting", "sending", "sent"
 CHUNKED, COUNTED, UNTIL_CLOSE, NO_BODY = "chunked", "counted", "until close", "no body"
 
@@ -114,6 +117,8 @@ class Wire:
             if isinstance(event, h11.Data):
                 self._take(bytes(event.data))
             elif isinstance(event, h11.Request):
+                if (event.method, event.http_version) == (b"PRI", b"2.0"):  # how HTTP/2 begins
+                    raise BadRequest(NOT_HTTP1)
                 self._head, self._body, self._size = event, [], 0
                 self._refuse_early(event)
             elif isinstance(event, h11.EndOfMessage):

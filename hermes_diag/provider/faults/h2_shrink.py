@@ -1,0 +1,13 @@
+"""HTTP/2: before the reply, SETTINGS that allow so few streams at a time and so few bytes of a body ahead."""
+
+from __future__ import annotations
+
+from hermes_diag.provider.exchange import Exchange
+
+NEEDS_TLS = True
+
+
+async def answer(exchange: Exchange, streams: int = 1, window: int = 16) -> None:
+    if exchange.stream is not None:
+        exchange.raw(exchange.stream.session.shrink(streams, window))
+    exchange.healthy()
