@@ -1,4 +1,4 @@
-"""Throughput of the provider beside uvicorn + starlette and LLMock, in one run: ./scripts/bench provider
+"""Throughput of the provider beside uvicorn + starlette, LLMock and aimock, in one run: ./scripts/bench provider
 
 The same events are streamed over 16 keep-alive connections by each server in turn, several rounds; the
 ratios of the medians are what counts, the numbers themselves depend on the machine. The others write each
@@ -6,7 +6,8 @@ event by itself, so ours is measured twice: as it is, with a healthy reply in on
 each event (`slow-events=0`). Both must hold.
 
 The other servers come from the interpreter in HERMES_DIAG_BENCH_PYTHON
-(pip install uvicorn starlette llmock); without it only ours is measured, and no ratio is given.
+(pip install uvicorn starlette httptools llmock), and aimock from the folder in HERMES_DIAG_BENCH_NODE
+(npm install @copilotkit/aimock); what is not there is left out, and without any no ratio is given.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ CONNECTIONS = 16
 ROUNDS = 5
 SECONDS = 1.5
 #: Ratios that must hold.
-WANTED = {"uvicorn+starlette": 1.0, "llmock": 4.0}
+WANTED = {"uvicorn+starlette": 1.0, "uvicorn+starlette, httptools": 1.0, "llmock": 1.0, "aimock": 1.0}
 END = b"0\r\n\r\n"
 EVENTS = replies.stream("chat", "gpt-5")
 
@@ -76,6 +77,14 @@ from llmock.cli import app
 app()
 """
 
+AIMOCK = """
+import { LLMock } from '@copilotkit/aimock';
+const mock = new LLMock({ port: 0, chunkSize: 5, latency: 0, logLevel: 'silent' });
+mock.on({}, { content: 'Every socket you open is yours to close.' });
+await mock.start();
+console.log(new URL(mock.url).port);
+"""
+
 
 def main() -> int:
     other = os.environ.get("HERMES_DIAG_BENCH_PYTHON", "")
@@ -88,8 +97,13 @@ def main() -> int:
         commands["uvicorn+starlette"] = [other, "-c", STARLETTE, events, "h11"]
         commands["uvicorn+starlette, httptools"] = [other, "-c", STARLETTE, events, "httptools"]
         commands["llmock"] = [other, "-c", LLMOCK]
-    else:
-        print("HERMES_DIAG_BENCH_PYTHON is not set: measuring the provider alone", file=sys.stderr)
+    if node := os.environ.get("HERMES_DIAG_BENCH_NODE", ""):
+        commands["aimock"] = ["node", "--input-type=module", "-e", AIMOCK]
+    if not (other or node):
+        print(
+            "neither HERMES_DIAG_BENCH_PYTHON nor HERMES_DIAG_BENCH_NODE is set: measuring the provider alone",
+            file=sys.stderr,
+        )
     rates: dict[str, list[float]] = {name: [] for name in commands}
     sizes: dict[str, int] = {}
     for _ in range(ROUNDS):
@@ -119,7 +133,11 @@ def report(rates: dict[str, list[float]], sizes: dict[str, int]) -> int:
 def measure(command: list[str]) -> tuple[float, int]:
     """(requests per second, bytes of one response) of a server that says its port and then serves."""
     server = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=Path(__file__).parent.parent
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=os.environ["HERMES_DIAG_BENCH_NODE"] if command[0] == "node" else Path(__file__).parent.parent,
     )
     try:
         assert server.stdout is not None

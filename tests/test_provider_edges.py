@@ -476,3 +476,25 @@ def test_the_api_says_when_it_is_not_running() -> None:
     for wrong, says in (("http-500", "the text 'http-500'"), ([5], "not 5"), ([None], "not None"), (5, "faults is 5")):
         with pytest.raises(UsageError, match=says):
             Provider(faults=wrong)
+
+
+def test_providers_that_start_at_once_are_of_one_authority() -> None:
+    """In a process that has made none yet: a client that trusts one of them trusts all."""
+    script = """
+import ssl, socket, threading
+from hermes_diag.provider import Provider
+gate = threading.Barrier(8)
+def one():
+    gate.wait()
+    with Provider(tls=True) as provider, socket.create_connection(provider.address) as plain:
+        context = ssl.create_default_context(cafile=str(provider.ca_file))
+        context.wrap_socket(plain, server_hostname="127.0.0.1").close()
+        trusted.append(provider.ca_file)
+trusted = []
+threads = [threading.Thread(target=one) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(len(trusted))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "8\n", done.stderr[-1000:]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ssl
-from functools import cache
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -121,7 +121,14 @@ class Authority:
         return self._ca.issue_cert("127.0.0.1", "127.0.0.2", "::1", "localhost")
 
 
-@cache
+_AUTHORITIES: list[Authority] = []
+_FIRST = threading.Lock()
+
+
 def authority() -> Authority:
-    """The authority of this process: one for all providers, since making a key takes time."""
-    return Authority()
+    """The authority of this process: one for all providers, since making a key takes time. Two that start at once, in
+    threads of their own, get the same: a client would trust one and meet the other."""
+    with _FIRST:
+        if not _AUTHORITIES:
+            _AUTHORITIES.append(Authority())
+    return _AUTHORITIES[0]

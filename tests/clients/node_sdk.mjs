@@ -11,6 +11,7 @@ await turns(async () => {
   for await (const event of stream) {
     if (event.type === 'response.output_text.delta') text += event.delta;
     if (event.type === 'error') throw new Error('error event');
+    if (event.type === 'response.failed' || event.type === 'response.incomplete') throw new Error(event.type);
     if (event.type === 'response.completed') terminal = true;
   }
   return { text, terminal };
