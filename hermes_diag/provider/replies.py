@@ -103,7 +103,7 @@ def pieces(body: bytes, count: int) -> tuple[bytes, ...]:
 
 
 def without_end(events: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """A stream without what says that the reply is complete; of a body in pieces, without the last."""
+    """A stream without what says that the reply is complete; where nothing does, without its last event."""
     kept = tuple(event for event in events if not says_complete(event))
     return kept if len(kept) < len(events) else events[:-1]
 

@@ -8,5 +8,5 @@ from hermes_diag.provider.exchange import Exchange
 
 async def answer(exchange: Exchange) -> None:
     exchange.start()
-    exchange.send(*replies.without_end(exchange.events()))
+    exchange.send(*(replies.without_end(exchange.events()) if exchange.streamed else exchange.events()[:-1]))
     exchange.finish()
