@@ -156,7 +156,7 @@ stream_idle_timeout_ms = {SILENCE["Codex CLI"]}
             cwd=home, start_new_session=True,
         ) as process:  # fmt: skip
             try:
-                said = _said(process.communicate(timeout=PATIENCE)[0])
+                said = codex_said(process.communicate(timeout=PATIENCE)[0])
             except subprocess.TimeoutExpired:
                 said = _outcome({"waiting": True})
                 os.killpg(process.pid, signal.SIGKILL)
@@ -165,7 +165,7 @@ stream_idle_timeout_ms = {SILENCE["Codex CLI"]}
         return Row(spec, said, *_counts(provider), None, seconds)
 
 
-def _said(stdout: str) -> str:
+def codex_said(stdout: str) -> str:
     """The outcome of a turn as `codex exec --json` tells it."""
     events = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
     items = [event["item"] for event in events if event["type"] == "item.completed"]

@@ -15,6 +15,7 @@ EXAMPLES = """
   hermes-diag serve --fault idle-close=0.5 --fault rst-mid-stream:every=3 --tls
   hermes-diag serve --as-proxy --tls --fault proxy-cut-after=2s:every=3
   hermes-diag serve --port 8080 --reply script.json --require-key
+  hermes-diag serve --for codex
   hermes-diag serve --json | jq -c 'select(.event == "closed")'
 """
 
@@ -69,6 +70,16 @@ RequireKey = Annotated[bool, typer.Option("--require-key", help="Answer 401 to a
 NoWebsocket = Annotated[
     bool, typer.Option("--no-websocket", help="Answer 426 to an upgrade: clients of WebSockets go on over HTTP.")
 ]
+For = Annotated[
+    str,
+    typer.Option(
+        "--for",
+        metavar="CLIENT",
+        show_default=False,
+        autocompletion=complete.clients,
+        help="Print what that client needs: anthropic, azure, codex, codex-login, curl, hermes, litellm, node, python.",
+    ),
+]
 MaxBody = Annotated[str, typer.Option(metavar="SIZE", help="Largest request body; beyond it 413.")]
 ControlPort = Annotated[
     int, typer.Option(metavar="PORT", min=0, max=65535, help="Port of the control path; 0 lets the kernel choose.")
@@ -91,6 +102,7 @@ def command(
     no_websocket: NoWebsocket = False,
     max_body: MaxBody = "64M",
     control_port: ControlPort = 0,
+    client: For = "",
     record: Record = None,
     upstream: Upstream = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line and nothing else.")] = False,
@@ -107,9 +119,21 @@ def command(
     understood = {
         "fault": _faults(fault or ()),
         "model": tuple(model or ()),
+        "client": _client(client),
         "max_body": units.size_of("--max-body", max_body),
     }
     return serving.run(serving.Options(**{**given, **understood}))
+
+
+def _client(name: str) -> str:
+    """Raises UsageError for a client that is not known."""
+    from hermes_diag.cli.clients import CLIENTS
+    from hermes_diag.core.errors import UsageError
+    from hermes_diag.core.text import did_you_mean
+
+    if name and name not in CLIENTS:
+        raise UsageError(f"--for {name!r} is no client that is known", did_you_mean(name, CLIENTS, ", ".join(CLIENTS)))
+    return name
 
 
 def _faults(given: Sequence[str]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
 import os
@@ -13,8 +12,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hermes_diag.cli import clients
 from hermes_diag.core.errors import INTERRUPTED, OK, CannotMeasure, UsageError
 from hermes_diag.core.evidence import Happened
 from hermes_diag.core.interrupts import Interrupts
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 #: Records of requests and connections that are kept for `/_diag/connections`.
 KEEP = 1000
-#: A key that is none, for clients that want one.
-KEY = "hermes-diag-local"
+_OTHERS = "Codex and others need more than that: `hermes-diag serve --for codex`, see --help."
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,7 @@ class Options:
     no_websocket: bool = False
     max_body: int = 64 * 2**20
     control_port: int = 0
+    client: str = ""
     record: Path | None = None
     upstream: str | None = None
     json: bool = False
@@ -104,7 +104,8 @@ async def _serve(provider: Provider, options: Options, upstream: Upstream | None
         greet = greeting_json if options.json else greeting
         model, *_ = models.names(provider.models) or (models.MODEL,)
         proxy = provider.proxy.url if provider.proxy is not None else ""
-        _print(greet(provider.base_url, control_url(controller), ca, model, proxy))
+        where = clients.Where(provider.base_url, model, ca, proxy)
+        _print(greet(where, control_url(controller), options.client))
         number = await told
         await provider.stop()
         counts = provider.tally()
@@ -176,73 +177,31 @@ def _print(text: str) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def environment(base_url: str, ca: Path | None, proxy: str = "") -> dict[str, str]:
-    """What a client needs in its environment. proxy: its URL, "" without one."""
-    lines = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": KEY}
-    if ca:
-        lines["SSL_CERT_FILE"] = str(ca)
-    if proxy:
-        # An empty NO_PROXY: one that exempts loopback, as many have it, would lead past the proxy.
-        lines.update(HTTPS_PROXY=proxy, HTTP_PROXY=proxy, NO_PROXY="")
-    return lines
-
-
-def hermes(base_url: str, model: str) -> dict[str, Any]:
-    """The minimal files that bring Hermes here: only a pool entry with a base_url of its own does."""
-    config = {"model": {"default": model, "provider": "openai-codex", "base_url": base_url}}
-    entry = {
-        "id": "hermesdiag",
-        "label": "hermes-diag",
-        "auth_type": "oauth",
-        "priority": 0,
-        "source": "manual",
-        "access_token": token(),
-        "refresh_token": "none",
-        "base_url": base_url,
-    }
-    return {"config.yaml": config, "auth.json": {"version": 1, "credential_pool": {"openai-codex": [entry]}}}
-
-
-def token() -> str:
-    """An unsigned token that runs out in 2099: Hermes looks at the date, and nobody at the signature."""
-    parts = ({"alg": "none", "typ": "JWT"}, {"sub": "hermes-diag", "exp": 4_070_908_800})
-    return ".".join(base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in parts) + "."
-
-
-def greeting(base_url: str, control_url: str, ca: Path | None, default_model: str, proxy: str = "") -> str:
-    """The base URL and the lines to copy."""
-    files = hermes(base_url, default_model)
-    model = files["config.yaml"]["model"]
-    yaml = ["model:", *(f"  {key}: {value}" for key, value in model.items())]
+def greeting(where: clients.Where, control_url: str, client: str) -> str:
+    """The base URL and the lines to copy, for one client if it is named."""
+    lines = clients.CLIENTS[client](where) if client else [
+        *clients.exports(clients.environment(where)), "", *clients.hermes(where), "", _OTHERS,
+    ]  # fmt: skip
     return "\n".join(
         [
-            f"serving {base_url}  (Ctrl-C to stop)",
+            f"serving {where.base_url}  (Ctrl-C to stop)",
             f"control {control_url}",
-            *([f"proxy   {proxy}"] if proxy else []),
+            *([f"proxy   {where.proxy}"] if where.proxy else []),
             "",
-            *(f"export {name}={value}" for name, value in environment(base_url, ca, proxy).items()),
-            "",
-            "For Hermes, $HERMES_HOME/config.yaml:",
-            "",
-            *(f"  {line}" for line in yaml),
-            "",
-            "and $HERMES_HOME/auth.json (the token is none: unsigned, for this provider only):",
-            "",
-            f"  {json.dumps(files['auth.json'])}",
+            *lines,
             "",
         ]
     )
 
 
-def greeting_json(base_url: str, control_url: str, ca: Path | None, default_model: str, proxy: str = "") -> str:
+def greeting_json(where: clients.Where, control_url: str, client: str) -> str:
     """The same as one JSON object on one line."""
-    return json.dumps(
-        {
-            "event": "serving",
-            "schema": 1,
-            "base_url": base_url,
-            "control_url": control_url,
-            "environment": environment(base_url, ca, proxy),
-            "hermes": hermes(base_url, default_model),
-        }
-    )
+    document = {
+        "event": "serving",
+        "schema": 1,
+        "base_url": where.base_url,
+        "control_url": control_url,
+        "environment": clients.environment(where),
+        "hermes": clients.hermes_files(where),
+    }
+    return json.dumps({**document, "for": clients.CLIENTS[client](where)} if client else document)

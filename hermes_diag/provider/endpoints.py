@@ -14,7 +14,7 @@ import secrets
 import struct
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -48,6 +48,7 @@ class Asked:
     body: Mapping[str, Any]
     query: str
     ids: tuple[str, ...]
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def param(self, name: str) -> str:
         """A parameter of the query, "" when it is not given."""
@@ -101,6 +102,14 @@ def _model(name: str) -> Document:
 def codex_models(asked: Asked) -> Document:
     """None: the Codex CLI then takes those that it brings along."""
     return {"models": []}
+
+
+def accounts(asked: Asked) -> Document:
+    """The account that a Codex with a ChatGPT login says it has, led nowhere else: it asks before its first turn."""
+    key = asked.headers.get("chatgpt-account-id", "hermes-diag")
+    free = {"workspace_backend_origin": "NO_CONSTRAINT", "account_routing_override": "NO_CONSTRAINT"}
+    account = {"id": key, "account_user_id": "hermes-diag", "structure": "personal", "plan_type": "plus", **free}
+    return {"accounts": [account], "default_account_id": key, "account_ordering": [key]}
 
 
 # --- embeddings --------------------------------------------------------------------------------------
@@ -287,4 +296,5 @@ TABLE: tuple[tuple[str, dict[str, Handler]], ...] = (
     ("/v1/conversations/{}/items/{}", {"GET": conversation_item, "DELETE": conversation_item}),
     ("/v1/messages/count_tokens", {"POST": count_tokens}),
     ("/backend-api/codex/models", {"GET": codex_models}),
+    ("/backend-api/wham/accounts/check", {"GET": accounts}),
 )

@@ -226,7 +226,7 @@ def _beside(service: Service, at: Place, request: Request, body: dict[str, Any])
     if method == "POST" and request.body and not body and request.body.strip() != b"{}":
         return 400, replies.error("We could not parse the JSON body of your request.", _INVALID)
     try:
-        return 200, msgspec.json.encode(handler(Asked(service, method, body, request.query, at.ids)))
+        return 200, msgspec.json.encode(handler(Asked(service, method, body, request.query, at.ids, request.headers)))
     except Refused as refused:
         return refused.status, refused.body
 

@@ -85,3 +85,9 @@ def conditions(incomplete: str) -> Words:
     metrics = ["fds > ", "threads > ", "rss > ", "fds.growth > ", "threads.growth > ", "rss.growth > "]
     metrics += [f"{state.lower()}.{kind} > " for state in STATES for kind in ("age", "growth")]
     return _from(((metric, "") for metric in metrics), incomplete)
+
+
+def clients(incomplete: str) -> Words:
+    from hermes_diag.cli.clients import CLIENTS
+
+    return _from(((name, (lines.__doc__ or "").partition("\n")[0]) for name, lines in CLIENTS.items()), incomplete)
