@@ -7,7 +7,6 @@ import ssl
 from pathlib import Path
 
 import pytest
-from conftest import Cli
 from http2_client import Http2, asking_for
 from provider_tools import FIN, RESET, SILENT, Client, nothing_left, request, trusting, until  # noqa: F401
 from test_provider_protocol import serving
@@ -262,24 +261,16 @@ def test_what_the_control_path_and_the_log_say() -> None:
     assert seen[-1] == "closed"
 
 
-@pytest.mark.parametrize("left_out", [False, True])
-def test_serve_speaks_it_unless_told_not_to(left_out: bool) -> None:
-    """`serve --tls` offers HTTP/2 and says in its log who speaks it; `--no-http2` leaves it out."""
-    with serving("--json", "--tls", *["--no-http2"] * left_out) as one:
+def test_serve_speaks_it() -> None:
+    """`serve --tls` offers HTTP/2 and says in its log who speaks it."""
+    with serving("--json", "--tls") as one:
         ca = json.loads(one.wait_for("serving"))["environment"]["SSL_CERT_FILE"]
         context = asking_for(ssl.create_default_context(cafile=ca), "h2", "http/1.1")
         with Client(one, context) as client:
-            assert client.socket.selected_alpn_protocol() == ("http/1.1" if left_out else "h2")
-            client.socket.sendall(request() if left_out else START)
-            one.wait_for("first byte" if left_out else "speaks HTTP/2")
+            assert client.socket.selected_alpn_protocol() == "h2"
+            client.socket.sendall(START)
+            one.wait_for("speaks HTTP/2")
         assert one.end()[2] == ""
-
-
-def test_leaving_it_out_without_tls_is_refused(cli: Cli) -> None:
-    done = cli("serve", "--no-http2")
-    assert done.returncode == 2
-    assert "--no-http2 has no effect without --tls" in done.stderr
-    assert "add --tls" in done.stderr
 
 
 def test_what_is_passed_on_comes_back(tmp_path: Path) -> None:

@@ -60,9 +60,6 @@ Upstream = Annotated[
         help="With --record: the base URL of a real provider to which requests are passed on.",
     ),
 ]
-NoHttp2 = Annotated[
-    bool, typer.Option("--no-http2", help="With --tls: speak HTTP/1.1 with a client that asks for HTTP/2, too.")
-]
 AsProxy = Annotated[
     bool, typer.Option("--as-proxy", help="Put a proxy in front of it, too, with faults of its own (proxy-...).")
 ]
@@ -91,7 +88,6 @@ def command(
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to bind; loopback only.")] = "127.0.0.1",
     fault: Faults = None,
     tls: Annotated[bool, typer.Option("--tls", help="Speak TLS, with a certificate made on the spot.")] = False,
-    no_http2: NoHttp2 = False,
     as_proxy: AsProxy = False,
     reply: Reply = None,
     model: Models = None,

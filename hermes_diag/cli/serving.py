@@ -40,7 +40,6 @@ class Options:
     host: str = "127.0.0.1"
     fault: tuple[str, ...] = ()
     tls: bool = False
-    no_http2: bool = False
     as_proxy: bool = False
     reply: str | None = None
     model: tuple[str, ...] = ()
@@ -61,8 +60,6 @@ def run(options: Options) -> int:
         raise UsageError("--record and --upstream need each other", "--record FILE --upstream URL")
     if options.upstream is not None and options.reply is not None:
         raise UsageError("--reply has no effect with --upstream: the upstream replies", "leave one of them out")
-    if options.no_http2 and not options.tls:
-        raise UsageError("--no-http2 has no effect without --tls", "add --tls, or leave it out")
     upstream = None
     if options.record is not None and options.upstream is not None:
         from hermes_diag.provider.upstream import Upstream
@@ -73,7 +70,6 @@ def run(options: Options) -> int:
         host=options.host,
         port=options.port,
         tls=options.tls,
-        http2=not options.no_http2,
         proxy=options.as_proxy,
         reply=script.load(options.reply) if options.reply is not None else (reply.DEFAULT,),
         models=options.model or models.KNOWN_MODELS,
