@@ -7,9 +7,10 @@ import time
 import zlib
 from pathlib import Path
 
+import httpx
 import pytest
 from http2_client import Http2
-from provider_tools import BODY, FIN, PATIENCE, RESET, SILENT, nothing_left, until, without_ids  # noqa: F401
+from provider_tools import BODY, FIN, PATIENCE, RESET, SILENT, nothing_left, trusting, until, without_ids  # noqa: F401
 from test_provider_traffic import ANSWERED, CODINGS, PLAIN, REFUSED, packed
 
 from hermes_diag.provider import Provider
@@ -152,6 +153,26 @@ def test_what_was_asked_for_vanishes() -> None:
             assert client.ask().whole
         until(lambda: len(provider.closed_connections) == 2, "the ends")
         assert sorted(one.finished for one in provider.requests) == [False, False, True]
+
+
+# --- through the proxy ----------------------------------------------------------------------------
+
+
+def test_a_tunnel_carries_it() -> None:
+    """Whole through a proxy that is well, cut where the proxy cuts."""
+    for spec, whole in (("proxy-latency=0.05", True), ("proxy-cut-bytes=4000", False)):
+        with Provider([spec], tls=True, proxy=True) as provider:
+            url, context = f"{provider.base_url}/responses", trusting(provider)
+            with (
+                httpx.Client(http2=True, proxy=provider.proxy_url, verify=context, timeout=PATIENCE) as client,
+                client.stream("POST", url, json=BODY) as response,
+            ):
+                assert response.http_version == "HTTP/2"
+                if whole:
+                    assert response.read().endswith(b"\n\n")
+                else:
+                    with pytest.raises(httpx.TransportError):
+                        response.read()
 
 
 # --- compressed bodies ---------------------------------------------------------------------------
