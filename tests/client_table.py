@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from exception_table import SPECS
+from exception_table import SPECS, SPECS_WEBSOCKET
 from provider_tools import until
 
 from hermes_diag.provider import Provider, faults
@@ -50,20 +50,45 @@ class Row:
     seconds: float
 
 
+def _named(spec: str) -> str:
+    return spec.partition("=")[0].partition(":")[0]
+
+
+def _provider(spec: str) -> Provider:
+    """A provider with that fault; behind a proxy, and under TLS, where the fault needs it."""
+    entry = faults.catalogue()[_named(spec)]
+    proxied = entry.hook == "tunnel"
+    silent = ["first-event-then-silence"] if entry.name.endswith("cut-after") else []  # else the reply is over before
+    return Provider([spec, *silent], tls=entry.needs_tls or proxied, proxy=proxied, models=("gpt-*",))
+
+
 def _environment(provider: Provider) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if "PROXY" not in key.upper() and "OPENAI" not in key}
-    return {**kept, **({"NODE_EXTRA_CA_CERTS": str(provider.ca_file), "SSL_CERT_FILE": str(provider.ca_file)}
-                       if provider.ca_file else {})}  # fmt: skip
+    if provider.ca_file:
+        kept |= dict.fromkeys(("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "CODEX_CA_CERTIFICATE"), str(provider.ca_file))
+    return {**kept, **({"HTTPS_PROXY": provider.proxy_url} if provider.proxy_url else {})}
+
+
+def _idle(spec: str) -> bool:
+    """Whether the fault acts between two turns."""
+    return faults.catalogue()[_named(spec)].hook == "idle"
+
+
+def specs(client: str) -> list[str]:
+    """The faults that a client can meet. Codex has one turn, and WebSockets; those for Node speak HTTP/1.1, and Node
+    goes past a proxy unless told otherwise."""
+    if client == "Codex CLI":
+        over = {**SPECS, **{name: spec for name, spec in SPECS_WEBSOCKET.items() if name.startswith("ws-")}}
+        return [spec for _, spec in sorted(over.items()) if not _idle(spec)]
+    return [spec for name, spec in sorted(SPECS.items()) if not name.startswith(("h2-", "proxy-"))]
 
 
 def _node(program: str, silence: int) -> Callable[[str], Row]:
     """A client that is a program for Node; an idle fault meets its second turn."""
 
     def play(spec: str) -> Row:
-        name = spec.partition("=")[0].partition(":")[0]
-        entry = faults.catalogue()[name]
         with (
-            Provider([spec], tls=entry.needs_tls, models=("gpt-*",)) as provider,
+            _provider(spec) as provider,
             tempfile.TemporaryDirectory(prefix="hermes-diag-clients-") as folder,
         ):
             for source in HERE.glob("clients/*.mjs"):
@@ -74,7 +99,7 @@ def _node(program: str, silence: int) -> Callable[[str], Row]:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment(provider)
             ) as process:
                 try:
-                    return _turns(process, provider, spec, entry.hook == "idle")
+                    return _turns(process, provider, spec, _idle(spec))
                 finally:
                     process.kill()
 
@@ -124,9 +149,8 @@ def _outcome(told: dict[str, Any]) -> str:
 
 def _codex(spec: str) -> Row:
     """The Codex CLI, one turn of `codex exec` in a home of its own."""
-    entry = faults.catalogue()[spec.partition("=")[0].partition(":")[0]]
     with (
-        Provider([spec], tls=entry.needs_tls, models=("gpt-*",)) as provider,
+        _provider(spec) as provider,
         tempfile.TemporaryDirectory(prefix="hermes-diag-codex-") as home,
     ):
         # What Codex otherwise fetches in the background has nothing to do with its turn, and takes seconds to fail.
@@ -144,11 +168,10 @@ base_url = "{provider.base_url}"
 wire_api = "responses"
 env_key = "DIAG_KEY"
 stream_idle_timeout_ms = {SILENCE["Codex CLI"]}
+supports_websockets = {"true" if spec.startswith("ws-") else "false"}
 """
         (Path(home) / "config.toml").write_text(config)
         environment = {**_environment(provider), "CODEX_HOME": home, "DIAG_KEY": "none", "HOME": home}
-        if provider.ca_file:
-            environment["CODEX_CA_CERTIFICATE"] = str(provider.ca_file)
         begun = time.monotonic()
         with subprocess.Popen(
             [f"{MODULES}/node_modules/.bin/codex", "exec", "--skip-git-repo-check", "--json", "hi"],
@@ -191,9 +214,8 @@ CLIENTS: dict[str, Callable[[str], Row]] = {
 
 
 def all_rows() -> dict[str, list[Row]]:
-    """What each client makes of each fault. A client of one turn meets no fault of idle connections."""
-    cases = [(client, spec) for client in CLIENTS for name, spec in sorted(SPECS.items())
-             if client != "Codex CLI" or faults.catalogue()[name].hook != "idle"]  # fmt: skip
+    """What each client makes of each fault that it can meet."""
+    cases = [(client, spec) for client in CLIENTS for spec in specs(client)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda case: CLIENTS[case[0]](case[1]), cases))
     return {client: [row for (one, _), row in zip(cases, found, strict=True) if one == client] for client in CLIENTS}
@@ -214,7 +236,8 @@ Generated by `tests/client_table.py` and checked in CI: one streamed turn of eac
 provider, with its own retries, where loopback is the only network. Codex is `codex exec` with a provider of its own in
 config.toml. A silence is given up after {codex} s by Codex (`stream_idle_timeout_ms`), after {node} s by the Node SDK
 (`timeout`), and the Vercel AI SDK has {vercel} s for all of a turn (`abortSignal`). A fault of idle connections meets
-the second turn of a client; Codex here has one.
+the second turn of a client; Codex here has one. Codex meets the faults of WebSockets with `supports_websockets`, those of
+the proxy through HTTPS_PROXY; the programs for Node speak neither WebSockets nor HTTP/2, and heed no HTTPS_PROXY.
 
 Requests and connections are those of the turn; *open* is how many connections the client still holds when its turn is
 over (1 is a connection kept for the next one). Seconds are of one run; CI compares outcomes and requests.

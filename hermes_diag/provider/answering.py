@@ -12,6 +12,7 @@ from hermes_diag.worker.contract import TURN_HEADER
 #: What is said of a request that cannot be taken, by status.
 _REFUSALS = {
     400: "This is not a valid HTTP request.",
+    408: "The request has not arrived in time.",
     413: "The request body is too large.",
     415: "The content-encoding of the request body is not supported.",
     501: "CONNECT is not served here.",

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 #: Seconds for which the rest of a refused request is read and dropped.
 LINGER = 2.0
-#: Seconds for which a client that has closed its half is still owed an answer that does not come: it may
-#: be listening, or be gone for good, and only what is written to it would tell.
+#: Seconds for which a client that has closed its half, or is gone for good, is still owed an answer that stalls.
 GRACE = 2.0
-#: How a WebSocket is closed that says so.
-CLOSE_FRAME = "close frame"
+#: Seconds within which a request must have arrived, from its first byte on; a client that takes longer is answered 408.
+SLOWEST = 60.0
+CLOSE_FRAME = "close frame"  # how a WebSocket is closed that says so
 
 
 class Conversation(Connection):
@@ -40,6 +40,7 @@ class Conversation(Connection):
         self._exchange: Exchange | None = None
         self._answer_task: asyncio.Task[None] | None = None  # the rest of an answer that is not out yet
         self._queued = False  # the next request has arrived already
+        self._arriving: asyncio.TimerHandle | None = None  # until a request must have arrived
         self._streams: Streams | None = None  # once the client has begun to speak HTTP/2
 
     # --- asyncio ---------------------------------------------------------------------------------
@@ -72,6 +73,13 @@ class Conversation(Connection):
             self.write(self._wire.go_on())
         if request is not None:
             self._begin(request)
+        elif not self._owes and self._arriving is None:
+            self._arriving = asyncio.get_running_loop().call_later(SLOWEST, self._refuse, 408)
+
+    def _arrived(self) -> None:
+        if self._arriving is not None:
+            self._arriving.cancel()
+        self._arriving = None
 
     def _begins_http2(self) -> bool:
         """Whether these are the first bytes of a client with which ALPN has chosen HTTP/2."""
@@ -115,6 +123,7 @@ class Conversation(Connection):
         super().connection_lost(exc)
         for answer in self.answers:
             answer.cancel()
+        self._arrived()
         if self._lifetime is not None:
             self._lifetime.cancel()
         self._service.part_with(self)
@@ -167,6 +176,7 @@ class Conversation(Connection):
 
     def _begin(self, request: Request, turn: Turn | None = None) -> None:
         self._queued = False
+        self._arrived()
         self.stop_timers()
         self.requests += 1
         exchange = self._exchange = routes.exchange(self._service, self, turn or self._wire, request)

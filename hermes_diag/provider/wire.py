@@ -127,7 +127,11 @@ class Wire:
                 return None
 
     def _refuse_early(self, head: h11.Request) -> None:
-        """Say 413 before the body, while a peer that asks for a 100 has not sent it yet."""
+        """Say 413 before the body, while a peer that asks for a 100 has not sent it yet. Two lengths are none: a proxy
+        before us may have read the other one, and then what follows is not what it took for the next request."""
+        names = [name for name, _ in head.headers]
+        if b"content-length" in names and b"transfer-encoding" in names:
+            raise BadRequest(400)
         for name, value in head.headers:
             if name == b"content-length" and (len(value) > 18 or int(value) > self._max_body):
                 raise BadRequest(413)
