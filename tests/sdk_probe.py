@@ -84,7 +84,7 @@ def take(connection, order, events):
         data = connection._connection.recv(timeout=order["timeout"], decode=False)
         event = connection.parse_event(data)
         events.append(event.type)
-        if event.type in ("response.completed", "error"):
+        if event.type in ("response.completed", "response.failed", "response.incomplete", "error"):
             return
 
 

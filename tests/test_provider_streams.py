@@ -273,6 +273,15 @@ def test_serve_speaks_it() -> None:
         assert one.end()[2] == ""
 
 
+def test_it_can_be_left_out() -> None:
+    """A client that would rather speak HTTP/2 then gets HTTP/1.1."""
+    with Provider(tls=True, http2=False) as provider:
+        context = asking_for(trusting(provider), "h2", "http/1.1")
+        with Client(provider, context) as client:
+            assert client.socket.selected_alpn_protocol() == "http/1.1"
+            assert client.ask().whole
+
+
 def test_what_is_passed_on_comes_back(tmp_path: Path) -> None:
     """A request of HTTP/2 goes to a real provider as HTTP/1.1, and its stream comes back."""
     with Provider() as real:

@@ -54,8 +54,8 @@ class Conversation(Connection):
         data = self.decrypted(data)
         if not data:
             return
-        if self._streams is not None or self._begins_http2():
-            self._take(data)
+        if (streams := self._streams or self._begins_http2()) is not None:
+            self._take(streams, data)
             return
         if self._owes:
             self.count_ahead(len(data))
@@ -81,19 +81,18 @@ class Conversation(Connection):
             self._arriving.cancel()
         self._arriving = None
 
-    def _begins_http2(self) -> bool:
-        """Whether these are the first bytes of a client with which ALPN has chosen HTTP/2."""
+    def _begins_http2(self) -> Streams | None:
+        """The streams of a client with which ALPN has chosen HTTP/2; None where it has not."""
         if self._tls is None or self._tls.chosen != "h2":
-            return False
+            return None
         from hermes_diag.provider.streams import Streams  # with h2, which few clients need
 
         self._streams = Streams(self, self._service)
         self.say("speaks HTTP/2")
-        return True
+        return self._streams
 
-    def _take(self, data: bytes) -> None:
-        assert self._streams is not None
-        self._streams.take(data)
+    def _take(self, streams: Streams, data: bytes) -> None:
+        streams.take(data)
         if self.clogged:  # it does not read: neither do we
             self.read_no_further()
 

@@ -83,6 +83,8 @@ class Streams:
 
     def _begin(self, stream: Stream) -> None:
         self._connection.requests += 1
+        if not self._exchanges:
+            self._connection.at_full_speed()  # what a client has reset may have been dripping until now
         exchange = routes.exchange(self._service, self._connection, stream, stream.request)
         self._exchanges[stream] = exchange
         try:
