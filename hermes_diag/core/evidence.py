@@ -88,7 +88,7 @@ class Happened:
 
     at: float
     connection: int
-    what: str  # opened, request, upgrade, asked for and not here, first byte, answered, broken off, closed, ...
+    what: str  # opened, request, upgrade, asked for and not here, first byte, answered, broken off, closed, phase, ...
     requests: int
     bytes_in: int
     bytes_out: int
@@ -100,6 +100,7 @@ class Happened:
     fault: str = ""
     closed_first: str = ""
     how: str = ""
+    phase: str = ""  # of a plan, which begins: "2 of 4: resets, 30 s"
 
 
 @dataclass(frozen=True)

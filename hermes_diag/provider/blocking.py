@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 
 from hermes_diag.core.evidence import Connection, Happened, Served
+from hermes_diag.provider import plan as plans
 from hermes_diag.provider import script, server
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.provider.tls import authority
@@ -43,11 +44,18 @@ class _Threaded:
     """What `Provider` and `AsyncProvider` have in common: all but how a block begins and ends, and `settle`."""
 
     def __init__(
-        self, faults: Sequence[str] = (), tls: bool = False, reply: str | None = None, **options: Unpack[Options]
+        self,
+        faults: Sequence[str] = (),
+        tls: bool = False,
+        reply: str | None = None,
+        plan: str | Path | None = None,
+        **options: Unpack[Options],
     ) -> None:
         further: dict[str, Any] = {**options}
         if reply is not None:
             further["reply"] = script.load(reply)
+        if plan is not None:
+            further["plan"] = plans.load(plan)
         self._core = server.Provider(faults=faults, tls=tls, **further)
         self._stack = contextlib.ExitStack()
         self._thread: ProviderThread | None = None  # while it runs
@@ -69,6 +77,7 @@ class _Threaded:
                 self._proxy_url = self._core.proxy.url
             if self._core.tls:
                 self.ca_file = stack.enter_context(ca_file())
+            self._ask(self._core.begin_plan)
             self._stack = stack.pop_all()
 
     @property
@@ -88,6 +97,12 @@ class _Threaded:
         """http://127.0.0.1:PORT, as HTTPS_PROXY takes it; "" without a proxy."""
         self._has_begun()
         return self._proxy_url
+
+    @property
+    def phase(self) -> str:
+        """The name of the phase in which the plan is; "" without a plan, or when `set_faults` has ended it."""
+        schedule = self._core.schedule
+        return self._ask(lambda: schedule.phase.name if schedule is not None and schedule.label else "")
 
     @property
     def requests(self) -> tuple[Served, ...]:
@@ -124,9 +139,17 @@ class _Threaded:
         return self._ask(self._core.tally)
 
     def set_faults(self, faults: Iterable[str]) -> None:
-        """These faults from now on. Raises UsageError; RuntimeError when it does not run."""
+        """These faults from now on; a plan ends. Raises UsageError; RuntimeError when it does not run."""
         self._must_run()
         self._ask(lambda: self._core.set_faults(faults))
+
+    def next_phase(self) -> None:
+        """Go to the next phase of the plan now. Raises ValueError when there is none; RuntimeError as set_faults."""
+        self._must_run()
+        schedule = self._core.schedule
+        if schedule is None:
+            raise ValueError("there is no plan")
+        self._ask(schedule.next)
 
     def _has_begun(self) -> None:
         if not self._base_url:
@@ -160,8 +183,8 @@ class Provider(_Threaded):
     """A provider on 127.0.0.1, from `with` to the end of the block.
 
     faults: specs as `hermes-diag faults` lists them. tls: with a certificate whose authority is in the
-    file `ca_file`. reply: "echo", or a file as `serve --reply` takes it. proxy: with a proxy in front of it, at
-    `proxy_url`. Other keywords as in `Options`.
+    file `ca_file`. reply: "echo", or a file as `serve --reply` takes it. plan: instead of faults a file or a named day,
+    as `serve --plan` takes it. proxy: with a proxy in front of it, at `proxy_url`. Other keywords as in `Options`.
     Raises UsageError for a fault it does not know, CannotMeasure or OSError when there is no port.
     What it saw can still be read after the block; before it there is nothing to ask for: RuntimeError.
     """

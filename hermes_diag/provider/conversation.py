@@ -128,6 +128,7 @@ class Conversation(Connection):
         self.stop_timers()
         self.requests += 1
         exchange = self._exchange = routes.exchange(self._service, self, turn or self._wire, request)
+        exchange.phase = self._service.phase
         try:
             rest = routes.dispatch(self._service, exchange)
         except Gone:
@@ -168,7 +169,9 @@ class Conversation(Connection):
             self._turns.done(exchange.turn)
         turn = exchange.request.headers.get(TURN_HEADER, "")
         self._service.answered(
-            Served(turn, self.serial, exchange.status, exchange.events_sent, finished, exchange.api), exchange.fault
+            Served(turn, self.serial, exchange.status, exchange.events_sent, finished, exchange.api),
+            exchange.fault,
+            exchange.phase,
         )
         what = "answered" if finished else "broken off"
         self.say(what, status=exchange.status, events=exchange.events_sent, fault=exchange.fault)

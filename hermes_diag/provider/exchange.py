@@ -62,6 +62,7 @@ class Exchange(Due):
         self._begun = False  # a byte of the answer is out
         self._released = asyncio.Event()
         self.fault = "healthy"
+        self.phase = ""  # of a plan, in which it began
         self.last = False  # the connection ends with this response, and the head says so
         self._squeeze: zlib._Compress | None = None
         name = "request-id" if self.api == "messages" else "x-request-id"
