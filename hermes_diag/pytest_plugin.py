@@ -1,4 +1,4 @@
-"""The pytest plugin: the marker `limit_sockets`, the fixture `provider`, the report section `--sockets`.
+"""The pytest plugin: the marker `limit_sockets`, the fixture `openai_provider` and its marker, `--sockets`.
 
 Thin, and nothing heavy at import: pytest loads this at every start in every environment we are installed
 in. What does the work is in hermes_diag.leakguard and is imported by the first test that wants it.
@@ -43,6 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "limit_sockets(close_wait=0, leaked=0, fds=0, threads=0, remote=None, settle=1.0): "
         "fail when the test leaves more than that behind (hermes-diag)",
+    )
+    config.addinivalue_line(
+        "markers",
+        "openai_provider(faults=(), tls=False, reply=None, ...): "
+        "what the fixture of that name is made with, as hermes_diag.provider.Provider (hermes-diag)",
     )
     given = (
         config.getoption("sockets"),
@@ -145,19 +150,39 @@ def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -
 
 
 @pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+def openai_provider(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     """A stand-in for OpenAI on 127.0.0.1, of which OPENAI_BASE_URL and OPENAI_API_KEY speak; no proxy is set.
 
-    `provider.set_faults(["rst-mid-stream"])` makes it misbehave; `provider.requests` is what it saw.
+    `@pytest.mark.openai_provider(faults=["rst-mid-stream"])` or `openai_provider.set_faults(["rst-mid-stream"])`
+    makes it misbehave; `openai_provider.requests` is what it saw.
     """
     from hermes_diag.api import Provider
+    from hermes_diag.core.errors import HermesDiagError
 
-    with Provider() as made:
+    marker = request.node.get_closest_marker("openai_provider")
+    try:
+        made = Provider(*marker.args, **marker.kwargs) if marker is not None else Provider()
+    except HermesDiagError as exc:
+        pytest.fail(f"openai_provider: {exc.message}: {exc.hint}", pytrace=False)
+    except TypeError as exc:  # a keyword that is none
+        pytest.fail(f"openai_provider: {exc}: it takes what hermes_diag.provider.Provider takes", pytrace=False)
+    with made:
         for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("OPENAI_BASE_URL", made.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "hermes-diag-local")
+        if made.ca_file is not None:
+            monkeypatch.setenv("SSL_CERT_FILE", str(made.ca_file))
+        if made.proxy_url:
+            for name, value in (("HTTPS_PROXY", made.proxy_url), ("HTTP_PROXY", made.proxy_url), ("NO_PROXY", "")):
+                monkeypatch.setenv(name, value)
         yield made
+
+
+@pytest.fixture
+def provider(openai_provider: Provider) -> Provider:
+    """The fixture `openai_provider` by a shorter name, for a suite that has no fixture of that name."""
+    return openai_provider
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ _.pytest_fixture_setup, _.pytest_runtest_makereport, _.pytest_report_teststatus
 _.pytest_runtest_logreport, _.pytest_terminal_summary
 _.pytest_refuse_wrong_marker  # a hook wrapper of pytest_collection_modifyitems, under a name of ours
 _.gateway_loop  # a fixture
+_.next_phase  # of a plan, called by tests of other projects
 _.pause_writing, _.data_received  # asyncio's protocols
 _.max_length  # a parameter in a protocol of coding.py
 _.__signature__, _.__annotations__  # of a command, read by Typer

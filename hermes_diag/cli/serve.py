@@ -13,6 +13,7 @@ from hermes_diag.cli.options import complete
 EXAMPLES = """
   hermes-diag serve
   hermes-diag serve --fault idle-close=0.5 --fault rst-mid-stream:every=3 --tls
+  hermes-diag serve --plan list
   hermes-diag serve --as-proxy --tls --fault proxy-cut-after=2s:every=3
   hermes-diag serve --port 8080 --reply script.json --require-key
   hermes-diag serve --for codex
@@ -29,13 +30,23 @@ Faults = Annotated[
         help="How to misbehave, see `hermes-diag faults`. Repeatable; the first that applies answers.",
     ),
 ]
+PlanOf = Annotated[
+    str | None,
+    typer.Option(
+        "--plan",
+        metavar="FILE|DAY|list",
+        show_default=False,
+        autocompletion=complete.plans,
+        help="Faults as a timeline: a file, or a named day; `list` shows those.",
+    ),
+]
 Models = Annotated[
     list[str] | None,
     typer.Option(
         "--model",
         metavar="PATTERN",
         show_default="gpt-*, o[0-9]*, codex-*, chatgpt-*",
-        help="A model there is; any other is answered 404. Repeatable.",
+        help="A model there is; any other is answered 404. `*`: any model, and any id of a response. Repeatable.",
     ),
 ]
 Reply = Annotated[
@@ -87,14 +98,12 @@ def command(
     port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Port; 0 lets the kernel choose.")] = 0,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to bind; loopback only.")] = "127.0.0.1",
     fault: Faults = None,
+    plan: PlanOf = None,
     tls: Annotated[bool, typer.Option("--tls", help="Speak TLS, with a certificate made on the spot.")] = False,
     as_proxy: AsProxy = False,
     reply: Reply = None,
     model: Models = None,
     require_key: RequireKey = False,
-    any_id: Annotated[
-        bool, typer.Option("--any-id", help="Answer for ids that were never given, as a test suite makes them up.")
-    ] = False,
     no_websocket: NoWebsocket = False,
     max_body: MaxBody = "64M",
     control_port: ControlPort = 0,
@@ -135,13 +144,10 @@ def _client(name: str) -> str:
 def _faults(given: Sequence[str]) -> tuple[str, ...]:
     """Refuse a fault that would never apply. Raises UsageError."""
     from hermes_diag.core.errors import UsageError
-    from hermes_diag.provider import faults
-    from hermes_diag.provider.when import When
+    from hermes_diag.provider import active, faults
 
-    always = ""
-    for fault in map(faults.parse, given):
-        if always and fault.hook == "answer" and not fault.when.path:
-            raise UsageError(f"--fault {fault}: {always} answers every request first", f"write {always}:every=2")
-        if fault.hook == "answer" and fault.when == When():
-            always = fault.name
+    hidden = active.always_first([*map(faults.parse, given)])
+    if hidden is not None:
+        always, fault = hidden
+        raise UsageError(f"--fault {fault}: {always} answers every request first", f"write {always}:every=2")
     return tuple(given)

@@ -19,7 +19,7 @@ from hermes_diag.core.errors import INTERRUPTED, OK, CannotMeasure, UsageError
 from hermes_diag.core.evidence import Happened
 from hermes_diag.core.interrupts import Interrupts
 from hermes_diag.core.pipes import printed
-from hermes_diag.provider import control, models, reply, script
+from hermes_diag.provider import control, models, plan, reply, script
 from hermes_diag.provider.blocking import ca_file
 from hermes_diag.provider.server import Provider
 from hermes_diag.reporters import envelope, traffic
@@ -39,12 +39,12 @@ class Options:
     port: int = 0
     host: str = "127.0.0.1"
     fault: tuple[str, ...] = ()
+    plan: str | None = None
     tls: bool = False
     as_proxy: bool = False
     reply: str | None = None
     model: tuple[str, ...] = ()
     require_key: bool = False
-    any_id: bool = False
     no_websocket: bool = False
     max_body: int = 64 * 2**20
     control_port: int = 0
@@ -56,6 +56,11 @@ class Options:
 
 def run(options: Options) -> int:
     """Serve until SIGINT or SIGTERM, then print the tally; the exit code. Raises UsageError, CannotMeasure."""
+    if options.plan == "list":
+        _print(named_days(options.json))
+        return OK
+    if options.plan is not None and options.fault:
+        raise UsageError("--fault has no effect with --plan", "write it into the phases of the plan")
     if (options.record is None) != (options.upstream is None):
         raise UsageError("--record and --upstream need each other", "--record FILE --upstream URL")
     if options.upstream is not None and options.reply is not None:
@@ -67,6 +72,7 @@ def run(options: Options) -> int:
         upstream = Upstream(options.upstream, options.record)
     provider = Provider(
         faults=options.fault,
+        plan=plan.load(options.plan) if options.plan is not None else None,
         host=options.host,
         port=options.port,
         tls=options.tls,
@@ -74,7 +80,6 @@ def run(options: Options) -> int:
         reply=script.load(options.reply) if options.reply is not None else (reply.DEFAULT,),
         models=options.model or models.KNOWN_MODELS,
         require_key=options.require_key,
-        any_id=options.any_id,
         websocket=not options.no_websocket,
         body_limit=options.max_body,
         keep=KEEP,
@@ -102,6 +107,7 @@ async def _serve(provider: Provider, options: Options, upstream: Upstream | None
         proxy = provider.proxy.url if provider.proxy is not None else ""
         where = clients.Where(provider.base_url, model, ca, proxy)
         _print(greet(where, control_url(controller), options.client))
+        provider.begin_plan()
         number = await told
         await provider.stop()
         counts = provider.tally()
@@ -109,6 +115,16 @@ async def _serve(provider: Provider, options: Options, upstream: Upstream | None
         document = {**envelope.catalogue("serve"), "exit_code": code, "event": "tally", **counts}
         _print(json.dumps(document) if options.json else "\n" + traffic.tally(counts))
         return code
+
+
+def named_days(as_json: bool) -> str:
+    """The plans that come with us, one a line."""
+    days = plan.days()
+    if as_json:
+        found = [{"name": name, "summary": summary} for name, summary in days.items()]
+        return json.dumps({**envelope.catalogue("serve"), "days": found})
+    width = max(map(len, days), default=0)
+    return "\n".join(f"{name:<{width}}  {summary}" for name, summary in days.items())
 
 
 async def _start(provider: Provider, host: str) -> None:

@@ -89,7 +89,7 @@ class Happened:
     at: float
     connection: int
     #: opened, speaks HTTP/2, request, upgrade, asked for and not here, first byte, answered, broken off, sent GOAWAY,
-    #: half-closed, vanished, closed, ...
+    #: half-closed, vanished, closed, phase, ...
     what: str
     requests: int
     bytes_in: int
@@ -102,6 +102,7 @@ class Happened:
     fault: str = ""
     closed_first: str = ""
     how: str = ""
+    phase: str = ""  # of a plan, which begins: "2 of 4: resets, 30 s"
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hermes_diag.core.errors import UsageError
 from hermes_diag.provider import faults as catalogue
 from hermes_diag.provider.faults import Fault
+from hermes_diag.provider.when import When
 
 if TYPE_CHECKING:
     from hermes_diag.provider.connection import Connection
@@ -16,20 +19,38 @@ if TYPE_CHECKING:
     from hermes_diag.provider.hop import Hop
 
 
+@dataclass(frozen=True)
+class Shares:
+    """Faults by chance, at most one for each request. percent: of all requests, for each fault."""
+
+    percent: tuple[tuple[Fault, float], ...] = ()
+    seed: int = 0
+
+    def drawn(self, request: int) -> Fault | None:
+        """The fault of the request of that number, always the same one with the same seed."""
+        at = random.Random(f"{self.seed}/{request}").random() * 100
+        for fault, share in self.percent:
+            at -= share
+            if at < 0:
+                return fault
+        return None
+
+
 class ActiveFaults:
     """Faults and what they count: requests and connections, from 1, since these faults were set.
 
-    specs as `hermes-diag faults` lists them. Raises UsageError for a spec it does not understand, and for a
-    fault of TLS when `tls` is False, and for one of the proxy when `proxy` is.
+    specs as `hermes-diag faults` lists them, or faults; shares go where none of them answers. Raises UsageError for a
+    spec it does not understand, for a fault of TLS when `tls` is False, and for one of the proxy when `proxy` is.
     """
 
-    def __init__(self, specs: Iterable[str], tls: bool, proxy: bool = False) -> None:
+    def __init__(self, specs: Iterable[str | Fault], tls: bool, proxy: bool = False, shares: Shares = Shares()) -> None:
         if isinstance(specs, str):
             raise UsageError(f"faults is the text {specs!r}", f"write faults=[{specs!r}]")
         if not isinstance(specs, Iterable):
             raise UsageError(f"faults is {specs!r}", "write faults=['rst-mid-stream:every=3'], a list of texts")
-        self.all: tuple[Fault, ...] = tuple(catalogue.parse(spec) for spec in specs)
-        for fault in self.all:
+        self.all = tuple(spec if isinstance(spec, Fault) else catalogue.parse(spec) for spec in specs)
+        self._shares = shares
+        for fault in (*self.all, *(fault for fault, _ in shares.percent)):
             if fault.needs_tls and not tls:
                 raise UsageError(f"fault {fault.name} needs TLS", "add --tls")
             if fault.hook == "tunnel" and not proxy:
@@ -58,12 +79,14 @@ class ActiveFaults:
 
     def for_request(self, exchange: Exchange) -> Fault | None:
         """The first fault that applies to a request, after those that only shape the answer."""
-        if not self.all:
+        if not self.all and not self._shares.percent:
             return None
         path, by_default = exchange.request.path, bool(exchange.api)
         connection = self.number(exchange.connection)
         shapes, answers = self._with("shape"), self._with("answer", *(("turn",) if exchange.turn else ()))
         meant = {fault.when.path for fault in (*shapes, *answers) if fault.when.covers(path, by_default)}
+        if by_default and self._shares.percent:
+            meant.add("")
         self._requests.update(meant)
 
         def applies(fault: Fault) -> bool:
@@ -72,7 +95,15 @@ class ActiveFaults:
 
         for fault in filter(applies, shapes):
             fault.shape(exchange)
-        return next(filter(applies, answers), None)
+        found = next(filter(applies, answers), None)
+        return self._by_share(exchange) if found is None and by_default else found
+
+    def _by_share(self, exchange: Exchange) -> Fault | None:
+        fault = self._shares.drawn(self._requests[""])
+        if fault is not None and fault.hook == "shape":
+            fault.shape(exchange)
+            return None
+        return fault if fault is None or fault.hook == "answer" or exchange.turn else None
 
     def for_upgrade(self, exchange: Exchange) -> Fault | None:
         """The first fault that applies to the upgrade of a connection to a WebSocket."""
@@ -120,3 +151,14 @@ def by_header(spec: str) -> Fault | None:
     except UsageError:
         return None
     return fault if fault.hook == "answer" else None
+
+
+def always_first(given: Sequence[Fault]) -> tuple[str, Fault] | None:
+    """A fault that would never apply, as (name of the one that answers every request before it, the fault)."""
+    always = ""
+    for fault in given:
+        if always and fault.hook == "answer" and not fault.when.path:
+            return always, fault
+        if fault.hook == "answer" and fault.when == When():
+            always = fault.name
+    return None

@@ -46,7 +46,8 @@ def over(service: Service, exchange: Exchange, finished: bool) -> None:
     elif exchange.number is not None:
         service.give_back(exchange.api, exchange.number)
     turn = exchange.request.headers.get(TURN_HEADER, "")
-    service.answered(Served(turn, connection.serial, status, events, finished, exchange.api), exchange.fault)
+    served = Served(turn, connection.serial, status, events, finished, exchange.api)
+    service.answered(served, exchange.fault, exchange.phase)
     connection.say("answered" if finished else "broken off", status=status, events=events, fault=exchange.fault)
     if connection.half_closed and not connection.gone:
         connection.say("half-closed")

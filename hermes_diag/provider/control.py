@@ -3,6 +3,7 @@
     GET    /_diag/faults         {"faults": ["idle-close=0.5", ...]}
     PUT    /_diag/faults         the same document: these faults from now on; counting starts again
     DELETE /_diag/faults         none
+    GET    /_diag/plan           where the plan of `serve --plan` stands; {"plan": null} without one
     GET    /_diag/connections    the tally, every open connection, and the last ones that closed
 
 Only loopback can reach it, and its answers hold no more than counts.
@@ -21,7 +22,11 @@ from hermes_diag.provider.service import Service
 
 PREFIX = "/_diag/"
 #: All paths below it, with their methods. No other path is logged: it could hold a secret.
-PATHS = {PREFIX + "connections": ("GET",), PREFIX + "faults": ("GET", "PUT", "DELETE")}
+PATHS = {
+    PREFIX + "connections": ("GET",),
+    PREFIX + "faults": ("GET", "PUT", "DELETE"),
+    PREFIX + "plan": ("GET",),
+}
 
 
 class _Faults(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,11 +43,13 @@ def answer(service: Service, exchange: Exchange) -> None:
 
 def _document(service: Service, method: str, path: str, body: bytes) -> tuple[int, bytes]:
     if path not in PATHS:
-        return 404, _error("There is /_diag/faults and /_diag/connections.")
+        return 404, _error("There is /_diag/faults, /_diag/plan and /_diag/connections.")
     if method not in PATHS[path]:
         return 405, _error("This method is not for this path.")
     if path == PREFIX + "faults":
         return _faults(service, method, body)
+    if path == PREFIX + "plan":
+        return 200, msgspec.json.encode({"plan": None} if service.schedule is None else service.schedule.document())
     return 200, msgspec.json.encode(connections(service))
 
 

@@ -59,6 +59,7 @@ class Exchange(Waits):
         self.delivered = False  # all of the reply is out
         self._begun = False  # a byte of the answer is out
         self.fault = "healthy"
+        self.phase = ""  # of a plan, in which it began
         self.last = False  # the connection ends with this response, and the head says so
         self._squeeze: zlib._Compress | None = None
         name = "request-id" if self.api == "messages" else "x-request-id"

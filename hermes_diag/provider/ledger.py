@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 
 from hermes_diag.core.evidence import Connection as Seen
@@ -26,17 +26,20 @@ class Ledger:
         self.begun = time.monotonic()  # times of connections count from here
         self._keep = keep
         self._counts: Counter[str] = Counter()
+        self._by_phase: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def opened(self, peer: tuple[str, int]) -> None:
         """A connection was accepted. The kernel may give it the port of one that was closed."""
         self._counts["connections"] += 1
         self.closed.pop(peer, None)
 
-    def answered(self, served: Served, fault: str) -> None:
-        """An exchange is over, whether it was finished or not."""
+    def answered(self, served: Served, fault: str, phase: str) -> None:
+        """An exchange is over, whether it was finished or not. phase: of a plan, in which it began; "" without one."""
         self.served.append(served)
         self._counts["requests"] += 1
         self._counts[f"fault {fault}"] += 1
+        if phase:
+            self._by_phase[phase].update(("requests", f"fault {fault}"))
 
     def upgraded(self, fault: str) -> None:
         """A connection has become a WebSocket, with that fault or "" without one; its turns are counted as requests."""
@@ -61,4 +64,6 @@ class Ledger:
         """What was counted so far; bytes of connections that are still open are not in it."""
         counts = Counter({"connections": 0, "requests": 0, "bytes_in": 0, "bytes_out": 0})
         counts.update(self._counts)
+        for phase, counted in self._by_phase.items():
+            counts.update({f"phase {phase}, {what}": count for what, count in counted.items()})
         return counts

@@ -64,7 +64,9 @@ def exchange(service: Service, connection: Connection, wire: Wire | Turn | Strea
     def beside() -> bytes:
         return _beside(service, at, request, told)[1]
 
-    return Exchange(connection, wire, understood, take, beside, service.body_limit)
+    begun = Exchange(connection, wire, understood, take, beside, service.body_limit)
+    begun.phase = service.phase
+    return begun
 
 
 def _upgrades(at: Place, request: Request) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from typing import Any
 
+from hermes_diag.provider.active import ActiveFaults
 from hermes_diag.provider.conversation import Conversation
 from hermes_diag.provider.listener import Listener
 from hermes_diag.provider.proxy import Proxy
@@ -41,8 +41,8 @@ class Provider(Service):
         if self.proxy is not None:
             await self.proxy.start()
 
-    def set_faults(self, specs: Iterable[str]) -> None:
-        super().set_faults(specs)
+    def use(self, faults: ActiveFaults) -> None:
+        super().use(faults)
         if self.proxy is not None:
             self.proxy.give_up_vanished()
 
@@ -57,7 +57,9 @@ class Provider(Service):
         return f"{'https' if self.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/v1"
 
     async def stop(self) -> None:
-        """Stop listening and drop what is open; the ledger gets a record of each."""
+        """Stop listening and drop what is open; the ledger gets a record of each. A plan goes no further."""
+        if self.schedule is not None:
+            self.schedule.stop()
         if self.proxy is not None:
             await self.proxy.stop()
         await self.listener.stop()

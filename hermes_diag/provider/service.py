@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from hermes_diag.core.errors import UsageError
 from hermes_diag.core.evidence import Happened
 from hermes_diag.provider import wire
 from hermes_diag.provider.active import ActiveFaults
 from hermes_diag.provider.ledger import Ledger
 from hermes_diag.provider.listener import Listener
+from hermes_diag.provider.plan import FaultPlan
 from hermes_diag.provider.reply import DEFAULT, Reply
+from hermes_diag.provider.schedule import Schedule
 from hermes_diag.provider.store import Store
 from hermes_diag.provider.tls import Tls, authority
 
@@ -29,12 +33,13 @@ class Service(Ledger):
     `Provider.close_idle` closes them, for tests that do not wait on a clock.
     faults: specs (`idle-close=0.5`, `rst-mid-stream:every=3`); the first that applies answers.
     http2: speak it, on TLS, with a client that asks for it by ALPN.
-    models: patterns of the models there are; None takes any. body_limit in bytes.
+    models: patterns of the models there are; None takes any. With the pattern `*` ids that were never given are
+    answered, too: test suites make them up. body_limit in bytes.
     websocket: False answers 426 to a client that asks for a WebSocket.
     keep, observer: as for Ledger.
-    any_id: answer for ids that were never given (responses, conversations) as if they had been.
     subject: another provider, for which this one serves nothing but the control path.
     proxied: there is a proxy, so that its faults can be in force.
+    plan: faults as a timeline, instead of `faults`; its clock starts with `begin_plan`.
     """
 
     def __init__(
@@ -54,8 +59,8 @@ class Service(Ledger):
         observer: Callable[[Happened], None] | None = None,
         upstream: Upstream | None = None,
         subject: Service | None = None,
-        any_id: bool = False,
         proxied: bool = False,
+        plan: FaultPlan | None = None,
     ) -> None:
         super().__init__(keep, observer)
         self.listener = listener
@@ -72,15 +77,32 @@ class Service(Ledger):
         self._replies = tuple(reply)
         self._next_reply: Counter[str] = Counter()  # by the API that replies are for
         self._given_back: defaultdict[str, list[int]] = defaultdict(list)  # the same; a heap
-        self.store = Store(any_id)
+        self.store = Store(any_id="*" in (models or ()))
         self.not_here: set[str] = set()  # paths that were asked for and are not here
         self._serials = itertools.count(1)
         self.hold_next = False  # the stream of the next request that says nothing of faults
-        self.set_faults(faults)
+        self._start_with(faults, plan)
+
+    def _start_with(self, faults: Sequence[str], plan: FaultPlan | None) -> None:
+        self.schedule = None if plan is None else Schedule(plan, self._enter)
+        if self.schedule is None:
+            self.set_faults(faults)
+            return
+        if faults:
+            raise UsageError("both faults and a plan of faults are given", "write them into the phases of the plan")
+        first, *_ = [self._of_phase(number) for number in range(len(self.schedule.plan.phases))]  # all can be in force
+        self.use(first)
 
     def set_faults(self, specs: Iterable[str]) -> None:
-        """These faults from now on; requests and connections are counted from 1 again. Raises UsageError."""
-        self.faults = ActiveFaults(specs, self.tls, self.proxied)
+        """These faults from now on, and no plan; requests and connections count from 1 again. Raises UsageError."""
+        faults = ActiveFaults(specs, self.tls, self.proxied)
+        if self.schedule is not None:
+            self.schedule.stop()
+        self.use(faults)
+
+    def use(self, faults: ActiveFaults) -> None:
+        """Put faults in force. An answer that has begun goes on as it is."""
+        self.faults = faults
         self.listener.limit(self.faults.limit)
         for connection in list(self.open):  # what the old faults had in mind for an idle connection is off
             if connection.vanished:
@@ -88,6 +110,37 @@ class Service(Ledger):
             elif connection.idle:
                 connection.stop_timers()
                 self.watch_idle(connection)
+
+    # --- plan ------------------------------------------------------------------------------------
+
+    def begin_plan(self) -> None:
+        """Start the clock of the plan, if there is one."""
+        if self.schedule is not None:
+            self.schedule.start()
+            self._tell_phase(self.schedule)
+
+    @property
+    def phase(self) -> str:
+        """The phase of the plan as the tally names it; "" without one."""
+        return self.schedule.label if self.schedule is not None else ""
+
+    def _enter(self, number: int) -> None:
+        assert self.schedule is not None
+        self.use(self._of_phase(number))
+        self._tell_phase(self.schedule)
+
+    def _of_phase(self, number: int) -> ActiveFaults:
+        assert self.schedule is not None
+        plan = self.schedule.plan
+        try:
+            return ActiveFaults(plan.faults(number), self.tls, self.proxied, plan.shares(number))
+        except UsageError as exc:
+            where = f"{plan.name}, phase {number + 1} ({plan.phase(number).name})"
+            raise UsageError(f"{where}: {exc.message}", exc.hint) from None
+
+    def _tell_phase(self, schedule: Schedule) -> None:
+        if self.observer is not None:
+            self.observer(Happened(time.time(), 0, "phase", 0, 0, 0, phase=schedule.line))
 
     # --- replies ---------------------------------------------------------------------------------
 

@@ -9,12 +9,14 @@ from dataclasses import asdict
 from hermes_diag.core.evidence import Happened
 
 #: Fields that are left out of a JSON line when they say nothing.
-_OPTIONAL = ("method", "path", "over", "status", "events", "fault", "closed_first", "how")
+_OPTIONAL = ("method", "path", "over", "status", "events", "fault", "closed_first", "how", "phase")
 
 
 def line(happened: Happened) -> str:
     """`12:00:01.250  #3  closed by provider (fin) after 2 requests, 812 bytes in, 9 014 out`"""
     clock = time.strftime("%H:%M:%S", time.localtime(happened.at)) + f".{int(happened.at * 1000) % 1000:03d}"
+    if happened.what == "phase":  # of the whole provider, no connection's
+        return f"{clock}  phase {happened.phase}"
     return f"{clock}  #{happened.connection:<4} {happened.what}{_details(happened)}"
 
 

@@ -23,6 +23,12 @@ def faults(incomplete: str) -> Words:
     return _from(((name, fault.summary) for name, fault in found.catalogue().items()), incomplete)
 
 
+def plans(incomplete: str) -> Words:
+    from hermes_diag.provider import plan
+
+    return _from((("list", "show the named days"), *plan.days().items()), incomplete)
+
+
 def scenarios(incomplete: str) -> Words:
     from hermes_diag.judge import scenarios as found
 
