@@ -62,6 +62,9 @@ class Pace:
         if self._waiting > HIGH and not self._paused:
             self._paused = True
             self._pause()
+        if self._rate and self._timer is None:
+            # After a whole step, so that what fits into one portion is in one piece, however soon it comes.
+            self._timer = asyncio.get_running_loop().call_later(STEP, self._step)
         self._go_on()
 
     def then(self, act: Callable[[], None]) -> None:
