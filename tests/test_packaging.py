@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
 from email.parser import Parser
 from pathlib import Path
 
+import httpx
 import pytest
 import typer
 from conftest import ROOT
@@ -58,6 +63,45 @@ def test_man_page_and_completions(wheel: dict[str, str]) -> None:
             assert param.param_type_name == "argument" or param.hidden or param.opts[-1] in page, param.opts
     assert "_HERMES_DIAG_COMPLETE=complete_bash" in wheel[DATA + "bash-completion/completions/hermes-diag"]
     assert wheel[DATA + "zsh/site-functions/_hermes-diag"].startswith("#compdef hermes-diag\n")
+
+
+UVX, UV_CACHE = (os.environ.get(name, "") for name in ("HERMES_DIAG_UVX", "HERMES_DIAG_UV_CACHE"))
+
+
+@pytest.mark.skipif(not (UVX and UV_CACHE), reason="HERMES_DIAG_UVX and HERMES_DIAG_UV_CACHE name no uvx and no cache")
+def test_uvx_serves_from_a_clean_clone(tmp_path: Path) -> None:
+    """The one line of docs/provider.md: it serves, answers, and ends with Ctrl-C; nothing is written into the clone."""
+    kept = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    names = [name for name in kept.split("\0") if name and (ROOT / name).is_file()]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    line = "uvx --from . hermes-diag serve"
+    assert f"    $ {line}\n" in (ROOT / "docs" / "provider.md").read_text()
+    with subprocess.Popen(
+        [UVX, "--offline", "--python", sys.executable, *line.split()[1:]],
+        cwd=tmp_path,
+        env={**os.environ, "UV_CACHE_DIR": UV_CACHE},
+        start_new_session=True,  # a group of its own, to which Ctrl-C goes
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as serving:
+        try:
+            assert serving.stdout is not None
+            first = serving.stdout.readline()
+            assert first.startswith("serving http://127.0.0.1:"), first
+            answer = httpx.post(
+                first.split()[1] + "/responses", json={"model": "gpt-5", "input": "hi"}, trust_env=False
+            )
+            assert answer.status_code == 200
+            os.killpg(serving.pid, signal.SIGINT)
+            rest, _ = serving.communicate(timeout=30)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(serving.pid, signal.SIGKILL)
+    assert re.search(r"^fault healthy +1$", rest, re.MULTILINE)
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert {name for name in found if not name.endswith(".pyc")} == set(names)  # the build imports modules of the clone
 
 
 @pytest.mark.skipif(not shutil.which("groff"), reason="needs groff")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-RESPONSES, CHAT = "responses", "chat"
+RESPONSES, CHAT, COMPLETIONS, MESSAGES = "responses", "chat", "completions", "messages"
 #: Fields of a delta that say what it is; all other texts are pieces of one text.
 _NAMES = ("role", "id", "type", "name")
 
@@ -15,10 +15,20 @@ def api(event: bytes) -> str:
     """The API of which an event is, "" when it could be of either."""
     for payload in payloads([event]):
         if isinstance(payload.get("choices"), list):
-            return CHAT
-        if str(payload.get("type", "")).startswith("response."):
+            return COMPLETIONS if payload.get("object") == "text_completion" else CHAT
+        kind = str(payload.get("type", ""))
+        if kind.startswith("response."):
             return RESPONSES
+        if kind.startswith(("message_", "content_block_")):
+            return MESSAGES
     return ""
+
+
+def whole(api: str, transcript: Iterable[bytes]) -> dict[str, Any] | None:
+    """The body that a provider gives without a stream; None where no event of it has one."""
+    if api == RESPONSES:
+        return response(transcript)
+    return {CHAT: completion, COMPLETIONS: text_completion, MESSAGES: message}[api](transcript)
 
 
 def response(transcript: Iterable[bytes]) -> dict[str, Any] | None:
@@ -37,6 +47,59 @@ def completion(transcript: Iterable[bytes]) -> dict[str, Any]:
         for part in _dicts(chunk["choices"]):
             _take(choices, part)
     return {**whole, "object": "chat.completion", "choices": [choices[index] for index in sorted(choices)]}
+
+
+def text_completion(transcript: Iterable[bytes]) -> dict[str, Any]:
+    """The same of the legacy API, but for logprobs."""
+    whole: dict[str, Any] = {}
+    choices: dict[int, dict[str, Any]] = {}
+    for chunk in payloads(transcript):
+        whole.update({key: value for key, value in chunk.items() if key != "choices" and value is not None})
+        for part in _dicts(chunk.get("choices")):
+            index = _index(part)
+            empty = {"text": "", "index": index, "logprobs": None, "finish_reason": None}
+            choice = choices.setdefault(index, empty)
+            choice["text"] += part["text"] if isinstance(part.get("text"), str) else ""
+            choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
+    return {**whole, "choices": [choices[index] for index in sorted(choices)]}
+
+
+def message(transcript: Iterable[bytes]) -> dict[str, Any]:
+    """The message of Anthropic's API whose stream this is."""
+    whole: dict[str, Any] = {}
+    blocks: dict[int, dict[str, Any]] = {}
+    for payload in payloads(transcript):
+        for begun in _dicts([payload.get("message")]):
+            whole.update(begun)
+        for block in _dicts([payload.get("content_block")]):
+            blocks[_index(payload)] = block
+        for delta in _dicts([payload.get("delta")]):
+            if payload.get("type") == "message_delta":
+                whole.update(delta)
+            else:
+                _grow(blocks.setdefault(_index(payload), {}), delta)
+        for usage in _dicts([payload.get("usage")]):
+            whole["usage"] = {**next(iter(_dicts([whole.get("usage")])), {}), **usage}
+    return {**whole, "content": [_block(blocks[index]) for index in sorted(blocks)]}
+
+
+def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
+    for key, value in delta.items():
+        if key == "citation":
+            block["citations"] = [*(block.get("citations") or []), value]
+        elif key != "type" and isinstance(value, str):
+            block[key] = f"{block.get(key) or ''}{value}"
+
+
+def _block(block: dict[str, Any]) -> dict[str, Any]:
+    """A block with its input, which comes as pieces of JSON."""
+    pieces = block.pop("partial_json", None)
+    if pieces is None:
+        return block
+    try:
+        return {**block, "input": json.loads(pieces)}
+    except (ValueError, RecursionError):
+        return block
 
 
 def _take(choices: dict[int, dict[str, Any]], part: dict[str, Any]) -> None:

@@ -65,8 +65,7 @@ def stream(api: str, model: str, reply: Reply = DEFAULT, marks: Marks | None = N
 def whole(api: str, model: str, reply: Reply = DEFAULT, marks: Marks | None = None) -> bytes:
     """The body of a reply that is not streamed."""
     if reply.transcript:
-        rebuilt = recorded.response if api == "responses" else recorded.completion
-        return json.dumps(rebuilt(reply.transcript)).encode()
+        return json.dumps(recorded.whole(api, reply.transcript)).encode()
     return _stamped(_whole(api, model, reply), marks or marks_of({}))
 
 

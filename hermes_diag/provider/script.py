@@ -73,13 +73,14 @@ def _read(source: str) -> bytes:
 
 
 def transcripts(data: bytes) -> list[tuple[str, tuple[bytes, ...]]]:
-    """The streams that were recorded, one reply each, as (API, events): one begins with `response.created` or
-    with the first event of the other API, one ends with `[DONE]`. The API is "" where no event tells."""
+    """The streams that were recorded, one reply each, as (API, events): one begins with `response.created`,
+    `message_start` or the first event of another API, one ends with `[DONE]`. The API is "" where no event tells."""
     streams: list[tuple[str, list[bytes]]] = []
     ended = True
     for event in transcript(data):
         api = recorded.api(event)
-        if ended or _names(event, b"response.created") or (api and streams[-1][0] and api != streams[-1][0]):
+        begins = _names(event, b"response.created") or _names(event, b"message_start")
+        if ended or begins or (api and streams[-1][0] and api != streams[-1][0]):
             streams.append((api, []))
         known, events = streams[-1]
         events.append(event)

@@ -26,6 +26,13 @@ T = TypeVar("T")
 _HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 #: Headers of a request that are ours to write. Without accept-encoding, what comes can be read again.
 _OURS = _HOP | {"host", "content-length", "accept-encoding", "expect"}
+#: Where each API is, below the base URL.
+_PATHS = {
+    "responses": "/responses",
+    "chat": "/chat/completions",
+    "completions": "/completions",
+    "messages": "/messages",
+}
 #: Seconds for which the real provider may say nothing: as long as a model may think.
 PATIENCE = 300.0
 
@@ -95,7 +102,7 @@ class Upstream:
         request = exchange.request
         passed = [(name, value) for name, value in request.headers.items() if name not in _OURS]
         own = [("host", self._authority), ("content-length", str(len(request.body))), ("connection", "close")]
-        target = self._path + ("/responses" if exchange.api == "responses" else "/chat/completions")
+        target = self._path + _PATHS[exchange.api]
         parts: tuple[h11.Event, ...] = (
             h11.Request(method="POST", target=target, headers=own + passed),
             h11.Data(data=request.body),
