@@ -18,6 +18,7 @@ import httpx
 import pytest
 from conftest import ROOT, Cli
 from provider_tools import FIN, PATIENCE, RESET, SILENCE, SILENT, Client, close_with_reset, nothing_left, request, until
+from websocket_tools import RawClient
 
 from hermes_diag.core.errors import UsageError
 from hermes_diag.provider import AsyncProvider, Provider, plan
@@ -131,6 +132,24 @@ def test_shares_go_behind_faults_and_count_requests_for_a_reply(tmp_path: Path) 
                 client.ask(request("/v1/models", b"", "GET"))
                 heard = client.ask()
                 assert (heard.status, heard.headers.get("connection")) == (status, close)
+
+
+def test_a_share_of_turns_over_a_websocket(tmp_path: Path) -> None:
+    """Turns count as requests do: the same numbers as over HTTP meet the fault. A fault of turns meets turns only."""
+    text = 'seed = 3\n[[phase]]\nname = "x"\npercent = {{ {} = 40 }}\n'
+    path = written(tmp_path, text.format("http-500"))
+    with Provider(plan=path) as provider:
+        by_http = statuses(provider, 30)
+    with Provider(plan=path) as provider, RawClient(provider) as client:
+        by_turn = [500 if client.turn().types == ["error"] else 200 for _ in range(30)]
+    assert by_turn == by_http
+    assert set(by_http) == {200, 500}
+    with Provider(plan=written(tmp_path, text.format("ws-close"))) as provider:
+        assert statuses(provider, 30) == [200] * 30
+        with RawClient(provider) as client:
+            while client.turn().whole:
+                pass
+        assert provider.tally()["fault ws-close"] == 1
 
 
 def test_two_faults_by_chance_draw_by_themselves(tmp_path: Path) -> None:
