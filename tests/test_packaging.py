@@ -36,11 +36,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_what_is_in_it(wheel: dict[str, str]) -> None:
-    """The code, its samples and py.typed; no test, no script, no compiled file."""
+    """The code, its samples, its named days and py.typed; no test, no script, no compiled file."""
     assert "hermes_diag/py.typed" in wheel
     assert {name for name in wheel if name.startswith("hermes_diag/run/samples/")} == {
         f"hermes_diag/run/samples/{path.name}" for path in (ROOT / "hermes_diag" / "run" / "samples").iterdir()
     }
+    days = (ROOT / "hermes_diag" / "provider" / "days").glob("*.toml")
+    assert {f"hermes_diag/provider/days/{path.name}" for path in days} == {name for name in wheel if "/days/" in name}
     assert {name.partition("/")[0] for name in wheel} == {"hermes_diag", "data", "dist-info"}
     assert not [name for name in wheel if name.endswith(".pyc")]
 

@@ -6,16 +6,19 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import httpx
 import pytest
 from conftest import ROOT, Cli
-from provider_tools import PATIENCE, RESET, Client, close_with_reset, nothing_left, request, until
+from provider_tools import FIN, PATIENCE, RESET, SILENCE, SILENT, Client, close_with_reset, nothing_left, request, until
+from websocket_tools import RawClient
 
 from hermes_diag.core.errors import UsageError
 from hermes_diag.provider import AsyncProvider, Provider, plan
@@ -129,6 +132,24 @@ def test_shares_go_behind_faults_and_count_requests_for_a_reply(tmp_path: Path) 
                 client.ask(request("/v1/models", b"", "GET"))
                 heard = client.ask()
                 assert (heard.status, heard.headers.get("connection")) == (status, close)
+
+
+def test_a_share_of_turns_over_a_websocket(tmp_path: Path) -> None:
+    """Turns count as requests do: the same numbers as over HTTP meet the fault. A fault of turns meets turns only."""
+    text = 'seed = 3\n[[phase]]\nname = "x"\npercent = {{ {} = 40 }}\n'
+    path = written(tmp_path, text.format("http-500"))
+    with Provider(plan=path) as provider:
+        by_http = statuses(provider, 30)
+    with Provider(plan=path) as provider, RawClient(provider) as client:
+        by_turn = [500 if client.turn().types == ["error"] else 200 for _ in range(30)]
+    assert by_turn == by_http
+    assert set(by_http) == {200, 500}
+    with Provider(plan=written(tmp_path, text.format("ws-close"))) as provider:
+        assert statuses(provider, 30) == [200] * 30
+        with RawClient(provider) as client:
+            while client.turn().whole:
+                pass
+        assert provider.tally()["fault ws-close"] == 1
 
 
 def test_two_faults_by_chance_draw_by_themselves(tmp_path: Path) -> None:
@@ -278,6 +299,65 @@ def test_a_wrong_plan_is_one_line_and_a_cure(text: str, says: str, cure: str, tm
     assert says in raised.value.message
     assert cure in raised.value.hint
     assert "\n" not in raised.value.whole.replace(str(path), "")
+
+
+PIECES = [
+    "seed", "loop", "phase", "[[phase]]", "name", "seconds", "faults", "percent", "=", '"', "[", "]", "{", "}", ",",
+    ":", "\n", " ", "1", "-1", "1e999", "nan", "inf", "true", "x", '"x"', "http-500", "gzip", "idle-close=1", "every=2",
+    "probability=0.5", "9" * 400, "\\ud800", "\x1b", "\0", "'", "#", "30s",
+]  # fmt: skip
+CORPUS = [SHORT, BY_CHANCE, '{"phase": [{"name": "x", "seconds": 3, "faults": ["gzip"], "percent": {"http-500": 5}}]}']
+
+
+def test_random_plans_are_read_or_refused_on_one_line(tmp_path: Path) -> None:
+    """Whatever a file holds: a plan, or one line and a cure."""
+    random, path, refused = Random(1), tmp_path / "plan", []
+    for number in range(3000):
+        text = CORPUS[number % len(CORPUS)]
+        for _ in range(random.randint(1, 4)):
+            at, end = sorted((random.randrange(len(text) + 1), random.randrange(len(text) + 1)))
+            text = text[:at] + random.choice(PIECES) + text[min(end, at + random.randrange(9)) :]
+        path.write_bytes(text.encode("utf-8", "replace"))
+        try:
+            plan.load(path)
+        except UsageError as exc:
+            refused.append(exc)
+    assert 300 < len(refused) < 3000
+    assert [exc for exc in refused if not (exc.message.isprintable() and exc.hint.isprintable())] == []
+
+
+def test_faults_of_connections_are_in_force_with_their_phase(tmp_path: Path) -> None:
+    """One that was idle before the phase is closed in it; a limit holds as long as its phase."""
+    text = (
+        '[[phase]]\nname = "a"\nseconds = 600\n[[phase]]\nname = "b"\nseconds = 600\nfaults = ["idle-close=0.1"]\n'
+        '[[phase]]\nname = "c"\nseconds = 600\nfaults = ["connection-limit=0"]\n[[phase]]\nname = "d"\n'
+    )
+    with Provider(plan=written(tmp_path, text)) as provider:
+        with Client(provider) as client:
+            assert client.ask().whole
+            assert client.end(silence=SILENCE) == SILENT
+            provider.next_phase()
+            assert client.end(silence=5) == FIN
+        until(lambda: not provider.open_connections, "the end of the connection")
+        provider.next_phase()
+        with pytest.raises(TimeoutError):
+            socket.create_connection(provider.address, SILENCE)
+        provider.next_phase()
+        with Client(provider) as client:
+            assert client.ask().whole
+
+
+def test_a_plan_of_the_proxy(tmp_path: Path) -> None:
+    """Its faults are in force in their phase, and need a proxy."""
+    path = written(tmp_path, '[[phase]]\nname = "a"\nseconds = 600\n[[phase]]\nname = "b"\nfaults = ["proxy-auth"]\n')
+    with pytest.raises(UsageError, match=r"phase 2 \(b\): fault proxy-auth acts in a proxy"):
+        Provider(plan=path)
+    with Provider(plan=path, proxy=True) as provider:
+        for status in (200, 407):
+            answer = httpx.get(provider.base_url + "/models", proxy=provider.proxy_url, trust_env=False)
+            assert answer.status_code == status
+            if status == 200:
+                provider.next_phase()
 
 
 def test_a_plan_and_faults_are_not_both(tmp_path: Path) -> None:

@@ -9,7 +9,19 @@ from typing import Any
 
 import httpx
 import pytest
-from provider_tools import FIN, PATIENCE, RESET, SILENCE, Client, nothing_left, request, trusting, without_ids
+from provider_tools import (
+    FIN,
+    GENERATIONS,
+    PATIENCE,
+    RESET,
+    SILENCE,
+    Client,
+    Probe,
+    nothing_left,
+    request,
+    trusting,
+    without_ids,
+)
 from test_provider_faults import HEALTHY_TYPES, QUIET, SEEN, TOLD
 
 from hermes_diag.provider import Provider, faults
@@ -130,6 +142,28 @@ def test_a_plan_goes_over_a_recording(recording: Path, tmp_path: Path) -> None:
         provider.next_phase()
         with Client(provider) as client:
             assert len(client.ask().events) == HEALTHY_TYPES
+
+
+@pytest.mark.parametrize("python", GENERATIONS)
+def test_both_generations_of_the_sdk_read_a_replay(python: str, tmp_path: Path) -> None:
+    """A recording to its end, and what a plan lays over it: an outage, a cut stream, then nothing."""
+    path, recorded = tmp_path / "plan.toml", tmp_path / "one.sse"
+    record(recorded, "/v1/responses")
+    phases = {"healthy": "", "outage": "http-503", "cuts": "rst-mid-stream=2", "over": ""}
+    path.write_text(
+        "".join(
+            f'[[phase]]\nname = "{name}"\nseconds = 600\nfaults = {[spec] if spec else []}\n'
+            for name, spec in phases.items()
+        )
+    )
+    with Probe(python) as probe, Provider(plan=path, reply=str(recorded)) as provider:
+        for name, count in (("healthy", HEALTHY_TYPES), ("outage", 0), ("cuts", 2), ("over", HEALTHY_TYPES)):
+            assert provider.phase == name
+            probe.tell(base_url=provider.base_url, timeout=PATIENCE)
+            heard = probe.hear()
+            assert (heard["count"], bool(heard["chain"])) == (count, count != HEALTHY_TYPES), (name, heard)
+            if name != "over":
+                provider.next_phase()
 
 
 # --- all four APIs -----------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ JSON has the same names: {"seed": 7, "phase": [{"name": "resets", "seconds": 30,
 
 from __future__ import annotations
 
-import json
 import random
 import tomllib
 from dataclasses import dataclass, replace
@@ -27,7 +26,7 @@ import msgspec
 
 from hermes_diag.core import units
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.text import did_you_mean, quoted
+from hermes_diag.core.text import did_you_mean, one_line, quoted
 from hermes_diag.provider import faults
 from hermes_diag.provider.active import Shares, always_first
 from hermes_diag.provider.faults import Fault
@@ -133,16 +132,16 @@ def _read(source: str | Path) -> str:
 
 def _decoded(source: str, text: str) -> Any:
     try:
-        return json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise UsageError(f"{source} is neither TOML nor JSON: {exc}", _EXAMPLE) from None
+        return msgspec.json.decode(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+    except (ValueError, msgspec.DecodeError, RecursionError) as exc:
+        raise UsageError(one_line(f"{source} is neither TOML nor JSON: {exc}"), _EXAMPLE) from None
 
 
 def _understood(source: str, value: Any) -> FaultPlan:
     try:
         top = msgspec.convert(value, _Top)
     except msgspec.ValidationError as exc:
-        raise UsageError(f"{source}: {exc}", _TOP) from None
+        raise UsageError(one_line(f"{source}: {exc}"), _TOP) from None
     if not 1 <= len(top.phase) <= MAX_PHASES:
         raise UsageError(f"{source} has {units.count(len(top.phase), 'phase')}", f"write 1 to {MAX_PHASES} of them")
     read = [_phase(f"{source}, phase {number}", phase) for number, phase in enumerate(top.phase, 1)]
@@ -157,7 +156,7 @@ def _phase(where: str, value: Any) -> Phase:
     try:
         phase = msgspec.convert(value, _Phase)
     except msgspec.ValidationError as exc:
-        raise UsageError(f"{where}: {exc}", _EXAMPLE) from None
+        raise UsageError(one_line(f"{where}: {exc}"), _EXAMPLE) from None
     if not 1 <= len(phase.name) <= 60 or not phase.name.isprintable():
         raise UsageError(f"{where}: name is {quoted(phase.name)}", "write 1 to 60 characters on one line")
     where = f"{where} ({phase.name})"
@@ -185,7 +184,7 @@ def _fault(where: str, spec: str) -> Fault:
     try:
         return faults.parse(spec)
     except UsageError as exc:
-        raise UsageError(f"{where}: {exc.message}", exc.hint) from None
+        raise UsageError(one_line(f"{where}: {exc.message}"), one_line(exc.hint)) from None
 
 
 def _shared(where: str, spec: str) -> Fault:
@@ -193,5 +192,7 @@ def _shared(where: str, spec: str) -> Fault:
     if fault.hook not in ("answer", "turn", "shape"):
         raise UsageError(f"{where}: {fault.name} acts on connections, percent is of requests", "write it into faults")
     if fault.when != When():
-        raise UsageError(f"{where}: {spec} in percent has a condition", "leave it out; percent is the condition")
+        raise UsageError(
+            one_line(f"{where}: {spec} in percent has a condition"), "leave it out; percent is the condition"
+        )
     return fault

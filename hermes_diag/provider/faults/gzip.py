@@ -1,4 +1,4 @@
-"""The body is gzipped, flushed at each send."""
+"""The body is gzipped, whether the client accepts that or not, and flushed at each send."""
 
 from __future__ import annotations
 
