@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from hermes_diag.core.evidence import Served
-from hermes_diag.provider import replies, routes
+from hermes_diag.provider import record, replies, routes
 from hermes_diag.provider.connection import Connection
 from hermes_diag.provider.exchange import Exchange, Gone
 from hermes_diag.provider.link import AHEAD
@@ -14,7 +13,6 @@ from hermes_diag.provider.service import Service
 from hermes_diag.provider.turns import Turn, Turns
 from hermes_diag.provider.websocket import NORMAL, WebSocket
 from hermes_diag.provider.wire import WAITING, BadRequest, Misuse, Request, Wire
-from hermes_diag.worker.contract import TURN_HEADER
 
 #: Seconds for which the rest of a refused request is read and dropped.
 LINGER = 2.0
@@ -166,10 +164,7 @@ class Conversation(Connection):
             self.at_full_speed()  # the next request may meet other faults
         if self._turns is not None and exchange.turn is not None:
             self._turns.done(exchange.turn)
-        turn = exchange.request.headers.get(TURN_HEADER, "")
-        self._service.answered(
-            Served(turn, self.serial, exchange.status, exchange.events_sent, finished, exchange.api), exchange.fault
-        )
+        self._service.answered(record.of(exchange, self.serial, self.ledger.begun, finished), exchange.fault)
         what = "answered" if finished else "broken off"
         self.say(what, status=exchange.status, events=exchange.events_sent, fault=exchange.fault)
         if finished and not self.closing and not self.half_closed:

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 import zlib
 
-from hermes_diag.provider import replies
+from hermes_diag.provider import replies, waits
 from hermes_diag.provider.connection import Connection
 from hermes_diag.provider.due import Beside, Due, Take, Understood
 from hermes_diag.provider.turns import Turn
@@ -54,6 +55,7 @@ class Exchange(Due):
         self.turn = wire if isinstance(wire, Turn) else None  # over a WebSocket
         self.websocket: WebSocket | None = None  # that this exchange has opened
         self._max_message = max_message
+        self.came = time.monotonic()  # when the request was here
         self.status = 0
         self.events_sent = 0
         self.delivered = False  # all of the reply is out
@@ -62,6 +64,8 @@ class Exchange(Due):
         self._begun = False  # a byte of the answer is out
         self._released = asyncio.Event()
         self.fault = "healthy"
+        self.code = ""  # of a refusal, where it tells more than its status
+        self.wait: float | None = None  # seconds for which the answer tells the client to wait
         self.last = False  # the connection ends with this response, and the head says so
         self._squeeze: zlib._Compress | None = None
         name = "request-id" if self.api == "messages" else "x-request-id"
@@ -73,6 +77,10 @@ class Exchange(Due):
         return self._wire.state is SENT
 
     # --- how it is sent --------------------------------------------------------------------------
+
+    def also(self, headers: Headers) -> None:
+        """Send these headers, too, whatever the answer is."""
+        self._extra = (*self._extra, *headers)
 
     def compress(self) -> None:
         """Send the body gzipped; each send is flushed, as a streaming proxy does.
@@ -122,6 +130,7 @@ class Exchange(Due):
     def whole(self, status: int, body: bytes, content_type: str = "application/json", headers: Headers = ()) -> None:
         """A whole response at once."""
         self.status = status
+        self.wait = waits.told(headers, time.time())
         body = self._squeezed(body)
         own = self._headers((("content-length", str(len(body))), *headers), (("content-type", content_type),))
         head = self._wire.head(status, own, self.last)
