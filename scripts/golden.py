@@ -17,6 +17,15 @@ DRY = ["--turns", "101"]
 #: Hermes Agent 0.16.0 sends a request again when it was given up.
 HERMES = ["0.16.0", "--turns", "4"]
 
+LIMITED = "rate-limit=120:burst=1:retry_after=ms"
+
+
+def _under(fault: str, turn: str) -> tuple[str, list[str]]:
+    """A turn of tests/turns.py under a fault; one at a time, so that it can be told whose requests are whose."""
+    arguments = [f"tests/turns.py:{turn}", "--sessions", "1", "--turns", "4", "--fault", fault]
+    return f"factory/close/steady/{fault}", arguments
+
+
 #: rule -> ((cell, arguments) that it fires on, the same for quiet)
 CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
     "reset-sockets-grow": (
@@ -65,6 +74,10 @@ CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
         ("factory/close/steady", ["tests/turns.py:past_the_proxy", "--turns", "4", "--set", "proxy=on"]),
         ("factory/close/steady", ["tests/turns.py:plain", "--turns", "4", "--set", "proxy=on"]),
     ),
+    "retry-too-early": (_under(LIMITED, "hurries"), _under(LIMITED, "waits_as_told")),
+    "refusal-retried": (_under("http-400", "hurries"), _under("http-400", "plain")),
+    "retries-multiplied": (_under("http-500", "multiplies"), _under("http-500", "retries_once")),
+    "requests-per-turn": (_under("http-500", "retries_once"), _under("http-400", "plain")),
     "transport-shared": (("buggy/abandon/steady", SMALL), ("fixed/abandon/steady", SMALL)),
 }
 
@@ -79,7 +92,7 @@ def record(target: Path, cell: str, arguments: list[str]) -> None:
             sys.exit(f"{cell}: exit code {done.returncode}\n{done.stderr}")
         head, *records = map(json.loads, capture.read_text().splitlines())
     head["plan"]["cells"] = [one for one in head["plan"]["cells"] if name(one) == cell]
-    kept = [head, *(one for one in records if one["cell"] == cell and one.get("label") != "tick")]
+    kept = [head, *(one for one in records if one.get("cell") == cell and one.get("label") != "tick")]
     target.write_text("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in kept))
     print(target.name, len(kept), "records")
 
@@ -88,7 +101,7 @@ def asked(cell: str) -> list[str]:
     """The command that runs a cell."""
     first, _, second = cell.partition("/")
     if first == "factory":
-        return ["replay", "--workload", second.partition("/")[2]]
+        return ["replay", "--workload", second.split("/")[1]]
     if first == "hermes":
         return ["hermes", "--workload", second]
     if cell.count("/") >= 2:

@@ -33,6 +33,7 @@ SPECS = {name: name for name in faults.catalogue() if not name.startswith("ws-")
     "proxy-latency": "proxy-latency=0.05:jitter=0.02",
     "proxy-slow": "proxy-slow=20000",
     "proxy-vanish": "proxy-vanish=0",
+    "rate-limit": "rate-limit=60:tokens=1",  # a request that is not tiny is too large
     "redirect": "redirect=loop",
     "slow-events": "slow-events=0.01",
     "throttle": "throttle=20000",

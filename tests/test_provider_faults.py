@@ -115,6 +115,7 @@ QUIET = {
 #: Faults that need more than one response; each has a test of its own below.
 TOLD = {
     "cut-after", "latency", "throttle", "vanish-before-headers",  # test_provider_traffic.py
+    "rate-limit",  # test_quota.py
     "connection-limit", "half-close", "healthy", "idle-close", "idle-reset", "idle-vanish", "slow-events",
     "tls-expired", "tls-reset-handshake", "tls-wrong-host",
 } | {name for name in faults.catalogue() if name.startswith("h2-")}  # fmt: skip

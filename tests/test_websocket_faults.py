@@ -95,6 +95,7 @@ BEHIND = {"connection-close", "content-length-long", "duplicate-events", "half-c
 #: Faults that need more than a turn, or show elsewhere; each has a test of its own below.
 TOLD = {
     "connection-limit", "content-length-short", "gzip", "healthy", "idle-close", "idle-reset", "idle-vanish",
+    "rate-limit",  # test_quota.py
     "slow-events", "ws-connection-limit", "ws-idle-close", "ws-no-pong", "ws-refuse", "ws-stall",
 }  # fmt: skip
 

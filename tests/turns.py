@@ -3,10 +3,11 @@
 import asyncio
 import socket
 import threading
+import time
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from openai import AsyncOpenAI, AzureOpenAI, DefaultHttpxClient, OpenAI
+from openai import APIStatusError, AsyncOpenAI, AzureOpenAI, DefaultHttpxClient, OpenAI
 
 BODY = {"model": "gpt-5", "input": "hi", "stream": True}
 _kept = []
@@ -271,3 +272,64 @@ def own_headers(kwargs):
 
 def far_away(kwargs):
     return OpenAI(**kwargs, http_client=DefaultHttpxClient(proxy="http://10.1.2.3:3128"))
+
+
+class Brisk(OpenAI):
+    """The SDK's own retries, without its waits."""
+
+    def _calculate_retry_timeout(self, *args, **kwargs):
+        return 0.01
+
+
+def _read(client, **other):
+    for _ in client.responses.create(**{**BODY, **other}):
+        pass
+
+
+def _tries(client, times, wait=lambda exc: None, **other):
+    """As an application does that retries by itself, whatever went wrong."""
+    with client:
+        for left in reversed(range(times)):
+            try:
+                return _read(client, **other)
+            except APIStatusError as exc:
+                if not left:
+                    raise
+                wait(exc)
+
+
+def hurries(base_url, session):
+    _tries(OpenAI(base_url=base_url, max_retries=0), 3)
+
+
+def waits_as_told(base_url, session):
+    _tries(
+        OpenAI(base_url=base_url, max_retries=0),
+        3,
+        lambda exc: time.sleep(float(exc.response.headers["retry-after-ms"]) / 1000),
+    )
+
+
+def multiplies(base_url, session):
+    _tries(Brisk(base_url=base_url), 3)
+
+
+def retries_once(base_url, session):
+    _tries(Brisk(base_url=base_url), 1)
+
+
+def of_the_sdk(client_kwargs):
+    """With the SDK's own retries, though the loop has some."""
+    return OpenAI(**{**client_kwargs, "max_retries": 2})
+
+
+def brisk(client_kwargs):
+    return Brisk(**{**client_kwargs, "max_retries": 2})
+
+
+def tries_once(base_url, session):
+    _tries(OpenAI(base_url=base_url, max_retries=0), 1)
+
+
+def asks_too_much(base_url, session):
+    _tries(OpenAI(base_url=base_url, max_retries=0), 3, input="word " * 200)

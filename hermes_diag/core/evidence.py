@@ -63,6 +63,13 @@ class Served:
     events: int  # sent
     finished: bool  # the whole response went out
     api: str = ""  # "responses", "chat", "completions" or "messages"; "": it asked for no reply
+    #: Seconds by the provider's clock at which the request was here, and at which its answer was out; None: not known.
+    at: float | None = None
+    over: float | None = None
+    wait: float | None = None  # seconds for which the answer told the client to wait; None: it told of none
+    code: str = ""  # of a refusal whose status does not tell it: insufficient_quota, usage_limit_reached, ...
+    retry: int | None = None  # how often the SDK says that it has tried before; None: it does not say
+    alike: int = 0  # equal for requests that ask the same with the same credentials; 0: not known
 
 
 @dataclass(frozen=True)

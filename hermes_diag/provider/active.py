@@ -55,6 +55,9 @@ class ActiveFaults:
                 raise UsageError(f"fault {fault.name} needs TLS", "add --tls")
             if fault.hook == "tunnel" and not proxy:
                 raise UsageError(f"fault {fault.name} acts in a proxy, and there is none", "add --as-proxy")
+        if len(quotas := self._with("quota")) > 1:
+            raise UsageError("there are two quotas", f"give one, such as {quotas[0]}")
+        self.quota = quotas[0].quota() if quotas else None  # and what is used of it
         self._requests: Counter[str] = Counter()  # by the paths that faults are meant for
         self._numbers: dict[Connection, int] = {}
         self._numbered = 0

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from hermes_diag.core.evidence import Served
-from hermes_diag.provider import replies, routes
+from hermes_diag.provider import record, replies, routes
 from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.waits import Gone
-from hermes_diag.worker.contract import TURN_HEADER
 
 #: What is said of a request that cannot be taken, by status.
 _REFUSALS = {
@@ -45,9 +43,7 @@ def over(service: Service, exchange: Exchange, finished: bool) -> None:
         routes.keep(service, exchange)
     elif exchange.number is not None:
         service.give_back(exchange.api, exchange.number)
-    turn = exchange.request.headers.get(TURN_HEADER, "")
-    served = Served(turn, connection.serial, status, events, finished, exchange.api)
-    service.answered(served, exchange.fault, exchange.phase)
+    service.answered(record.of(exchange, connection.serial, service.begun, finished), exchange.fault, exchange.phase)
     connection.say("answered" if finished else "broken off", status=status, events=events, fault=exchange.fault)
     if connection.half_closed and not connection.gone:
         connection.say("half-closed")

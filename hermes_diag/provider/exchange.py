@@ -14,10 +14,11 @@ A verb that finds the client gone raises Gone, which ends the fault.
 from __future__ import annotations
 
 import secrets
+import time
 import zlib
 from typing import TYPE_CHECKING
 
-from hermes_diag.provider import replies
+from hermes_diag.provider import replies, retry_after
 from hermes_diag.provider.connection import Connection
 from hermes_diag.provider.due import Beside, Take, Understood
 from hermes_diag.provider.turns import Turn
@@ -54,12 +55,15 @@ class Exchange(Waits):
         self.turn = wire if isinstance(wire, Turn) else None  # over a WebSocket
         self.websocket: WebSocket | None = None  # that this exchange has opened
         self._max_message = max_message
+        self.came = time.monotonic()  # when the request was here
         self.status = 0
         self.events_sent = 0
         self.delivered = False  # all of the reply is out
         self._begun = False  # a byte of the answer is out
         self.fault = "healthy"
         self.phase = ""  # of a plan, in which it began
+        self.code = ""  # of a refusal, where it tells more than its status
+        self.wait: float | None = None  # seconds for which the answer tells the client to wait
         self.last = False  # the connection ends with this response, and the head says so
         self._squeeze: zlib._Compress | None = None
         name = "request-id" if self.api == "messages" else "x-request-id"
@@ -71,6 +75,10 @@ class Exchange(Waits):
         return self._wire.state is SENT
 
     # --- how it is sent --------------------------------------------------------------------------
+
+    def also(self, headers: Headers) -> None:
+        """Send these headers, too, whatever the answer is."""
+        self._extra = (*self._extra, *headers)
 
     def compress(self) -> None:
         """Send the body gzipped; each send is flushed, as a streaming proxy does.
@@ -120,6 +128,7 @@ class Exchange(Waits):
     def whole(self, status: int, body: bytes, content_type: str = "application/json", headers: Headers = ()) -> None:
         """A whole response at once."""
         self.status = status
+        self.wait = retry_after.told(headers, time.time())
         body = self._squeezed(body)
         own = self._headers((("content-length", str(len(body))), *headers), (("content-type", content_type),))
         head = self._wire.head(status, own, self.last)

@@ -7,13 +7,14 @@ apply to valid requests for a reply only, unless a fault names another path: a c
 
 from __future__ import annotations
 
+import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hermes_diag.provider import active, asked, control, models, replies, upgrade, visitors
+from hermes_diag.provider import active, asked, control, metering, models, replies, upgrade, visitors
 from hermes_diag.provider.connection import Connection
 from hermes_diag.provider.due import Understood
 from hermes_diag.provider.endpoints import Asked, Refused
@@ -75,7 +76,9 @@ def _upgrades(at: Place, request: Request) -> bool:
 
 
 def keep(service: Service, exchange: Exchange) -> None:
-    """Keep an answer that was given in full, as far as its API keeps answers."""
+    """Keep an answer that was given in full, as far as its API keeps answers; its tokens count for a quota."""
+    if service.faults.quota is not None:
+        service.faults.quota.spend(exchange.reply.usage.output, time.monotonic())
     body = exchange.asked or {}
     question = body.get("input", body.get("messages"))
     answer = Answer(exchange.api, exchange.model, exchange.reply, exchange.marks, question)
@@ -154,6 +157,8 @@ def _say(service: Service, exchange: Exchange, status: int, body: bytes) -> None
 
 
 def _misbehave(service: Service, exchange: Exchange) -> Rest | None:
+    if service.faults.quota is not None and metering.refuses(service.faults.quota, exchange):
+        return None
     wanted = exchange.request.headers.get(FAULT_HEADER)
     if not wanted and service.hold_next:
         service.hold_next, wanted = False, HOLD

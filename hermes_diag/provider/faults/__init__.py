@@ -9,6 +9,7 @@ The module docstring's first line is its line in `hermes-diag faults`. A module 
     def idle(connection, seconds, ...) acts on a connection that has been idle for so long
     def hello(connection, ...)         acts on a connection as it is accepted
     def limit(connections)             how many connections are accepted at the same time
+    def quota(...)                     what a minute allows: a `quota.Quota`, which every request for a reply meets
     def tunnel(hop, ...)               acts on a connection through the proxy; its name begins with `proxy-`
 
 The parameters behind the first are the fault's own, with their types and defaults; the first of them is
@@ -38,8 +39,11 @@ if TYPE_CHECKING:
     from hermes_diag.provider.connection import Connection
     from hermes_diag.provider.exchange import Exchange
     from hermes_diag.provider.hop import Hop
+    from hermes_diag.provider.quota import Quota
 
-HOOKS = ("answer", "turn", "upgrade", "shape", "idle", "hello", "limit", "tunnel")
+HOOKS = ("answer", "turn", "upgrade", "shape", "idle", "hello", "limit", "quota", "tunnel")
+#: Hooks that act on nothing: all of their parameters are the fault's own.
+_OF_ALL = ("limit", "quota")
 #: Conditions that make sense for a fault of a connection: it has no request yet.
 _OF_CONNECTIONS = ("connection", "every", "probability", "seed")
 #: Conditions that count.
@@ -125,6 +129,11 @@ class Fault:
     def limit(self) -> int:
         return int(self.entry.module.limit(**self.arguments))
 
+    def quota(self) -> Quota:
+        """A quota of which nothing is used yet."""
+        quota: Quota = self.entry.module.quota(**self.arguments)
+        return quota
+
 
 @functools.cache
 def catalogue() -> dict[str, Entry]:
@@ -137,7 +146,7 @@ def catalogue() -> dict[str, Entry]:
 def _entry(module: ModuleType) -> Entry:
     hook = next(hook for hook in HOOKS if hasattr(module, hook))
     own = list(inspect.signature(getattr(module, hook)).parameters.values())
-    if hook != "limit":
+    if hook not in _OF_ALL:
         own = own[1:]  # the exchange or the connection
     return Entry(
         name=module.__name__.rpartition(".")[2].replace("_", "-"),
@@ -219,7 +228,7 @@ def _number(spec: str, key: str, text: str, kind: type, least: int = 0) -> Any:
 
 def _when(spec: str, entry: Entry, conditions: dict[str, str]) -> When:
     known = tuple(CONDITIONS) if entry.hook in ("answer", "turn", "shape") else _OF_CONNECTIONS
-    if entry.hook == "limit":
+    if entry.hook in _OF_ALL:
         known = ()
     values: dict[str, Any] = {}
     for key, text in conditions.items():

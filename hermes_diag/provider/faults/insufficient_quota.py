@@ -9,5 +9,6 @@ CODE = "insufficient_quota"
 
 
 async def answer(exchange: Exchange) -> None:
+    exchange.code = CODE
     status, message = endings.failure(CODE, exchange.model, 0)
     exchange.whole(status, endings.failure_body(CODE, message))

@@ -11,13 +11,14 @@ import time
 
 from hermes_diag.provider.exchange import Exchange
 
-PLAN = "plus"
+CODE, PLAN = "usage_limit_reached", "plus"
 
 
 async def answer(exchange: Exchange, seconds: float = 3600.0) -> None:
+    exchange.code = CODE
     left, at = int(seconds), int(time.time() + seconds)
     error = {
-        "type": "usage_limit_reached",
+        "type": CODE,
         "message": "The usage limit has been reached",
         "plan_type": PLAN,
         "resets_at": at,
