@@ -1,7 +1,8 @@
 """Writes docs/clients.md: what the Codex CLI, the Node SDK and the Vercel AI SDK make of each fault.
 
 Run it as a script with HERMES_DIAG_CLIENTS_NODE naming a folder in which `node_modules` has what
-clients/package.json lists. `client_table.py --rows` prints all rows as JSON instead, on the network there is.
+clients/package.json lists. `client_table.py --rows CASES AT_ONCE` prints rows as JSON instead, on the
+network there is.
 """
 
 from __future__ import annotations
@@ -218,21 +219,29 @@ CLIENTS: dict[str, Callable[[str], Row]] = {
 }
 
 
-def all_rows() -> dict[str, list[Row]]:
-    """What each client makes of each fault that it can meet."""
-    cases = [(client, spec) for client in CLIENTS for spec in specs(client)]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(lambda case: CLIENTS[case[0]](case[1]), cases))
-    return {client: [row for (one, _), row in zip(cases, found, strict=True) if one == client] for client in CLIENTS}
+Case = tuple[str, str]  # a client and a fault
 
 
-def rows_without_network() -> dict[str, list[Row]]:
+def cases() -> list[Case]:
+    """Each client with each fault that it can meet."""
+    return [(client, spec) for client in CLIENTS for spec in specs(client)]
+
+
+def rows(chosen: list[Case], at_once: int) -> list[Row]:
+    """What comes of each of them, in that order."""
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(lambda case: CLIENTS[case[0]](case[1]), chosen))
+
+
+def rows_without_network(chosen: list[Case], at_once: int = AT_ONCE) -> list[Row]:
     """The same, found where loopback is all there is."""
-    script = 'exec 3>&1 >&2; "$0" "$1" && exec "$0" "$2" --rows >&3'
+    script = 'exec 3>&1 >&2; "$0" "$1" && exec "$0" "$2" --rows "$3" "$4" >&3'
     command = ["unshare", "--map-root-user", "--net", "sh", "-c", script, sys.executable]
     files = [str(HERE / "loopback.py"), str(Path(__file__).resolve())]
-    done = subprocess.run([*command, *files], stdout=subprocess.PIPE, text=True, check=True, timeout=900)
-    return {client: [Row(**row) for row in found] for client, found in json.loads(done.stdout).items()}
+    done = subprocess.run(
+        [*command, *files, json.dumps(chosen), str(at_once)], stdout=subprocess.PIPE, text=True, check=True, timeout=900
+    )
+    return [Row(**row) for row in json.loads(done.stdout)]
 
 
 _HEAD = """# What real clients make of each fault
@@ -252,18 +261,18 @@ Bold is what no user is told: a reply taken for whole that is not, and a turn th
 """
 
 
-def document(found: dict[str, list[Row]]) -> str:
+def document(chosen: list[Case], found: list[Row]) -> str:
     """docs/clients.md."""
     versions = json.loads((HERE / "clients" / "package.json").read_text())["dependencies"]
     names = {"Codex CLI": "@openai/codex", "Node SDK": "openai", "Vercel AI SDK": "ai"}
     limits = {"codex": "Codex CLI", "node": "Node SDK", "vercel": "Vercel AI SDK"}
     parts = [_HEAD.format(**{key: SILENCE[client] / 1000 for key, client in limits.items()})]
-    for client, rows in found.items():
+    for client in CLIENTS:
         parts.append(f"\n## {client} {versions[names[client]]}\n\n")
         parts.append(
             "| fault | what comes of it | requests | connections | open | seconds |\n|---|---|---|---|---|---|\n"
         )
-        parts += [line(row) for row in rows]
+        parts += [line(row) for (one, _), row in zip(chosen, found, strict=True) if one == client]
     return "".join(parts)
 
 
@@ -276,8 +285,8 @@ def line(row: Row) -> str:
 if __name__ == "__main__":
     if not MODULES:
         sys.exit("set HERMES_DIAG_CLIENTS_NODE to a folder with node_modules")
-    if sys.argv[1:] == ["--rows"]:
-        print(json.dumps({client: [asdict(row) for row in rows] for client, rows in all_rows().items()}))
+    if sys.argv[1:2] == ["--rows"]:
+        print(json.dumps([asdict(row) for row in rows(json.loads(sys.argv[2]), int(sys.argv[3]))]))
     else:
-        DOCUMENT.write_text(document(rows_without_network()))
+        DOCUMENT.write_text(document(cases(), rows_without_network(cases())))
         print(f"wrote {DOCUMENT.name}")

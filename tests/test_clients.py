@@ -30,11 +30,15 @@ def test_every_fault_is_in_the_document() -> None:
 @pytest.mark.skipif(not shutil.which("unshare"), reason="no unshare: the network cannot be cut off")
 @pytest.mark.timeout(900)
 def test_the_document_is_what_clients_do() -> None:
-    """Outcome and requests of each client at each fault."""
-    told, differs = documented(), []
-    for client, rows in client_table.rows_without_network().items():
-        for row in rows:
-            found = (row.outcome, str(row.requests))
-            if told[client].get(row.spec) != found:
-                differs.append((client, row.spec, told[client].get(row.spec), found))
-    assert not differs
+    """Outcome and requests of each client at each fault. What differs is tried again by itself: clients wait for
+    seconds at most, and other tests may keep both cores busy for as long."""
+    told = documented()
+
+    def differing(chosen: list[client_table.Case], at_once: int) -> dict[client_table.Case, tuple[str, str]]:
+        found = zip(chosen, client_table.rows_without_network(chosen, at_once), strict=True)
+        outcomes = {case: (row.outcome, str(row.requests)) for case, row in found}
+        return {case: one for case, one in outcomes.items() if told[case[0]].get(case[1]) != one}
+
+    differs = differing(client_table.cases(), client_table.AT_ONCE)
+    assert len(differs) <= 8, differs
+    assert not differing(list(differs), 2)
