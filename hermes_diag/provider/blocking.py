@@ -33,6 +33,7 @@ class Options(TypedDict, total=False):
     models: tuple[str, ...] | None
     require_key: bool
     websocket: bool
+    http2: bool
     body_limit: int
     keep: int | None
     observer: Callable[[Happened], None] | None

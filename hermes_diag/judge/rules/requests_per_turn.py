@@ -12,7 +12,8 @@ REFERENCE = ""
 def check(evidence: Evidence) -> Hit | None:
     sent = retries.sent(evidence)
     turns = sent.turns()
-    repeated = any(retries.again(requests) for requests in turns.values())
+    # What asks the same several times by design has not been sent again.
+    repeated = any(retries.failed(first) for requests in turns.values() for first, _ in retries.again(requests))
     untold = sent.untold if any(retries.failed(one) for one in evidence.served if one.api) else 0
     if not repeated and not untold:
         return None
