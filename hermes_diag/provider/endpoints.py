@@ -166,7 +166,7 @@ def response(asked: Asked) -> Document:
 def cancel(asked: Asked) -> Document:
     answer = _answer(asked, "responses")
     if answer.states or asked.service.store.any_id:
-        answer.changes |= {"status": "cancelled", "output": [], "usage": None, "completed_at": None}
+        answer.changes |= replies.without_output("cancelled")
         answer.states.clear()
     elif "status" not in answer.changes:
         raise Refused(400, "Cannot cancel a response that was not made in the background.")

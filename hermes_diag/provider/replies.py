@@ -69,10 +69,14 @@ def whole(api: str, model: str, reply: Reply = DEFAULT, marks: Marks | None = No
     return _stamped(_whole(api, model, reply), marks or marks_of({}))
 
 
+def without_output(status: str) -> dict[str, Any]:
+    """The fields of a response that has not come to its output, or never will."""
+    return {"status": status, "output": [], "usage": None, "completed_at": None}
+
+
 def queued(body: bytes) -> bytes:
     """A response in the background as it stands before it has begun."""
-    not_yet: dict[str, Any] = {"status": "queued", "output": [], "usage": None, "completed_at": None}
-    return json.dumps({**json.loads(body), **not_yet}).encode()
+    return json.dumps({**json.loads(body), **without_output("queued")}).encode()
 
 
 def marks_of(body: Mapping[str, Any]) -> Marks:

@@ -26,7 +26,7 @@ from hermes_diag.provider.reply import Reply, Usage
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.store import Answer
 from hermes_diag.provider.turns import Turn
-from hermes_diag.provider.wire import Request, Wire
+from hermes_diag.provider.wire import Request, Wire, decoded
 from hermes_diag.worker.contract import FAULT_HEADER
 
 if TYPE_CHECKING:
@@ -51,9 +51,13 @@ def exchange(service: Service, connection: Connection, wire: Wire | Turn | Strea
     at = place(request.path)
     if at.path != request.path:
         request = replace(request, path=at.path)
-    api = "" if _upgrades(at, request) else at.api
-    posted = at.api if request.method == "POST" else ""
-    body = _decoded(request.body) if request.body and (posted or at.handlers) else None
+    upgrades = at.api == "responses" and upgrade.asked(request)
+    api = "" if upgrades else at.api
+    if isinstance(wire, Turn):
+        body = wire.asked
+    else:
+        wanted = request.body and (at.handlers or (at.api and request.method == "POST"))
+        body = decoded(request.body) if wanted else None
     told = body or {}
     model = told.get("model") or at.model
     model = model if isinstance(model, str) else ""
@@ -68,11 +72,6 @@ def exchange(service: Service, connection: Connection, wire: Wire | Turn | Strea
     begun = Exchange(connection, wire, understood, take, beside, service.body_limit)
     begun.phase = service.phase
     return begun
-
-
-def _upgrades(at: Place, request: Request) -> bool:
-    """Whether a request asks for a WebSocket where there is one."""
-    return at.api == "responses" and upgrade.asked(request)
 
 
 def keep(service: Service, exchange: Exchange) -> None:
@@ -100,19 +99,10 @@ def _reply(
     return asked.fitted(reply, body, request.headers), number
 
 
-def _decoded(body: bytes) -> dict[str, Any] | None:
-    """A body that is a JSON object, else None."""
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def dispatch(service: Service, exchange: Exchange) -> Rest | None:
     """Answer; what takes time is returned as a coroutine, to be awaited."""
     request, at = exchange.request, exchange.place
-    over = "WebSocket" if exchange.turn else "upgrade" if _upgrades(at, request) else ""
+    over = "WebSocket" if exchange.turn else "upgrade" if at.api and not exchange.api else ""
     exchange.connection.say("request", method=_method(request.method), path=at.name, over=over)
     if why := visitors.why_refused(request.headers):
         _say(service, exchange, 403, replies.error(why, _INVALID, code="forbidden"))

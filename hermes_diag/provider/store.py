@@ -41,7 +41,7 @@ class Answer:
         whole: Document = json.loads(replies.whole(self.api, self.model, self.reply, self.marks))
         shown: Document = {"metadata": self.metadata} if self.api == "chat" else {}
         if self.states:
-            shown |= {"status": self.states.pop(0), "output": [], "usage": None, "completed_at": None}
+            shown |= replies.without_output(self.states.pop(0))
         return {**whole, **shown, **self.changes}
 
     @property

@@ -13,7 +13,7 @@ import msgspec
 
 from hermes_diag.provider import replies
 from hermes_diag.provider.websocket import NORMAL, WebSocket
-from hermes_diag.provider.wire import SENDING, SENT, WAITING, Headers, Misuse, Request, reason
+from hermes_diag.provider.wire import SENDING, SENT, WAITING, Headers, Misuse, Request, decoded, reason
 
 #: The type of the one message that a client may send.
 CREATE = "response.create"
@@ -34,7 +34,7 @@ Refusal = tuple[int, bytes]
 
 
 class Turn:
-    """One turn: its request, and the framing of its answer.
+    """One turn: its request, and the framing of its answer. asked: the message, where it asks for a response.
 
     refusal: (status, error body) when it must be refused. warm_up: nothing is to be generated.
     previous: the id of the response that it builds on.
@@ -44,12 +44,14 @@ class Turn:
         self,
         websocket: WebSocket,
         request: Request,
+        asked: dict[str, Any] | None = None,
         refusal: Refusal | None = None,
         warm_up: bool = False,
         previous: str = "",
     ) -> None:
         self.websocket = websocket
         self.request = request
+        self.asked = asked
         self.refusal = refusal
         self.warm_up = warm_up
         self.previous = previous
@@ -137,19 +139,19 @@ class Turns:
         if not self._waiting or self.websocket.closes:
             return None
         message = self._waiting.popleft()
-        body = _decoded(message)
+        body = decoded(message)
         if body is None:
-            return self._turn(message, (400, replies.error("The message is not a JSON object.", _INVALID)))
+            return self._turn(message, None, (400, replies.error("The message is not a JSON object.", _INVALID)))
         kind = body.pop("type", None)
         if kind != CREATE:
             text = f"This message type is not known here; send {CREATE}."
-            return self._turn(message, (400, replies.error(text, _INVALID, param="type", code="invalid_value")))
+            return self._turn(message, None, (400, replies.error(text, _INVALID, param="type", code="invalid_value")))
         previous = body.get("previous_response_id")
         refusal = None
         if previous is not None and previous not in self._known:
             refusal = 400, not_found(previous)
-        data = msgspec.json.encode({**body, "stream": True})
-        return self._turn(data, refusal, body.get("generate") is False, str(previous or ""))
+        body["stream"] = True
+        return self._turn(message, body, refusal, body.get("generate") is False, str(previous or ""))
 
     def _turn(self, data: bytes, *rest: Any) -> Turn:
         upgrade = self._upgrade
@@ -173,7 +175,7 @@ def not_found(previous: Any) -> bytes:
 
 def error(status: int, body: bytes, headers: Headers = ()) -> bytes:
     """An error body as the message that tells it; a body that is no JSON (a page of an edge) leaves its status."""
-    told = (_decoded(body) or {}).get("error")
+    told = (decoded(body) or {}).get("error")
     if not isinstance(told, dict):
         kind = "server_error" if status >= 500 else _INVALID
         told = {"message": reason(status), "type": kind, "param": None, "code": None}
@@ -185,14 +187,6 @@ def error(status: int, body: bytes, headers: Headers = ()) -> bytes:
 
 def _id(event: bytes) -> str:
     """The id of the response that an event carries, "" when it has none."""
-    response = (_decoded(event) or {}).get("response")
+    response = (decoded(event) or {}).get("response")
     found = response.get("id") if isinstance(response, dict) else None
     return found if isinstance(found, str) else ""
-
-
-def _decoded(data: bytes) -> dict[str, Any] | None:
-    try:
-        value = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None

@@ -16,8 +16,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 import h11
+import msgspec
 
 from hermes_diag.provider import coding
 
@@ -212,6 +214,15 @@ class Wire:
             raise Misuse(f"an end while {self.state}")
         self.state = SENT
         return LAST_CHUNK if self.framing is CHUNKED else b""
+
+
+def decoded(body: bytes) -> dict[str, Any] | None:
+    """A body that is a JSON object, else None."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _reader() -> h11.Connection:

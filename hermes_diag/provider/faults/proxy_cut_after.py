@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from hermes_diag.provider.faults.cut_after import check
 from hermes_diag.provider.hop import Hop
 
-HOW = ("reset", "fin")
+__all__ = ["check", "tunnel"]
 
 
 def tunnel(hop: Hop, seconds: float = 1.0, how: str = "reset") -> None:
     hop.once_open(lambda: hop.ends_in(seconds, hop.reset if how == "reset" else hop.cut))
-
-
-def check(seconds: float, how: str) -> None:
-    if how not in HOW:
-        raise ValueError(f"how is one of {', '.join(HOW)}")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from hermes_diag.provider.faults.latency import check
 from hermes_diag.provider.hop import Hop
+
+__all__ = ["check", "tunnel"]
 
 
 def tunnel(hop: Hop, seconds: float = 0.2, jitter: float = 0.0) -> None:
     hop.slow_down(lambda side: side.delay(seconds, jitter))
-
-
-def check(seconds: float, jitter: float) -> None:
-    if jitter > seconds:
-        raise ValueError("jitter is at most the latency itself")
