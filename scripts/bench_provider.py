@@ -22,7 +22,7 @@ import sys
 import time
 from pathlib import Path
 
-from hermes_diag.provider import replies
+from hermes_diag.provider.answers import replies
 
 CONNECTIONS = 16
 ROUNDS = 5

@@ -20,7 +20,7 @@ with atheris.instrument_imports():
     from conversation import requests_of, streams_of
     from websocket_conversation import conversation
 
-    from hermes_diag.provider.frames import PREFACE
+    from hermes_diag.provider.protocols.frames import PREFACE
 
 
 def test_one_input(data: bytes) -> None:

@@ -1,9 +1,9 @@
-"""The provider under load, in a process of its own: .venv/bin/python scripts/soak_provider.py [CONNECTIONS]
+"""The provider under load, in a process of its own: .venv/bin/python scripts/soak_provider.py [CONNECTIONS [REQUESTS]]
 
 1,000 streams open at once within 300 MB, every one finished; 1,000 WebSockets open at once, compressed, within 150 MB,
 each with a turn finished before and a turn after all are open; then connections (50,000 unless told otherwise), every
-third of them a WebSocket, opened and abandoned in every state, after which descriptors, tasks and memory are where
-they were.
+third of them a WebSocket, opened and abandoned in every state; then requests (1,000,000 unless told otherwise) of every
+API, on connections that are kept. After either, descriptors, tasks and memory are where they were.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ NOISE_MB = 4
 BODY = b'{"model":"gpt-5","stream":true}'
 TURN = '{"type":"response.create","model":"gpt-5","input":"hi"}'
 UPGRADE = (
-    b"GET /v1/responses HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
+    b"GET /v1/responses HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
     b"sec-websocket-version: 13\r\nsec-websocket-key: AAECAwQFBgcICQoLDA0ODw==\r\n"
     b"sec-websocket-extensions: permessage-deflate\r\n\r\n"
 )
 FRAME = b"\x81" + bytes([0x80 | len(TURN)]) + bytes(4) + TURN.encode()  # with a mask of zeros
-REQUEST = b"POST /v1/responses HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY
+REQUEST = b"POST /v1/responses HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY
 
 SERVER = """
 import asyncio, json, sys
 from hermes_diag.provider.server import Provider
 
 async def main():
-    provider = Provider(faults=["slow-events=0.1:path=/v1/responses"], keep=100)
+    provider = Provider(faults=["slow-events=0.3:path=/v1/responses"], keep=100)
     await provider.start()
     print(provider.address[1], flush=True)
     loop = asyncio.get_running_loop()
@@ -92,6 +92,8 @@ def streams(server: Server) -> bool:
         data = b""
         while part := sock.recv(65536):
             data += part
+            if not data.startswith(b"HTTP/1.1 200"):
+                break
             if data.endswith(b"0\r\n\r\n"):
                 finished += b"response.completed" in data
                 break
@@ -138,23 +140,61 @@ def abandon(server: Server, count: int) -> None:
         sock.close()
 
 
-def main(count: int) -> int:
+def _post(path: str, body: str) -> bytes:
+    return f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
+
+
+#: One of each: streamed and not, kept and not, beside a turn, and refused.
+EACH = b"".join((
+    _post("/v1/chat/completions", '{"model":"gpt-5","stream":true,"messages":[]}'),
+    _post("/v1/chat/completions", '{"model":"gpt-5","store":true,"messages":[]}'),
+    _post("/backend-api/codex/responses", '{"model":"gpt-5","stream":true,"input":"hi"}'),
+    _post("/backend-api/codex/responses", '{"model":"gpt-5","input":"hi","metadata":{"a":"b"}}'),
+    _post("/v1/messages", '{"model":"claude-1","max_tokens":9,"stream":true,"messages":[]}'),
+    _post("/v1/completions", '{"model":"gpt-5","prompt":"hi"}'),
+    _post("/v1/embeddings", '{"model":"text-embedding-3","input":"hi","dimensions":8}'),
+    _post("/v1/conversations", '{"items":[]}'),
+    b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    _post("/v1/chat/completions", '{"model":'),
+))  # fmt: skip
+AT_ONCE = 10 * EACH.count(b" HTTP/1.1")
+
+
+def ask(server: Server, count: int) -> None:
+    """So many requests, 1,000 on each connection, 100 of them sent before their answers are read."""
+    for _ in range(count // 1000):
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            for _ in range(1000 // AT_ONCE):
+                sock.sendall(EACH * 10)
+                answered = 0
+                while answered < AT_ONCE:
+                    part = sock.recv(1 << 20)
+                    if not part:
+                        raise SystemExit(f"the provider has closed after {answered} of {AT_ONCE} answers")
+                    answered += part.count(b"HTTP/1.1 ")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def main(count: int, requests: int) -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * STREAMS)), hard))
     server = Server()
     try:
         fine = websockets(server) and streams(server)
-        abandon(server, 5000)  # warm up
-        before = server.rest()
-        abandon(server, count)
-        after = server.rest()
+        for what, load, number in (("abandoned connections", abandon, count), ("requests", ask, requests)):
+            load(server, 5000)  # warm up
+            before = server.rest()
+            load(server, number)
+            after = server.rest()
+            for name in ("fds", "tasks", "mb"):
+                print(f"{name}: {before[name]:.0f} before, {after[name]:.0f} after {number} {what}")
+            kept = after["fds"] <= before["fds"] and after["tasks"] <= before["tasks"]
+            fine = fine and kept and after["mb"] - before["mb"] <= NOISE_MB
     finally:
         server.end()
-    for name in ("fds", "tasks", "mb"):
-        print(f"{name}: {before[name]:.0f} before, {after[name]:.0f} after {count} abandoned connections")
-    kept = after["fds"] <= before["fds"] and after["tasks"] <= before["tasks"]
-    return 0 if fine and kept and after["mb"] - before["mb"] <= NOISE_MB else 1
+    return 0 if fine else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 50_000))
+    sizes = [int(size) for size in sys.argv[1:]]
+    sys.exit(main(*sizes, *(50_000, 1_000_000)[len(sizes) :]))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider.http2 import ASKED, REFUSED, Broken, Session
-from hermes_diag.provider.wire import MAX_BODY, BadRequest, Request, Wire
+from hermes_diag.provider.protocols.http1 import MAX_BODY, BadRequest, Request, Wire
+from hermes_diag.provider.protocols.http2 import ASKED, REFUSED, Broken, Session
 
 
 def requests_of(pieces: list[bytes]) -> list[Request | int]:

@@ -16,7 +16,7 @@ from types import TracebackType
 
 import trustme
 
-from hermes_diag.provider import replies
+from hermes_diag.provider.answers import replies
 
 NAME = "endpoint.test"
 ADDRESS = "127.0.0.2"

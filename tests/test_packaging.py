@@ -41,8 +41,10 @@ def test_what_is_in_it(wheel: dict[str, str]) -> None:
     assert {name for name in wheel if name.startswith("hermes_diag/run/samples/")} == {
         f"hermes_diag/run/samples/{path.name}" for path in (ROOT / "hermes_diag" / "run" / "samples").iterdir()
     }
-    days = (ROOT / "hermes_diag" / "provider" / "days").glob("*.toml")
-    assert {f"hermes_diag/provider/days/{path.name}" for path in days} == {name for name in wheel if "/days/" in name}
+    days = (ROOT / "hermes_diag" / "provider" / "plans" / "days").glob("*.toml")
+    assert {f"hermes_diag/provider/plans/days/{path.name}" for path in days} == {
+        name for name in wheel if "/days/" in name
+    }
     assert {name.partition("/")[0] for name in wheel} == {"hermes_diag", "data", "dist-info"}
     assert not [name for name in wheel if name.endswith(".pyc")]
 

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from provider_tools import BODY, Client, nothing_left, request, until  # noqa: F401
 
-from hermes_diag.provider import Provider, instance
+from hermes_diag.provider import Provider
+from hermes_diag.provider.answers import instance
 
 SCHEMA = {
     "type": "object",

@@ -12,7 +12,8 @@ import pytest
 from provider_tools import FIN, GENERATIONS, PATIENCE, Client, Heard, Probe, nothing_left, request, unknown_but_store  # noqa: F401
 
 from hermes_diag.core.evidence import Happened
-from hermes_diag.provider import Provider, endings, faults
+from hermes_diag.provider import Provider, faults
+from hermes_diag.provider.answers import endings
 
 RESPONSES = "/v1/responses"
 CHAT = "/v1/chat/completions"

@@ -12,7 +12,8 @@ import psutil
 import pytest
 from provider_tools import FIN, PATIENCE, RESET, Client, nothing_left, request, until  # noqa: F401
 
-from hermes_diag.provider import Provider, conversation
+from hermes_diag.provider import Provider
+from hermes_diag.provider.conversations import http1 as conversation
 
 HEAD = b"POST /v1/responses HTTP/1.1\r\nhost: 127.0.0.1\r\n"
 
@@ -63,6 +64,7 @@ def test_heads_that_two_readers_would_read_differently_are_refused(lines: list[s
         heard = client.ask(head + smuggled)
         assert heard.status in (400, 501), heard
         assert client.end() in (FIN, RESET)
+        client.socket.close()  # a client that is gone is not lingered for
         until(lambda: not provider.open_connections, "the end")
         assert provider.tally().get("requests", 0) == 0
 

@@ -31,8 +31,8 @@ from http2_client import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_diag.provider.frames import MAX_FRAME, PREFACE, Cutter, NoPreface, TooLong
-from hermes_diag.provider.http2 import (
+from hermes_diag.provider.protocols.frames import MAX_FRAME, PREFACE, Cutter, NoPreface, TooLong
+from hermes_diag.provider.protocols.http2 import (
     ASKED,
     BEGUN,
     CHATTER_SECONDS,

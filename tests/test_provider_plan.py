@@ -21,7 +21,8 @@ from provider_tools import FIN, PATIENCE, RESET, SILENCE, SILENT, Client, close_
 from websocket_tools import RawClient
 
 from hermes_diag.core.errors import UsageError
-from hermes_diag.provider import AsyncProvider, Provider, plan
+from hermes_diag.provider import AsyncProvider, Provider
+from hermes_diag.provider.plans import plan
 
 __all__ = ["nothing_left"]
 DAYS = sorted(plan.days())
@@ -387,7 +388,7 @@ def test_there_are_days() -> None:
 @pytest.mark.parametrize("name", DAYS)
 def test_a_day_says_what_it_models(name: str) -> None:
     """A first line that names provider and date, its source, by how much it is faster; some minutes long."""
-    path = ROOT / "hermes_diag" / "provider" / "days" / f"{name}.toml"
+    path = ROOT / "hermes_diag" / "provider" / "plans" / "days" / f"{name}.toml"
     first, *further = [line.removeprefix("# ") for line in path.read_text().splitlines() if line.startswith("#")]
     date = re.search(r"(\d+) (\w+) (\d{4})\.$", first)
     assert date is not None

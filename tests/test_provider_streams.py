@@ -13,7 +13,7 @@ from test_provider_protocol import serving
 
 from hermes_diag.provider import Provider
 from hermes_diag.provider.exchange import Exchange
-from hermes_diag.provider.frames import PREFACE
+from hermes_diag.provider.protocols.frames import PREFACE
 from hermes_diag.provider.upstream import Upstream
 
 START = PREFACE + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # and an empty SETTINGS frame

@@ -29,7 +29,8 @@ from provider_tools import (  # noqa: F401
 from test_provider_edges import control
 from test_provider_protocol import serving
 
-from hermes_diag.provider import Provider, coding
+from hermes_diag.provider import Provider
+from hermes_diag.provider.protocols import coding
 
 EVENTS = 16
 JSON = request(body={"model": "gpt-5"})

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from provider_tools import BODY, request
 
-from hermes_diag.provider.wire import BadRequest, Misuse, Wire
+from hermes_diag.provider.protocols.http1 import BadRequest, Misuse, Wire
 
 CONVERSATION = (
     request()

@@ -39,7 +39,7 @@ from test_provider_protocol import serving
 
 from hermes_diag.core.errors import UsageError
 from hermes_diag.provider import Provider, faults
-from hermes_diag.provider.proxy_head import HeadReader, Refused
+from hermes_diag.provider.protocols.proxy_head import HeadReader, Refused
 
 EVENTS = 16  # of the healthy reply
 
@@ -427,7 +427,7 @@ def test_random_bytes_are_refused_and_never_more() -> None:
 
 def test_a_head_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slowloris: a byte now and then keeps no connection open."""
-    monkeypatch.setattr("hermes_diag.provider.hop.HEAD_PATIENCE", 0.4)
+    monkeypatch.setattr("hermes_diag.provider.proxy.hop.HEAD_PATIENCE", 0.4)
     with Provider(proxy=True) as provider, Plain(provider) as client:
         begun = time.monotonic()
         heard = Heard()
@@ -472,7 +472,9 @@ for one in held:
 
 def test_ten_thousand_connections_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each sends half a head; then the next client is served all the same."""
-    monkeypatch.setattr("hermes_diag.provider.hop.HEAD_PATIENCE", 600)  # none may be gone before the last has come
+    monkeypatch.setattr(
+        "hermes_diag.provider.proxy.hop.HEAD_PATIENCE", 600
+    )  # none may be gone before the last has come
     with descriptors(MANY + 500), Provider(proxy=True) as provider, Through(provider) as early:
         before = _resident()
         with subprocess.Popen(

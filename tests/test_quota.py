@@ -19,7 +19,8 @@ from provider_tools import (
 from websocket_tools import RawClient
 
 from hermes_diag.core.errors import UsageError
-from hermes_diag.provider import Provider, retry_after
+from hermes_diag.provider import Provider
+from hermes_diag.provider.answers import retry_after
 from hermes_diag.provider.quota import Bucket, Quota
 
 #: Ten requests a second, two of them at once.

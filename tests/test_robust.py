@@ -22,7 +22,7 @@ from hermes_diag import cli as command_line
 from hermes_diag.core import matrix
 from hermes_diag.core.plan import Plan
 from hermes_diag.judge import verdicts
-from hermes_diag.provider import replies
+from hermes_diag.provider.answers import replies
 from hermes_diag.run import lanes as lane_sources
 from hermes_diag.run import payload, runner
 from hermes_diag.run.cell_run import CellRun

@@ -15,10 +15,10 @@ from websocket_conversation import answer, conversation
 from websocket_tools import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, create, frame, upgrade
 from websockets.frames import Frame, Opcode
 
-from hermes_diag.provider import replies
+from hermes_diag.provider.answers import replies
+from hermes_diag.provider.protocols.http1 import Misuse, Request, Wire
+from hermes_diag.provider.protocols.websocket import WebSocket
 from hermes_diag.provider.turns import Turn, Turns, error
-from hermes_diag.provider.websocket import WebSocket
-from hermes_diag.provider.wire import Misuse, Request, Wire
 
 TALK = (
     create()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from hermes_diag.provider.protocols.http1 import Request
+from hermes_diag.provider.protocols.websocket import WebSocket
 from hermes_diag.provider.turns import Turns
-from hermes_diag.provider.websocket import WebSocket
-from hermes_diag.provider.wire import Request
 
 HEADERS = {
     "connection": "Upgrade",

@@ -90,7 +90,13 @@ class Got:
     def whole(self) -> bool:
         """The answer to a turn is complete."""
         kind, payload = self.frames[-1] if self.frames else (CLOSE, b"")
-        return kind == TEXT and payload.startswith((b'{"type":"response.completed"', b'{"type":"error"'))
+        return kind == TEXT and payload.startswith(LAST)
+
+
+#: How the last message of a turn begins.
+LAST = tuple(
+    b'{"type":"%s"' % kind for kind in (b"response.completed", b"response.failed", b"response.incomplete", b"error")
+)
 
 
 class RawClient:

@@ -144,7 +144,8 @@ def _client(name: str) -> str:
 def _faults(given: Sequence[str]) -> tuple[str, ...]:
     """Refuse a fault that would never apply. Raises UsageError."""
     from hermes_diag.core.errors import UsageError
-    from hermes_diag.provider import active, faults
+    from hermes_diag.provider import faults
+    from hermes_diag.provider.plans import active
 
     hidden = active.always_first([*map(faults.parse, given)])
     if hidden is not None:

@@ -19,8 +19,10 @@ from hermes_diag.core.errors import INTERRUPTED, OK, CannotMeasure, UsageError
 from hermes_diag.core.evidence import Happened
 from hermes_diag.core.interrupts import Interrupts
 from hermes_diag.core.pipes import printed
-from hermes_diag.provider import control, models, plan, reply, script
+from hermes_diag.provider.answers import reply, script
 from hermes_diag.provider.blocking import ca_file
+from hermes_diag.provider.plans import plan
+from hermes_diag.provider.routing import control, models
 from hermes_diag.provider.server import Provider
 from hermes_diag.reporters import envelope, traffic
 

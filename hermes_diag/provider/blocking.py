@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 
 from hermes_diag.core.evidence import Connection, Happened, Served
-from hermes_diag.provider import plan as plans
-from hermes_diag.provider import script, server
+from hermes_diag.provider import server
+from hermes_diag.provider.answers import script
+from hermes_diag.provider.plans import plan as plans
 from hermes_diag.provider.thread import ProviderThread
-from hermes_diag.provider.tls import authority
+from hermes_diag.provider.transport.tls import authority
 
 if TYPE_CHECKING:
     from hermes_diag.provider.upstream import Upstream

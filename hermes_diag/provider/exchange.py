@@ -18,16 +18,16 @@ import time
 import zlib
 from typing import TYPE_CHECKING
 
-from hermes_diag.provider import replies, retry_after
-from hermes_diag.provider.connection import Connection
-from hermes_diag.provider.due import Beside, Take, Understood
+from hermes_diag.provider.answers import replies, retry_after
+from hermes_diag.provider.answers.due import Beside, Take, Understood
+from hermes_diag.provider.protocols.http1 import SENT, Headers, Wire
+from hermes_diag.provider.protocols.websocket import WebSocket
+from hermes_diag.provider.transport.connection import Connection
 from hermes_diag.provider.turns import Turn
 from hermes_diag.provider.waits import Gone, Waits
-from hermes_diag.provider.websocket import WebSocket
-from hermes_diag.provider.wire import SENT, Headers, Wire
 
 if TYPE_CHECKING:
-    from hermes_diag.provider.stream import Stream
+    from hermes_diag.provider.protocols.stream import Stream
 
 SSE_HEADERS: Headers = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
@@ -66,6 +66,7 @@ class Exchange(Waits):
         self.wait: float | None = None  # seconds for which the answer tells the client to wait
         self.last = False  # the connection ends with this response, and the head says so
         self._squeeze: zlib._Compress | None = None
+        self._held: list[bytes] | None = None  # what is going to be one write
         name = "request-id" if self.api == "messages" else "x-request-id"
         self._extra: Headers = ((name, f"req_{secrets.token_hex(16)}"),)
 
@@ -144,9 +145,13 @@ class Exchange(Waits):
     def healthy(self) -> None:
         """The whole reply at once, the connection kept."""
         if self.streamed:
+            self._held = None if self.connection.slow else []
             self.start()
             self.send(*self.events())
             self.finish()
+            held, self._held = self._held, None
+            if held is not None:
+                self._write(b"".join(held))
         else:
             self.whole(200, self.document())
             self.delivered = True
@@ -222,6 +227,9 @@ class Exchange(Waits):
     def _write(self, data: bytes) -> None:
         if not self.connection.writable:
             raise Gone
+        if self._held is not None:
+            self._held.append(data)
+            return
         if data and not self._begun:
             self._begun = True
             self.connection.say("first byte")

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 
 from hermes_diag.provider.blocking import ca_file
-from hermes_diag.provider.proxy import Proxy
+from hermes_diag.provider.proxy.proxy import Proxy
 from hermes_diag.provider.server import Provider
 from hermes_diag.worker.contract import Measured
 

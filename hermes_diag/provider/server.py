@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from hermes_diag.provider.active import ActiveFaults
-from hermes_diag.provider.conversation import Conversation
-from hermes_diag.provider.listener import Listener
-from hermes_diag.provider.proxy import Proxy
+from hermes_diag.provider.conversations.http1 import Conversation
+from hermes_diag.provider.plans.active import ActiveFaults
+from hermes_diag.provider.proxy.proxy import Proxy
 from hermes_diag.provider.service import Service
+from hermes_diag.provider.transport.listener import Listener
 
 #: Seconds that the provider waits at a barrier for what it does there to show on both sides.
 PATIENCE = 10.0

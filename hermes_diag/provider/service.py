@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.evidence import Happened
-from hermes_diag.provider import wire
-from hermes_diag.provider.active import ActiveFaults
+from hermes_diag.provider.answers.reply import DEFAULT, Reply
+from hermes_diag.provider.answers.store import Store
 from hermes_diag.provider.ledger import Ledger
-from hermes_diag.provider.listener import Listener
-from hermes_diag.provider.plan import FaultPlan
-from hermes_diag.provider.reply import DEFAULT, Reply
-from hermes_diag.provider.schedule import Schedule
-from hermes_diag.provider.store import Store
-from hermes_diag.provider.tls import Tls, authority
+from hermes_diag.provider.plans.active import ActiveFaults
+from hermes_diag.provider.plans.plan import FaultPlan
+from hermes_diag.provider.plans.schedule import Schedule
+from hermes_diag.provider.protocols.http1 import MAX_BODY
+from hermes_diag.provider.transport.listener import Listener
+from hermes_diag.provider.transport.tls import Tls, authority
 
 if TYPE_CHECKING:
-    from hermes_diag.provider.connection import Connection
+    from hermes_diag.provider.transport.connection import Connection
     from hermes_diag.provider.upstream import Upstream
 
 
@@ -54,7 +54,7 @@ class Service(Ledger):
         models: tuple[str, ...] | None = None,
         require_key: bool = False,
         websocket: bool = True,
-        body_limit: int = wire.MAX_BODY,
+        body_limit: int = MAX_BODY,
         keep: int | None = None,
         observer: Callable[[Happened], None] | None = None,
         upstream: Upstream | None = None,

@@ -11,22 +11,22 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag.provider import replies
-from hermes_diag.provider.websocket import NORMAL, WebSocket
-from hermes_diag.provider.wire import SENDING, SENT, WAITING, Headers, Misuse, Request, decoded, reason
+from hermes_diag.provider.answers import refusals, replies
+from hermes_diag.provider.answers.refusals import INVALID
+from hermes_diag.provider.protocols.http1 import SENDING, SENT, WAITING, Headers, Misuse, Request, decoded, reason
+from hermes_diag.provider.protocols.websocket import NORMAL, WebSocket
 
 #: The type of the one message that a client may send.
 CREATE = "response.create"
 #: Responses of one connection that a later turn may build on.
 REMEMBERED = 100
 
-_INVALID = "invalid_request_error"
 #: Headers of an HTTP answer that mean nothing in a message.
 _OF_HTTP = ("content-type", "content-length", "cache-control")
 
 _LIMIT = replies.error(
     "Responses websocket connection limit reached (60 minutes). Create a new websocket connection to continue.",
-    _INVALID,
+    INVALID,
     code="websocket_connection_limit_reached",
 )
 
@@ -141,15 +141,15 @@ class Turns:
         message = self._waiting.popleft()
         body = decoded(message)
         if body is None:
-            return self._turn(message, None, (400, replies.error("The message is not a JSON object.", _INVALID)))
+            return self._turn(message, None, (400, replies.error("The message is not a JSON object.", INVALID)))
         kind = body.pop("type", None)
         if kind != CREATE:
             text = f"This message type is not known here; send {CREATE}."
-            return self._turn(message, None, (400, replies.error(text, _INVALID, param="type", code="invalid_value")))
+            return self._turn(message, None, (400, replies.error(text, INVALID, param="type", code="invalid_value")))
         previous = body.get("previous_response_id")
         refusal = None
         if previous is not None and previous not in self._known:
-            refusal = 400, not_found(previous)
+            refusal = 400, refusals.no_previous(previous)
         body["stream"] = True
         return self._turn(message, body, refusal, body.get("generate") is False, str(previous or ""))
 
@@ -166,18 +166,11 @@ class Turns:
             self._known.remove(turn.previous)
 
 
-def not_found(previous: Any) -> bytes:
-    """The error body for a response that is not known."""
-    named = f" with id '{previous}'" if isinstance(previous, str) and len(previous) < 100 else ""
-    text = f"Previous response{named} not found."
-    return replies.error(text, _INVALID, param="previous_response_id", code="previous_response_not_found")
-
-
 def error(status: int, body: bytes, headers: Headers = ()) -> bytes:
     """An error body as the message that tells it; a body that is no JSON (a page of an edge) leaves its status."""
     told = (decoded(body) or {}).get("error")
     if not isinstance(told, dict):
-        kind = "server_error" if status >= 500 else _INVALID
+        kind = "server_error" if status >= 500 else INVALID
         told = {"message": reason(status), "type": kind, "param": None, "code": None}
     message: dict[str, Any] = {"type": "error", "status": status, "error": told}
     if headers:

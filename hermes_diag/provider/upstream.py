@@ -17,9 +17,9 @@ from urllib.parse import SplitResult, urlsplit
 import h11
 
 from hermes_diag.core.errors import UsageError
-from hermes_diag.provider import replies
+from hermes_diag.provider.answers import replies
 from hermes_diag.provider.exchange import Exchange
-from hermes_diag.provider.wire import Headers
+from hermes_diag.provider.protocols.http1 import Headers
 
 T = TypeVar("T")
 #: Headers of one connection; the rest goes through, both ways.

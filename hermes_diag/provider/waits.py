@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hermes_diag.provider.connection import Connection
-from hermes_diag.provider.due import Beside, Due, Take, Understood
-from hermes_diag.provider.link import AHEAD
+from hermes_diag.provider.answers.due import Beside, Due, Take, Understood
+from hermes_diag.provider.transport.connection import Connection
+from hermes_diag.provider.transport.link import AHEAD
 
 if TYPE_CHECKING:
-    from hermes_diag.provider.stream import Stream
+    from hermes_diag.provider.protocols.stream import Stream
 
 
 class Gone(Exception):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
 from hermes_diag.core.plan import FRESH
-from hermes_diag.provider import replies
+from hermes_diag.provider.answers import replies
 from hermes_diag.run.cell_run import CellRun
 from hermes_diag.run.interpreter import Interpreter, Lane, Target
 from hermes_diag.run.thread_lane import ThreadLane

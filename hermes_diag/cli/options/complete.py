@@ -24,7 +24,7 @@ def faults(incomplete: str) -> Words:
 
 
 def plans(incomplete: str) -> Words:
-    from hermes_diag.provider import plan
+    from hermes_diag.provider.plans import plan
 
     return _from((("list", "show the named days"), *plan.days().items()), incomplete)
 

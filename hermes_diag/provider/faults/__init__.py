@@ -36,10 +36,10 @@ from hermes_diag.core.text import did_you_mean
 from hermes_diag.provider.when import CONDITIONS, When
 
 if TYPE_CHECKING:
-    from hermes_diag.provider.connection import Connection
     from hermes_diag.provider.exchange import Exchange
-    from hermes_diag.provider.hop import Hop
+    from hermes_diag.provider.proxy.hop import Hop
     from hermes_diag.provider.quota import Quota
+    from hermes_diag.provider.transport.connection import Connection
 
 HOOKS = ("answer", "turn", "upgrade", "shape", "idle", "hello", "limit", "quota", "tunnel")
 #: Hooks that act on nothing: all of their parameters are the fault's own.

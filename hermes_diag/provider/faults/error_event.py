@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider import refusals, replies
+from hermes_diag.provider.answers import refusals, replies
 from hermes_diag.provider.exchange import Exchange
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from email.utils import formatdate
 
-from hermes_diag.provider import refusals
+from hermes_diag.provider.answers import refusals
 from hermes_diag.provider.exchange import Exchange
 
 #: Seconds from now that a Retry-After as a date names.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider.connection import Connection
+from hermes_diag.provider.transport.connection import Connection
 
 REFERENCE = "#11070, #18451, #62175"
 

@@ -7,7 +7,7 @@ when other faults are set, the connection is given up.
 
 from __future__ import annotations
 
-from hermes_diag.provider.connection import Connection
+from hermes_diag.provider.transport.connection import Connection
 
 REFERENCE = "#10933"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider import endings
+from hermes_diag.provider.answers import endings
 from hermes_diag.provider.exchange import Exchange
 
 CODE = "insufficient_quota"

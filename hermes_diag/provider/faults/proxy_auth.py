@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider.hop import Hop
+from hermes_diag.provider.proxy.hop import Hop
 
 
 def tunnel(hop: Hop) -> None:

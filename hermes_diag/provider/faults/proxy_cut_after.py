@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hermes_diag.provider.faults.cut_after import check
-from hermes_diag.provider.hop import Hop
+from hermes_diag.provider.proxy.hop import Hop
 
 __all__ = ["check", "tunnel"]
 

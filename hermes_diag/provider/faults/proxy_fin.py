@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider.hop import LINGER, Hop
+from hermes_diag.provider.proxy.hop import Hop
 
 
 def tunnel(hop: Hop) -> None:
     # What the client sends next is read and dropped: to a socket that is closed it would be answered with a RST.
-    hop.once_open(lambda: hop.linger(LINGER))
+    hop.once_open(hop.linger)

@@ -5,7 +5,7 @@ A request in plain text has no TLS that could fail: nothing happens to it.
 
 from __future__ import annotations
 
-from hermes_diag.provider.hop import Hop
+from hermes_diag.provider.proxy.hop import Hop
 
 #: A fatal alert of TLS 1.2, which is what a peer sends before a version is agreed on (RFC 8446, 5.1 and 6.2).
 ALERT = bytes([21, 3, 3, 0, 2, 2, 40])

@@ -5,7 +5,7 @@ As with idle-vanish a socket filter is needed, and the connection is given up af
 
 from __future__ import annotations
 
-from hermes_diag.provider.hop import Hop
+from hermes_diag.provider.proxy.hop import Hop
 
 REFERENCE = "#10933"
 

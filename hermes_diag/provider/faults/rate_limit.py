@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import time
 
+from hermes_diag.provider.answers.retry_after import WAYS
 from hermes_diag.provider.quota import Quota
-from hermes_diag.provider.retry_after import WAYS
 
 
 def quota(requests: int = 60, tokens: int = 0, burst: int = 0, retry_after: str = "seconds") -> Quota:

@@ -7,7 +7,7 @@ long as a rate limit says.
 
 from __future__ import annotations
 
-from hermes_diag.provider import endings
+from hermes_diag.provider.answers import endings
 from hermes_diag.provider.exchange import Exchange
 
 

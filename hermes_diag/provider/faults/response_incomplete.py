@@ -5,7 +5,7 @@ An answer without a stream says the same in its body.
 
 from __future__ import annotations
 
-from hermes_diag.provider import endings
+from hermes_diag.provider.answers import endings
 from hermes_diag.provider.exchange import Exchange
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider import tls
-from hermes_diag.provider.connection import Connection
+from hermes_diag.provider.transport import tls
+from hermes_diag.provider.transport.connection import Connection
 
 NEEDS_TLS = True
 

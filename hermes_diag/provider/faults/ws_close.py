@@ -5,8 +5,8 @@ Another code is sent in a close frame, which a FIN follows.
 
 from __future__ import annotations
 
-from hermes_diag.provider import websocket
 from hermes_diag.provider.exchange import Exchange
+from hermes_diag.provider.protocols import websocket
 
 
 async def turn(exchange: Exchange, code: int = websocket.ABNORMAL, after: int = 3) -> None:

@@ -5,8 +5,8 @@ A connection that is no WebSocket is left alone.
 
 from __future__ import annotations
 
-from hermes_diag.provider import websocket
-from hermes_diag.provider.connection import Connection
+from hermes_diag.provider.protocols import websocket
+from hermes_diag.provider.transport.connection import Connection
 
 
 def idle(connection: Connection, seconds: float = 5.0, code: int = websocket.GOING_AWAY) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider import websocket
 from hermes_diag.provider.exchange import Exchange
+from hermes_diag.provider.protocols import websocket
 
 
 async def turn(exchange: Exchange, claimed: int = 1_000_000_000, after: int = 3) -> None:

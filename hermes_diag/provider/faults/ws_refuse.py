@@ -5,9 +5,9 @@ Other statuses cost it time first, and 400 fails its turn.
 
 from __future__ import annotations
 
-from hermes_diag.provider import replies
+from hermes_diag.provider.answers import replies
 from hermes_diag.provider.exchange import Exchange
-from hermes_diag.provider.wire import reason
+from hermes_diag.provider.protocols.http1 import reason
 
 
 async def upgrade(exchange: Exchange, status: int = 426) -> None:

@@ -1,0 +1,1 @@
+"""Which fault applies when: to which request, by chance, by a plan on the clock."""
