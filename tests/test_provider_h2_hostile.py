@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import struct
+import time
 
 import psutil
 import pytest
 from http2_client import DATA, END_HEADERS, END_STREAM, PING, RST_STREAM, Http2, frame, opening
-from provider_tools import FIN, RESET, SILENT, nothing_left, until  # noqa: F401
+from provider_tools import BODY, FIN, PATIENCE, RESET, SILENT, nothing_left, until  # noqa: F401
 
 from hermes_diag.provider import Provider
+from hermes_diag.provider.conversations import answering
 
 ENHANCE_YOUR_CALM = 11
 #: Bytes of memory that a hostile client may cost.
@@ -123,3 +126,25 @@ def test_more_streams_than_were_offered() -> None:
         assert [code for code, _ in client.goaways] == [1]
         until(lambda: provider.closed_connections, "the end of the connection")
         assert [one.finished for one in provider.requests] == [False] * 100
+
+
+def test_a_request_that_drips_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """408 after so long, however often a byte comes, and its stream ends; the connection goes on."""
+    monkeypatch.setattr(answering, "SLOWEST", 0.4)
+    with Provider(tls=True) as provider, Http2(provider) as client:
+        slow, deadline = client.send(b"{", whole=False), time.monotonic() + PATIENCE
+        assert client.ask().status == 200
+        while not client.heard[slow].status and time.monotonic() < deadline:
+            client.machine.send_data(slow, b" ")
+            client.flush()
+            client.hear(0.02)
+        assert client.listen(slow).status == 408
+        until(lambda: slow in client.codes or client.hear(0.02) not in ("", SILENT), "the reset")
+        assert client.codes[slow] == 0  # no error: stop sending
+        in_time = client.send(b"{", whole=False)
+        client.machine.send_data(in_time, json.dumps(BODY).encode()[1:], end_stream=True)
+        client.flush()
+        assert client.listen(in_time).status == 200
+        time.sleep(0.5)  # idle for longer than a request may take
+        assert client.ask().status == 200
+        assert provider.tally()["connections"] == 1

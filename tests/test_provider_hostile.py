@@ -13,7 +13,7 @@ import pytest
 from provider_tools import FIN, PATIENCE, RESET, Client, nothing_left, request, until  # noqa: F401
 
 from hermes_diag.provider import Provider
-from hermes_diag.provider.conversations import http1 as conversation
+from hermes_diag.provider.conversations import answering
 
 HEAD = b"POST /v1/responses HTTP/1.1\r\nhost: 127.0.0.1\r\n"
 
@@ -21,7 +21,7 @@ HEAD = b"POST /v1/responses HTTP/1.1\r\nhost: 127.0.0.1\r\n"
 @pytest.mark.parametrize("begun", [HEAD, HEAD + b"content-length: 1000\r\n\r\n"])
 def test_a_request_that_drips_is_ended(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """408 and a FIN after so long, however often a byte comes; a request that arrives in time is answered."""
-    monkeypatch.setattr(conversation, "SLOWEST", 0.4)
+    monkeypatch.setattr(answering, "SLOWEST", 0.4)
     with Provider() as provider:
         with Client(provider) as client:
             client.socket.sendall(begun)

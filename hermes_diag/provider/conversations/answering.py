@@ -9,6 +9,8 @@ from hermes_diag.provider.routing import routes
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.waits import Gone
 
+#: Seconds within which a request must have arrived, from its first byte on; a client that takes longer is answered 408.
+SLOWEST = 60.0
 #: What is said of a request that cannot be taken, by status.
 _REFUSALS = {
     400: "This is not a valid HTTP request.",

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 #: Seconds for which a client that has closed its half, or is gone for good, is still owed an answer that stalls.
 GRACE = 2.0
-#: Seconds within which a request must have arrived, from its first byte on; a client that takes longer is answered 408.
-SLOWEST = 60.0
 CLOSE_FRAME = "close frame"  # how a WebSocket is closed that says so
 
 
@@ -74,7 +72,7 @@ class Conversation(Connection):
         if request is not None:
             self._begin(request)
         elif not self._owes and self._arriving is None:
-            self._arriving = asyncio.get_running_loop().call_later(SLOWEST, self._refuse, 408)
+            self._arriving = asyncio.get_running_loop().call_later(answering.SLOWEST, self._refuse, 408)
 
     def _arrived(self) -> None:
         if self._arriving is not None:
@@ -123,6 +121,8 @@ class Conversation(Connection):
         for answer in self.answers:
             answer.cancel()
         self._arrived()
+        if self._streams is not None:
+            self._streams.lost()
         if self._lifetime is not None:
             self._lifetime.cancel()
         self._service.part_with(self)

@@ -23,6 +23,7 @@ class Streams:
         self._session = Session(service.body_limit, connection.window, connection.deaf)
         self._exchanges: dict[Stream, Exchange] = {}
         self._answers: dict[Stream, asyncio.Task[bool]] = {}
+        self._arriving: dict[Stream, asyncio.TimerHandle] = {}  # until a request must have arrived
         self._ends = False  # a response has said that the connection ends when nothing is being answered
 
     @property
@@ -59,7 +60,10 @@ class Streams:
 
     def _act(self, what: str, stream: Stream) -> None:
         exchange = self._exchanges.get(stream)
+        if (arriving := self._arriving.pop(stream, None)) is not None:
+            arriving.cancel()
         if what is BEGUN:
+            self._arriving[stream] = asyncio.get_running_loop().call_later(answering.SLOWEST, self._too_slow, stream)
             self._connection.busy = True
             self._connection.stop_timers()
         elif what is ASKED:
@@ -72,10 +76,23 @@ class Streams:
         elif exchange is not None:
             exchange.let_out()
 
+    def _too_slow(self, stream: Stream) -> None:
+        del self._arriving[stream]
+        if self._connection.writable:
+            stream.forget_body()
+            stream.status = 408
+            self._refuse(stream)
+            self._rest()
+
     def _refuse(self, stream: Stream) -> None:
         body = answering.refusal(stream.status)
         headers = (("content-type", "application/json"), ("content-length", str(len(body))))
         self._connection.write(stream.refuse(headers, body))
+
+    def lost(self) -> None:
+        """The connection is gone: nothing more arrives."""
+        for arriving in self._arriving.values():
+            arriving.cancel()
 
     # --- exchanges -------------------------------------------------------------------------------
 
