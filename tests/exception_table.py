@@ -6,6 +6,9 @@ Run it as a script with HERMES_DIAG_OPENAI3_PYTHON set; a test compares the docu
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,16 +113,16 @@ def _specs(name: str, spec: str) -> list[str]:
 def generate(openai_3: str) -> str:
     """The document."""
     rows = []
-    with Probe(OPENAI_2) as two, Probe(openai_3) as three:
+    with Probe(OPENAI_2) as two, Probe(openai_3) as three, ThreadPoolExecutor(2) as both:
         for name, spec in sorted(SPECS.items()):
-            rows.append(_row(spec, [play(probe, name, spec) for probe in (two, three)]))
+            rows.append(_row(spec, both.map(partial(play, name=name, spec=spec), (two, three))))
         rows += ["", *_HEAD_WEBSOCKET.splitlines()]
         for name, spec in sorted(SPECS_WEBSOCKET.items()):
-            rows.append(_row(spec, [play_websocket(probe, name, spec) for probe in (two, three)]))
+            rows.append(_row(spec, both.map(partial(play_websocket, name=name, spec=spec), (two, three))))
     return _HEAD + "\n".join(rows) + "\n"
 
 
-def _row(spec: str, heard: list[Any]) -> str:
+def _row(spec: str, heard: Iterable[Any]) -> str:
     return f"| `{spec}` | " + " | ".join(cell for one in heard for cell in _cells(one)) + " |"
 
 

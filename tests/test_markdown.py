@@ -110,6 +110,7 @@ def test_a_field_is_shown_as_it_is(text: str) -> None:
 @pytest.mark.parametrize("make", [check_report, run_report, audit_report])
 @given(TEXTS.filter(lambda text: bool(text.strip())))
 @example(NASTY)
+@example(":0")
 def test_text_stays_text(make: object, text: str) -> None:
     """Whatever stands in any field, the document has the tags that it has with a harmless word, and no link."""
     document = rendered(markdown.render(make(text), 0, verbose=False))  # type: ignore[operator]

@@ -145,7 +145,7 @@ class Exchange(Waits):
     def healthy(self) -> None:
         """The whole reply at once, the connection kept."""
         if self.streamed:
-            self._held = None if self.connection.slow else []
+            self._held = [] if self.connection.plain else None  # a TLS record is read whole or not at all
             self.start()
             self.send(*self.events())
             self.finish()

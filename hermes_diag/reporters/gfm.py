@@ -20,7 +20,7 @@ _BEFORE = re.compile(
     | (?<=GH-)(?=\d)           # GH-123
     | (?<=:)(?=//)               # https://...
     | (?<=www)(?=\.)           # www.example.com
-    | (?<=:)(?=[\w+-]+:)         # :100:
+    | (?<=:)(?=[\w+-]+(:|\Z))    # :100: whose second colon may be the one that we put behind the field
     """,
     re.IGNORECASE | re.VERBOSE,
 )

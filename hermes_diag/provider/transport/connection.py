@@ -154,6 +154,11 @@ class Connection(Link):
         self._reset_on_hello = True
 
     @property
+    def plain(self) -> bool:
+        """What is written leaves at once, and without TLS."""
+        return self._tls is None and not self.slow
+
+    @property
     def writable(self) -> bool:
         """Neither the connection nor our half of it is closed."""
         return not (self.half_closed or self.vanished or self.closing or self._transport.is_closing())
