@@ -8,11 +8,12 @@ from a test that runs in an event loop of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import os
 import sys
 from collections.abc import Collection, Coroutine, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,19 +174,29 @@ def _check(name: str, given: Iterable[str], known: tuple[str, ...]) -> None:
 def _beside(work: Coroutine[Any, Any, Any]) -> Any:
     """Run it in a thread: the caller may stand in an event loop. An interrupt of the caller ends it."""
     task: Future[asyncio.Task[Any]] = Future()
+    given_up = False  # an interrupt can come in `submit`, too, when nobody can say whether the work has begun
 
     async def run_() -> Any:
-        task.set_result(asyncio.create_task(work))
-        return await task.result()
+        begun = asyncio.create_task(work)
+        task.set_result(begun)
+        if given_up:
+            begun.cancel()
+        return await begun
 
     with ThreadPoolExecutor(1, "hermes-diag") as pool:
-        future = pool.submit(asyncio.run, run_())
         try:
+            future = pool.submit(asyncio.run, run_())
+            # Not without a limit of time: the kernel may give a signal to another thread, and then nothing wakes this
+            # one, which alone can act on it.
+            while not future.done():
+                wait((future,), timeout=0.2)
             return future.result()
         except BaseException:
-            if not future.done():
+            given_up = True
+            if task.done():
                 begun = task.result()
-                begun.get_loop().call_soon_threadsafe(begun.cancel)
+                with contextlib.suppress(RuntimeError):  # its loop is closed: it was over
+                    begun.get_loop().call_soon_threadsafe(begun.cancel)
             raise
 
 

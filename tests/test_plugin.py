@@ -938,20 +938,58 @@ def test_an_interrupt_ends_the_loop(tmp_path: Path, where: str) -> None:
     """Ctrl-C in the middle of a long loop ends pytest soon, and its worker with it."""
     (tmp_path / "test_it.py").write_text(
         LOOP
-        + "def test_long(gateway_loop):\n"
-        + "    open('begun', 'w').close()\n"
-        + f"    gateway_loop(right, turns=5000, in_process={where == 'here'})\n"
+        + textwrap.dedent(
+            f"""
+            def begins(kwargs):
+                open("begun", "w").close()
+                return right(kwargs)
+
+            def test_long(gateway_loop):
+                gateway_loop(begins, turns=5000, in_process={where == "here"})
+            """
+        )
     )
-    command = [sys.executable, "-m", "pytest", *QUIET]
+    command = [sys.executable, "-m", "pytest", "-o", "faulthandler_timeout=30", *QUIET]
     with subprocess.Popen(command, cwd=tmp_path, env=HOME, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
         while not (tmp_path / "begun").exists():
             assert running.poll() is None
             time.sleep(0.05)
-        time.sleep(3)  # somewhere in the loop
+        time.sleep(1)  # somewhere in the loop
         running.send_signal(signal.SIGINT)
-        text = running.communicate(timeout=60)[0].decode()
+        try:
+            text = running.communicate(timeout=60)[0].decode()
+        except subprocess.TimeoutExpired:  # what it says then shows where its threads stand
+            running.kill()
+            text = running.communicate()[0].decode()
     assert running.returncode == 2, text
     assert "KeyboardInterrupt" in text
+
+
+def test_an_interrupt_that_another_thread_was_given(tmp_path: Path) -> None:
+    """The kernel gives a signal to any thread of a process: Ctrl-C ends the loop all the same."""
+    (tmp_path / "test_it.py").write_text(
+        LOOP
+        + textwrap.dedent(
+            """
+            import signal, threading
+            CALLS = []
+
+            def interrupted(kwargs):
+                CALLS.append(kwargs)
+                if len(CALLS) == 20:
+                    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+                return right(kwargs)
+
+            def test_long(gateway_loop):
+                assert threading.current_thread() is threading.main_thread()
+                gateway_loop(interrupted, turns=5000, in_process=True)
+            """
+        )
+    )
+    command = [sys.executable, "-m", "pytest", *QUIET]
+    done = subprocess.run(command, cwd=tmp_path, env=HOME, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stdout
+    assert "KeyboardInterrupt" in done.stdout
 
 
 def test_the_loop_in_a_worker(run: Run) -> None:
