@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider.protocols.http1 import MAX_BODY, BadRequest, Request, Wire
+from hermes_diag.provider.protocols.http1 import MAX_BODY, BadRequest, Wire
 from hermes_diag.provider.protocols.http2 import ASKED, REFUSED, Broken, Session
+from hermes_diag.provider.protocols.request import Request
 
 
 def requests_of(pieces: list[bytes]) -> list[Request | int]:

@@ -175,3 +175,46 @@ def test_nothing_of_a_request_is_shown() -> None:
     """A request's repr has no header and no body."""
     one = Wire().feed(request(body={**BODY, "input": "secret"}, authorization="Bearer secret"))
     assert "secret" not in repr(one)
+
+
+HEADS = (
+    b"POST /v1/responses HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\nx-turn: 1\r\n\r\n",
+    b"POST /v1/responses HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\nx-turn: 2\r\n\r\n",
+    b"POST /v1/responses HTTP/1.1\r\nhost: a\r\nContent-Length:%d\r\n\r\n",
+    b"POST /v1/responses HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n folded\r\n\r\n",
+    b"POST /v1/responses HTTP/1.1\r\nhost: a\r\nx: y\r\n content-length: 2\r\ncontent-length: %d\r\n\r\n",
+    b"POST /v1/responses HTTP/1.1\nhost: a\ncontent-length: %d\n\n",
+    b"POST /v1/responses HTTP/1.1\r\nhost: a\ncontent-length: %d\r\n\r\n",
+    b"POST /v1/responses HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\ncontent-length: %d\r\n\r\n",
+    b"POST /v1/responses HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: %d\r\n\r\n",
+    b"POST /v1/responses HTTP/1.0\r\nhost: a\r\ncontent-length: %d\r\n\r\n",
+    b"GET /v1/models HTTP/1.1\r\nhost: a\r\nx: %d\r\n\r\n",
+)
+TURNS = st.builds(
+    lambda head, size, more: head % size + b"x" * (size + more),
+    st.sampled_from(HEADS), st.integers(0, 12), st.sampled_from((0, 0, 0, -1, 1)),
+)  # fmt: skip
+
+
+@settings(max_examples=int(os.environ.get("HERMES_DIAG_FUZZ_EXAMPLES", "1000")), deadline=None)
+@given(st.lists(TURNS, min_size=2, max_size=6))
+def test_any_bytes_of_a_head_that_was_sent_before(turns: list[bytes]) -> None:
+    """A head that is known again gives what it gives byte by byte, where nothing is."""
+    assert requests_of(turns) == requests_of(singles(b"".join(turns)))
+
+
+def test_a_head_that_was_sent_before_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the length of the body may be another one."""
+    turn = HEADS[0] % 3 + b"abc"
+    wire = Wire(max_body=1000)
+    for number, data in enumerate((turn, turn, HEADS[0] % 12 + b"x" * 12, HEADS[1] % 3 + b"abc", HEADS[1] % 0)):
+        if number in (1, 2, 4):
+            monkeypatch.setattr(wire, "_reader", None)
+        request = wire.feed(data)
+        assert request == Wire().feed(data)
+        monkeypatch.undo()
+        wire.head(200, ())
+        wire.end()
+        assert wire.next() is None
+    with pytest.raises(BadRequest, match="413"):
+        wire.feed(HEADS[1] % 1001 + b"x" * 1001)

@@ -16,7 +16,8 @@ from websocket_tools import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, creat
 from websockets.frames import Frame, Opcode
 
 from hermes_diag.provider.answers import replies
-from hermes_diag.provider.protocols.http1 import Misuse, Request, Wire
+from hermes_diag.provider.protocols.http1 import Misuse, Wire
+from hermes_diag.provider.protocols.request import Request
 from hermes_diag.provider.protocols.websocket import WebSocket
 from hermes_diag.provider.turns import Turn, Turns, error
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hermes_diag.provider.protocols.http1 import BadRequest, Request, Wire
+from hermes_diag.provider.protocols.http1 import BadRequest, Wire
+from hermes_diag.provider.protocols.request import Request
 
 POST = b"POST /v1/responses?x=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
 CHUNKED = b"POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n"

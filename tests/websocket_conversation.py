@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider.protocols.http1 import Request
+from hermes_diag.provider.protocols.request import Request
 from hermes_diag.provider.protocols.websocket import WebSocket
 from hermes_diag.provider.turns import Turns
 

@@ -8,7 +8,7 @@ import time
 
 from hermes_diag.core.evidence import Served
 from hermes_diag.provider.exchange import Exchange
-from hermes_diag.provider.protocols.http1 import Request
+from hermes_diag.provider.protocols.request import Request
 from hermes_diag.worker.contract import TURN_HEADER
 
 #: The SDKs of OpenAI say here how often they have tried before.

@@ -13,7 +13,8 @@ import msgspec
 
 from hermes_diag.provider.answers import refusals, replies
 from hermes_diag.provider.answers.refusals import INVALID
-from hermes_diag.provider.protocols.http1 import SENDING, SENT, WAITING, Headers, Misuse, Request, decoded, reason
+from hermes_diag.provider.protocols.http1 import SENDING, SENT, WAITING, Headers, Misuse, decoded, reason
+from hermes_diag.provider.protocols.request import Request
 from hermes_diag.provider.protocols.websocket import NORMAL, WebSocket
 
 #: The type of the one message that a client may send.

@@ -10,7 +10,7 @@ from typing import Any
 from hermes_diag.provider.answers import replies
 from hermes_diag.provider.answers.place import Place
 from hermes_diag.provider.answers.reply import Reply
-from hermes_diag.provider.protocols.http1 import Request
+from hermes_diag.provider.protocols.request import Request
 
 #: Pieces into which a reply that is not streamed is cut, so that there are places for faults within it.
 PIECES = 8

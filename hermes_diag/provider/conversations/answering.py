@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from hermes_diag.provider import record
 from hermes_diag.provider.answers import replies
-from hermes_diag.provider.exchange import Exchange
+from hermes_diag.provider.answers.refusals import INVALID
+from hermes_diag.provider.exchange import JSON_HEADERS, Exchange
+from hermes_diag.provider.protocols.http1 import Headers
 from hermes_diag.provider.routing import routes
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.waits import Gone
@@ -21,9 +23,10 @@ _REFUSALS = {
 }
 
 
-def refusal(status: int) -> bytes:
-    """The body of the answer to a request that cannot be taken."""
-    return replies.error(_REFUSALS.get(status, _REFUSALS[400]), "invalid_request_error")
+def refusal(status: int) -> tuple[Headers, bytes]:
+    """Headers and body of the answer to a request that cannot be taken."""
+    body = replies.error(_REFUSALS.get(status, _REFUSALS[400]), INVALID)
+    return (*JSON_HEADERS, ("content-length", str(len(body)))), body
 
 
 async def through(exchange: Exchange, rest: routes.Rest | None) -> bool:

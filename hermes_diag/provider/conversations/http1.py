@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from hermes_diag.provider.conversations import answering
 from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.protocols import frames
-from hermes_diag.provider.protocols.http1 import NOT_HTTP1, WAITING, BadRequest, Misuse, Request, Wire
+from hermes_diag.provider.protocols.http1 import NOT_HTTP1, WAITING, BadRequest, Misuse, Wire
+from hermes_diag.provider.protocols.request import Request
 from hermes_diag.provider.protocols.websocket import NORMAL, WebSocket
 from hermes_diag.provider.routing import routes
 from hermes_diag.provider.service import Service
@@ -293,8 +294,7 @@ class Conversation(Connection):
         if status == NOT_HTTP1:
             self.write(frames.not_here())
         elif self._wire.state is WAITING and self._exchange is None:
-            body = answering.refusal(status)
-            headers = (("content-type", "application/json"), ("content-length", str(len(body))))
+            headers, body = answering.refusal(status)
             with contextlib.suppress(Misuse):
                 self.write(self._wire.head(status, headers, close=True) + self._wire.data(body) + self._wire.end())
         self.linger()

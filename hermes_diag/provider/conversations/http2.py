@@ -85,8 +85,7 @@ class Streams:
             self._rest()
 
     def _refuse(self, stream: Stream) -> None:
-        body = answering.refusal(stream.status)
-        headers = (("content-type", "application/json"), ("content-length", str(len(body))))
+        headers, body = answering.refusal(stream.status)
         self._connection.write(stream.refuse(headers, body))
 
     def lost(self) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +21,8 @@ import h11
 import msgspec
 
 from hermes_diag.provider.protocols import coding
+from hermes_diag.provider.protocols.again import Known
+from hermes_diag.provider.protocols.request import Request
 
 #: Bytes of request line and headers that are still taken.
 MAX_HEAD = 64 * 1024
@@ -38,18 +39,6 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
 Headers = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Request:
-    """A whole request, its body without a content-encoding. It lives for one exchange; only counts are kept."""
-
-    method: str
-    path: str
-    headers: dict[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    query: str = field(default="", repr=False)
-    version: str = "1.1"
 
 
 class BadRequest(Exception):
@@ -70,6 +59,9 @@ class Wire:
     def __init__(self, max_body: int = MAX_BODY) -> None:
         self._max_body = max_body
         self._reader = _reader()
+        self._fresh = True  # the reader has got no byte yet
+        self._known: Known | None = None  # the head of an earlier request
+        self._remembered = False  # the request that is out is one that the reader has not read
         self._head: h11.Request | None = None
         self._body: list[bytes] = []
         self._size = 0
@@ -86,11 +78,26 @@ class Wire:
 
         Raises BadRequest when the bytes are no HTTP/1.1.
         """
+        if (request := self._again(data)) is not None:
+            return request
+        first, self._fresh = self._fresh, False
         try:
             self._reader.receive_data(data)
         except RuntimeError:  # bytes after its FIN
             raise BadRequest(400) from None
-        return None if self._whole else self._next_whole()
+        request = None if self._whole else self._next_whole()
+        if request is not None and first and not self.closes:
+            assert self._head is not None
+            self._known = Known.of(data, self._head, request)
+        return request
+
+    def _again(self, data: bytes) -> Request | None:
+        if self._known is None or self._whole or not self._fresh:
+            return None
+        request = self._known.again(data, self._max_body)
+        if request is not None:
+            self._head, self._whole, self._remembered = self._known.head, True, True
+        return request
 
     def switch(self) -> bytes:
         """The connection goes on in another protocol; the bytes of it that are here already."""
@@ -102,13 +109,15 @@ class Wire:
         if self.state is not SENT or self.closes:
             return None
         rest, ended = self._reader.trailing_data
-        self._reader = _reader()
-        self._whole, self.continued, self.state = False, False, WAITING
-        if rest:
-            self._reader.receive_data(rest)
-        if ended:
-            self._reader.receive_data(b"")
-        return self._next_whole()
+        if not self._remembered:
+            self._reader = _reader()
+            if rest:
+                self._reader.receive_data(rest)
+            if ended:
+                self._reader.receive_data(b"")
+        self._whole, self._remembered, self.continued, self.state = False, False, False, WAITING
+        self._fresh = not rest and not ended
+        return None if self._fresh else self._next_whole()
 
     def _next_whole(self) -> Request | None:
         while True:

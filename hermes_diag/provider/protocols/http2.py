@@ -26,7 +26,8 @@ from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
 
 from hermes_diag.provider.protocols import coding, frames
-from hermes_diag.provider.protocols.http1 import MAX_BODY, Request, origin_form
+from hermes_diag.provider.protocols.http1 import MAX_BODY, origin_form
+from hermes_diag.provider.protocols.request import Request
 from hermes_diag.provider.protocols.stream import Sender, Stream
 
 #: Frames that ask for nothing and still cost (a PING, a reset, SETTINGS), within so many seconds: with more, the

@@ -10,7 +10,8 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 
 from hermes_diag.provider.protocols import frames
-from hermes_diag.provider.protocols.http1 import SENDING, SENT, WAITING, Misuse, Request
+from hermes_diag.provider.protocols.http1 import SENDING, SENT, WAITING, Misuse
+from hermes_diag.provider.protocols.request import Request
 
 
 class Stream:

@@ -17,7 +17,7 @@ from websockets.http11 import Request as Handshake
 from websockets.protocol import OPEN, SEND_EOF, Protocol, Side
 from websockets.server import ServerProtocol
 
-from hermes_diag.provider.protocols.http1 import Request
+from hermes_diag.provider.protocols.request import Request
 
 #: Close codes that a fault may ask for: 1006 is the end without a close frame.
 NORMAL, GOING_AWAY, ABNORMAL = 1000, 1001, 1006

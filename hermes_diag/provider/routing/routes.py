@@ -24,7 +24,8 @@ from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.faults import Fault
 from hermes_diag.provider.plans import active
 from hermes_diag.provider.protocols import visitors
-from hermes_diag.provider.protocols.http1 import Request, Wire, decoded
+from hermes_diag.provider.protocols.http1 import Wire, decoded
+from hermes_diag.provider.protocols.request import Request
 from hermes_diag.provider.routing import control, metering, models, upgrade
 from hermes_diag.provider.routing.endpoints.asked import Asked, Refused
 from hermes_diag.provider.routing.paths import place
