@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
-from provider_tools import BODY, FIN, Client, nothing_left, request, trusting, until, without_ids  # noqa: F401
+from provider_tools import BODY, FIN, PATIENCE, Client, nothing_left, request, trusting, until, without_ids  # noqa: F401
 from test_provider_protocol import Serving, ask, serving
 
 from hermes_diag.core.errors import UsageError
@@ -398,6 +398,17 @@ def test_nothing_is_left_of_one_that_was_killed() -> None:
     assert not ca.exists()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address)
+
+
+def test_a_client_that_does_not_trust_the_certificate_is_told_of() -> None:
+    """The likeliest mistake with --tls; and one that does not speak TLS."""
+    with serving("--tls") as one:
+        with socket.create_connection(one.address, PATIENCE) as plain, pytest.raises(ssl.SSLCertVerificationError):
+            ssl.create_default_context().wrap_socket(plain, server_hostname="127.0.0.1")
+        one.wait_for("TLS refused: alert unknown ca, told by the client$")
+        with socket.create_connection(one.address, PATIENCE) as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            one.wait_for("TLS refused: http request$")
 
 
 # --- bad input -----------------------------------------------------------------------------------

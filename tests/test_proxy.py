@@ -620,7 +620,7 @@ def test_serve_refuses_a_fault_of_a_proxy_that_is_not_there() -> None:
         assert said == ""
         assert errors.splitlines() == [
             "hermes-diag: fault proxy-fin acts in a proxy, and there is none",
-            "  add --as-proxy",
+            "  add --as-proxy; in Python, proxy=True",
         ]
 
 

@@ -125,12 +125,13 @@ def test_every_client_has_lines_and_a_word_of_help() -> None:
     for name, lines in CLIENTS.items():
         assert "127.0.0.1:1" in "\n".join(lines(where)), name
         assert lines.__doc__
-    assert "--tls" in "\n".join(CLIENTS["codex-login"](Where("http://127.0.0.1:1/v1", "gpt-5")))
 
 
-def test_an_unknown_client_gets_a_cure() -> None:
+@pytest.mark.parametrize(("client", "cure"), [("codx", "did you mean codex"), ("codex-login", "add --tls")])
+def test_what_cannot_be_led_here_gets_a_cure(client: str, cure: str) -> None:
+    """A client that is not known, and one that asks https only where there is none."""
     done = subprocess.run(
-        [sys.executable, "-m", "hermes_diag", "serve", "--for", "codx"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "hermes_diag", "serve", "--for", client], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "did you mean codex" in done.stderr
+    assert cure in done.stderr

@@ -120,8 +120,7 @@ def codex(where: Where) -> list[str]:
 
 def codex_login(where: Where) -> list[str]:
     """The Codex CLI as with a ChatGPT login, which it takes to https only: `serve --tls`."""
-    if where.ca is None:
-        return ["# A Codex with a ChatGPT login asks https only: start the provider with --tls."]
+    assert where.ca is not None
     tokens = {"id_token": token(), "access_token": token(), "refresh_token": "none", "account_id": "hermes-diag"}
     login = {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": tokens, "last_refresh": "2099-01-01T00:00:00Z"}
     return [
@@ -148,7 +147,7 @@ def node(where: Where) -> list[str]:
         lines["NODE_EXTRA_CA_CERTS"] = lines.pop("SSL_CERT_FILE")
     if where.proxy:
         lines["NODE_USE_ENV_PROXY"] = "1"  # Node 24 and later
-    return [*exports(lines), "", f"// new OpenAI()   createOpenAI({{ baseURL: {json.dumps(where.base_url)} }})"]
+    return [*exports(lines), "", f"# new OpenAI()   createOpenAI({{ baseURL: {json.dumps(where.base_url)} }})"]
 
 
 def python(where: Where) -> list[str]:

@@ -124,20 +124,22 @@ def command(
     understood = {
         "fault": _faults(fault or ()),
         "model": tuple(model or ()),
-        "client": _client(client),
+        "client": _client(client, tls),
         "max_body": units.size_of("--max-body", max_body),
     }
     return serving.run(serving.Options(**{**given, **understood}))
 
 
-def _client(name: str) -> str:
-    """Raises UsageError for a client that is not known."""
+def _client(name: str, tls: bool) -> str:
+    """Raises UsageError for a client that is not known, and for one that asks https only where there is none."""
     from hermes_diag.cli.clients import CLIENTS
     from hermes_diag.core.errors import UsageError
     from hermes_diag.core.text import did_you_mean
 
     if name and name not in CLIENTS:
         raise UsageError(f"--for {name!r} is no client that is known", did_you_mean(name, CLIENTS, ", ".join(CLIENTS)))
+    if name == "codex-login" and not tls:
+        raise UsageError("--for codex-login: a Codex with a ChatGPT login asks https only", "add --tls")
     return name
 
 

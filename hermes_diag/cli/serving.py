@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -133,7 +134,8 @@ async def _start(provider: Provider, host: str) -> None:
     try:
         await provider.start()
     except OSError as exc:
-        raise CannotMeasure(f"cannot listen on {host}: {exc.strerror}", "try port 0") from None
+        cure = "raise the limit, as with `ulimit -n 1024`" if exc.errno == errno.EMFILE else "try port 0"
+        raise CannotMeasure(f"cannot listen on {host}: {exc.strerror}", cure) from None
 
 
 def control_url(provider: Provider) -> str:

@@ -95,8 +95,8 @@ class Happened:
 
     at: float
     connection: int
-    #: opened, speaks HTTP/2, request, upgrade, asked for and not here, first byte, answered, broken off, sent GOAWAY,
-    #: half-closed, vanished, closed, phase, ...
+    #: opened, TLS refused, speaks HTTP/2, request, upgrade, asked for and not here, first byte, answered, broken off,
+    #: sent GOAWAY, half-closed, vanished, closed, phase, ...
     what: str
     requests: int
     bytes_in: int

@@ -34,6 +34,8 @@ def _details(happened: Happened) -> str:
     if happened.what == "proxy closed":
         who = f" first by the {happened.closed_first} ({happened.how})" if happened.closed_first else ""
         return f"{who}, {happened.bytes_in} bytes in, {happened.bytes_out} out"
+    if happened.what == "TLS refused":
+        return f": {happened.how}" + (", told by the client" if happened.how.startswith("alert ") else "")
     if happened.what in ("answered", "broken off"):
         fault = "" if happened.fault == "healthy" else f", {happened.fault}"
         status = f" {happened.status}" if happened.status else " without a status"

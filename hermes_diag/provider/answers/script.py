@@ -66,7 +66,7 @@ def _read(source: str) -> bytes:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise UsageError(f"cannot read {source!r}: {why}", "--reply takes echo, or a file") from None
+        raise UsageError(f"cannot read {source!r}: {why}", "a reply is echo, or a file") from None
     if len(data) > MAX_BYTES:
         raise UsageError(f"{source} has more than {MAX_BYTES} bytes", "take a shorter one")
     return data

@@ -15,7 +15,7 @@ from hermes_diag.provider.waits import Gone
 SLOWEST = 60.0
 #: What is said of a request that cannot be taken, by status.
 _REFUSALS = {
-    400: "This is not a valid HTTP request.",
+    400: "This is not a valid HTTP request, or its body is not what its Content-Encoding says.",
     408: "The request has not arrived in time.",
     413: "The request body is too large.",
     415: "The content-encoding of the request body is not supported.",

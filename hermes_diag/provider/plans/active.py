@@ -52,9 +52,10 @@ class ActiveFaults:
         self._shares = shares
         for fault in (*self.all, *(fault for fault, _ in shares.percent)):
             if fault.needs_tls and not tls:
-                raise UsageError(f"fault {fault.name} needs TLS", "add --tls")
+                raise UsageError(f"fault {fault.name} needs TLS", "add --tls; in Python, tls=True")
             if fault.hook == "tunnel" and not proxy:
-                raise UsageError(f"fault {fault.name} acts in a proxy, and there is none", "add --as-proxy")
+                why = f"fault {fault.name} acts in a proxy, and there is none"
+                raise UsageError(why, "add --as-proxy; in Python, proxy=True")
         if len(quotas := self._with("quota")) > 1:
             raise UsageError("there are two quotas", f"give one, such as {quotas[0]}")
         self.quota = quotas[0].quota() if quotas else None  # and what is used of it

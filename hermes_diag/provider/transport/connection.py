@@ -63,7 +63,8 @@ class Connection(Link):
             return data
         try:
             plain, answer = self._tls.feed(data)
-        except Refused:
+        except Refused as exc:
+            self.say("TLS refused", how=str(exc))
             self._send(self._tls.pending())
             self.fin(notify=False)
             return b""

@@ -22,7 +22,11 @@ VALID, EXPIRED, WRONG_HOST = "valid", "expired", "wrong host"
 
 
 class Refused(Exception):
-    """The peer does not speak TLS, or does not accept our certificate."""
+    """The peer does not speak TLS, or does not accept our certificate: why, in OpenSSL's words."""
+
+    def __init__(self, error: ssl.SSLError) -> None:
+        words = (error.reason or type(error).__name__).lower().replace("_", " ")
+        super().__init__(words.removeprefix("tlsv1 ").removeprefix("sslv3 "))
 
 
 class Tls:
@@ -48,7 +52,7 @@ class Tls:
         except ssl.SSLWantReadError:
             return b"", self._out.read()
         except ssl.SSLError as exc:
-            raise Refused(type(exc).__name__) from None
+            raise Refused(exc) from None
 
     def _plain(self) -> bytes:
         parts = []
