@@ -39,5 +39,8 @@ _.IN_MATRIX, _.LOOP, _.CHECK, _.ENDPOINT, _.HERMES  # constants of strategies an
 _.of_json
 _.RECORDS  # by scripts/schema.py
 
+# --- overridden: the library calls them -------------------------------------------------------------
+_.randint  # rstr, of the chance that provider/answers/instance.py gives it
+
 # --- for users of the Python API, tried by tests --------------------------------------------------
 _.closed_connections, _.open_connections, _.proxy_url, _.open_tunnels  # hermes_diag.provider.Provider

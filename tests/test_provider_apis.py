@@ -195,6 +195,27 @@ def test_an_instance_fits_any_schema(schema: dict[str, Any]) -> None:
     jsonschema.validate(instance.of(schema), schema)
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        # As zod writes them.
+        {"type": "string", "format": "email", "pattern": r"^(?!\.)(?!.*\.\.)([\w'+\-.]*)[\w+-]@([\w-]+\.)+[a-z]{2,}$"},
+        {"type": "string", "format": "duration", "pattern": r"^P(?:(\d+W)|(?!.*W)(?=\d|T\d)(\d+Y)?(\d+M)?(\d+D)?)$"},
+        {"type": "string", "pattern": "^a+$", "minLength": 3, "maxLength": 5},
+        {"type": "string", "pattern": "^[a-z]+$", "minLength": 80},
+        {"allOf": [{"type": "string", "pattern": "^abc.*"}, {"type": "string", "pattern": ".*z$"}]},
+        {"type": "array", "prefixItems": [{"type": "string"}, {"type": "number"}]},
+    ],
+)
+def test_an_instance_fits_what_libraries_write(schema: dict[str, Any]) -> None:
+    """A format beside a pattern, lengths of repeats, two patterns, tuples."""
+    jsonschema.validate(instance.of(schema), schema, format_checker=jsonschema.FormatChecker())
+
+
+def test_an_instance_of_a_tuple_of_an_earlier_draft() -> None:
+    assert instance.of({"type": "array", "items": [{"type": "boolean"}, {"type": "integer"}]}) == [True, 1]
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.text(max_size=8) | st.integers(),
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(

@@ -171,7 +171,8 @@ def azure(where: Where) -> list[str]:
     """Azure's clients; the deployment is the model."""
     rest = {name: value for name, value in environment(where).items() if not name.startswith("OPENAI")}
     lines = {"AZURE_OPENAI_ENDPOINT": where.root, "AZURE_OPENAI_API_KEY": KEY, "OPENAI_API_VERSION": "2025-01-01"}
-    return exports({**lines, **rest})
+    named = f"# A deployment is named as a model is: {where.model}. For other names start with --model '*'."
+    return [*exports({**lines, **rest}), "", named]
 
 
 def curl(where: Where) -> list[str]:

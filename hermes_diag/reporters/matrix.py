@@ -201,11 +201,12 @@ def _findings(report: RunReport, verbose: bool) -> Iterator[RenderableType]:
             continue
         place = made[0][0].cell.name
         where = place if len(made) == 1 else f"{len(made)} cells"
-        if first.severity != "problem" and report.status != Status.FAILING:
+        unjudged = bool(first.numbers.get("untold"))  # who reads nothing of it takes it for judged, and clean
+        if first.severity != "problem" and report.status != Status.FAILING and not unjudged:
             others.append(f"{code} in {where}")
             continue
         yield head.append(f" in {where if len(made) == 1 else f'{where}, in {place}'}: {first.summary}")
-        if report.status == Status.FAILING and first.severity == "problem":
+        if unjudged or (report.status == Status.FAILING and first.severity == "problem"):
             yield indented(remedy)
     if others:
         yield Text(f"with it (-v): {', '.join(others)}")

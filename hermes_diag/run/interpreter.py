@@ -88,7 +88,11 @@ class Interpreter:
         finally:
             for fd in theirs:
                 os.close(fd)
-        self.lanes = [await Lane.open(self._python, self._spawn, pipes) for pipes in self._pipes]
+        try:
+            self.lanes = [await Lane.open(self._python, self._spawn, pipes) for pipes in self._pipes]
+        except BaseException:  # interrupted
+            await self.__aexit__()
+            raise
         if self._warm is not None:
             api, reply = self._warm
             assert self._process.stdin is not None
@@ -101,7 +105,12 @@ class Interpreter:
             os.killpg(self._process.pid, signal.SIGKILL)
         for lane in self.lanes:
             lane.close()
-        await self._process.wait()
+        ended = asyncio.ensure_future(self._process.wait())
+        try:
+            await asyncio.shield(ended)
+        except asyncio.CancelledError:  # it has been killed: to wait for it takes no time, and leaves nothing open
+            await ended
+            raise
 
 
 class _Pipes:

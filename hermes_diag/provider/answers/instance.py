@@ -36,6 +36,12 @@ _FORMATS = {
     "uuid": "00000000-0000-4000-8000-000000000000",
     "json-pointer": "",
     "regex": "^a$",
+    "base64": "aGk=",
+    "base64url": "aGk",
+    "jwt": "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.e30.bm9uZQ",
+    "e164": "+15550100",
+    "cidrv4": "192.0.2.0/24",
+    "cidrv6": "2001:db8::/32",
 }
 _SCALARS = ("null", "boolean", "string", "integer", "number")
 Schema = dict[str, Any]
@@ -77,10 +83,21 @@ def _merged(schema: Schema, root: Schema) -> Schema:
     return schema
 
 
+def _part(schema: Schema, key: str, kind: type) -> Any:
+    """What a schema says under a key, empty where that is of another kind."""
+    return schema[key] if isinstance(schema.get(key), kind) else kind()
+
+
 def _both(one: Schema, other: Schema) -> Schema:
-    properties = {**(one.get("properties") or {}), **(other.get("properties") or {})}
-    required = [*(one.get("required") or ()), *(other.get("required") or ())]
-    return {**one, **other, **({"properties": properties, "required": required} if properties else {})}
+    properties = {**_part(one, "properties", dict), **_part(other, "properties", dict)}
+    required = [*_part(one, "required", list), *_part(other, "required", list)]
+    patterns = [*_patterns(one), *_patterns(other)]
+    return {
+        **one,
+        **other,
+        **({"properties": properties, "required": required} if properties else {}),
+        **({"pattern": patterns} if len(patterns) > 1 else {}),
+    }
 
 
 def _resolved(reference: Any, root: Schema) -> Schema:
@@ -113,10 +130,8 @@ def _type(schema: Schema, depth: int) -> str:
 
 
 def _object(schema: Schema, root: Schema, depth: int) -> Any:
-    properties = schema.get("properties")
-    properties = properties if isinstance(properties, dict) else {}
-    required = schema.get("required")
-    required = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
+    properties = _part(schema, "properties", dict)
+    required = [name for name in _part(schema, "required", list) if isinstance(name, str)]
     wanted = required if depth >= DEEP else [*properties, *(name for name in required if name not in properties)]
     other = schema.get("additionalProperties")
     unnamed = other if isinstance(other, dict) else {"type": "string"}
@@ -124,42 +139,67 @@ def _object(schema: Schema, root: Schema, depth: int) -> Any:
 
 
 def _array(schema: Schema, root: Schema, depth: int) -> Any:
-    first = schema.get("prefixItems") if isinstance(schema.get("prefixItems"), list) else []
+    first: list[Any] = next((schema[key] for key in ("prefixItems", "items") if isinstance(schema.get(key), list)), [])
     least = _number(schema.get("minItems"), 0)
     most = _number(schema.get("maxItems"), 1000)
-    count = int(min(max(least, 0 if depth >= DEEP else 1), most, 1000))
-    values = [_value(part, root, depth + 1) for part in first][:count] if first else []
+    count = int(min(max(least, len(first), 0 if depth >= DEEP else 1), most, 1000))
+    values = [_value(part, root, depth + 1) for part in first][:count]
+    rest = schema.get("items", {"type": "string"})
+    rest = schema.get("additionalItems", {"type": "string"}) if isinstance(rest, list) else rest
     while len(values) < count:
-        values.append(_value(schema.get("items", {"type": "string"}), root, depth + 1))
+        values.append(_value(rest, root, depth + 1))
         if schema.get("uniqueItems") is True and isinstance(values[-1], str | int | float):
             values[-1] = values[-1] + len(values) if not isinstance(values[-1], str) else f"{values[-1]}{len(values)}"
     return values
 
 
 def _string(schema: Schema, root: Schema, depth: int) -> Any:
-    pattern, form = schema.get("pattern"), schema.get("format")
+    patterns, form = _patterns(schema), schema.get("format")
     least, most = int(_number(schema.get("minLength"), 0)), int(_number(schema.get("maxLength"), 10_000))
-    if isinstance(pattern, str):
-        return _matching(pattern)
-    if form in _FORMATS:
+    if form in _FORMATS:  # before a pattern: libraries write down what they take for the format, in other dialects
         return _FORMATS[form]
+    if patterns:
+        return _matching(patterns, least, most)
     text = _WORDS * (1 + min(least, 100_000) // len(_WORDS)) if least > len(_WORDS) else _WORDS
     return text[: max(0, most)]
 
 
-def _matching(pattern: str) -> str:
-    """A text with that pattern; the same for the same pattern."""
+def _patterns(schema: Schema) -> list[str]:
+    """The patterns that a text must have, all of them."""
+    given = schema.get("pattern")
+    return [one for one in (given if isinstance(given, list) else [given]) if isinstance(one, str)]
+
+
+class _Repeats(random.Random):
+    """Chance that is the same each time, and repeats what may be repeated so many times more than it must be."""
+
+    def __init__(self, more: int) -> None:
+        super().__init__(0)
+        self._more = more
+
+    def randint(self, a: int, b: int) -> int:
+        return min(a + self._more, b)
+
+
+def _matching(patterns: list[str], least: int, most: int) -> str:
+    """A text with these patterns, one behind the other; the same for the same patterns."""
     import rstr
 
+    text = _WORDS
     # The library repeats `*` and `+` up to 100 times.
-    repeats = [int(number) for number in re.findall(r"\{\d*,?(\d{1,9})\}", pattern)]
-    repeats += [100] * len(re.findall(r"[*+]|,\}", pattern))
-    if len(pattern) > LONGEST or math.prod(repeats) > MOST_REPEATS:
-        return _WORDS
-    try:
-        return rstr.Rstr(random.Random(0)).xeger(pattern)
-    except Exception:  # a pattern of another dialect; what the library raises is not documented
-        return _WORDS
+    repeats = [int(number) for number in re.findall(r"\{\d*,?(\d{1,9})\}", "".join(patterns))]
+    repeats += [100] * len(re.findall(r"[*+]|,\}", "".join(patterns)))
+    if sum(map(len, patterns)) > LONGEST or math.prod(repeats) > MOST_REPEATS:
+        return text
+    for more in (8, 3, 1, 0, 30, 100):  # which of them is neither too short nor too long
+        maker = rstr.Rstr(_Repeats(more))
+        try:
+            text = "".join(map(maker.xeger, patterns))
+        except Exception:  # a pattern of another dialect; what the library raises is not documented
+            return _WORDS
+        if least <= len(text) <= most:
+            break
+    return text
 
 
 def _any_number(schema: Schema, root: Schema, depth: int) -> Any:

@@ -56,7 +56,7 @@ def load(source: str) -> tuple[Reply, ...]:
         return _scripted(source, data)
     streams = transcripts(data)
     if not streams:
-        raise UsageError(f"{source} is neither a JSON script nor an SSE transcript", _EXAMPLE)
+        raise UsageError(f"{source} is neither a JSON script nor an SSE transcript with a whole stream", _EXAMPLE)
     return tuple(Reply(transcript=events, api=api) for api, events in streams)
 
 
