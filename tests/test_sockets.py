@@ -514,7 +514,7 @@ def test_a_condition_ends_a_watch(cli: Cli, target: Target) -> None:
 
 def test_growth_holds(cli: Cli, target: Target) -> None:
     """Growth is judged at the end of the watch; with conditions only they count."""
-    pid = target("leak", 0.1)
+    pid = target("leak", 0.03)  # several between two looks: each look sees growth
     arguments = ("sockets", "--pid", pid, "--watch", "--interval", "100ms", "--set", "count=40")
     done = cli(*arguments, "--fail-on", "close_wait.growth > 5/h", "--fail-on", "fds > 80%")
     assert done.returncode == 1, done.stdout
