@@ -252,12 +252,10 @@ def rows(chosen: list[Case], at_once: int) -> list[Row]:
     """What comes of each of them, in that order. Those that take long wait nearly all of it."""
     waiting = {case for case, told in documented().items() if told.seconds > LONG}
     with ThreadPoolExecutor(len(waiting) or 1) as patient, ThreadPoolExecutor(at_once) as pool:
-        return [
-            running.result()
-            for running in [
-                (patient if case in waiting else pool).submit(CLIENTS[case[0]], case[1]) for case in map(tuple, chosen)
-            ]
+        running = [
+            (patient if (client, spec) in waiting else pool).submit(CLIENTS[client], spec) for client, spec in chosen
         ]
+        return [one.result() for one in running]
 
 
 def rows_without_network(chosen: list[Case], at_once: int = AT_ONCE) -> list[Row]:

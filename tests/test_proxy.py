@@ -472,9 +472,8 @@ for one in held:
 
 def test_ten_thousand_connections_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each sends half a head; then the next client is served all the same."""
-    monkeypatch.setattr(
-        "hermes_diag.provider.proxy.hop.HEAD_PATIENCE", 600
-    )  # none may be gone before the last has come
+    # None may be gone before the last has come.
+    monkeypatch.setattr("hermes_diag.provider.proxy.hop.HEAD_PATIENCE", 600)
     with descriptors(MANY + 500), Provider(proxy=True) as provider, Through(provider) as early:
         before = _resident()
         with subprocess.Popen(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from hermes_diag.provider.answers import replies, retry_after
 from hermes_diag.provider.answers.due import Beside, Take, Understood
+from hermes_diag.provider.answers.refusals import INVALID
 from hermes_diag.provider.protocols.http1 import SENT, Headers, Wire
 from hermes_diag.provider.protocols.websocket import WebSocket
 from hermes_diag.provider.transport.connection import Connection
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 SSE_HEADERS: Headers = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
 JSON_HEADERS: Headers = (("content-type", "application/json"),)
-_NO_UPGRADE = replies.error("This is not a valid upgrade to a WebSocket.", "invalid_request_error")
+_NO_UPGRADE = replies.error("This is not a valid upgrade to a WebSocket.", INVALID)
 
 
 class Exchange(Waits):

@@ -88,17 +88,21 @@ class Interpreter:
         finally:
             for fd in theirs:
                 os.close(fd)
-        try:
-            self.lanes = [await Lane.open(self._python, self._spawn, pipes) for pipes in self._pipes]
-        except BaseException:  # interrupted
-            await self.__aexit__()
-            raise
+        await self._open_lanes()
         if self._warm is not None:
             api, reply = self._warm
             assert self._process.stdin is not None
             order = json.dumps({"warm": api, "payload_bytes": len(reply)}).encode()
             self._process.stdin.write(order + b"\n" + reply)
         return self
+
+    async def _open_lanes(self) -> None:
+        try:
+            for pipes in self._pipes:
+                self.lanes.append(await Lane.open(self._python, self._spawn, pipes))
+        except BaseException:  # interrupted
+            await self.__aexit__()
+            raise
 
     async def __aexit__(self, *exc_info: object) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

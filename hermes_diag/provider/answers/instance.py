@@ -185,11 +185,11 @@ def _matching(patterns: list[str], least: int, most: int) -> str:
     """A text with these patterns, one behind the other; the same for the same patterns."""
     import rstr
 
-    text = _WORDS
+    text, joined = _WORDS, "".join(patterns)
     # The library repeats `*` and `+` up to 100 times.
-    repeats = [int(number) for number in re.findall(r"\{\d*,?(\d{1,9})\}", "".join(patterns))]
-    repeats += [100] * len(re.findall(r"[*+]|,\}", "".join(patterns)))
-    if sum(map(len, patterns)) > LONGEST or math.prod(repeats) > MOST_REPEATS:
+    repeats = [int(number) for number in re.findall(r"\{\d*,?(\d{1,9})\}", joined)]
+    repeats += [100] * len(re.findall(r"[*+]|,\}", joined))
+    if len(joined) > LONGEST or math.prod(repeats) > MOST_REPEATS:
         return text
     for more in (8, 3, 1, 0, 30, 100):  # which of them is neither too short nor too long
         maker = rstr.Rstr(_Repeats(more))

@@ -61,7 +61,6 @@ class Wire:
         self._reader = _reader()
         self._fresh = True  # the reader has got no byte yet
         self._known: Known | None = None  # the head of an earlier request
-        self._remembered = False  # the request that is out is one that the reader has not read
         self._head: h11.Request | None = None
         self._body: list[bytes] = []
         self._size = 0
@@ -96,7 +95,7 @@ class Wire:
             return None
         request = self._known.again(data, self._max_body)
         if request is not None:
-            self._head, self._whole, self._remembered = self._known.head, True, True
+            self._head, self._whole = self._known.head, True
         return request
 
     def switch(self) -> bytes:
@@ -109,13 +108,13 @@ class Wire:
         if self.state is not SENT or self.closes:
             return None
         rest, ended = self._reader.trailing_data
-        if not self._remembered:
+        if self._reader.their_state is not h11.IDLE:  # else the request was one that it has not read
             self._reader = _reader()
             if rest:
                 self._reader.receive_data(rest)
             if ended:
                 self._reader.receive_data(b"")
-        self._whole, self._remembered, self.continued, self.state = False, False, False, WAITING
+        self._whole, self.continued, self.state = False, False, WAITING
         self._fresh = not rest and not ended
         return None if self._fresh else self._next_whole()
 

@@ -6,11 +6,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 from hermes_diag.provider.answers import replies
+from hermes_diag.provider.answers.refusals import INVALID
 from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.protocols.request import Request
 from hermes_diag.provider.service import Service
 
-_NOT_HERE = replies.error("WebSockets are not served here; use POST.", "invalid_request_error")
+_NOT_HERE = replies.error("WebSockets are not served here; use POST.", INVALID)
 
 
 def asked(request: Request) -> bool:
