@@ -34,7 +34,8 @@ from hermes_diag.run import capture
 from hermes_diag.worker import spec as worker_spec
 
 FACTORIES = ROOT / "tests" / "factories.py"
-TODAY = datetime.date.today()
+# Not today: a suite that runs over midnight must not meet an allowance that has just expired.
+LATER = datetime.date.today() + datetime.timedelta(days=30)
 
 LEAKY = (ROOT / "scripts" / "leaky.py").read_text()
 CLEAN = "from openai import OpenAI\n\n\ndef make_client(client_kwargs):\n    return OpenAI(**client_kwargs)\n"
@@ -277,7 +278,7 @@ def test_a_baseline_of_something_else() -> None:
 
 def test_allowances(repository: Path) -> None:
     """Allowed findings do not fail and say until when and why; one that met nothing is named."""
-    until = TODAY.isoformat()
+    until = LATER.isoformat()
     config = "\n".join(
         f'[[tool.hermes-diag.allow]]\nfinding = "{code}"\nreason = "mended in 2.0"\nexpires = {until}\n'
         for code in (*sorted(LEAKS), "nodelay")
@@ -520,7 +521,7 @@ def test_a_factory_that_only_the_main_thread_may_call(cli: Cli, tmp_path: Path) 
 
 def test_control_characters_stay_out_of_the_terminal(repository: Path) -> None:
     """An allowance's reason is one line, whatever it holds."""
-    allow = f"drop-releases:{TODAY}:first\n::error::second \x1b[31m"
+    allow = f"drop-releases:{LATER}:first\n::error::second \x1b[31m"
     done = run(repository, "--allow", allow, "--workload", "interrupted", COLUMNS="200")
     assert "first ::error::second \\x1b[31m" in done.stdout
     assert "\x1b" not in done.stdout
