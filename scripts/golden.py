@@ -78,6 +78,10 @@ CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
     "refusal-retried": (_under("http-400", "hurries"), _under("http-400", "plain")),
     "retries-multiplied": (_under("http-500", "multiplies"), _under("http-500", "retries_once")),
     "requests-per-turn": (_under("http-500", "retries_once"), _under("http-400", "plain")),
+    "retries-untold": (
+        ("factory/close/steady/http-400", ["tests/turns.py:hurries", "--turns", "4", "--fault", "http-400"]),
+        _under("http-400", "hurries"),
+    ),
     "transport-shared": (("buggy/abandon/steady", SMALL), ("fixed/abandon/steady", SMALL)),
 }
 

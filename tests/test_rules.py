@@ -8,6 +8,7 @@ import pytest
 from conftest import GOLDEN
 
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.report import SEVERITIES
 from hermes_diag.judge import rules
 from hermes_diag.run import capture
 
@@ -32,7 +33,7 @@ def test_rule_is_whole(rule: ModuleType) -> None:
     """A stable code like its file's name, a severity, a known word, a one-sentence remedy."""
     assert rule.__name__.rpartition(".")[2] == rule.CODE.replace("-", "_")
     assert rule.__doc__
-    assert rule.SEVERITY in ("problem", "cause", "note")
+    assert rule.SEVERITY in SEVERITIES
     assert rule.WORD in (*rules.WORDS, "")
     assert rule.REMEDY.endswith(".")
     assert (rule.SEVERITY == "problem") == (rule.WORD in rules.WORDS[:-1])

@@ -141,7 +141,15 @@ class Evidence:
     @property
     def through_proxy(self) -> int | None:
         """Connections that our CONNECT proxy was asked for; None where there was none, or it was not counted."""
-        return next((int(one.value) for one in self.measured if one.name == "proxy_connects"), None)
+        return self._count("proxy_connects")
+
+    @property
+    def fault_acted(self) -> int | None:
+        """How often the cell's fault did something to a request or a connection; None where that was not counted."""
+        return self._count("fault_acted")
+
+    def _count(self, name: str) -> int | None:
+        return next((int(one.value) for one in self.measured if one.name == name), None)
 
     @property
     def barriers(self) -> tuple[Sample, ...]:

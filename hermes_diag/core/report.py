@@ -15,13 +15,18 @@ from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.worker.contract import Hello
 
+#: Something that could not be judged; who reads nothing of it takes it for judged, and clean.
+UNTOLD = "could not tell"
+#: The worst first.
+SEVERITIES = ("problem", "cause", UNTOLD, "note")
+
 
 @dataclass(frozen=True)
 class Finding:
     """What a rule concluded, with the numbers and turns it rests on."""
 
     code: str
-    severity: str  # "problem", "cause" or "note"
+    severity: str  # one of SEVERITIES
     summary: str
     numbers: dict[str, float]
     turns: tuple[str, ...]

@@ -62,6 +62,14 @@ def out_of_reach(evidence: Evidence) -> str:
     return f"it wants {', '.join(wanted)}; a trial reaches loopback only"
 
 
+def untested(evidence: Evidence) -> str:
+    """Why a cell without problems says nothing of the client under its fault, "" when it does."""
+    if evidence.fault_acted != 0:
+        return ""
+    came = f"{len(evidence.served)} requests on {len(evidence.connections)} connections came in"
+    return f"the fault {evidence.cell.fault} acted on nothing: {came}; give it conditions that they meet"
+
+
 def surface(turn: TurnDone) -> str:
     """The class that the caller of the SDK gets to see."""
     return turn.chain[0].rpartition(".")[2] if turn.chain else "error"

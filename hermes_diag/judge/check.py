@@ -11,7 +11,7 @@ from hermes_diag.core.conditions import Condition
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.leaves import leaves
 from hermes_diag.core.plan import AUDIT, Cell, PayloadInfo, Plan
-from hermes_diag.core.report import CellReport, CheckReport, Finding, Place, Row, named
+from hermes_diag.core.report import UNTOLD, CellReport, CheckReport, Finding, Place, Row, named
 from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import audit, causes
@@ -160,6 +160,9 @@ def _workload(evidence: Evidence) -> Iterable[Row]:
     for one in problems:
         failed = row(RowStatus.FAILED, _seen(cell, one))
         yield replace(failed, code=one.code, remedy=one.remedy, reference=one.reference, numbers=one.numbers)
+    for one in cell.findings:
+        if one.severity == UNTOLD:
+            yield replace(row(RowStatus.NOTED, f"{UNTOLD}: {one.summary}"), code=one.code, remedy=one.remedy)
     if endless and evidence.outcome.how == "hung":
         seen = f"{evidence.outcome.detail}: under this fault it may be the provider that comes to no end"
         yield row(RowStatus.COULD_NOT_TELL, seen)

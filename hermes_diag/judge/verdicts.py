@@ -81,6 +81,8 @@ def cell(evidence: Evidence) -> CellReport:
     """Judge one cell."""
     findings = rules.findings(evidence)
     missing = missing_from(evidence)
+    if not any(one.severity == "problem" for one in findings):
+        missing = missing or causes.untested(evidence)
     word = "no result" if missing else rules.word(findings)
     expected = matrix.expected(evidence.cell)
     flaws = _flaws(evidence, findings)

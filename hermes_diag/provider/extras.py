@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Mapping
 
 from hermes_diag.provider.blocking import ca_file
-from hermes_diag.provider.proxy.proxy import Proxy
 from hermes_diag.provider.server import Provider
 from hermes_diag.worker.contract import Measured
 
@@ -18,10 +17,11 @@ from hermes_diag.worker.contract import Measured
 class Extras:
     """The extras of one cell. `job`: the settings that the worker gets."""
 
-    def __init__(self, settings: Mapping[str, str], proxy: Proxy | None) -> None:
-        """proxy: that of the cell's provider."""
+    def __init__(self, settings: Mapping[str, str], provider: Provider | None = None) -> None:
+        """provider: the cell's, with its proxy and its faults; None: a real endpoint is in its place."""
         self.job = dict(settings)
-        self._proxy = proxy
+        self._provider = provider
+        self._proxy = provider.proxy if provider is not None else None
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
@@ -40,8 +40,19 @@ class Extras:
             self.job["dead"] = str(dead.address[1])
 
     def measured(self) -> list[Measured]:
-        """What the extras have counted."""
-        return [Measured("proxy_connects", float(self._proxy.connects), "connections")] if self._proxy else []
+        """What the proxy has counted, and how often the fault has acted where it could have."""
+        found = [Measured("proxy_connects", float(self._proxy.connects), "connections")] if self._proxy else []
+        if self._provider is not None:
+            faults = self._provider.faults
+            counted = [fault.name for fault in faults.all if fault.hook not in self._unmet(self._provider)]
+            found += [Measured("fault_acted", float(faults.acted[name]), "times") for name in counted]
+        return found
+
+    def _unmet(self, provider: Provider) -> tuple[str, ...]:
+        """Kinds of faults that need not act: a limit is in force all the time, and a client that closes its connections
+        itself leaves none idle."""
+        idle = any(one.closed_first != "client" for one in provider.seen)
+        return ("limit",) if idle else ("limit", "idle")
 
     async def stop(self) -> None:
         await self._stack.aclose()

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from hermes_diag.core import units
 from hermes_diag.core.plan import FRESH, MEASURE
-from hermes_diag.core.report import CellReport, Claim, Finding, Left, RunReport
+from hermes_diag.core.report import SEVERITIES, UNTOLD, CellReport, Claim, Finding, Left, RunReport
 from hermes_diag.core.status import Status
 from hermes_diag.judge import dump_comparison
 from hermes_diag.reporters import matrix_conditions, matrix_turns, style
@@ -28,6 +28,7 @@ _STYLES = {
     "no result": style.UNSURE,
     "problem": "red",
     "cause": style.UNSURE,
+    UNTOLD: style.UNSURE,
     "note": style.TITLE,
 }
 _ABANDON = "abandon: the caller never closes its clients, which no factory can put right"
@@ -189,9 +190,8 @@ def _findings(report: RunReport, verbose: bool) -> Iterator[RenderableType]:
             by_code.setdefault(finding.code, []).append((cell, finding))
     if not by_code:
         yield Text("none")
-    order = {"problem": 0, "cause": 1, "note": 2}
     others: list[str] = []
-    for code, made in sorted(by_code.items(), key=lambda item: order[item[1][0][1].severity]):
+    for code, made in sorted(by_code.items(), key=lambda item: SEVERITIES.index(item[1][0][1].severity)):
         first = made[0][1]
         head = Text.assemble((first.severity, _STYLES[first.severity]), " ", (code, style.TITLE))
         remedy = [f"Remedy: {first.remedy}{units.cited(first.reference)}"]
@@ -201,7 +201,7 @@ def _findings(report: RunReport, verbose: bool) -> Iterator[RenderableType]:
             continue
         place = made[0][0].cell.name
         where = place if len(made) == 1 else f"{len(made)} cells"
-        unjudged = bool(first.numbers.get("untold"))  # who reads nothing of it takes it for judged, and clean
+        unjudged = first.severity == UNTOLD
         if first.severity != "problem" and report.status != Status.FAILING and not unjudged:
             others.append(f"{code} in {where}")
             continue

@@ -72,7 +72,7 @@ class CellRun:
         )
         self._provider = endpoint or own
         self._proxy = None if endpoint else own.proxy
-        self._extras = Extras(settings_of(cell) if endpoint is None else endpoint.job, self._proxy)
+        self._extras = Extras(settings_of(cell), own) if endpoint is None else Extras(endpoint.job)
         self._backend = backend
         self._thread = thread
         self._pid = 0

@@ -1,8 +1,8 @@
 """Rules: one file each, evidence of one cell in, a hit or nothing out. Pure.
 
 A rule module has CODE (stable), SEVERITY ("problem" breaks turns or leaks, "cause" explains one,
-"note" informs), WORD (what a cell with it is called, "" for none), REMEDY, REFERENCE and
-`check(evidence) -> Hit | None`. Rules are found by listing this folder.
+"could not tell" says what was not judged, "note" informs), WORD (what a cell with it is called, "" for
+none), REMEDY, REFERENCE and `check(evidence) -> Hit | None`. Rules are found by listing this folder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache
 from types import ModuleType
 
 from hermes_diag.core.evidence import Evidence, Sample
-from hermes_diag.core.report import Finding
+from hermes_diag.core.report import SEVERITIES, Finding
 from hermes_diag.judge import growth
 
 #: Verdict words, the worst first; a cell without any is ok.
@@ -95,7 +95,7 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
                     rule.CODE, rule.SEVERITY, hit.summary, dict(hit.numbers), hit.turns, rule.REMEDY, rule.REFERENCE
                 )
             )
-    return tuple(sorted(found, key=lambda one: ("problem", "cause", "note").index(one.severity)))
+    return tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
 
 
 def word(findings_: tuple[Finding, ...]) -> str:

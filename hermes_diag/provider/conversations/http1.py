@@ -11,7 +11,7 @@ from hermes_diag.provider.exchange import Exchange
 from hermes_diag.provider.protocols import frames
 from hermes_diag.provider.protocols.http1 import NOT_HTTP1, WAITING, BadRequest, Misuse, Wire
 from hermes_diag.provider.protocols.request import Request
-from hermes_diag.provider.protocols.websocket import NORMAL, WebSocket
+from hermes_diag.provider.protocols.websocket import CLOSE_FRAME, NORMAL, WebSocket
 from hermes_diag.provider.routing import routes
 from hermes_diag.provider.service import Service
 from hermes_diag.provider.transport.connection import Connection
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 #: Seconds for which a client that has closed its half, or is gone for good, is still owed an answer that stalls.
 GRACE = 2.0
-CLOSE_FRAME = "close frame"  # how a WebSocket is closed that says so
 
 
 class Conversation(Connection):
@@ -54,7 +53,9 @@ class Conversation(Connection):
         if not data:
             return
         if (streams := self._streams or self._begins_http2()) is not None:
-            self._take(streams, data)
+            streams.take(data)
+            if self.clogged:  # it does not read: neither do we
+                self.read_no_further()
             return
         if self._owes:
             self.count_ahead(len(data))
@@ -89,11 +90,6 @@ class Conversation(Connection):
         self._streams = Streams(self, self._service)
         self.say("speaks HTTP/2")
         return self._streams
-
-    def _take(self, streams: Streams, data: bytes) -> None:
-        streams.take(data)
-        if self.clogged:  # it does not read: neither do we
-            self.read_no_further()
 
     def eof_received(self) -> bool:
         """Whether the client is still owed an answer; if not, asyncio answers with our FIN."""
@@ -167,10 +163,11 @@ class Conversation(Connection):
             self.retire()
         super().fin(notify)
 
-    def retire(self) -> None:
+    def retire(self) -> bool:
         if self._streams is not None:
             self.write(self._streams.farewell())
             self.say("sent GOAWAY")
+        return self._streams is not None
 
     # --- exchanges -------------------------------------------------------------------------------
 
@@ -247,16 +244,16 @@ class Conversation(Connection):
         if turn is not None:
             self._queued = True  # as below
             asyncio.get_running_loop().call_soon(self._begin_if_open, turn.request, turn)
-        elif self.eof:
-            self.fin()
         else:
             self._rest()
 
-    def close_websocket(self, code: int) -> None:
-        if self._turns is not None and self.writable:
-            self.write(self._turns.websocket.close(code))
-            self.blame("provider", CLOSE_FRAME)
-            self.linger()
+    def close_websocket(self, code: int) -> bool:
+        if self._turns is None or not self.writable:
+            return False
+        self.write(self._turns.websocket.close(code))
+        self.blame("provider", CLOSE_FRAME)
+        self.linger()
+        return True
 
     def _next(self) -> None:
         if self._turns is not None:
@@ -274,12 +271,13 @@ class Conversation(Connection):
             # Not at once: a client that sends thousands of requests ahead must not nest them on our stack.
             self._queued = True
             asyncio.get_running_loop().call_soon(self._begin_if_open, request)
-        elif self.eof:
-            self.fin()
         else:
             self._rest()
 
     def _rest(self) -> None:
+        if self.eof:
+            self.fin()
+            return
         if self._turns is None or not self.clogged:
             self.read_on()
         self.busy = False

@@ -20,6 +20,7 @@ class Streams:
     def __init__(self, connection: Connection, service: Service) -> None:
         self._connection = connection
         self._service = service
+        connection.http2 = True
         self._session = Session(service.body_limit, connection.window, connection.deaf)
         self._exchanges: dict[Stream, Exchange] = {}
         self._answers: dict[Stream, asyncio.Task[bool]] = {}

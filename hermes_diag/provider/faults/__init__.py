@@ -6,7 +6,7 @@ The module docstring's first line is its line in `hermes-diag faults`. A module 
     async def turn(exchange, ...)      the same, for a turn over a WebSocket only
     async def upgrade(exchange, ...)   answers the upgrade of a connection to a WebSocket
     def shape(exchange, ...)           changes how the answer is sent, whoever answers
-    def idle(connection, seconds, ...) acts on a connection that has been idle for so long
+    def idle(connection, seconds, ...) acts on a connection that has been idle for so long; False: it could not
     def hello(connection, ...)         acts on a connection as it is accepted
     def limit(connections)             how many connections are accepted at the same time
     def quota(...)                     what a minute allows: a `quota.Quota`, which every request for a reply meets
@@ -15,7 +15,8 @@ The module docstring's first line is its line in `hermes-diag faults`. A module 
 The parameters behind the first are the fault's own, with their types and defaults; the first of them is
 what `name=value` sets. REFERENCE names the upstream reports that the fault models. NEEDS_TLS = True: the
 fault needs TLS. STREAMS_ONLY = True: it means nothing to an answer without a stream, which then is a healthy
-one. `check(...)`, with the same parameters, may raise ValueError.
+one. NEEDS_HTTP2 = True: the same of a request over HTTP/1.1. `check(...)`, with the same parameters, may raise
+ValueError. `acted(connection)` tells, of a `hello` or `tunnel` that acts later, whether it has.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class Entry:
     reference: str
     needs_tls: bool
     streams_only: bool
+    needs_http2: bool
     module: ModuleType
 
 
@@ -123,8 +125,14 @@ class Fault:
     def tunnel(self, hop: Hop) -> None:
         self.entry.module.tunnel(hop, **self.arguments)
 
-    def idle(self, connection: Connection) -> Callable[[], None]:
-        return functools.partial(self.entry.module.idle, connection, **self.arguments)
+    def acted(self, link: Connection | Hop) -> bool:
+        """Whether `hello` or `tunnel` has done something to a connection, which is gone."""
+        acted: Callable[[Connection | Hop], bool] | None = getattr(self.entry.module, "acted", None)
+        return acted is None or acted(link)
+
+    def idle(self, connection: Connection) -> bool:
+        """Whether it could do something to an idle connection."""
+        return self.entry.module.idle(connection, **self.arguments) is not False
 
     def limit(self) -> int:
         return int(self.entry.module.limit(**self.arguments))
@@ -156,6 +164,7 @@ def _entry(module: ModuleType) -> Entry:
         reference=getattr(module, "REFERENCE", ""),
         needs_tls=getattr(module, "NEEDS_TLS", False),
         streams_only=getattr(module, "STREAMS_ONLY", False),
+        needs_http2=getattr(module, "NEEDS_HTTP2", False),
         module=module,
     )
 

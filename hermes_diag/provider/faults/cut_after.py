@@ -14,3 +14,7 @@ def hello(connection: Connection, seconds: float = 5.0, how: str = "reset") -> N
 def check(seconds: float, how: str) -> None:
     if how not in HOW:
         raise ValueError(f"how is one of {', '.join(HOW)}")
+
+
+def acted(connection: Connection) -> bool:
+    return connection.ended

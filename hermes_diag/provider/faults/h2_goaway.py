@@ -9,14 +9,13 @@ from __future__ import annotations
 from hermes_diag.provider.exchange import Exchange
 
 NEEDS_TLS = True
+NEEDS_HTTP2 = True
 LAST = ("this", "before")
 
 
 async def answer(exchange: Exchange, after: int = 3, last: str = "this") -> None:
     stream = exchange.stream
-    if stream is None:
-        exchange.healthy()
-        return
+    assert stream is not None  # NEEDS_HTTP2
     events = exchange.events()
     if after or last == "this":
         exchange.start()

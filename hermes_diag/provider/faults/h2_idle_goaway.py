@@ -7,5 +7,5 @@ from hermes_diag.provider.transport.connection import Connection
 NEEDS_TLS = True
 
 
-def idle(connection: Connection, seconds: float = 5.0) -> None:
-    connection.retire()
+def idle(connection: Connection, seconds: float = 5.0) -> bool:
+    return connection.retire()

@@ -9,3 +9,7 @@ NEEDS_TLS = True
 
 def hello(connection: Connection) -> None:
     connection.deaf = True
+
+
+def acted(connection: Connection) -> bool:
+    return connection.http2

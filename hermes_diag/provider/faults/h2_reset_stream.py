@@ -5,6 +5,7 @@ from __future__ import annotations
 from hermes_diag.provider.exchange import Exchange
 
 NEEDS_TLS = True
+NEEDS_HTTP2 = True
 #: RFC 9113, 7: those with which a server ends one stream.
 CODES = {
     "no-error": 0, "protocol-error": 1, "internal-error": 2, "flow-control-error": 3, "stream-closed": 5,
@@ -14,9 +15,7 @@ CODES = {
 
 async def answer(exchange: Exchange, after: int = 3, code: str = "internal-error") -> None:
     stream = exchange.stream
-    if stream is None:
-        exchange.healthy()
-        return
+    assert stream is not None  # NEEDS_HTTP2
     if after:
         exchange.start()
         exchange.send(*exchange.events()[:after])

@@ -9,3 +9,7 @@ NEEDS_TLS = True
 
 def hello(connection: Connection, bytes: int = 0) -> None:
     connection.window = bytes
+
+
+def acted(connection: Connection) -> bool:
+    return connection.http2

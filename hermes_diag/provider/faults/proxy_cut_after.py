@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hermes_diag.provider.faults.cut_after import check
+from hermes_diag.provider.faults.cut_after import acted, check
 from hermes_diag.provider.proxy.hop import Hop
 
-__all__ = ["check", "tunnel"]
+__all__ = ["acted", "check", "tunnel"]
 
 
 def tunnel(hop: Hop, seconds: float = 1.0, how: str = "reset") -> None:

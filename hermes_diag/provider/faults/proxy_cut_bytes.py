@@ -16,3 +16,7 @@ def check(after: int, how: str) -> None:
         raise ValueError("after is at least 1 byte")
     if how not in HOW:
         raise ValueError(f"how is one of {', '.join(HOW)}")
+
+
+def acted(hop: Hop) -> bool:
+    return hop.cut_off

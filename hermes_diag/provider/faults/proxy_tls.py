@@ -20,3 +20,7 @@ def tunnel(hop: Hop, what: str = "alert") -> None:
 def check(what: str) -> None:
     if what not in ANSWERS:
         raise ValueError(f"what is one of {', '.join(ANSWERS)}")
+
+
+def acted(hop: Hop) -> bool:
+    return hop.tunnel

@@ -5,7 +5,10 @@ As with idle-vanish a socket filter is needed, and the connection is given up af
 
 from __future__ import annotations
 
+from hermes_diag.provider.faults.cut_after import acted
 from hermes_diag.provider.proxy.hop import Hop
+
+__all__ = ["acted", "tunnel"]
 
 REFERENCE = "#10933"
 

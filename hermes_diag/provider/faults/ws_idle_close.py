@@ -9,8 +9,8 @@ from hermes_diag.provider.protocols import websocket
 from hermes_diag.provider.transport.connection import Connection
 
 
-def idle(connection: Connection, seconds: float = 5.0, code: int = websocket.GOING_AWAY) -> None:
-    connection.close_websocket(code)
+def idle(connection: Connection, seconds: float = 5.0, code: int = websocket.GOING_AWAY) -> bool:
+    return connection.close_websocket(code)
 
 
 def check(seconds: float, code: int) -> None:

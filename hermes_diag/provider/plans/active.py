@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hermes_diag.core.errors import UsageError
 from hermes_diag.provider import faults as catalogue
@@ -59,8 +60,9 @@ class ActiveFaults:
         if len(quotas := self._with("quota")) > 1:
             raise UsageError("there are two quotas", f"give one, such as {quotas[0]}")
         self.quota = quotas[0].quota() if quotas else None  # and what is used of it
+        self.acted: Counter[str] = Counter()  # how often each has acted, by name; a limit of connections is not counted
         self._requests: Counter[str] = Counter()  # by the paths that faults are meant for
-        self._numbers: dict[Connection, int] = {}
+        self._numbers: dict[Connection | Hop, int] = {}
         self._numbered = 0
         self._tunnels = 0
 
@@ -98,16 +100,20 @@ class ActiveFaults:
             return where in meant and fault.when.holds(self._requests[where], connection)
 
         for fault in filter(applies, shapes):
-            fault.shape(exchange)
+            self._shape(fault, exchange)
         found = next(filter(applies, answers), None)
         return self._by_share(exchange) if found is None and by_default else found
 
     def _by_share(self, exchange: Exchange) -> Fault | None:
         fault = self._shares.drawn(self._requests[""])
         if fault is not None and fault.hook == "shape":
-            fault.shape(exchange)
+            self._shape(fault, exchange)
             return None
         return fault if fault is None or fault.hook == "answer" or exchange.turn else None
+
+    def _shape(self, fault: Fault, exchange: Exchange) -> None:
+        self.acted[fault.name] += 1
+        fault.shape(exchange)
 
     def for_upgrade(self, exchange: Exchange) -> Fault | None:
         """The first fault that applies to the upgrade of a connection to a WebSocket."""
@@ -124,6 +130,7 @@ class ActiveFaults:
     def for_tunnel(self, hop: Hop) -> None:
         """Let the faults of the proxy act that apply to a connection on which a tunnel, or a request, was asked for."""
         self._tunnels += 1
+        self._numbers[hop] = self._tunnels
         for fault in self._with("tunnel"):
             if fault.when.holds(0, self._tunnels) and not hop.closing:
                 hop.fault = fault.name
@@ -136,16 +143,22 @@ class ActiveFaults:
             self._numbers[connection] = self._numbered
         return self._numbers[connection]
 
-    def forget(self, connection: Connection) -> None:
-        """The connection is gone; its number is not given again."""
-        self._numbers.pop(connection, None)
+    def forget(self, link: Connection | Hop, hook: Literal["hello", "tunnel"] = "hello") -> None:
+        """The connection is gone; its number is not given again. What applied to it has acted by now, or it has not."""
+        number = self._numbers.pop(link, 0)
+        met = [fault for fault in self._with(hook) if number and fault.when.holds(0, number)]
+        self.acted.update(fault.name for fault in met if fault.acted(link))
 
     def at_idle(self, connection: Connection) -> Iterator[tuple[float, Callable[[], None]]]:
         """What to do with a connection that stays idle: (after seconds, act)."""
         number = self._numbers.get(connection, 0)
         for fault in self._with("idle"):
             if fault.when.holds(0, number):
-                yield fault.seconds, fault.idle(connection)
+                yield fault.seconds, functools.partial(self._idle, fault, connection)
+
+    def _idle(self, fault: Fault, connection: Connection) -> None:
+        if fault.idle(connection):
+            self.acted[fault.name] += 1
 
 
 def by_header(spec: str) -> Fault | None:

@@ -21,6 +21,7 @@ from hermes_diag.provider.protocols.request import Request
 
 #: Close codes that a fault may ask for: 1006 is the end without a close frame.
 NORMAL, GOING_AWAY, ABNORMAL = 1000, 1001, 1006
+CLOSE_FRAME = "close frame"  # how a WebSocket is closed that says so
 #: A window of 4 KB and little memory: with zlib's defaults a connection would hold 300 KB, with these 45.
 _DEFLATE = ServerPerMessageDeflateFactory(
     server_max_window_bits=12, client_max_window_bits=12, compress_settings={"memLevel": 5}

@@ -181,6 +181,11 @@ class Hop(Side):
         super().say(f"proxy {what}", **details)
 
     @property
+    def cut_off(self) -> bool:
+        """Whether as many bytes have gone to the client as may: see `cut_at`."""
+        return self._left == 0
+
+    @property
     def settled(self) -> bool:
         if self._opening is not None:
             return self._stall > 0

@@ -76,6 +76,7 @@ class Proxy:
 
     def part_with(self, hop: Hop) -> None:
         self.open.discard(hop)
+        self._service.faults.forget(hop, "tunnel")
         self._listener.gone()
 
     def check(self, asked: Asked) -> None:

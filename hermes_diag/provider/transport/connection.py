@@ -36,6 +36,8 @@ class Connection(Link):
         self.certificate = VALID
         self.window: int | None = None  # HTTP/2: bytes of a body that the client may send; None: any number
         self.deaf = False  # HTTP/2: no PING is answered
+        self.http2 = False  # it speaks it
+        self.ended = False  # what `ends_in` was to do is done
         self.requests = 0
         self.closing = False
         self.vanished = False
@@ -142,7 +144,12 @@ class Connection(Link):
 
     def ends_in(self, seconds: float, act: Callable[[], None]) -> None:
         """Act in so many seconds, whatever is under way then, unless the connection is gone before."""
-        self._end = asyncio.get_running_loop().call_later(seconds, act)
+
+        def end() -> None:
+            self.ended = True
+            act()
+
+        self._end = asyncio.get_running_loop().call_later(seconds, end)
 
     # --- what can be done to it ------------------------------------------------------------------
 
@@ -187,8 +194,9 @@ class Connection(Link):
         self.ledger.was_sent_fin(self.peer)
         self._transport.close()
 
-    def close_websocket(self, code: int) -> None:
-        """Close a WebSocket with a close frame and a FIN; a connection that is none stays as it is."""
+    def close_websocket(self, code: int) -> bool:
+        """Close a WebSocket with a close frame and a FIN; a connection that is none stays as it is: False."""
+        return False
 
     def half_close(self) -> None:
         """Close our half with a FIN and keep reading."""
@@ -217,8 +225,9 @@ class Connection(Link):
         self.ledger.was_sent_fin(self.peer)
         self._transport.write_eof()
 
-    def retire(self) -> None:
-        """Say that nothing more is answered, and stay open. Only HTTP/2 can say so."""
+    def retire(self) -> bool:
+        """Say that nothing more is answered, and stay open. Only HTTP/2 can say so; False where it is not spoken."""
+        return False
 
     def reset(self) -> None:
         """Close with a RST."""

@@ -8,7 +8,11 @@ from hermes_diag.core.evidence import Evidence
 from hermes_diag.judge import claims
 from hermes_diag.judge.rules import isolation_price
 
-_COUNTS = {"proxy_connects": "connections through the proxy", "requests": "requests attempted"}
+_COUNTS = {
+    "proxy_connects": "connections through the proxy",
+    "requests": "requests attempted",
+    "fault_acted": "times that the fault acted",
+}
 
 
 def facts(seen: Evidence) -> Iterator[str]:

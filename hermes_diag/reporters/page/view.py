@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from hermes_diag.core.report import UNTOLD
 from hermes_diag.core.status import RowStatus, Status
 
 #: (tone, mark) of words: the mark says it without colour.
@@ -21,7 +22,7 @@ ROWS = {
     RowStatus.ALLOWED: NOTE,
     RowStatus.KNOWN: NOTE,
 }
-SEVERITY = {"problem": BAD, "cause": UNSURE, "note": NOTE}
+SEVERITY = {"problem": BAD, "cause": UNSURE, UNTOLD: UNSURE, "note": NOTE}
 
 
 @dataclass(frozen=True)
