@@ -241,6 +241,20 @@ def test_what_sqlite_opens_beside_a_database_is_left_too(cli: Cli, program: Path
     assert "3 files: leaks.py:2 in <module>" in said
 
 
+def test_many_databases_are_all_remembered(cli: Cli, program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With this seed the hashes of several names lead to the same place in the box."""
+    monkeypatch.setenv("PYTHONHASHSEED", "2")
+    text = (
+        "import os, sqlite3\n"
+        "dbs = [sqlite3.connect('%d.db' % number) for number in range(60)]\n"
+        "for db in dbs:\n"
+        "    db.execute('pragma journal_mode=wal')\n"
+        "    db.execute('create table if not exists one (two)')\n"
+    )
+    said, _ = told(cli, program, text)
+    assert "180 files: leaks.py:2 in <" in said, said
+
+
 def test_more_stacks_than_the_box_holds(cli: Cli, program: Path) -> None:
     """Said, and not taken for a stack without lines."""
     text = (

@@ -34,6 +34,11 @@ class Finding:
     reference: str
     where: str = ""  # the cell, promise or number that it is about
 
+    @property
+    def rank(self) -> int:
+        """Its place in an order with the worst first."""
+        return SEVERITIES.index(self.severity) if self.severity in SEVERITIES else len(SEVERITIES)
+
 
 @dataclass(frozen=True)
 class Row:

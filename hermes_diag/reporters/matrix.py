@@ -15,7 +15,7 @@ from rich.text import Text
 
 from hermes_diag.core import units
 from hermes_diag.core.plan import FRESH, MEASURE
-from hermes_diag.core.report import SEVERITIES, UNTOLD, CellReport, Claim, Finding, Left, RunReport
+from hermes_diag.core.report import UNTOLD, CellReport, Claim, Finding, Left, RunReport
 from hermes_diag.core.status import Status
 from hermes_diag.judge import dump_comparison
 from hermes_diag.reporters import matrix_conditions, matrix_turns, style
@@ -191,7 +191,7 @@ def _findings(report: RunReport, verbose: bool) -> Iterator[RenderableType]:
     if not by_code:
         yield Text("none")
     others: list[str] = []
-    for code, made in sorted(by_code.items(), key=lambda item: SEVERITIES.index(item[1][0][1].severity)):
+    for code, made in sorted(by_code.items(), key=lambda item: item[1][0][1].rank):
         first = made[0][1]
         head = Text.assemble((first.severity, _STYLES[first.severity]), " ", (code, style.TITLE))
         remedy = [f"Remedy: {first.remedy}{units.cited(first.reference)}"]

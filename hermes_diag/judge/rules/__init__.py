@@ -15,7 +15,7 @@ from functools import cache
 from types import ModuleType
 
 from hermes_diag.core.evidence import Evidence, Sample
-from hermes_diag.core.report import SEVERITIES, Finding
+from hermes_diag.core.report import Finding
 from hermes_diag.judge import growth
 
 #: Verdict words, the worst first; a cell without any is ok.
@@ -95,7 +95,7 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
                     rule.CODE, rule.SEVERITY, hit.summary, dict(hit.numbers), hit.turns, rule.REMEDY, rule.REFERENCE
                 )
             )
-    return tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
+    return tuple(sorted(found, key=lambda one: one.rank))
 
 
 def word(findings_: tuple[Finding, ...]) -> str:

@@ -27,6 +27,7 @@ HEADER = Struct("<8sIIQIIiIBBdd36s16s")
 #: When (CLOCK_MONOTONIC), inode, device, number of the stack, kind, flags, port, name, thread, task.
 SLOT = Struct("<dQQIBBH40s28s28s")
 NAMES, CHILDREN, THREADS, STACKS, SLOTS = 512, 64, 4096, 16384, 131072
+NEAR = 8  # places that the name of a database may have
 #: Bytes for one stack: two for the length, then lines `FLAG|FILE|NUMBER|FUNCTION`.
 STACK = 1024
 #: Where each part begins.
@@ -519,11 +520,20 @@ class Recorder:
     def named(self, entry):
         """Remember who opened a database of that name: SQLite opens its further files by itself, and later."""
         at, kind, number, name, port, thread, task = entry
-        place = NAMES_AT + hash(name) % NAMES * SLOT.size
-        before = SLOT.unpack_from(self.box, place)
+        place, before = self.place_of(name)
         several = before[7].rstrip(b"\0") == name and (before[3] != number or before[5] & SEVERAL)
         flags = SEVERAL if several else 0
         SLOT.pack_into(self.box, place, at, 0, 0, number, kind, flags, port, name, thread, task)
+
+    def place_of(self, name):
+        """(place, what is there) of a database's name: its own, or the first that is free of those behind it."""
+        first = hash(name)
+        for number in range(first, first + NEAR):
+            place = NAMES_AT + number % NAMES * SLOT.size
+            known = SLOT.unpack_from(self.box, place)
+            if known[7].rstrip(b"\0") in (b"", name):
+                break
+        return place, known
 
     def popen(self, args, frame):
         self.child(args[0], args[1], args[3], frame)
@@ -728,7 +738,7 @@ class Recorder:
         for side in ("-wal", "-shm", "-journal"):
             if name.endswith(side):
                 raw = name[: -len(side)].encode("utf-8", "replace")[-40:]
-                values = SLOT.unpack_from(self.box, NAMES_AT + hash(raw) % NAMES * SLOT.size)
+                values = self.place_of(raw)[1]
                 return values if values[7].rstrip(b"\0") == raw else None
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from hermes_diag.core import units
-from hermes_diag.core.report import SEVERITIES, AuditReport, CheckReport, Finding, Report, Row, RunReport
+from hermes_diag.core.report import AuditReport, CheckReport, Finding, Report, Row, RunReport
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import causes
 from hermes_diag.reporters.gfm import Sheet, bold, escaped
@@ -109,7 +109,7 @@ def _row(row: Row) -> str:
 def _findings(findings: Sequence[Finding]) -> Iterator[str]:
     """Each code once, with what was seen at the first place; problems come first."""
     by_code: dict[str, list[Finding]] = {}
-    for one in sorted(findings, key=lambda one: SEVERITIES.index(one.severity)):
+    for one in sorted(findings, key=lambda one: one.rank):
         by_code.setdefault(one.code, []).append(one)
     for code, found in by_code.items():
         first = found[0]

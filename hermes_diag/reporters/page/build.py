@@ -9,7 +9,6 @@ from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import FRESH, MEASURE
 from hermes_diag.core.report import (
-    SEVERITIES,
     AuditReport,
     CellReport,
     CheckReport,
@@ -182,7 +181,7 @@ def _found(report: Report, views: dict[str, CellView]) -> list[Found]:
     for one in report.findings:
         by_code.setdefault(one.code, []).append(one)
     found = []
-    for code, made in sorted(by_code.items(), key=lambda item: SEVERITIES.index(item[1][0].severity)):
+    for code, made in sorted(by_code.items(), key=lambda item: item[1][0].rank):
         first = made[0]
         seen = [(_cell_link(one.where, views), one.summary, _rests_on(one, views)) for one in made[:CELLS]]
         remedy = f"{first.remedy}{units.cited(first.reference)}"
