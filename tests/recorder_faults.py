@@ -14,6 +14,7 @@ import asyncio
 import atexit
 import contextlib
 import json
+import mmap
 import os
 import signal
 import socket
@@ -29,6 +30,8 @@ from typing import Any
 from hermes_diag.leakguard.traced import RECORDER
 
 SOURCE = RECORDER / "hermes_diag_recorder.py"
+#: What the program still has open when it ends.
+LEFT: list[sqlite3.Connection] = []
 BODIES = ("body", "orelse", "finalbody")
 
 
@@ -100,6 +103,11 @@ def work(folder: str) -> list[object]:
     database = sqlite3.connect(folder + "/database")
     said.append(database.execute("select 3").fetchone())
     database.close()
+    with open(folder + "/file", "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        said.append(mapped[:3].decode())
+    LEFT.append(sqlite3.connect(f"file:{folder}/left?mode=rwc", uri=True))
+    said.append(LEFT[-1].execute("pragma journal_mode=wal").fetchone())
+    LEFT[-1].execute("create table if not exists one (two)")
     for fd in (*os.pipe(), *os.openpty(), os.eventfd(0), os.memfd_create("x")):
         os.close(fd)
     said.append(subprocess.run(["cat"], input=b"four", capture_output=True, check=True).stdout.decode())
@@ -162,6 +170,9 @@ def _run(module: Any, site: dict[str, Any], folder: str, made: list[Any]) -> Any
             end()
     except Exception as exc:
         return f"{type(exc).__name__}: {exc}"
+    finally:
+        while LEFT:
+            LEFT.pop().close()
     return said
 
 
