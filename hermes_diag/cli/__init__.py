@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
-from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError, UsageError
+from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError, UsageError, cure
 from hermes_diag.core.pipes import swallow
 from hermes_diag.core.text import one_line
 
-#: What to do about what a system refuses.
-_CURES = {
-    errno.ENOSPC: "is the disk full?",
-    errno.EDQUOT: "is the disk full?",
-    errno.EMFILE: "raise the limit: ulimit -n 1024",
-    errno.EBADF: "is stdout closed?",
-    errno.ENETUNREACH: "loopback is down: ip link set lo up",
-}
 #: What typer says of a word that is no number.
 _NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
 
@@ -43,7 +34,7 @@ def main() -> None:
         code = COULD_NOT_MEASURE
     except OSError as exc:
         named = f": {exc.filename}" if isinstance(exc.filename, str) and exc.filename.isprintable() else ""
-        _say(f"the system refused: {exc.strerror or type(exc).__name__}{named}", _CURES.get(exc.errno or 0, ""))
+        _say(f"the system refused: {exc.strerror or type(exc).__name__}{named}", cure(exc))
         code = COULD_NOT_MEASURE
     except Exception as exc:
         if _of_an_interrupt(exc):

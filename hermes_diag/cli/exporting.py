@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hermes_diag.core.errors import OK, CannotMeasure, HermesDiagError, UsageError
+from hermes_diag.core.errors import OK, CannotMeasure, HermesDiagError, UsageError, cure
 from hermes_diag.core.interrupts import Interrupts
 from hermes_diag.watch.fleet import Fleet, Found
 from hermes_diag.watch.records import Look
@@ -72,7 +72,8 @@ def run(asked: Asked) -> int:
         try:
             server, thread = start_http_server(port, host, registry)
         except OSError as exc:
-            raise CannotMeasure(f"cannot listen on {shown}:{port}: {exc.strerror}", "name another --listen") from None
+            why = f"cannot listen on {shown}:{port}: {exc.strerror}"
+            raise CannotMeasure(why, cure(exc, "name another --listen")) from None
         sys.stderr.write(f"serving http://{shown}:{server.server_port}/metrics until Ctrl-C\n")
         try:
             fleet.run(ended.wait)
@@ -90,7 +91,8 @@ def _write(file: Path, registry: CollectorRegistry) -> None:
     try:
         write_to_textfile(str(file), registry)
     except OSError as exc:
-        raise CannotMeasure(f"cannot write {file}: {exc.strerror}", "name a file in a folder of yours") from None
+        todo = cure(exc, "name a file in a folder of yours")
+        raise CannotMeasure(f"cannot write {file}: {exc.strerror}", todo) from None
 
 
 def places(look: Look) -> dict[str, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import json
 import os
 import signal
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hermes_diag.cli import clients
-from hermes_diag.core.errors import INTERRUPTED, OK, CannotMeasure, UsageError
+from hermes_diag.core.errors import INTERRUPTED, OK, CannotMeasure, UsageError, cure
 from hermes_diag.core.evidence import Happened
 from hermes_diag.core.interrupts import Interrupts
 from hermes_diag.core.pipes import printed
@@ -134,8 +133,7 @@ async def _start(provider: Provider, host: str) -> None:
     try:
         await provider.start()
     except OSError as exc:
-        cure = "raise the limit, as with `ulimit -n 1024`" if exc.errno == errno.EMFILE else "try port 0"
-        raise CannotMeasure(f"cannot listen on {host}: {exc.strerror}", cure) from None
+        raise CannotMeasure(f"cannot listen on {host}: {exc.strerror}", cure(exc, "try port 0")) from None
 
 
 def control_url(provider: Provider) -> str:

@@ -6,11 +6,22 @@ usage, 3 could not measure, 130 interrupted. Code 1 is a verdict and never the c
 
 from __future__ import annotations
 
+import errno
+
 OK = 0
 PROBLEM = 1
 USAGE = 2
 COULD_NOT_MEASURE = 3
 INTERRUPTED = 130
+
+#: What to do about what a system refuses.
+_CURES = {
+    errno.ENOSPC: "is the disk full?",
+    errno.EDQUOT: "is the disk full?",
+    errno.EMFILE: "raise the limit: ulimit -n 1024",
+    errno.EBADF: "is stdout closed?",
+    errno.ENETUNREACH: "loopback is down: ip link set lo up",
+}
 
 
 class HermesDiagError(Exception):
@@ -39,3 +50,8 @@ class CannotMeasure(HermesDiagError):
     """The run could not be carried out, so there is no verdict."""
 
     exit_code = COULD_NOT_MEASURE
+
+
+def cure(refused: OSError, otherwise: str = "") -> str:
+    """What to do about what the system refused; where only the caller can know, `otherwise`."""
+    return _CURES.get(refused.errno or 0, otherwise)

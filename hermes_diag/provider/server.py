@@ -53,8 +53,7 @@ class Provider(Service):
 
     @property
     def base_url(self) -> str:
-        host, port = self.address
-        return f"{'https' if self.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/v1"
+        return f"{'https' if self.tls else 'http'}://{self.listener.authority}/v1"
 
     async def stop(self) -> None:
         """Stop listening and drop what is open; the ledger gets a record of each. A plan goes no further."""

@@ -55,8 +55,7 @@ class Proxy:
     @property
     def url(self) -> str:
         """As HTTPS_PROXY takes it."""
-        host, port = self.address
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        return f"http://{self._listener.authority}"
 
     @property
     def settled(self) -> bool:
@@ -81,9 +80,9 @@ class Proxy:
 
     def check(self, asked: Asked) -> None:
         """Count what is asked for. Raises Refused when it is not our provider."""
-        host, port = self._service.listener.address
-        if asked.port != port or not visitors.is_ours(asked.host):
-            raise Refused(403, f"only the provider can be reached through this proxy, at {host}:{port}")
+        provider = self._service.listener
+        if asked.port != provider.address[1] or not visitors.is_ours(asked.host):
+            raise Refused(403, f"only the provider can be reached through this proxy, at {provider.authority}")
         self.connects += 1
 
     def misbehave(self, hop: Hop) -> None:

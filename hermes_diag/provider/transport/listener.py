@@ -82,6 +82,12 @@ class Listener:
         host, port = self._socket.getsockname()[:2]
         return host, port
 
+    @property
+    def authority(self) -> str:
+        """As a URL names it: host:port, with brackets around an address of IPv6."""
+        host, port = self.address
+        return f"{f'[{host}]' if ':' in host else host}:{port}"
+
     def limit(self, connections: int | None) -> None:
         """Accept so many connections at the same time; None: any number."""
         self._limit = connections
