@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from hermes_diag.core.errors import OK, CannotMeasure, HermesDiagError, UsageError, cure
 from hermes_diag.core.interrupts import Interrupts
+from hermes_diag.core.sockets import bracketed
 from hermes_diag.watch.fleet import Fleet, Found
 from hermes_diag.watch.records import Look
 
@@ -68,7 +69,7 @@ def run(asked: Asked) -> int:
             fleet.run(ended.wait, lambda: _write(file, registry))
             return OK
         host, port = asked.listen
-        shown = f"[{host}]" if ":" in host else host
+        shown = bracketed(host)
         try:
             server, thread = start_http_server(port, host, registry)
         except OSError as exc:

@@ -10,6 +10,11 @@ ESTABLISHED, CLOSE_WAIT = "ESTABLISHED", "CLOSE_WAIT"
 LET_GO = frozenset({"TIME_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"})
 
 
+def bracketed(host: str) -> str:
+    """A host as a URL names it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 class SocketRow(NamedTuple):
     """One TCP socket as a backend saw it. Addresses are (ip, port); unknown is None.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hermes_diag.core import redact
 from hermes_diag.core.errors import HermesDiagError, UsageError
+from hermes_diag.core.sockets import bracketed
 from hermes_diag.leakguard import boxes
 from hermes_diag.leakguard.box import Box, shown
 from hermes_diag.leakguard.recorder import hermes_diag_recorder as form
@@ -190,4 +191,4 @@ def _name(box: Box, fd: int) -> str:
     if slot is None:
         return ""
     name = shown(slot.name)
-    return f"[{name}]:{slot.port}" if ":" in name and slot.port else f"{name}:{slot.port}" if slot.port else name
+    return f"{bracketed(name)}:{slot.port}" if slot.port else name

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from hermes_diag.provider.blocking import ca_file
 from hermes_diag.provider.server import Provider
@@ -42,17 +42,18 @@ class Extras:
     def measured(self) -> list[Measured]:
         """What the proxy has counted, and how often the fault has acted where it could have."""
         found = [Measured("proxy_connects", float(self._proxy.connects), "connections")] if self._proxy else []
-        if self._provider is not None:
-            faults = self._provider.faults
-            counted = [fault.name for fault in faults.all if fault.hook not in self._unmet(self._provider)]
-            found += [Measured("fault_acted", float(faults.acted[name]), "times") for name in counted]
-        return found
-
-    def _unmet(self, provider: Provider) -> tuple[str, ...]:
-        """Kinds of faults that need not act: a limit is in force all the time, and a client that closes its connections
-        itself leaves none idle."""
-        idle = any(one.closed_first != "client" for one in provider.seen)
-        return ("limit",) if idle else ("limit", "idle")
+        return found if self._provider is None else [*found, *_fault_acted(self._provider)]
 
     async def stop(self) -> None:
         await self._stack.aclose()
+
+
+def _fault_acted(provider: Provider) -> Iterator[Measured]:
+    """Nothing for a fault that need not act: a limit of connections is in force all the time, and a client that closes
+    its connections itself leaves none idle."""
+    idle = any(one.closed_first != "client" for one in provider.seen)
+    answered = provider.counts()
+    for fault in provider.faults.all:
+        if fault.hook != "limit" and (idle or fault.hook != "idle"):
+            times = answered[f"fault {fault.name}"] + provider.faults.acted[fault.name]
+            yield Measured("fault_acted", float(times), "times")

@@ -22,7 +22,7 @@ from hermes_diag.core import matrix
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.leaves import leaves
 from hermes_diag.core.plan import FRESH, MEASURE, Cell, Plan
-from hermes_diag.core.sockets import SocketRow
+from hermes_diag.core.sockets import SocketRow, bracketed
 from hermes_diag.run.credentials import Credentials
 from hermes_diag.run.payload import Payload
 from hermes_diag.watch import snapshot
@@ -61,7 +61,7 @@ class Endpoint:
 
     @property
     def netloc(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = bracketed(self.host)
         return host if self.port == _port(self.scheme) else f"{host}:{self.port}"
 
     @property

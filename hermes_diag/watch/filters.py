@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.sockets import SocketRow
+from hermes_diag.core.sockets import SocketRow, bracketed
 from hermes_diag.core.text import quoted
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def plain(ip: str) -> str:
 def text(address: Address) -> str:
     """`127.0.0.1:80`, `[::1]:80`."""
     ip = plain(address[0])
-    return f"[{ip}]:{address[1]}" if ":" in ip else f"{ip}:{address[1]}"
+    return f"{bracketed(ip)}:{address[1]}"
 
 
 def of(row: SocketRow, listening: Collection[int]) -> str:

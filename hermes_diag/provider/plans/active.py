@@ -60,7 +60,7 @@ class ActiveFaults:
         if len(quotas := self._with("quota")) > 1:
             raise UsageError("there are two quotas", f"give one, such as {quotas[0]}")
         self.quota = quotas[0].quota() if quotas else None  # and what is used of it
-        self.acted: Counter[str] = Counter()  # how often each has acted, by name; a limit of connections is not counted
+        self.acted: Counter[str] = Counter()  # by name, but for answers: the ledger counts those
         self._requests: Counter[str] = Counter()  # by the paths that faults are meant for
         self._numbers: dict[Connection | Hop, int] = {}
         self._numbered = 0

@@ -131,7 +131,7 @@ def dispatch(service: Service, exchange: Exchange) -> Rest | None:
     elif over:
         return upgrade.answer(service, exchange)
     elif (fault := service.faults.for_request(exchange) if service.faults.covers(request.path) else None) is not None:
-        return _led_by(service, fault, exchange)
+        return _led_by(fault, exchange)
     else:
         refusal = _beside(service, at, request, exchange.asked or {})
     _say(service, exchange, *refusal)
@@ -152,7 +152,6 @@ def _say(service: Service, exchange: Exchange, status: int, body: bytes) -> None
 
 def _misbehave(service: Service, exchange: Exchange) -> Rest | None:
     if service.faults.quota is not None and metering.refuses(service.faults.quota, exchange):
-        service.faults.acted[metering.NAME] += 1
         return None
     wanted = exchange.request.headers.get(FAULT_HEADER)
     if not wanted and service.hold_next:
@@ -166,17 +165,16 @@ def _misbehave(service: Service, exchange: Exchange) -> Rest | None:
     elif fault is None:
         exchange.healthy()
     else:
-        return _led_by(service, fault, exchange)
+        return _led_by(fault, exchange)
     return None
 
 
-def _led_by(service: Service, fault: Fault, exchange: Exchange) -> Rest | None:
+def _led_by(fault: Fault, exchange: Exchange) -> Rest | None:
     """Let a fault answer, unless it means nothing to this kind of answer."""
     lacks = "no stream" if fault.entry.streams_only and not exchange.streamed else ""
     lacks = lacks or ("no HTTP/2" if fault.entry.needs_http2 and exchange.stream is None else "")
     if not lacks:
         exchange.fault = fault.name
-        service.faults.acted[fault.name] += 1
         return fault.answer(exchange)
     exchange.fault = f"{fault.name} (not applied: {lacks})"
     exchange.healthy()

@@ -28,7 +28,6 @@ def answer(service: Service, exchange: Exchange) -> Coroutine[Any, Any, None] | 
     fault = service.faults.for_upgrade(exchange)
     if fault is not None:
         exchange.fault = fault.name
-        service.faults.acted[fault.name] += 1
         return fault.answer(exchange)
     exchange.accept()
     return None

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.core.sockets import bracketed
 
 BACKLOG = 512
 #: Connections accepted in one go, and seconds to wait when there is no descriptor left.
@@ -84,9 +85,9 @@ class Listener:
 
     @property
     def authority(self) -> str:
-        """As a URL names it: host:port, with brackets around an address of IPv6."""
+        """host:port, as a URL names it."""
         host, port = self.address
-        return f"{f'[{host}]' if ':' in host else host}:{port}"
+        return f"{bracketed(host)}:{port}"
 
     def limit(self, connections: int | None) -> None:
         """Accept so many connections at the same time; None: any number."""
