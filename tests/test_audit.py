@@ -15,14 +15,14 @@ from typing import Any
 
 import psutil
 import pytest
+from cells import ran
 from conftest import Cli
 
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Plan
 from hermes_diag.judge import audit as audits
 from hermes_diag.judge import promises
-from hermes_diag.run import lanes, payload, runner
-from hermes_diag.run.interpreter import Target
+from hermes_diag.run import payload
 
 FILE = Path(__file__).with_name("factories.py")
 #: In the text of what `raises` and `patches` raise.
@@ -111,10 +111,7 @@ def run_audits(names: Iterable[str], python: str = sys.executable) -> dict[str, 
     """The evidence of many audits in one run, each cell in a process of its own."""
     body = payload.load(None)
     plans = {name: audits.plan(body.info, f"{FILE}:{name}") for name in names}
-    cells = tuple(cell for plan_ in plans.values() for cell in plan_.cells)
-    under_way = runner.Runner(Plan(cells, body.info), [body.wire], lanes.interpreters(Target(python)))
-    assert runner.finish(under_way)
-    seen = {one.cell: one for one in under_way.evidence()}
+    seen = ran((cell for plan_ in plans.values() for cell in plan_.cells), python)
     return {name: (plan_, [seen[cell] for cell in plan_.cells]) for name, plan_ in plans.items()}
 
 

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from cells import ran
 
 from hermes_diag.cli import hermes
 from hermes_diag.cli.options import load
 from hermes_diag.core import matrix
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.evidence import Evidence
-from hermes_diag.core.plan import Cell, Plan
+from hermes_diag.core.plan import Cell
 from hermes_diag.judge import check, settings, verdicts
-from hermes_diag.run import lanes, payload, runner
-from hermes_diag.run.interpreter import Target
+from hermes_diag.run import payload
 
 TURNS = Path(__file__).with_name("turns.py")
 SIZES = matrix.Sizes(sessions=2, turns=6, timeout=5)
 
 
 def run(cells: list[Cell]) -> list[Evidence]:
-    body = payload.load(None)
-    under_way = runner.Runner(Plan(tuple(cells), body.info), [body.wire], lanes.interpreters(Target(sys.executable)))
-    assert runner.finish(under_way)
-    by_cell = {one.cell: one for one in under_way.evidence()}
+    by_cell = ran(cells)
     return [by_cell[cell] for cell in cells]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from cells import ran
 from conftest import Cli
 
 import hermes_diag
@@ -25,9 +26,8 @@ from hermes_diag.core.report import CellReport, Left
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.hermes import cells as hermes_cells
 from hermes_diag.judge import verdicts
-from hermes_diag.run import lanes, payload, runner
+from hermes_diag.run import payload, runner
 from hermes_diag.run.cell_run import CellRun
-from hermes_diag.run.interpreter import Target
 
 RELEASES = ("0.16.0", "0.18.0", "0.19.0")
 PYTHONS = list(filter(None, os.environ.get("HERMES_DIAG_HERMES_PYTHONS", "").split(os.pathsep)))
@@ -77,9 +77,7 @@ def measured(
     Watched.counted = []
     monkeypatch.setattr(runner, "CellRun", Watched)
     body = payload.load(None)
-    under_way = runner.Runner(Plan(cells, body.info), [body.wire], lanes.interpreters(Target(python)))
-    assert runner.finish(under_way)
-    evidence = under_way.evidence()
+    evidence = tuple(ran(cells, python).values())
     report = verdicts.report(Plan(cells, body.info), evidence)
     for one in evidence:
         assert one.outcome.how == "done", one.outcome

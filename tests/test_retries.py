@@ -8,17 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cells import ran
 from conftest import GOLDEN
 from provider_tools import OPENAI_3
 
 from hermes_diag.core import matrix
 from hermes_diag.core.evidence import Evidence, Served
-from hermes_diag.core.plan import Plan
 from hermes_diag.core.report import CellReport
 from hermes_diag.judge import retries, verdicts
 from hermes_diag.judge.rules import retries_multiplied, retry_too_early
-from hermes_diag.run import capture, lanes, payload, runner
-from hermes_diag.run.interpreter import Target
+from hermes_diag.run import capture, payload
 
 FILE = Path(__file__).with_name("turns.py")
 #: Four requests a second, one at once: no wait is longer than 0.25 s, but where it is rounded up to a second.
@@ -84,10 +83,7 @@ def _run(python: str) -> dict[str, CellReport]:
         sizes = matrix.Sizes(sessions, 2, retries=again)
         faults = (fault,) if fault else ()
         cells[case] = matrix.for_factory(body.info, f"{FILE}:{name}", (), ("steady",), sizes, faults).cells[0]
-    distinct = tuple(dict.fromkeys(cells.values()))
-    under_way = runner.Runner(Plan(distinct, body.info), [body.wire], lanes.interpreters(Target(python)))
-    assert runner.finish(under_way)
-    evidence = {one.cell: one for one in under_way.evidence()}
+    evidence = ran(cells.values(), python)
     return {case: verdicts.cell(evidence[cell]) for case, cell in cells.items()}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -12,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cells import ran
 
 from hermes_diag.core import matrix
 from hermes_diag.core.plan import Plan
 from hermes_diag.core.report import CheckReport
 from hermes_diag.judge import check, settings
-from hermes_diag.run import lanes, payload, runner
-from hermes_diag.run.interpreter import Target
+from hermes_diag.run import payload
 from hermes_diag.worker import supervised
 
 FILE = Path(__file__).with_name("turns.py")
@@ -37,11 +36,7 @@ def checks(names: Iterable[str]) -> dict[str, CheckReport]:
     layers = {name: settings.flags({"factory": f"{FILE}:{name}", **flags}) for name in names}
     wanted = {name: settings.resolve([layer], today) for name, layer in layers.items()}
     plans = {name: _tuned(check.make(body.info, one)) for name, one in wanted.items()}
-    cells = tuple(cell for plan in plans.values() for cell in plan.cells)
-    target = Target(sys.executable)
-    under_way = runner.Runner(Plan(cells, body.info), [body.wire], lanes.interpreters(target))
-    assert runner.finish(under_way)
-    seen = {one.cell: one for one in under_way.evidence()}
+    seen = ran(cell for plan in plans.values() for cell in plan.cells)
     found = {name: [seen[cell] for cell in plan.cells] for name, plan in plans.items()}
     return {name: check.judge(plan, found[name], wanted[name].asked()) for name, plan in plans.items()}
 

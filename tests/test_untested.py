@@ -8,20 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cells import ran
 from conftest import GOLDEN, Cli
 from provider_tools import OPENAI_3
 
 from hermes_diag.core import matrix
-from hermes_diag.core.plan import Conditions, Plan
+from hermes_diag.core.plan import Conditions
 from hermes_diag.core.report import CellReport
 from hermes_diag.judge import verdicts
-from hermes_diag.run import capture, lanes, payload, runner
-from hermes_diag.run.interpreter import Target
+from hermes_diag.run import capture, payload
 from hermes_diag.worker.contract import Measured
 
 HERE = Path(__file__).parent
 CLOSES, KEEPS, HTTP2 = "factories.py:right", "factories.py:RightPool", "http2_factories.py:right"
-FACTORIES = HERE / "factories.py"
 #: Conditions of a cell.
 PLAIN, TLS, PROXY = Conditions(), Conditions(tls=True), Conditions(tls=True, proxy=True)
 #: A factory, a fault, conditions, and whether the fault acts.
@@ -85,7 +84,7 @@ def test_a_problem_is_a_result_whatever_else_was_not_tried() -> None:
 def test_check_says_so(cli: Cli) -> None:
     """The workload passes, and passes not under a fault that it did not meet."""
     fault = ("--fault", "http-500:request=500")
-    done = cli("check", f"{FACTORIES}:right", "--workload", "steady", *fault, COLUMNS="300")
+    done = cli("check", f"{HERE / CLOSES}", "--workload", "steady", *fault, COLUMNS="300")
     assert done.returncode == 3, done.stderr
     assert "could not tell steady/http-500:request=500: the fault http-500:request=500 acted on nothing" in done.stdout
 
@@ -98,6 +97,5 @@ def _run(python: str, cases: Iterable[tuple[str, str, Conditions]]) -> list[Cell
         sizes = matrix.Sizes(2, 4, conditions=conditions)
         made = matrix.for_factory(body.info, str(HERE / factory), (), ("steady",), sizes, (fault,))
         cells.append(made.cells[0])
-    under_way = runner.Runner(Plan(tuple(cells), body.info), [body.wire], lanes.interpreters(Target(python)))
-    assert runner.finish(under_way)
-    return [verdicts.cell(one) for one in under_way.evidence()]
+    evidence = ran(cells, python)
+    return [verdicts.cell(evidence[cell]) for cell in cells]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from cells import ran
 
 from hermes_diag.cli.options import load, tuning
 from hermes_diag.core import matrix
 from hermes_diag.core.evidence import Evidence
-from hermes_diag.core.plan import Plan
 from hermes_diag.core.report import CellReport
 from hermes_diag.judge import verdicts
-from hermes_diag.run import lanes, payload, runner
-from hermes_diag.run.interpreter import Target
+from hermes_diag.run import payload
 
 FILE = Path(__file__).with_name("websocket_turns.py")
 OPEN = ("idle-close=never",)
@@ -62,11 +61,7 @@ def _run() -> tuple[dict[str, CellReport], dict[str, Evidence]]:
         sizes = load.sizes(1, 6, 0, None, tuning.parse(given, (*tuning.OF_RUNS, *tuning.OF_SUBJECTS)))
         plan = matrix.for_factory(body.info, f"{FILE}:{name}", (), ("steady",), sizes, load.faults(fault, tls=False))
         cells[case] = plan.cells[0]
-    under_way = runner.Runner(
-        Plan(tuple(cells.values()), body.info), [body.wire], lanes.interpreters(Target(sys.executable))
-    )
-    assert runner.finish(under_way)
-    evidence = {one.cell: one for one in under_way.evidence()}
+    evidence = ran(cells.values())
     return {case: verdicts.cell(evidence[cell]) for case, cell in cells.items()}, {
         case: evidence[cell] for case, cell in cells.items()
     }
