@@ -371,3 +371,28 @@ def test_after_hours_the_younger_watch_takes_over(target: Target, monkeypatch: p
     # A watch that knew nothing of before would fall by 0.2 s. A busy machine may stop us between a table and the clock.
     assert all(later > earlier - 0.15 for earlier, later in itertools.pairwise(ages))
     assert ages[-1] > 0.9
+
+
+#: The exporter, which gets a signal while the lock of whatever it waits with is held.
+AT_THE_WRONG_MOMENT = """\
+import select, signal, sys, threading
+from hermes_diag.cli import run
+
+def interrupted(wait):
+    def waits(*arguments):
+        between_looks = type(arguments[-1]) is float and arguments[-1] > 1
+        if between_looks and threading.current_thread() is threading.main_thread():
+            signal.raise_signal(signal.SIGINT)
+        return wait(*arguments)
+    return waits
+
+threading.Condition.wait = interrupted(threading.Condition.wait)
+select.select = interrupted(select.select)
+sys.exit(run(["export", "--pid", sys.argv[1], "--interval", "60s", "--listen", "127.0.0.1:0"]))
+"""
+
+
+def test_a_signal_at_the_wrong_moment_ends_it(target: Target) -> None:
+    command = [sys.executable, "-c", AT_THE_WRONG_MOMENT, str(target("idle", 1))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 import os
+import select
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -62,11 +62,16 @@ def run(asked: Asked) -> int:
     fleet = Fleet(_finder(asked), asked.interval, places)
     registry = CollectorRegistry()
     registry.register(Collector(fleet, asked.most))
-    ended = threading.Event()
-    with Interrupts(lambda number: ended.set()):
+    # Not an Event: where a signal comes while its lock is held, the handler would wait for that lock for ever.
+    hears, tells = os.pipe()
+    with open(hears, "rb") as heard, open(tells, "wb", 0), Interrupts(lambda number: os.write(tells, b"!")):
+
+        def ended(seconds: float) -> bool:
+            return bool(select.select([heard], [], [], seconds)[0])
+
         if asked.textfile is not None:
             file = asked.textfile
-            fleet.run(ended.wait, lambda: _write(file, registry))
+            fleet.run(ended, lambda: _write(file, registry))
             return OK
         host, port = asked.listen
         shown = bracketed(host)
@@ -77,7 +82,7 @@ def run(asked: Asked) -> int:
             raise CannotMeasure(why, cure(exc, "name another --listen")) from None
         sys.stderr.write(f"serving http://{shown}:{server.server_port}/metrics until Ctrl-C\n")
         try:
-            fleet.run(ended.wait)
+            fleet.run(ended)
         finally:
             server.shutdown()
             server.server_close()
