@@ -23,7 +23,7 @@ from conftest import Cli
 import hermes_diag
 from hermes_diag.core import matrix
 from hermes_diag.core.evidence import Evidence
-from hermes_diag.core.plan import Cell, Conditions, Plan
+from hermes_diag.core.plan import STARVED, Cell, Conditions, Plan
 from hermes_diag.core.report import CellReport, Left
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.hermes import cells as hermes_cells
@@ -198,6 +198,27 @@ def test_a_first_byte_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_hermes
+@pytest.mark.timeout(120)
+def test_what_else_asks_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Subagents and cron jobs leave nothing; async clients beside the conversation are let go by the collector alone.
+    Streams that are given up keep their sockets, but have pools of their own: a turn after them is answered."""
+    cells = hermes_cells.make(("subagents", "cron", "auxiliary", "starved"), matrix.Sizes(), (), mutate=False)
+    found = measured(monkeypatch, NEWEST, cells)
+    for name, turns, posts in (("subagents", 5, 15), ("cron", 5, 5)):
+        cell, _ = found[f"hermes/{name}"]
+        assert (cell.word, cell.ok, cell.errors) == ("ok", turns, {})
+        assert cell.left == Left(posts, 0, 0, 0, 0, 0, 0)
+    cell, _ = found["hermes/auxiliary"]
+    assert (cell.word, cell.ok) == ("ok", 6)
+    assert cell.left == Left(6, 1, -1, 0, 0, 0, 0)
+    assert not cell.left.anything
+    assert "collector-needed" in {one.code for one in cell.findings}
+    cell, _ = found["hermes/starved"]
+    assert (cell.word, cell.ok, cell.errors) == ("leaks", 1, {"TimeoutError": 5})
+    assert cell.left == Left(6, 0, 5, 0, 0, 5, 5)
+
+
+@needs_hermes
 def test_the_mutation_put_back(cli: Cli, tmp_path: Path) -> None:
     """Turn 1 of a session answers, every later one fails after its retries; nothing of the user's is touched."""
     home, temporary = tmp_path / "home", tmp_path / "temporary"
@@ -344,8 +365,15 @@ def test_a_slow_import_is_no_hang(tmp_path: Path) -> None:
 
 #: A small Hermes on the real SDK. What it does wrong, or only in part, is in the two gaps.
 SMALL = """
-import threading
-import openai
+import os, threading, time
+import httpx, openai
+
+class View(httpx.BaseTransport):
+    inner = httpx.HTTPTransport()
+    _pool = inner._pool
+
+    def handle_request(self, request):
+        return self.inner.handle_request(request)
 
 class AIAgent:
     turns = 0
@@ -356,7 +384,7 @@ class AIAgent:
         self.client = self._create_openai_client(self._client_kwargs, reason="init", shared=True)
 
     def _create_openai_client(self, client_kwargs, *, reason, shared):
-        return openai.OpenAI(**client_kwargs)
+        return openai.OpenAI(http_client=TRANSPORT, **client_kwargs)
 
     def interrupt(self):
         self._interrupt_requested = True
@@ -382,11 +410,14 @@ class AIAgent:
                             break
             done.set()
 
-        reader = threading.Thread(target=read)
+        reader = threading.Thread(target=read, daemon=True)
         reader.start()
+        until = time.monotonic() + float(os.environ.get("HERMES_STREAM_STALE_TIMEOUT", 60))
         while not done.wait(0.01):
             if self._interrupt_requested:
                 raise InterruptedError
+            if time.monotonic() > until:
+                raise TimeoutError
         reader.join()
 
     def run_conversation(self, text):
@@ -396,17 +427,23 @@ class AIAgent:
         except InterruptedError:
             self._interrupt_requested = False
             return {"interrupted": True}
+        except TimeoutError:
+            return {"failed": True}
         finally:
             AFTER
         return {"completed": True}
 """
 
 
-def small(folder: Path, workload: str, asked: str = "pass", after: str = "pass") -> tuple[CellReport, Evidence]:
+def small(
+    folder: Path, workload: str, asked: str = "pass", after: str = "pass", transport: str = "None"
+) -> tuple[CellReport, Evidence]:
     """What is said of a small Hermes under a workload."""
-    text = SMALL.replace("ASKED", asked).replace("AFTER", after)
+    text = SMALL.replace("ASKED", asked).replace("AFTER", after).replace("TRANSPORT", transport)
     python = environment(folder / "small", {"run_agent.py": text, "agent/agent_runtime_helpers.py": ""})
     cells = hermes_cells.make((workload,), matrix.Sizes(sessions=1, turns=6), (), mutate=False)
+    if workload == STARVED:
+        cells = [replace(one, hermes=replace(one.hermes, watchdog=0.3)) for one in cells if one.hermes]
     (evidence,) = ran(cells, str(python)).values()
     return verdicts.cell(evidence), evidence
 
@@ -438,6 +475,22 @@ def test_an_interrupt_that_no_request_met(tmp_path: Path, which: str, missed: in
     assert (cell.missed, cell.interrupted, cell.ok, cell.errors) == (missed, 6 - missed, 0, {})
     assert cell.missing == ("" if missed == 1 else "every turn was over before it could be given up")
     assert "turns-failed" not in {one.code for one in cell.findings}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_streams_that_hold_a_shared_pool(tmp_path: Path, shared: bool) -> None:
+    """A pool of the whole process is full after three streams that keep their place, and the turn that would be
+    answered gets none. With a pool for each client it is answered."""
+    cell, evidence = small(tmp_path, STARVED, transport="httpx.Client(transport=View())" if shared else "None")
+    codes = {one.code: one for one in cell.findings}
+    last = [turn.outcome for turn in evidence.turns if turn.turn == 6]
+    assert "turns-failed" not in codes
+    if shared:
+        assert (cell.word, last) == ("starves", ["error"])
+        assert "3 streams that were given up hold all places" in codes["pool-exhausted"].summary
+    else:
+        assert (cell.word, last) == ("leaks", ["ok"])
+        assert "pool-exhausted" not in codes
 
 
 FENCE = """

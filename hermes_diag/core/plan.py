@@ -17,6 +17,8 @@ FACTORY = "factory"
 AUDIT = "audit"
 #: The workload of Hermes alone: its own watchdogs give up silent streams.
 ABORTED = "aborted"
+#: Of Hermes alone: after streams that were given up, a turn that is to be answered.
+STARVED = "starved"
 #: Stands for the end of a turn of a Hermes into which the historic mutation was put back.
 MUTATED = "mutated"
 
@@ -74,6 +76,7 @@ class HermesSettings:
     retries: int | None = None  # api_max_retries in its config.yaml
     grace: float | None = None  # for the threads of a turn to end
     mutate: bool = False  # the mistake of #10933 is put back
+    pool: int | None = None  # places in the pools of its clients
     api: str = ""  # that Hermes speaks: "chat" or "anthropic"; "": codex, which is Responses
 
 

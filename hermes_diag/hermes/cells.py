@@ -30,7 +30,7 @@ def make(
 ) -> tuple[Cell, ...]:
     """The cells for the chosen workloads (none chosen: all), faults and APIs (none chosen: codex)."""
     # With the mutation only the first turn of a session works: nothing is left for a watchdog to give up.
-    every = [name for name, own in WORKLOADS.items() if not (mutate and "watchdog" in own)]
+    every = [name for name, own in WORKLOADS.items() if own.get("default", True) and not (mutate and "watchdog" in own)]
     return tuple(
         _cell(workload, sizes, fault, mutate, api)
         for api in apis or APIS[:1]
@@ -67,5 +67,6 @@ def _settings(workload: str, fault: str, mutate: bool, api: str) -> HermesSettin
         retries=own.get("retries"),
         grace=FAULT_GRACE if fault else None,
         mutate=mutate,
+        pool=own.get("pool"),
         api="" if api == APIS[0] else api,
     )

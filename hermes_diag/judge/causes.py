@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import STARVED
 from hermes_diag.worker.contract import TurnDone
 
 CLIENT_CLOSED = "closed client"
@@ -68,6 +69,13 @@ def untested(evidence: Evidence) -> str:
         return ""
     came = f"{len(evidence.served)} requests on {len(evidence.connections)} connections came in"
     return f"the fault {evidence.cell.fault} acted on nothing: {came}; give it conditions that they meet"
+
+
+def starved(evidence: Evidence) -> tuple[TurnDone, ...]:
+    """Attempts at the turn that was to be answered after streams had been given up, while those held the whole pool."""
+    last = [turn for turn in evidence.turns if turn.turn == evidence.cell.turns and turn.outcome == "error"]
+    full = any(pool.limit and pool.connections - pool.idle >= pool.limit for pool in evidence.pools)
+    return tuple(last) if full and evidence.cell.workload == STARVED else ()
 
 
 def surface(turn: TurnDone) -> str:

@@ -15,8 +15,8 @@ import random
 import threading
 import weakref
 
-from . import connected, inside, occupancy
-from .contract import ClientBuilt, Pools
+from . import connected, event_loop, inside, occupancy
+from .contract import ClientBuilt, Fact, Pools
 
 #: provider/faults/hold.py: the first event, then nothing until the host lets the stream go on.
 HOLD = "hold"
@@ -30,6 +30,7 @@ class Driver:
     def __init__(self, job, sdk, channel):
         self.job, self.sdk, self.channel = job, sdk, channel
         self.turns = 0  # begun so far
+        self._freed = 0  # connections that were closed only when garbage was collected
         self.builds = Builds(channel)
         self._random = random.Random(job.seed)
 
@@ -66,6 +67,17 @@ class Driver:
             turn += 1
             yield turn
             held.append(self.held())
+
+    def collect(self):
+        """Collect garbage, at an idle gap: when it runs by itself is chance, and would decide what is counted."""
+        held = connected.count()
+        event_loop.collect()
+        self._freed += max(0, held - connected.count())
+
+    def tell_freed(self):
+        """Tell the host how many connections that has closed."""
+        if self._freed:
+            self.channel.send(Fact("freed", self._freed))
 
     def held(self):
         """How much this process holds: connections, other descriptors, threads."""
