@@ -20,7 +20,7 @@ KEYS = {
     "IN_MATRIX": None,
     "ORDER": None,
     "LOOP": {"sessions", "turns", "scope"},
-    "HERMES": {"sessions", "turns", "fault", "watchdog", "retries"},
+    "HERMES": {"sessions", "turns", "fault", "watchdog", "retries", "pool", "default"},
     "CHECK": {"sessions", "turns"},
 }
 LEAVES = [(folder, name) for folder in FUNCTIONS for name in leaves(folder)]
