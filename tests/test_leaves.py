@@ -20,8 +20,9 @@ KEYS = {
     "IN_MATRIX": None,
     "ORDER": None,
     "LOOP": {"sessions", "turns", "scope"},
-    "HERMES": {"sessions", "turns", "fault", "watchdog", "retries", "pool", "default"},
+    "HERMES": {"sessions", "turns", "fault", "watchdog", "retries", "pool"},
     "CHECK": {"sessions", "turns"},
+    "ON_DEMAND": None,
 }
 LEAVES = [(folder, name) for folder in FUNCTIONS for name in leaves(folder)]
 

@@ -13,6 +13,8 @@ from hermes_diag.worker.contract import HERMES
 
 #: What the file of each workload says of its run with Hermes: sessions, turns, fault, watchdog, retries.
 WORKLOADS = {name: leaf.constants["HERMES"] for name, leaf in leaves("workloads").items() if "HERMES" in leaf.constants}
+#: Those that run only when they are asked for.
+ON_DEMAND = tuple(name for name in WORKLOADS if leaves("workloads")[name].constants.get("ON_DEMAND"))
 #: What Hermes may speak: `api_mode` codex_responses, chat_completions and anthropic_messages.
 APIS = ("codex", "chat", "anthropic")
 #: Turns of a session with the mutation: one that works, and two that fail six times each.
@@ -30,7 +32,7 @@ def make(
 ) -> tuple[Cell, ...]:
     """The cells for the chosen workloads (none chosen: all), faults and APIs (none chosen: codex)."""
     # With the mutation only the first turn of a session works: nothing is left for a watchdog to give up.
-    every = [name for name, own in WORKLOADS.items() if own.get("default", True) and not (mutate and "watchdog" in own)]
+    every = [name for name, own in WORKLOADS.items() if name not in ON_DEMAND and not (mutate and "watchdog" in own)]
     return tuple(
         _cell(workload, sizes, fault, mutate, api)
         for api in apis or APIS[:1]

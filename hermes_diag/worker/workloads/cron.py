@@ -1,7 +1,8 @@
 """Cron jobs, one after the other: each makes an agent of its own."""
 
 ORDER = 6
-HERMES = {"sessions": 1, "turns": 5, "default": False}
+ON_DEMAND = True
+HERMES = {"sessions": 1, "turns": 5}
 
 
 def run(driver):

@@ -1,6 +1,7 @@
 """Streams fall silent and are given up, until a pool of few places is full; then comes a turn that is answered."""
 
 ORDER = 8
+ON_DEMAND = True
 #: Three places instead of the 100 or 1000 of a release: five streams that keep theirs fill a pool that clients share.
 HERMES = {
     "sessions": 1,
@@ -9,7 +10,6 @@ HERMES = {
     "watchdog": 1.0,
     "retries": 1,
     "pool": 3,
-    "default": False,
 }
 
 
