@@ -22,6 +22,8 @@ KEYS = {
     "LOOP": {"sessions", "turns", "scope"},
     "HERMES": {"sessions", "turns", "fault", "watchdog", "retries"},
     "CHECK": {"sessions", "turns"},
+    "ON_DEMAND": None,
+    "CONDITIONS": {"tls", "bystanders"},
 }
 LEAVES = [(folder, name) for folder in FUNCTIONS for name in leaves(folder)]
 

@@ -7,12 +7,14 @@ ours.
 from __future__ import annotations
 
 from hermes_diag.core.leaves import leaves
-from hermes_diag.core.matrix import POOL_TIMEOUT, TIMEOUT, Sizes
+from hermes_diag.core.matrix import POOL_TIMEOUT, TIMEOUT, Sizes, conditions
 from hermes_diag.core.plan import MUTATED, Cell, HermesSettings
 from hermes_diag.worker.contract import HERMES
 
 #: What the file of each workload says of its run with Hermes: sessions, turns, fault, watchdog, retries.
 WORKLOADS = {name: leaf.constants["HERMES"] for name, leaf in leaves("workloads").items() if "HERMES" in leaf.constants}
+#: Those that run only when they are asked for.
+ON_DEMAND = tuple(name for name in WORKLOADS if leaves("workloads")[name].constants.get("ON_DEMAND"))
 #: Turns of a session with the mutation: one that works, and two that fail six times each.
 MUTATED_TURNS = 3
 #: Seconds. Hermes waits 2 to 12 s before a retry, and 12 to 300 s before it gives up a silent stream.
@@ -26,7 +28,7 @@ FAULT_GRACE = 5.0
 def make(workloads: tuple[str, ...], sizes: Sizes, faults: tuple[str, ...], mutate: bool) -> tuple[Cell, ...]:
     """The cells for the chosen workloads (none chosen: all) and faults."""
     # With the mutation only the first turn of a session works: nothing is left for a watchdog to give up.
-    every = [name for name, own in WORKLOADS.items() if not (mutate and "watchdog" in own)]
+    every = [name for name, own in WORKLOADS.items() if name not in ON_DEMAND and not (mutate and "watchdog" in own)]
     return tuple(_cell(workload, sizes, fault, mutate) for workload in workloads or every for fault in faults or ("",))
 
 
@@ -45,6 +47,7 @@ def _cell(workload: str, sizes: Sizes, fault: str, mutate: bool) -> Cell:
         idle_close=sizes.idle_close,
         seed=sizes.seed,
         fault=fault,
+        conditions=conditions(workload, sizes),
         hermes=_settings(workload, fault, mutate),
     )
 

@@ -3,7 +3,6 @@
 from collections import Counter
 
 from hermes_diag.core.evidence import Evidence
-from hermes_diag.core.plan import ABORTED
 from hermes_diag.judge import causes
 from hermes_diag.judge.rules import Hit
 from hermes_diag.worker.contract import HERMES
@@ -15,7 +14,7 @@ REFERENCE = ""
 
 def check(evidence: Evidence) -> Hit | None:
     cell = evidence.cell
-    if cell.strategy == HERMES and (cell.fault or cell.workload == ABORTED):
+    if cell.strategy == HERMES and (cell.fault or (cell.hermes and cell.hermes.watchdog is not None)):
         return None  # the provider made them fail; only what Hermes leaves behind is judged
     turns = [turn for turn in evidence.turns if turn.outcome == "error" and causes.of(turn) not in causes.OURS]
     if not turns:
