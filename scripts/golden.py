@@ -18,7 +18,7 @@ DRY = ["--turns", "101"]
 HERMES = ["0.16.0", "--turns", "4"]
 
 #: A client that another thread closes while its stream is read.
-RECYCLED = ("factory/close/recycled", ["tests/factories.py:right", "--turns", "4"])
+RECYCLED = ("factory/close/recycled", ["tests/closers.py:stock", "--turns", "4"])
 LIMITED = "rate-limit=120:burst=1:retry_after=ms"
 
 

@@ -158,7 +158,8 @@ class Bystanders:
         self._kind, self._wanted, self._reads = kind, frozenset(wanted), reads
         self._over = threading.Event()
         self._lock = threading.Lock()
-        self._caught = {}  # by number: (what has it, whether it came while somebody still read from it)
+        self.caught = {}  # by number: (what has it, what went wrong when it was used)
+        self.early = 0  # numbers that came while somebody still read from them
         self._fillers = []
         self.opened = 0
         self._null = os.open(os.devnull, os.O_RDONLY)
@@ -185,26 +186,27 @@ class Bystanders:
             one = self._kind(source)
             self.opened += 1
             numbers = one.holds(self._wanted)
-            early = numbers & self._reads.numbers()
+            early = len(numbers & self._reads.numbers())
             if not numbers:
                 one.close()
                 continue
             failed = _failed(one.use)
             with self._lock:
-                self._caught.update({number: (one, number in early, failed) for number in numbers})
+                self.early += early
+                self.caught.update(dict.fromkeys(numbers, (one, failed)))
             source = self._kind.prepare(source + "-next") if isinstance(source, str) else source
 
     def all_came(self):
         """Whether each of the numbers has come to an opener."""
-        return self._wanted <= self._caught.keys()
+        return self._wanted <= self.caught.keys()
 
     def end(self):
-        """Stop, compare every byte and close all: (numbers that came, of these while they were read from, harm)."""
+        """Stop, compare every byte and close all; what was damaged, and how."""
         self._over.set()
         for thread in self._threads:
             thread.join()
         harm = []
-        for number, (one, _, failed) in sorted(self._caught.items()):
+        for number, (one, failed) in sorted(self.caught.items()):
             found = {"foreign": 0, "lost": 0, "record": None, "error": ""}
             unread = _failed(one.look, found)
             found["error"] = failed or unread or found["error"]
@@ -216,7 +218,7 @@ class Bystanders:
         for source in self._sources:
             if not isinstance(source, str):
                 source.close()
-        return len(self._caught), sum(early for _, early, _ in self._caught.values()), harm
+        return harm
 
 
 def difference(got, expected, upto=None):

@@ -38,23 +38,25 @@ def _given_up(driver, session, turn, reads, seen):
     giving_up = Beside(lambda: driver.turn(session, turn, interrupt=by_user, hold=gate, abort=True), "turn")
     reads.wait(lambda: giving_up.over.is_set() or (gate.is_set() and reads.numbers()), HELD)
     numbers = reads.numbers()
+    seen["turns"] += 1
+    seen["numbers"] += len(numbers)
     openers = None
     if numbers:
         kind = KINDS[(turn - 1) % len(KINDS)]
         openers = Bystanders(driver.job.settings["bystanders"], kind, numbers, reads)
     gate.open()
-    giving_up.end()
+    # Of a number that has come while its reader still waits for the provider there is nothing more to wait for.
+    reads.wait(lambda: giving_up.over.is_set() or (openers is not None and openers.early), HELD)
     if openers is not None:
         reads.wait(openers.all_came, AGAIN)
     driver.barrier("held")
+    giving_up.end()
     reads.wait(lambda: not reads.numbers(), LEFT)
-    seen["turns"] += 1
     if openers is not None:
         reads.wait(openers.all_came, AGAIN)
-        again, early, harm = openers.end()
-        seen["numbers"] += len(numbers)
-        seen["again"] += again
-        seen["early"] += early
+        harm = openers.end()
+        seen["again"] += len(openers.caught)
+        seen["early"] += openers.early
         seen["opened"] += openers.opened
         seen["harm"] += [dict(one, turn="%d/%d" % (session.serial, turn)) for one in harm]
 
