@@ -65,7 +65,8 @@ def test_a_wrong_closer_is_found_and_named(judged: dict[str, tuple[CellReport, E
     assert findings["descriptor-freed-early"].numbers["came_again"] == TURNS
     damaged = {one["kind"]: one for one in evidence.facts["recycled"]["harm"]}
     database = damaged[bystanders.Database.kind]
-    assert database["error"] == "file is not a database"  # bytes 5 to 28, as in #29507
+    if closer == "stock":  # else the reader has closed the database's descriptor, too
+        assert database["error"] == "file is not a database"  # bytes 5 to 28, as in #29507
     for one in damaged.values():
         assert (one["foreign"], tuple(one["record"])) == (24, (23, 3))
 

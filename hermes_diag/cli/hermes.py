@@ -45,6 +45,17 @@ Tls = Annotated[bool, typer.Option("--tls", help="The provider speaks TLS, and H
 Mutate = Annotated[bool, typer.Option("--mutate", help="Put the historic mutation (#10933) back, in memory only.")]
 
 
+Api = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="API",
+        show_default="codex",
+        autocompletion=lambda: ["codex", "chat", "anthropic"],
+        help="What Hermes speaks: codex (Responses), chat or anthropic. Repeatable.",
+    ),
+]
+
+
 @reporting()
 def command(
     version: Version = None,
@@ -55,6 +66,7 @@ def command(
     turns: Turns = None,
     tls: Tls = False,
     mutate: Mutate = False,
+    api: Api = None,
     set_: Set = None,
     *,
     output: Output,
@@ -75,13 +87,15 @@ def command(
         raise UsageError("which Hermes Agent?", "give a VERSION such as 0.19.0, or --python PATH of one that has it")
     tuned = tuning.parse(set_, ("idle-close", "seed", "backend", "start"))
     tuned = replace(tuned, tls=tls)
-    cells_ = _cells(workload, _faults(fault, tls), load.sizes(sessions, turns, 0, None, tuned), mutate)
+    cells_ = _cells(workload, _faults(fault, tls), load.sizes(sessions, turns, 0, None, tuned), mutate, api)
     bodies = load.payloads(None, tuned.max_payload)
     where = subject.target(python or _interpreter(version or ""), None, None)
     return plans.carry_out(Plan(cells_, bodies[0].info), bodies, where, tuned, output)
 
 
-def _cells(given: Sequence[str] | None, faults: tuple[str, ...], sizes: Sizes, mutate: bool) -> tuple[Cell, ...]:
+def _cells(
+    given: Sequence[str] | None, faults: tuple[str, ...], sizes: Sizes, mutate: bool, api: Sequence[str] | None
+) -> tuple[Cell, ...]:
     """The cells that the options ask for. Raises UsageError."""
     from hermes_diag.core.errors import UsageError
     from hermes_diag.hermes import cells
@@ -89,7 +103,7 @@ def _cells(given: Sequence[str] | None, faults: tuple[str, ...], sizes: Sizes, m
     workloads = load.chosen("--workload", given, tuple(cells.WORKLOADS))
     if mutate and any("watchdog" in cells.WORKLOADS[name] for name in workloads):
         raise UsageError("--workload aborted with --mutate: after one turn none has a stream to abort", "leave one out")
-    return cells.make(workloads, sizes, faults, mutate)
+    return cells.make(workloads, sizes, faults, mutate, load.chosen("--api", api, cells.APIS))
 
 
 def _faults(given: Sequence[str] | None, tls: bool) -> tuple[str, ...]:
