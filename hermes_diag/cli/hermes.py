@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +23,8 @@ EXAMPLES = """
   hermes-diag hermes 0.19.0
   hermes-diag hermes --python ~/.hermes/venv/bin/python --workload aborted
   hermes-diag hermes 0.19.0 --fault rst-mid-stream --fault fin-mid-stream
+  hermes-diag hermes 0.19.0 --tls
+  hermes-diag hermes 0.19.0 --workload recycled
   hermes-diag hermes 0.19.0 --mutate
 """
 
@@ -38,6 +41,7 @@ Python = Annotated[
     str | None,
     typer.Option(metavar="PATH", show_default=False, help="Instead of VERSION: an interpreter that has Hermes Agent."),
 ]
+Tls = Annotated[bool, typer.Option("--tls", help="The provider speaks TLS, and Hermes trusts its authority.")]
 Mutate = Annotated[bool, typer.Option("--mutate", help="Put the historic mutation (#10933) back, in memory only.")]
 
 
@@ -60,6 +64,7 @@ def command(
     fault: Faults = None,
     sessions: Sessions = None,
     turns: Turns = None,
+    tls: Tls = False,
     mutate: Mutate = False,
     api: Api = None,
     set_: Set = None,
@@ -81,7 +86,8 @@ def command(
     if not version and not python:
         raise UsageError("which Hermes Agent?", "give a VERSION such as 0.19.0, or --python PATH of one that has it")
     tuned = tuning.parse(set_, ("idle-close", "seed", "backend", "start"))
-    cells_ = _cells(workload, _faults(fault), load.sizes(sessions, turns, 0, None, tuned), mutate, api)
+    tuned = replace(tuned, tls=tls)
+    cells_ = _cells(workload, _faults(fault, tls), load.sizes(sessions, turns, 0, None, tuned), mutate, api)
     bodies = load.payloads(None, tuned.max_payload)
     where = subject.target(python or _interpreter(version or ""), None, None)
     return plans.carry_out(Plan(cells_, bodies[0].info), bodies, where, tuned, output)
@@ -100,7 +106,7 @@ def _cells(
     return cells.make(workloads, sizes, faults, mutate, load.chosen("--api", api, cells.APIS))
 
 
-def _faults(given: Sequence[str] | None) -> tuple[str, ...]:
+def _faults(given: Sequence[str] | None, tls: bool) -> tuple[str, ...]:
     """Faults that a cell of Hermes can have. Raises UsageError."""
     from hermes_diag.core import matrix
     from hermes_diag.core.errors import UsageError
@@ -109,7 +115,7 @@ def _faults(given: Sequence[str] | None) -> tuple[str, ...]:
         if spec.startswith(matrix.OF_PROXY):
             cure = "use it in replay, check or repro, or with serve --as-proxy and a Hermes of your own"
             raise UsageError(f"fault {spec} acts in a proxy, which this command does not have", cure)
-    return load.faults(given)
+    return load.faults(given, tls)
 
 
 def _interpreter(version: str) -> str:

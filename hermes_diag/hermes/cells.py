@@ -7,7 +7,7 @@ ours.
 from __future__ import annotations
 
 from hermes_diag.core.leaves import leaves
-from hermes_diag.core.matrix import POOL_TIMEOUT, TIMEOUT, Sizes
+from hermes_diag.core.matrix import POOL_TIMEOUT, TIMEOUT, Sizes, conditions
 from hermes_diag.core.plan import MUTATED, Cell, HermesSettings
 from hermes_diag.worker.contract import HERMES
 
@@ -56,6 +56,7 @@ def _cell(workload: str, sizes: Sizes, fault: str, mutate: bool, api: str) -> Ce
         idle_close=sizes.idle_close,
         seed=sizes.seed,
         fault=fault,
+        conditions=conditions(workload, sizes),
         hermes=_settings(workload, fault, mutate, api),
     )
 

@@ -6,7 +6,7 @@ order()                the sessions in the order in which this round serves them
 turn(session, turn)    one user turn from beginning to end, with its retries. `interrupt`: its user interrupts it
                        after the first event. `hold`: an Event; the provider holds the stream after its first event,
                        and `hold` is set when that was read. `abort`: the provider falls silent and a watchdog gives
-                       the stream up
+                       the stream up; with `hold` the provider holds it, and the watchdog waits for `hold` first
 barrier(label)         stand still until the host has taken its snapshot; labels are those of contract.Barrier
 """
 

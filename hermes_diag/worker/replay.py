@@ -152,7 +152,7 @@ class ReplayDriver(Driver):
             self.channel.send(self.subject.turn(session, turn, interrupt, hold))
             return
         if abort:
-            self.channel.send(watchdog.aborted_turn(self, session, turn))
+            self.channel.send(watchdog.aborted_turn(self, session, turn, hold))
             return
         for attempt in range(1, self.job.retries + 2):
             if attempt > 1:
