@@ -17,12 +17,13 @@ pool      places that a pool of its clients has
 mutate    the client factory writes its http_client into the caller's client_kwargs
 """
 
+import dataclasses
 import gc
 import os
 import threading
 import time
 
-from . import fence, hermes_process, hermes_tasks
+from . import environment, fence, hermes_process, hermes_tasks
 from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, Fact, Measured, TurnDone
 from .driver import HOLD, Driver
 from .hermes_sessions import HEALTHY, Agents, Refusal
@@ -41,6 +42,7 @@ def run(job, sdk, channel):
     """Carry out one job; returns when the last turn is over and the last barrier has opened."""
     config = hermes_tasks.configure(job.settings["home"], job.base_url) if job.workload in hermes_tasks.TASKS else {}
     hermes_process.use_empty_home(job.settings, config)
+    job = dataclasses.replace(job, base_url=environment.apply(job.settings, job.base_url))
     driver = HermesDriver(job, sdk, channel)
     driver.warm_up()
     driver.run_workload()
@@ -61,6 +63,7 @@ class HermesDriver(Driver):
         agents = Agents(self, self._event_read, self._call)
         self.sessions = [agents.open(serial) for serial in range(1, job.sessions + 1)]
         self._threads = 0
+        self._awaited = []  # seconds of connect timeouts at a dead address, by turn
         self._interrupted = False
 
     def close(self):
@@ -133,6 +136,10 @@ class HermesDriver(Driver):
         except Exception as exc:
             result, failure = {"failed": True}, self.sdk.describe(exc)
         session.over = True
+        if environment.awaited:
+            self._awaited.append(sum(environment.awaited))
+            environment.awaited.clear()
+            self.channel.send(Fact("awaited", self._awaited[1:]))  # the first was the warm-up's
         if session.turn == 0:
             if result.get("failed") or not result.get("completed"):
                 raise Refusal("Hermes did not answer a healthy warm-up turn")
