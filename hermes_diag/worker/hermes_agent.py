@@ -29,6 +29,8 @@ from .hermes_sessions import Agents, Refusal
 USER_PATIENCE = 2.0
 #: Seconds within which threads that a turn started have ended. Not a sleep: the wait ends when they have.
 GRACE = 1.0
+#: Warm-up turns that may fail: in the first ones Hermes imports, and a short watchdog counts that as silence.
+WARM_UPS = 3
 #: Names of threads that are told: those of the most threads.
 MOST_NAMES = 5
 
@@ -75,7 +77,8 @@ class HermesDriver(Driver):
         """
         if "mutate" not in self.job.settings:
             for session in self.sessions:
-                self._converse(session)
+                if not any(self._converse(session) for _ in range(WARM_UPS)):
+                    raise Refusal("Hermes did not answer a healthy warm-up turn")
         gc.collect()
         self._settle(threading.active_count())
         self._idle_threads = self._threads
@@ -109,10 +112,8 @@ class HermesDriver(Driver):
             result, failure = {"failed": True}, self.sdk.describe(exc)
         session.over = True
         if session.turn == 0:
-            if result.get("failed") or not result.get("completed"):
-                raise Refusal("Hermes did not answer a healthy warm-up turn")
             session.pending = None
-            return
+            return bool(result.get("completed")) and not result.get("failed")
         failed = bool(result.get("failed"))
         if session.pending is None:  # Hermes gave up before it asked
             session.attempt = 1
