@@ -152,8 +152,13 @@ def test_it_runs_only_when_asked_for(cli: Cli) -> None:
     assert not any(cell.workload == "recycled" for cell in hermes_cells.make((), Sizes(), (), mutate=False))
     (cell,) = hermes_cells.make(("recycled",), Sizes(), (), mutate=False)
     assert (cell.conditions.tls, cell.conditions.bystanders) == (True, True)
-    done = cli("check", "x.py:y", "--workload", "recycled")
-    assert done.returncode == 2
+    for arguments in (
+        ("check", "x.py:y", "--workload", "recycled"),
+        ("replay", f"{CLOSERS}:stock", "--set", "abort=close"),
+        ("hermes", "--python", "x", "--workload", "recycled", "--mutate"),
+        ("live", "http://127.0.0.1:9/v1", "--workload", "recycled"),
+    ):
+        assert cli(*arguments).returncode == 2, arguments
 
 
 @needs_releases
