@@ -32,6 +32,8 @@ from .hermes_sessions import HEALTHY, Agents, Refusal
 USER_PATIENCE = 2.0
 #: Seconds within which threads that a turn started have ended. Not a sleep: the wait ends when they have.
 GRACE = 1.0
+#: Warm-up turns that may fail: in the first ones Hermes imports, and a short watchdog counts that as silence.
+WARM_UPS = 3
 #: Names of threads that are told: those of the most threads.
 MOST_NAMES = 5
 #: Stands for an exception class in the chain of a task of which Hermes says that it failed.
@@ -84,9 +86,11 @@ class HermesDriver(Driver):
         """
         if "mutate" not in self.job.settings:
             for session in self.sessions:
-                self._converse(session)
+                if not any(self._converse(session) for _ in range(WARM_UPS)):
+                    raise Refusal("Hermes did not answer a healthy warm-up turn")
                 if self.job.workload in hermes_tasks.TASKS and not hermes_tasks.TASKS[self.job.workload](session):
                     raise Refusal("Hermes did not do a healthy warm-up task of the kind " + self.job.workload)
+            self._awaited.clear()
         gc.collect()
         self._settle(threading.active_count())
         self._idle_threads = self._threads
@@ -139,12 +143,10 @@ class HermesDriver(Driver):
         if environment.awaited:
             self._awaited.append(sum(environment.awaited))
             environment.awaited.clear()
-            self.channel.send(Fact("awaited", self._awaited[1:]))  # the first was the warm-up's
+            self.channel.send(Fact("awaited", self._awaited))
         if session.turn == 0:
-            if result.get("failed") or not result.get("completed"):
-                raise Refusal("Hermes did not answer a healthy warm-up turn")
             session.pending = None
-            return
+            return bool(result.get("completed")) and not result.get("failed")
         failed = bool(result.get("failed"))
         if session.pending is None:  # Hermes gave up before it asked
             session.attempt = 1
