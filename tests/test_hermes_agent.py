@@ -99,12 +99,16 @@ def test_a_first_byte_that_never_comes() -> None:
 def test_what_else_asks_a_provider() -> None:
     """Subagents and cron jobs leave nothing; async clients beside the conversation are let go by the collector alone.
     Streams that are given up keep their sockets, but have pools of their own: a turn after them is answered."""
-    cells = hermes_cells.make(("subagents", "cron", "auxiliary", "starved"), matrix.Sizes(), (), mutate=False)
-    found = counted(NEWEST, cells)
+    workloads = ("subagents", "cron", "auxiliary", "gateway", "starved")
+    found = counted(NEWEST, hermes_cells.make(workloads, matrix.Sizes(), (), mutate=False))
     for name, turns, posts in (("subagents", 5, 15), ("cron", 5, 5)):
         cell, _ = found[f"hermes/{name}"]
         assert (cell.word, cell.ok, cell.errors) == ("ok", turns, {})
         assert cell.left == Left(posts, 0, 0, 0, 0, 0, 0)
+    cell, _ = found["hermes/gateway"]
+    assert (cell.word, cell.ok) == ("ok", 12)
+    assert cell.left is not None
+    assert (cell.left.posts, cell.left.close_wait, cell.left.established) == (12, 0, 0)
     cell, _ = found["hermes/auxiliary"]
     assert (cell.word, cell.ok) == ("ok", 6)
     assert cell.left == Left(6, 1, -1, 0, 0, 0, 0)

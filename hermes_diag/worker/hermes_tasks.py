@@ -10,6 +10,8 @@ import json
 import os
 import time
 
+from . import hermes_gateway
+
 #: Children of one fan-out: as many as Hermes runs at the same time by default.
 CHILDREN = 3
 TEXT = "hi"
@@ -41,8 +43,13 @@ def auxiliary(session):
     return bool(asyncio.run(call).choices)
 
 
+def gateway(session):
+    """A user's question to Hermes's own API server, which makes an agent for it."""
+    return hermes_gateway.turn(TEXT)
+
+
 #: By the name of the workload.
-TASKS = {"subagents": subagents, "cron": cron, "auxiliary": auxiliary}
+TASKS = {"subagents": subagents, "cron": cron, "auxiliary": auxiliary, "gateway": gateway}
 
 
 def configure(home, base_url):

@@ -1,6 +1,6 @@
 """Requests beside the conversation, each by an async client in a new event loop."""
 
-ORDER = 7
+ORDER = 8
 ON_DEMAND = True
 HERMES = {"sessions": 1, "turns": 6}
 

@@ -1,6 +1,6 @@
 """Streams fall silent and are given up, until a pool of few places is full; then comes a turn that is answered."""
 
-ORDER = 8
+ORDER = 9
 ON_DEMAND = True
 #: Three places instead of the 100 or 1000 of a release: five streams that keep theirs fill a pool that clients share.
 HERMES = {

@@ -1,6 +1,6 @@
 """Complete turns with a provider of two addresses, of which the first does not answer."""
 
-ORDER = 9
+ORDER = 10
 ON_DEMAND = True
 #: Releases of Hermes have connect timeouts of seconds and, for a turn over codex, of half an hour.
 HERMES = {"sessions": 1, "turns": 4}
