@@ -20,6 +20,7 @@ _.on_broken_pipe  # rich.console.Console
 # --- found by name, or read as JSON --------------------------------------------------------------
 _.__getattr__  # of a module: names that are imported when they are first asked for
 _.untrusted, _.nofile, _.grace, _.bystanders  # fields of a cell that run/job.py writes into the job as a whole
+_.ended_by_others  # of core/agent_log.Clients, shown by name
 _.expires_ms, _.per_hour_low, _.per_hour_high, _.until_limit, _.import_ms  # fields of JSON documents
 _.leaked  # an argument of the marker limit_sockets
 _.IN_MATRIX, _.LOOP, _.CHECK, _.ENDPOINT, _.HERMES  # constants of strategies and workloads, read by core/leaves.py

@@ -62,6 +62,7 @@ def test_captures_are_valid(path: Path) -> None:
         ("scenarios", ("scenarios", "list")),
         ("faults", ("faults",)),
         ("sockets", ("sockets", os.getpid())),
+        ("logs", ("logs", GOLDEN.parent / "gateway_logs" / "hermes-0.19.0.log")),
         ("repro", ("report", GOLDEN / "close-wait-grows.fires.jsonl")),
     ],
     ids=lambda value: value if isinstance(value, str) else None,

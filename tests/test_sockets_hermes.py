@@ -76,6 +76,11 @@ def test_a_gateway_at_work(cli: Cli, tmp_path: Path) -> None:
     assert "kkkkkkkk" not in text  # the key of the API server
     assert '"hi"' not in text
     assert cli("report", saved).returncode == watch.returncode
+    log = json.loads(cli("logs", "--with", saved, "--json", HERMES_HOME=str(home)).stdout)
+    assert (log["status"], log["turns"], log["calls"]) == ("clean", TURNS + 1, TURNS + 1)
+    assert (log["clients"]["created"], log["clients"]["closed"]) == (TURNS + 1, TURNS + 1)
+    assert sum(one["counts"]["turns"] for one in log["buckets"]) >= TURNS
+    assert all(one["highs"]["threads"] for one in log["buckets"][1:-1])
 
 
 def test_who_opened_what(cli: Cli, tmp_path: Path) -> None:
@@ -103,6 +108,10 @@ def test_who_opened_what(cli: Cli, tmp_path: Path) -> None:
                     break
         finally:
             gateway.communicate()
+    log = json.loads(cli("logs", "--json", HERMES_HOME=str(home)).stdout)
+    assert log["turns"] == 3
+    assert 0 < log["clients"]["stranded"] <= log["roles"]["request"]["force_closed_nothing"]
+    assert log["exit_code"] == 1
     origins = look["origins"]
     opened = {one["fd"]: one["opened"] for one in origins["descriptors"]}
     towards = {row["fd"] for row in look["sockets"] if row["state"] != "LISTEN" and ":8642" not in row["local"]}

@@ -17,8 +17,8 @@ from hermes_diag import __version__
 SUMMARY = "Reproduce, observe and guard against HTTP client lifecycle failures in long-running OpenAI programs."
 #: In the order of the help. Each is a module of this package with `command` and `EXAMPLES`.
 COMMANDS = (
-    "repro", "replay", "audit", "check", "hermes", "live", "scenarios", "sockets", "trace", "export", "serve",
-    "faults", "report",
+    "repro", "replay", "audit", "check", "hermes", "live", "scenarios", "sockets", "logs", "trace", "export",
+    "serve", "faults", "report",
 )  # fmt: skip
 GUIDE = f"""hermes-diag {__version__}: {SUMMARY}
 
@@ -27,6 +27,7 @@ A gateway is sick now
   hermes-diag sockets 4242              the same for any process, by its PID
   hermes-diag sockets --gateway --watch --duration 10m
                                         is it leaking, what, how fast, how long until it fails
+  hermes-diag logs                      what its log says of its clients, and since when
   hermes-diag trace -- hermes gateway run
                                         which line opened what is still open
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
 
+from hermes_diag.core.agent_log import LogReport
 from hermes_diag.core.evidence import RACY_STATES, Evidence
 from hermes_diag.core.report import (
     AuditReport,
@@ -81,6 +83,9 @@ def _own(report: Report) -> dict[str, Any]:
         if isinstance(report, LookReport):
             return sockets_json.look(report)
         return sockets_json.watch(report) if isinstance(report, WatchReport) else sockets_json.trace(report)
+    if isinstance(report, LogReport):
+        shared = {one.name for one in dataclasses.fields(Report)}
+        return {one.name: getattr(report, one.name) for one in dataclasses.fields(report) if one.name not in shared}
     if isinstance(report, RunReport):
         return {
             "plan": report.plan,

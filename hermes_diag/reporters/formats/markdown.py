@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from hermes_diag.core import units
+from hermes_diag.core.agent_log import LogReport
 from hermes_diag.core.report import AuditReport, CheckReport, Finding, Report, Row, RunReport
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import causes
@@ -51,7 +52,7 @@ def render(report: Report, width: int, verbose: bool) -> str:
     if isinstance(report, AuditReport):
         stacks = [f"- {escaped(frame)}" for frame in report.frames]
         sheet.part("lines of stacks, innermost frame first", stacks, fold=True)
-    if isinstance(report, (LookReport, WatchReport, TraceReport)):
+    if isinstance(report, (LookReport, WatchReport, TraceReport, LogReport)):
         from hermes_diag.reporters.formats import terminal
 
         # Four blanks before each make a block of code, in which nothing is markup, a link or a mention.

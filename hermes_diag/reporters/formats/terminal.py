@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hermes_diag.core.agent_log import LogReport
 from hermes_diag.core.report import LearntReport
 from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
 
@@ -16,7 +17,7 @@ ENDING = ".txt"
 def render(report: Report, width: int, verbose: bool, colour: bool = False, blocks: bool = True) -> str:
     """The report for so many columns. Only the view of that kind of report is imported. blocks: where it is printed
     there are block characters."""
-    if isinstance(report, (LookReport, WatchReport, TraceReport, LearntReport)):
+    if isinstance(report, (LookReport, WatchReport, TraceReport, LearntReport, LogReport)):
         from hermes_diag.reporters.sockets_text import painted
 
         return painted(_lines(report, width, verbose, blocks), colour) + "\n"
@@ -44,7 +45,7 @@ def render(report: Report, width: int, verbose: bool, colour: bool = False, bloc
 
 
 def _lines(
-    report: LookReport | WatchReport | TraceReport | LearntReport, width: int, verbose: bool, blocks: bool
+    report: LookReport | WatchReport | TraceReport | LearntReport | LogReport, width: int, verbose: bool, blocks: bool
 ) -> list[str]:
     if isinstance(report, LookReport):
         from hermes_diag.reporters import sockets_look
@@ -55,6 +56,10 @@ def _lines(
 
         pictures = sockets_watch.pictures(report.summary, report.peaks, width, blocks)
         return sockets_watch.summary(report.summary, width, verbose, pictures)
+    if isinstance(report, LogReport):
+        from hermes_diag.reporters import logs
+
+        return logs.lines(report, width, verbose, blocks)
     if isinstance(report, LearntReport):
         from hermes_diag.reporters import learnt
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from hermes_diag.core import units
+from hermes_diag.core.agent_log import LogReport
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import FRESH, MEASURE
 from hermes_diag.core.report import (
@@ -27,7 +28,7 @@ from hermes_diag.judge.scenarios import SIDES
 from hermes_diag.judge.verdicts import cell as judge_cell
 from hermes_diag.reporters import matrix_conditions
 from hermes_diag.reporters.matrix import numbers
-from hermes_diag.reporters.page import compared, looks, measured, watches, words
+from hermes_diag.reporters.page import compared, gateway_log, looks, measured, watches, words
 from hermes_diag.reporters.page.cells import CellView, who, word
 from hermes_diag.reporters.page.view import (
     BAD,
@@ -66,7 +67,7 @@ FEW = 3
 
 _WORST = (RowStatus.FAILED, RowStatus.COULD_NOT_TELL, RowStatus.ALLOWED, RowStatus.KNOWN, RowStatus.PASSED)
 #: Reports of which each finding is a row.
-_TOLD_BY_ROWS = (AuditReport, CheckReport, ScenariosReport)
+_TOLD_BY_ROWS = (AuditReport, CheckReport, ScenariosReport, LogReport)
 
 
 def page(report: Report) -> Page:
@@ -74,6 +75,8 @@ def page(report: Report) -> Page:
     if isinstance(report, WatchReport):
         return watches.page(report.summary, report.picture)
     found = _page(report)
+    if isinstance(report, LogReport):
+        return gateway_log.of_log(report, found)
     if isinstance(report, ComparedReport):
         parts = compared.headline(report), compared.steps(report), compared.folded(report)
         return replace(_told(found, *parts), matrix=compared.matrix(report), rows=())
