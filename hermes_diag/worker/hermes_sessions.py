@@ -67,9 +67,8 @@ class Agents:
     def open(self, serial):
         """A session with a long-lived agent of its own. Raises Refusal when that would ask another endpoint."""
         self._building = serial
-        agent = self._module.AIAgent(
-            api_key=self.sdk.LOCAL_KEY, base_url=self.job.base_url, **hermes_process.AGENTS[self._api]
-        )
+        plain = self._ours()[self._api == "anthropic"]  # older releases leave a /v1 before the one of its SDK
+        agent = self._module.AIAgent(api_key=self.sdk.LOCAL_KEY, base_url=plain, **hermes_process.AGENTS[self._api])
         if any(url.rstrip("/") not in self._ours() for url in _endpoints(agent)):
             raise Refusal("Hermes resolved an endpoint that is not our provider; no request was made")
         session = HermesSession(serial, agent)
