@@ -12,6 +12,7 @@ from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, Plan
 from hermes_diag.core.report import CellReport, Finding, Left, Row, RunReport
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.core.status import RowStatus, Status
+from hermes_diag.core.text import release
 from hermes_diag.judge import causes, claims, rules
 from hermes_diag.judge.baseline import spec_of
 from hermes_diag.worker.contract import HERMES
@@ -22,7 +23,7 @@ def report(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False)
     cells = tuple(map(cell, evidence))
     stack = next((one.stack for one in evidence if one.stack), None)
     subject = subject_of(plan_)
-    verdict, status = _verdict(cells, subject, stack.hermes if stack else "")
+    verdict, status = _verdict(cells, subject, release(stack.hermes) if stack else "")
     return RunReport(
         command=command_of(plan_),
         subject=subject,
