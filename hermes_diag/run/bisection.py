@@ -114,12 +114,13 @@ class Bisection:
         return bool(found & asked if asked else found)
 
     def _verify_good(self, asked: set[str]) -> None:
-        name, runs = self.names[self.good], self.runs(self.good)
+        name, runs, offered = self.names[self.good], self.runs(self.good), set(self.finding)
         while True:
             shown = judged.seen(runs) & self.finding
             if shown and (asked or not self.finding - shown):
                 hint = "" if asked else f"; {self.names[self.bad]} shows no other problem"
-                raise UsageError(f"the good end {name} shows {' and '.join(sorted(shown))}{hint}", "name another")
+                both = " and ".join(sorted(judged.seen(runs) & offered))
+                raise UsageError(f"the good end {name} shows {both}{hint}", "name another")
             self.finding -= shown
             if len(runs) >= judged.repetitions(*self.at_bad):
                 break
