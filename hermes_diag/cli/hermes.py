@@ -45,6 +45,17 @@ Python = Annotated[
 Mutate = Annotated[bool, typer.Option("--mutate", help="Put the historic mutation (#10933) back, in memory only.")]
 
 
+Api = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="API",
+        show_default="codex",
+        autocompletion=lambda: ["codex", "chat", "anthropic"],
+        help="What Hermes speaks: codex (Responses), chat or anthropic. Repeatable.",
+    ),
+]
+
+
 @reporting()
 def command(
     version: Version = None,
@@ -55,6 +66,7 @@ def command(
     sessions: Sessions = None,
     turns: Turns = None,
     mutate: Mutate = False,
+    api: Api = None,
     set_: Set = None,
     *,
     output: Output,
@@ -79,14 +91,16 @@ def command(
     if python and base_python:
         raise UsageError("--base-python has no effect with --python, which is used as it is", "leave one out")
     tuned = tuning.parse(set_, ("idle-close", "seed", "backend", "start"))
-    cells_ = _cells(workload, _faults(fault), load.sizes(sessions, turns, 0, None, tuned), mutate)
+    cells_ = _cells(workload, _faults(fault), load.sizes(sessions, turns, 0, None, tuned), mutate, api)
     bodies = load.payloads(None, tuned.max_payload)
     made = python or target.interpreter(version or "", base_python)
     where = subject.target(made, None, None)
     return plans.carry_out(Plan(cells_, bodies[0].info), bodies, where, tuned, output)
 
 
-def _cells(given: Sequence[str] | None, faults: tuple[str, ...], sizes: Sizes, mutate: bool) -> tuple[Cell, ...]:
+def _cells(
+    given: Sequence[str] | None, faults: tuple[str, ...], sizes: Sizes, mutate: bool, api: Sequence[str] | None
+) -> tuple[Cell, ...]:
     """The cells that the options ask for. Raises UsageError."""
     from hermes_diag.core.errors import UsageError
     from hermes_diag.hermes import cells
@@ -94,7 +108,7 @@ def _cells(given: Sequence[str] | None, faults: tuple[str, ...], sizes: Sizes, m
     workloads = load.chosen("--workload", given, tuple(cells.WORKLOADS))
     if mutate and any("watchdog" in cells.WORKLOADS[name] for name in workloads):
         raise UsageError("--workload aborted with --mutate: after one turn none has a stream to abort", "leave one out")
-    return cells.make(workloads, sizes, faults, mutate)
+    return cells.make(workloads, sizes, faults, mutate, load.chosen("--api", api, cells.APIS))
 
 
 def _faults(given: Sequence[str] | None) -> tuple[str, ...]:

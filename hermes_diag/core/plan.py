@@ -74,6 +74,7 @@ class HermesSettings:
     retries: int | None = None  # api_max_retries in its config.yaml
     grace: float | None = None  # for the threads of a turn to end
     mutate: bool = False  # the mistake of #10933 is put back
+    api: str = ""  # that Hermes speaks: "chat" or "anthropic"; "": codex, which is Responses
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ class Cell:
             return f"{AUDIT}/{self.audit}"
         parts = [self.workload]
         if self.workload not in (FRESH, MEASURE):
-            parts = [self.strategy, self.end, self.workload, self.fault]
+            api = self.hermes.api if self.hermes else ""
+            parts = [self.strategy, api, self.end, self.workload, self.fault]
         return "/".join(filter(None, (*parts, self.payload)))
 
 

@@ -91,6 +91,7 @@ class CellReport:
     missing: str  # why there is no result, "" when there is one
     left: Left | None = None  # of Hermes alone, in the last idle gap
     left_at_end: Left | None = None  # when held streams were finished, and the agents closed
+    missed: int = 0  # turns that were over before they were given up: they say nothing
 
     @property
     def attempts(self) -> int:

@@ -13,6 +13,8 @@ from hermes_diag.worker.contract import HERMES
 
 #: What the file of each workload says of its run with Hermes: sessions, turns, fault, watchdog, retries.
 WORKLOADS = {name: leaf.constants["HERMES"] for name, leaf in leaves("workloads").items() if "HERMES" in leaf.constants}
+#: What Hermes may speak: `api_mode` codex_responses, chat_completions and anthropic_messages.
+APIS = ("codex", "chat", "anthropic")
 #: Turns of a session with the mutation: one that works, and two that fail six times each.
 MUTATED_TURNS = 3
 #: Seconds. Hermes waits 2 to 12 s before a retry, and 12 to 300 s before it gives up a silent stream.
@@ -23,14 +25,21 @@ FAULT_WATCHDOG = 5.0
 FAULT_GRACE = 5.0
 
 
-def make(workloads: tuple[str, ...], sizes: Sizes, faults: tuple[str, ...], mutate: bool) -> tuple[Cell, ...]:
-    """The cells for the chosen workloads (none chosen: all) and faults."""
+def make(
+    workloads: tuple[str, ...], sizes: Sizes, faults: tuple[str, ...], mutate: bool, apis: tuple[str, ...] = ()
+) -> tuple[Cell, ...]:
+    """The cells for the chosen workloads (none chosen: all), faults and APIs (none chosen: codex)."""
     # With the mutation only the first turn of a session works: nothing is left for a watchdog to give up.
     every = [name for name, own in WORKLOADS.items() if not (mutate and "watchdog" in own)]
-    return tuple(_cell(workload, sizes, fault, mutate) for workload in workloads or every for fault in faults or ("",))
+    return tuple(
+        _cell(workload, sizes, fault, mutate, api)
+        for api in apis or APIS[:1]
+        for workload in workloads or every
+        for fault in faults or ("",)
+    )
 
 
-def _cell(workload: str, sizes: Sizes, fault: str, mutate: bool) -> Cell:
+def _cell(workload: str, sizes: Sizes, fault: str, mutate: bool, api: str) -> Cell:
     default = WORKLOADS[workload]
     return Cell(
         strategy=HERMES,
@@ -45,11 +54,11 @@ def _cell(workload: str, sizes: Sizes, fault: str, mutate: bool) -> Cell:
         idle_close=sizes.idle_close,
         seed=sizes.seed,
         fault=fault,
-        hermes=_settings(workload, fault, mutate),
+        hermes=_settings(workload, fault, mutate, api),
     )
 
 
-def _settings(workload: str, fault: str, mutate: bool) -> HermesSettings:
+def _settings(workload: str, fault: str, mutate: bool, api: str) -> HermesSettings:
     own = WORKLOADS[workload]
     return HermesSettings(
         backoff=BACKOFF,
@@ -58,4 +67,5 @@ def _settings(workload: str, fault: str, mutate: bool) -> HermesSettings:
         retries=own.get("retries"),
         grace=FAULT_GRACE if fault else None,
         mutate=mutate,
+        api="" if api == APIS[0] else api,
     )

@@ -85,7 +85,9 @@ def matrix(report: RunReport, width: int) -> RenderableType:
 
 
 def _row(cell: CellReport) -> tuple[str, str, str, str]:
-    return cell.cell.strategy, cell.cell.end, cell.cell.fault, cell.cell.payload
+    plan = cell.cell
+    api = plan.hermes.api if plan.hermes else ""
+    return " / ".join(filter(None, (plan.strategy, api))), plan.end, plan.fault, plan.payload
 
 
 def _short(source: str) -> str:
@@ -120,6 +122,8 @@ def numbers(cell: CellReport) -> Iterator[str]:
         yield cell.missing
         return
     yield f"{cell.ok + cell.interrupted}/{cell.attempts} ok"
+    if cell.missed:
+        yield f"{cell.missed} without a result: over before {'it was' if cell.missed == 1 else 'they were'} given up"
     if cell.close_wait_peak:
         yield f"CLOSE_WAIT {cell.close_wait_peak}/{cell.close_wait_left}"
     for name, count in cell.errors.items():
@@ -132,7 +136,7 @@ def numbers(cell: CellReport) -> Iterator[str]:
 
 def _left(cell: CellReport, left: Left) -> Iterator[str]:
     """What Hermes has left behind in the last idle gap, and of that what was there after its agents were closed."""
-    yield f"{left.posts} POSTs for {cell.attempts} attempts"
+    yield f"{left.posts} POSTs for {cell.attempts + cell.missed} attempts"
     yield f"left: {_counted(left)}"
     if cell.left_at_end is not None and _counted(cell.left_at_end) != _counted(left):
         yield f"after close: {_counted(cell.left_at_end)}"
@@ -149,7 +153,8 @@ def _counted(left: Left) -> str:
         "fds": left.fds,
     }
     said = [f"{name} {'not seen' if count is None else f'{count:+}'}" for name, count in counts.items() if count != 0]
-    return ", ".join(said) or "nothing"
+    fewer = any(count is not None and count < 0 for count in counts.values())
+    return (", ".join(said) or "nothing") + (" (-: fewer than after the warm-up)" if fewer else "")
 
 
 def _dumps(report: RunReport) -> Iterator[RenderableType]:

@@ -111,12 +111,15 @@ class ClientBuilt:
 
 @dataclass(frozen=True)
 class TurnDone:
-    """One attempt at one turn. `chain` is the exception classes, outermost first."""
+    """One attempt at one turn. `chain` is the exception classes, outermost first.
+
+    "missed": it was to be given up, by its user or a watchdog, and was over before, so that it says nothing.
+    """
 
     session: int
     turn: int
     attempt: int
-    outcome: Literal["ok", "interrupted", "error"]
+    outcome: Literal["ok", "interrupted", "error", "missed"]
     events: int
     ms: float
     first_event_ms: Optional[float]

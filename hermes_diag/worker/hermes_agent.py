@@ -16,30 +16,21 @@ mutate    the client factory writes its http_client into the caller's client_kwa
 """
 
 import gc
-import importlib
 import os
 import threading
 import time
 
 from . import fence, hermes_process
-from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, Measured, TurnDone
+from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, Fact, Measured, TurnDone
 from .driver import HOLD, Driver
+from .hermes_sessions import Agents, Refusal
 
-HEALTHY = "healthy"
-#: What is wrapped here; there in 0.16.0 to 0.19.0.
-_NEEDED = ("_create_openai_client", "_interruptible_api_call", "interrupt", "clear_interrupt", "close")
 #: Seconds for which a user waits for a first event that does not come before interrupting.
 USER_PATIENCE = 2.0
 #: Seconds within which threads that a turn started have ended. Not a sleep: the wait ends when they have.
 GRACE = 1.0
-
-
-class Refusal(Exception):
-    """Hermes cannot be driven; `plain` is a sentence of ours that holds no data of the user's."""
-
-    def __init__(self, plain):
-        super().__init__(plain)
-        self.plain = plain
+#: Names of threads that are told: those of the most threads.
+MOST_NAMES = 5
 
 
 def run(job, sdk, channel):
@@ -53,23 +44,6 @@ def run(job, sdk, channel):
         channel.send(Measured("refused_" + kind, float(count), kind))
 
 
-class HermesSession:
-    """A chat session: its long-lived agent, and where it stands. `turn` 0 is the warm-up."""
-
-    def __init__(self, serial, agent):
-        self.serial = serial
-        self.agent = agent
-        self.turn = self.attempt = 0
-        self.over = False
-        self.fault = HEALTHY
-        self.reading = threading.Event()  # an event of the turn was read, or the turn is over
-        self.pending = None
-
-    @property
-    def name(self):
-        return "%d/%d/%d" % (self.serial, self.turn, self.attempt)
-
-
 class HermesDriver(Driver):
     """The agents of one cell. What turns do is in driver.py; streams that fall silent are given up by Hermes itself."""
 
@@ -77,60 +51,11 @@ class HermesDriver(Driver):
         super().__init__(job, sdk, channel)
         self._lock = threading.Lock()
         self._events = {}
-        self._sessions = {}
-        self._module = importlib.import_module("run_agent")
-        missing = [name for name in _NEEDED if not hasattr(self._module.AIAgent, name)]
-        if missing:
-            raise Refusal("this release of Hermes Agent is built differently: AIAgent has no " + ", ".join(missing))
-        if "backoff" in job.settings:
-            hermes_process.cut_waits(job.settings["backoff"])
         sdk.tell_events(self._event_read)
-        self._watch_factory()
-        self.sessions = [self._open(serial) for serial in range(1, job.sessions + 1)]
+        agents = Agents(self, self._event_read, self._call)
+        self.sessions = [agents.open(serial) for serial in range(1, job.sessions + 1)]
         self._threads = 0
         self._interrupted = False
-
-    # --- agents ----------------------------------------------------------------------------------
-
-    def _open(self, serial):
-        self._building = serial
-        agent = self._module.AIAgent(
-            api_key=self.sdk.LOCAL_KEY,
-            base_url=self.job.base_url,
-            provider="openai-codex",
-            api_mode="codex_responses",
-            model="gpt-5",
-            quiet_mode=True,
-            skip_context_files=True,
-            skip_memory=True,
-            enabled_toolsets=[],
-        )
-        found = {str(agent.base_url), str(agent._client_kwargs.get("base_url")), str(agent.client.base_url)}
-        if {url.rstrip("/") for url in found} != {self.job.base_url}:
-            raise Refusal("Hermes resolved an endpoint that is not our provider; no request was made")
-        session = self._sessions[serial] = HermesSession(serial, agent)
-        call = agent._interruptible_api_call
-        agent._interruptible_api_call = lambda kwargs, *rest, **named: self._call(session, call, kwargs, rest, named)
-        agent._hermes_diag_session = serial
-        return session
-
-    def _watch_factory(self):
-        """Tell of each client that Hermes builds; with `mutate`, put #10933 back."""
-        kind, sdk = self._module.AIAgent, self.sdk
-        create, mutate = kind._create_openai_client, "mutate" in self.job.settings
-
-        def create_openai_client(agent, client_kwargs, **named):
-            before = dict(client_kwargs)
-            if mutate and "http_client" not in client_kwargs:
-                # The bug: the dict belongs to the agent, which copies it for each request client to come.
-                client_kwargs["http_client"] = sdk.bare_keepalive_client()
-            client = create(agent, client_kwargs, **named)
-            session = getattr(agent, "_hermes_diag_session", self._building)
-            role = "shared" if named.get("shared") else "request"
-            self.builds.tell(client, session, role, before, client_kwargs)
-            return client
-
-        kind._create_openai_client = create_openai_client
 
     def close(self):
         """Close the agents as Hermes does at the end of a session; the host then takes its last snapshot."""
@@ -160,6 +85,7 @@ class HermesDriver(Driver):
         """See driver.py; with whatever retries Hermes makes."""
         self.turns += 1
         self._interrupted = self._interrupted or interrupt
+        session.gives_up = interrupt or abort
         session.reading = hold or threading.Event()
         session.turn, session.fault = turn, HOLD if hold else self.job.settings.get("fault")
         user = threading.Thread(target=_interrupt, args=(session,), name="user") if interrupt else None
@@ -187,10 +113,14 @@ class HermesDriver(Driver):
                 raise Refusal("Hermes did not answer a healthy warm-up turn")
             session.pending = None
             return
+        failed = bool(result.get("failed"))
         if session.pending is None:  # Hermes gave up before it asked
             session.attempt = 1
             session.pending = ("error", failure or {"chain": ("hermes.NoRequest",)}, 0.0)
-        self._tell(session, rejected=bool(result.get("failed")))
+            failed = True
+            if session.gives_up and not failure:  # the interrupt came before the request
+                session.pending, failed = ("ok", {}, 0.0), False
+        self._tell(session, rejected=failed)
 
     def _call(self, session, call, kwargs, rest, named):
         """One attempt: what Hermes's own retry loop asks for once."""
@@ -220,6 +150,8 @@ class HermesDriver(Driver):
         (outcome, failure, ms), session.pending = session.pending, None
         if outcome == "ok" and rejected:
             outcome, failure = "error", {"chain": (NO_TERMINAL_EVENT,)}
+        elif outcome == "ok" and session.gives_up:
+            outcome = "missed"
         if session.turn:
             events = self._events.pop(session.name, 0)
             self.channel.send(
@@ -231,13 +163,19 @@ class HermesDriver(Driver):
         with self._lock:
             self._events[name] = self._events.get(name, 0) + 1
         serial, turn, _ = (int(part) for part in name.split("/"))
-        if self._sessions[serial].turn == turn:
-            self._sessions[serial].reading.set()
+        session = self.sessions[serial - 1]
+        if session.turn == turn:
+            session.reading.set()
 
     def barrier(self, label):
         """Before the barrier, threads that are still ending have time to end; but not while streams are held."""
         if label != "held":
             self._settle(self._threads)
+        if label == "start":
+            self._named = hermes_process.thread_names()
+        elif label == "idle":
+            more = hermes_process.thread_names() - self._named
+            self.channel.send(Fact("threads", more.most_common(MOST_NAMES)))
         super().barrier(label)
 
     def _settle(self, most):

@@ -203,8 +203,9 @@ def shut_down(stream):
     network.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
-def tell_events(told):
-    """From now on call `told(turn)` for each event that is read of a stream, before its reader sees it."""
+def tell_events(told, module=openai):
+    """From now on call `told(turn)` for each event that is read of a stream, before its reader sees it. module: the SDK
+    whose streams those are."""
 
     def __iter__(stream):  # as the SDK's own, which is these two lines without the call
         turn = stream.response.request.headers.get(TURN_HEADER)
@@ -213,7 +214,7 @@ def tell_events(told):
                 told(turn)
             yield item
 
-    openai.Stream.__iter__ = __iter__
+    module.Stream.__iter__ = __iter__
 
 
 def warm(api, reply):

@@ -24,11 +24,14 @@ WORDS = ("hangs", "fails", "starves", "leaks", "bypasses", "repeats", "too short
 
 @dataclass(frozen=True)
 class Hit:
-    """What a rule found: a sentence, its numbers, the turns (`session/turn/attempt`) it rests on."""
+    """What a rule found: a sentence, its numbers, the turns (`session/turn/attempt`) it rests on; and what to do, where
+    that is not what the rule says in general."""
 
     summary: str
     numbers: Mapping[str, float] = field(default_factory=dict)
     turns: tuple[str, ...] = ()
+    remedy: str = ""
+    reference: str = ""
 
 
 def state_grows(evidence: Evidence, state: str) -> Hit | None:
@@ -90,10 +93,9 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
     for rule in modules():
         hit = rule.check(evidence)
         if hit is not None:
+            remedy, reference = hit.remedy or rule.REMEDY, hit.reference or rule.REFERENCE
             found.append(
-                Finding(
-                    rule.CODE, rule.SEVERITY, hit.summary, dict(hit.numbers), hit.turns, rule.REMEDY, rule.REFERENCE
-                )
+                Finding(rule.CODE, rule.SEVERITY, hit.summary, dict(hit.numbers), hit.turns, remedy, reference)
             )
     return tuple(sorted(found, key=lambda one: one.rank))
 

@@ -4,10 +4,16 @@ from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import FACTORY
 from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.judge.rules import Hit
+from hermes_diag.worker.contract import HERMES
 
 CODE, SEVERITY, WORD = "keepalive-lost", "cause", ""
 REMEDY = "Keep the keepalive socket options when you give each client a transport of its own."
 REFERENCE = "#10933"
+#: Hermes Agent from 0.18.0 on.
+_ON_PURPOSE = (
+    "Nothing to mend: this release sets no socket options on purpose. A provider that vanishes is noticed by the "
+    "watchdogs of Hermes."
+)
 
 
 def check(evidence: Evidence) -> Hit | None:
@@ -19,7 +25,10 @@ def check(evidence: Evidence) -> Hit | None:
     alive = sum(sample.keepalive or 0 for sample in held)
     if alive >= sockets:
         return None
+    hermes = evidence.cell.strategy == HERMES
     return Hit(
         f"{sockets - alive} of {sockets} streams had no keepalive timer while they waited for the provider",
         {"streams": sockets, "without_keepalive": sockets - alive},
+        remedy=_ON_PURPOSE if hermes else "",
+        reference="#54049" if hermes else "",
     )

@@ -1,6 +1,9 @@
 """Threads pile up with the turns."""
 
+from dataclasses import replace
+
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.text import quoted
 from hermes_diag.judge.rules import Hit, count_grows
 
 CODE, SEVERITY, WORD = "threads-grow", "problem", "leaks"
@@ -15,4 +18,9 @@ LEAST = 0.25
 
 
 def check(evidence: Evidence) -> Hit | None:
-    return count_grows(evidence, "threads", lambda sample: sample.threads, LEAST, held="threads")
+    hit = count_grows(evidence, "threads", lambda sample: sample.threads, LEAST, held="threads")
+    names: list[tuple[str, int]] = evidence.facts.get("threads", [])
+    if hit is None or not names:
+        return hit
+    said = ", ".join(f"{count} named {quoted(name)}" for name, count in names)
+    return replace(hit, summary=f"{hit.summary}; more than before the first turn: {said}")

@@ -263,6 +263,7 @@ def _marks(turns: Sequence[Tick]) -> list[tuple[str, str, str]]:
     means = {
         "ok": ("turn-ok", "turn", "answered"),
         "interrupted": ("turn-interrupted", "turn", "interrupted as planned"),
+        "missed": ("turn-ok", "turn", "over before it could be given up"),
         "error": ("turn-error", "turn", "ended in an error"),
     }
     return [shown for outcome, shown in means.items() if any(turn.outcome == outcome for turn in turns)]
