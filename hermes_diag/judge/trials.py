@@ -18,8 +18,8 @@ COUNTED = {
     "threads": "threads",
     "fds": "descriptors",
 }
-#: Words of a trial with nothing wrong.
-_WELL = ("ok", "too short")
+#: What a trial's word comes to; any other is a problem. Of too few turns growth cannot be told, as in a check.
+_STATUS = {"ok": RowStatus.PASSED, "too short": RowStatus.COULD_NOT_TELL}
 
 
 def of(evidence: Evidence, seconds: float) -> Trial:
@@ -75,7 +75,7 @@ def _rows(tried: Tried) -> Iterator[Row]:
         if one.missing:
             yield Row("target", tried.name, "", what, RowStatus.COULD_NOT_TELL, one.missing)
             continue
-        status = RowStatus.PASSED if one.word in _WELL else RowStatus.FAILED
+        status = _STATUS.get(one.word, RowStatus.FAILED)
         numbers = {name: value for name, value in one.left.items() if value is not None}
         code = one.codes[0] if one.codes and status == RowStatus.FAILED else ""
         yield Row("target", tried.name, code, what, status, f"{one.word}: {counts(one)}", numbers=numbers)
