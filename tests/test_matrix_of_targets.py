@@ -15,6 +15,7 @@ import wheels
 from conftest import ROOT, Cli
 from test_environments import git
 from test_hermes_agent import needs_releases, python_of
+from test_schema import valid
 
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.trials import Trial, Tried
@@ -157,7 +158,7 @@ def test_a_matrix_says_what_each_leaves(cli: Cli, releases: list[str], tmp_path:
     options = [word for page in pages for word in ("--output", page)]
     done = cli("matrix", releases[1], releases[3], tmp_path, "--spec", SPEC, "--json", *options)
     assert done.returncode == 1, done.stderr
-    document = json.loads(done.stdout)
+    document = valid(done.stdout)
     good, bad, absent = document["targets"]
     assert (good["trials"][0]["word"], bad["trials"][0]["word"]) == ("ok", "leaks")
     assert (good["trials"][0]["left"]["threads"], bad["trials"][0]["left"]["threads"]) == (0, 1)
@@ -185,7 +186,7 @@ def test_a_bisection(cli: Cli, releases: list[str], tmp_path: Path) -> None:
     assert words.endswith(f"threads-grow came with {releases[2]}: {releases[1]} does not show it")
     assert "not shown means: in 3 runs of 3; the chance of a miss is 0.8 %" in words
     again = cli(*asked, "--json")
-    assert json.loads(again.stdout)["first"] == releases[2]
+    assert valid(again.stdout)["first"] == releases[2]
     assert "trying" not in again.stderr
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hermes_diag.cli.options import complete, target, trials
+from hermes_diag.cli.options import complete, load, target, trials
 from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.target import BasePython
-from hermes_diag.cli.options.trials import Spec, Turns, Workloads
+from hermes_diag.cli.options.trials import Spec, Workloads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +72,7 @@ State = Annotated[
 ]
 #: Turns of a run unless asked: the fewest that show whether something grows.
 _TURNS = 4
+Turns = Annotated[int, load.turns_option(str(_TURNS))]
 
 
 @reporting(without=("save", "force", "verbose"))
@@ -83,7 +84,7 @@ def command(
     finding: Finding = None,
     workload: Workloads = None,
     spec: Spec = None,
-    turns: Turns = None,
+    turns: Turns = _TURNS,
     base_python: BasePython = None,
     state: State = None,
     *,
@@ -99,7 +100,7 @@ def command(
 
     files = telling.report_files(output, **{"--state": state})
     asked = _findings(finding)
-    what = trials.tasks(workload, spec, turns or _TURNS)
+    what = trials.tasks(workload, spec, turns)
     interrupted, subject = False, f"good {good or (targets or ['?'])[0]}, bad {bad or (targets or ['?'])[-1]}"
     found = _candidates(targets, good, bad, repo, base_python)
     run = _bisection(found, what, asked, base_python, state)

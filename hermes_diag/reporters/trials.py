@@ -28,7 +28,7 @@ def render(report: MatrixReport | BisectReport, width: int) -> RenderableType:
         return Group(*_bisection(report), heading("Verdict"), style.verdict(report))
     parts = [_table(report)] if width >= WIDE else list(_list(report))
     legend = Text("left for each turn, in the last idle gap; POSTs: beyond those wanted; s: seconds that it took")
-    return Group(*parts, legend, *_problems(report), heading("Verdict"), style.verdict(report))
+    return Group(*parts, legend, *_problems(report), *_missing(report), heading("Verdict"), style.verdict(report))
 
 
 def _table(report: MatrixReport) -> RenderableType:
@@ -40,13 +40,11 @@ def _table(report: MatrixReport) -> RenderableType:
         table.add_column(head, justify="right", no_wrap=True)
     for one in report.targets:
         if not one.trials:
-            table.add_row(one_line(one.name), Text(one_line(one.missing or "not begun"), style=style.UNSURE))
+            table.add_row(one_line(one.name), Text("no result", style=style.UNSURE))
         for trial in one.trials:
             word = Text(trial.word, style=_STYLES.get(trial.word, "red"))
             if several:
                 word.append(f" ({trial.workload})", style="default")
-            if trial.missing:
-                word.append(f": {one_line(trial.missing)}", style="default")
             table.add_row(one_line(one.name), word, *_numbers(trial), f"{trial.seconds:.1f}")
     return table
 
@@ -73,6 +71,16 @@ def _problems(report: MatrixReport) -> Iterator[RenderableType]:
         yield heading("Problems")
     for code, names in found.items():
         yield Text.assemble((code, style.BAD), f"  {one_line(', '.join(names))}")
+
+
+def _missing(report: MatrixReport) -> Iterator[RenderableType]:
+    """Why there is no result of a target."""
+    lines = [(one.name, one.missing or "not begun") for one in report.targets if not one.trials]
+    lines += [(one.name, trial.missing) for one in report.targets for trial in one.trials if trial.missing]
+    if lines:
+        yield heading("No result")
+    for name, why in lines:
+        yield Text.assemble((one_line(name), style.TITLE), f"  {one_line(why)}")
 
 
 def _bisection(report: BisectReport) -> Iterator[RenderableType]:
