@@ -113,7 +113,6 @@ def command(
 
 
 def _findings(given: Sequence[str] | None) -> set[str]:
-    from hermes_diag.cli.options import load
     from hermes_diag.judge import rules
 
     known = [rule.CODE for rule in rules.modules() if rule.SEVERITY == "problem"]
@@ -173,7 +172,6 @@ class Once:
 
     def __call__(self, at: int) -> Tried:
         """Raises KeyboardInterrupt."""
-        from hermes_diag.cli.options import load
         from hermes_diag.core.trials import Tried
         from hermes_diag.run.trials import measure
 
