@@ -17,6 +17,8 @@ DRY = ["--turns", "101"]
 #: Hermes Agent 0.16.0 sends a request again when it was given up.
 HERMES = ["0.16.0", "--turns", "4"]
 
+#: A client that another thread closes while its stream is read.
+RECYCLED = ("factory/close/recycled", ["tests/closers.py:stock", "--turns", "4"])
 LIMITED = "rate-limit=120:burst=1:retry_after=ms"
 
 
@@ -82,6 +84,8 @@ CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
         ("factory/close/steady/http-400", ["tests/turns.py:hurries", "--turns", "4", "--fault", "http-400"]),
         _under("http-400", "hurries"),
     ),
+    "descriptor-recycled": (RECYCLED, ("factory/close/recycled", [*RECYCLED[1], "--set", "abort=shutdown"])),
+    "descriptor-freed-early": (RECYCLED, ("factory/close/recycled", [*RECYCLED[1], "--set", "abort=shutdown"])),
     "transport-shared": (("buggy/abandon/steady", SMALL), ("fixed/abandon/steady", SMALL)),
 }
 

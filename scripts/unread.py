@@ -19,10 +19,11 @@ _.on_broken_pipe  # rich.console.Console
 
 # --- found by name, or read as JSON --------------------------------------------------------------
 _.__getattr__  # of a module: names that are imported when they are first asked for
-_.untrusted, _.nofile, _.grace  # fields of a cell that run/job.py writes into the job as a whole
+_.untrusted, _.nofile, _.grace, _.bystanders  # fields of a cell that run/job.py writes into the job as a whole
 _.expires_ms, _.per_hour_low, _.per_hour_high, _.until_limit, _.import_ms  # fields of JSON documents
 _.leaked  # an argument of the marker limit_sockets
 _.IN_MATRIX, _.LOOP, _.CHECK, _.ENDPOINT, _.HERMES  # constants of strategies and workloads, read by core/leaves.py
+_.ON_DEMAND, _.CONDITIONS  # the same
 (
     _.tone,
     _.charts,

@@ -20,8 +20,10 @@ KEYS = {
     "IN_MATRIX": None,
     "ORDER": None,
     "LOOP": {"sessions", "turns", "scope"},
-    "HERMES": {"sessions", "turns", "fault", "watchdog", "retries"},
+    "HERMES": {"sessions", "turns", "fault", "watchdog", "retries", "pool"},
     "CHECK": {"sessions", "turns"},
+    "ON_DEMAND": None,
+    "CONDITIONS": {"tls", "bystanders"},
 }
 LEAVES = [(folder, name) for folder in FUNCTIONS for name in leaves(folder)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +24,8 @@ EXAMPLES = """
   hermes-diag hermes ~/src/hermes-agent --base-python python3.13
   hermes-diag hermes --python ~/.hermes/venv/bin/python --workload aborted
   hermes-diag hermes 0.19.0 --fault rst-mid-stream --fault fin-mid-stream
+  hermes-diag hermes 0.19.0 --tls
+  hermes-diag hermes 0.19.0 --workload recycled
   hermes-diag hermes 0.19.0 --mutate
 """
 
@@ -42,6 +45,7 @@ Python = Annotated[
         metavar="PYTHON", show_default=False, help="Instead of VERSION: an interpreter that has Hermes Agent."
     ),
 ]
+Tls = Annotated[bool, typer.Option("--tls", help="The provider speaks TLS, and Hermes trusts its authority.")]
 Mutate = Annotated[bool, typer.Option("--mutate", help="Put the historic mutation (#10933) back, in memory only.")]
 
 
@@ -65,6 +69,7 @@ def command(
     fault: Faults = None,
     sessions: Sessions = None,
     turns: Turns = None,
+    tls: Tls = False,
     mutate: Mutate = False,
     api: Api = None,
     set_: Set = None,
@@ -78,8 +83,21 @@ def command(
     """
     from hermes_diag.cli import plans
     from hermes_diag.cli.options import subject, tuning
-    from hermes_diag.core.errors import UsageError
     from hermes_diag.core.plan import Plan
+
+    _refuse(version, python, base_python)
+    tuned = tuning.parse(set_, ("idle-close", "seed", "backend", "start"))
+    tuned = replace(tuned, tls=tls)
+    cells_ = _cells(workload, _faults(fault, tls), load.sizes(sessions, turns, 0, None, tuned), mutate, api)
+    bodies = load.payloads(None, tuned.max_payload)
+    made = python or target.interpreter(version or "", base_python)
+    where = subject.target(made, None, None)
+    return plans.carry_out(Plan(cells_, bodies[0].info), bodies, where, tuned, output)
+
+
+def _refuse(version: str | None, python: str | None, base_python: str | None) -> None:
+    """Raises UsageError when it is not said, or said twice, which Hermes it is."""
+    from hermes_diag.core.errors import UsageError
 
     if version is not None and python:
         raise UsageError("VERSION and --python name two Hermes Agents", "leave one out")
@@ -90,12 +108,6 @@ def command(
         )
     if python and base_python:
         raise UsageError("--base-python has no effect with --python, which is used as it is", "leave one out")
-    tuned = tuning.parse(set_, ("idle-close", "seed", "backend", "start"))
-    cells_ = _cells(workload, _faults(fault), load.sizes(sessions, turns, 0, None, tuned), mutate, api)
-    bodies = load.payloads(None, tuned.max_payload)
-    made = python or target.interpreter(version or "", base_python)
-    where = subject.target(made, None, None)
-    return plans.carry_out(Plan(cells_, bodies[0].info), bodies, where, tuned, output)
 
 
 def _cells(
@@ -111,7 +123,7 @@ def _cells(
     return cells.make(workloads, sizes, faults, mutate, load.chosen("--api", api, cells.APIS))
 
 
-def _faults(given: Sequence[str] | None) -> tuple[str, ...]:
+def _faults(given: Sequence[str] | None, tls: bool) -> tuple[str, ...]:
     """Faults that a cell of Hermes can have. Raises UsageError."""
     from hermes_diag.core import matrix
     from hermes_diag.core.errors import UsageError
@@ -120,4 +132,4 @@ def _faults(given: Sequence[str] | None) -> tuple[str, ...]:
         if spec.startswith(matrix.OF_PROXY):
             cure = "use it in replay, check or repro, or with serve --as-proxy and a Hermes of your own"
             raise UsageError(f"fault {spec} acts in a proxy, which this command does not have", cure)
-    return load.faults(given)
+    return load.faults(given, tls)

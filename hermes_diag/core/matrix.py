@@ -17,6 +17,8 @@ ENDS = ("close", "abandon")
 #: Sessions, turns and scope of each workload of the replay loop, unless options say otherwise.
 SIZES = {name: leaf.constants["LOOP"] for name, leaf in leaves("workloads").items() if "LOOP" in leaf.constants}
 WORKLOADS = tuple(SIZES)
+#: Those that run unless options choose: a workload may be there on demand only.
+USUAL = tuple(name for name in SIZES if not leaves("workloads")[name].constants.get("ON_DEMAND"))
 #: Those of the control and of the measurements, which no option names.
 _OWN_SIZES = {
     FRESH: {"sessions": 1, "turns": 1, "scope": "session"},
@@ -68,7 +70,7 @@ def make(
         for source in sources
         for strategy in strategies or _IN_MATRIX
         for end in ends or ENDS
-        for workload in workloads or WORKLOADS
+        for workload in workloads or USUAL
         for fault in faults or ("",)
     ]
     # The control uses the buggy factory: what upstream saw working was a fresh shell of the same code.
@@ -124,8 +126,14 @@ def _cell(strategy: str, end: str, workload: str, sizes: Sizes) -> Cell:
         pool_timeout=sizes.timeout or POOL_TIMEOUT,
         idle_close=sizes.idle_close,
         seed=sizes.seed,
-        conditions=sizes.conditions,
+        conditions=conditions(workload, sizes),
     )
+
+
+def conditions(workload: str, sizes: Sizes) -> Conditions:
+    """What is different around the clients of a cell: what was asked for, and what its workload needs."""
+    leaf = leaves("workloads").get(workload)  # the control and the measurements are no file
+    return replace(sizes.conditions, **leaf.constants.get("CONDITIONS", {})) if leaf else sizes.conditions
 
 
 def expected(cell: Cell) -> tuple[str, ...]:

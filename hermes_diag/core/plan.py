@@ -15,8 +15,8 @@ FRESH, MEASURE = "fresh", "measure"
 FACTORY = "factory"
 #: The workload of an audit's cells: Cell.audit says which part of it.
 AUDIT = "audit"
-#: The workload of Hermes alone: its own watchdogs give up silent streams.
-ABORTED = "aborted"
+#: Of Hermes alone: after streams that were given up, a turn that is to be answered.
+STARVED = "starved"
 #: Stands for the end of a turn of a Hermes into which the historic mutation was put back.
 MUTATED = "mutated"
 
@@ -57,6 +57,7 @@ class Conditions:
     connect: float | None = None  # a connect timeout of its own
     reader: Literal["", "terminal"] = ""  # who reads a stream stops at its terminal event
     abort: Literal["", "close", "shutdown"] = ""  # how a silent stream is given up (worker/watchdog.py)
+    bystanders: bool = False  # files and sockets of others are opened meanwhile (worker/bystanders.py)
     threads: bool = False  # sessions take their turns at the same time, in threads
     loop: Literal["", "new"] = ""  # coroutines of each turn run in an event loop of its own
     after: int | None = None  # events after which a turn is interrupted; None: 1; 0: while it connects
@@ -74,6 +75,7 @@ class HermesSettings:
     retries: int | None = None  # api_max_retries in its config.yaml
     grace: float | None = None  # for the threads of a turn to end
     mutate: bool = False  # the mistake of #10933 is put back
+    pool: int | None = None  # places in the pools of its clients
     api: str = ""  # that Hermes speaks: "chat" or "anthropic"; "": codex, which is Responses
 
 

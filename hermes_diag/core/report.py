@@ -69,6 +69,12 @@ class Left:
     threads: int | None
     fds: int | None
 
+    @property
+    def anything(self) -> bool:
+        """Whether there is more of something; a socket that is in another state than before is none more."""
+        sockets = (self.close_wait or 0) + (self.established or 0) + (self.reset or 0)
+        return any(count is not None and count > 0 for count in (sockets, self.threads, self.fds))
+
 
 @dataclass(frozen=True)
 class CellReport:

@@ -7,12 +7,14 @@ ours.
 from __future__ import annotations
 
 from hermes_diag.core.leaves import leaves
-from hermes_diag.core.matrix import POOL_TIMEOUT, TIMEOUT, Sizes
+from hermes_diag.core.matrix import POOL_TIMEOUT, TIMEOUT, Sizes, conditions
 from hermes_diag.core.plan import MUTATED, Cell, HermesSettings
 from hermes_diag.worker.contract import HERMES
 
 #: What the file of each workload says of its run with Hermes: sessions, turns, fault, watchdog, retries.
 WORKLOADS = {name: leaf.constants["HERMES"] for name, leaf in leaves("workloads").items() if "HERMES" in leaf.constants}
+#: Those that run only when they are asked for.
+ON_DEMAND = tuple(name for name in WORKLOADS if leaves("workloads")[name].constants.get("ON_DEMAND"))
 #: What Hermes may speak: `api_mode` codex_responses, chat_completions and anthropic_messages.
 APIS = ("codex", "chat", "anthropic")
 #: Turns of a session with the mutation: one that works, and two that fail six times each.
@@ -30,7 +32,7 @@ def make(
 ) -> tuple[Cell, ...]:
     """The cells for the chosen workloads (none chosen: all), faults and APIs (none chosen: codex)."""
     # With the mutation only the first turn of a session works: nothing is left for a watchdog to give up.
-    every = [name for name, own in WORKLOADS.items() if not (mutate and "watchdog" in own)]
+    every = [name for name, own in WORKLOADS.items() if name not in ON_DEMAND and not (mutate and "watchdog" in own)]
     return tuple(
         _cell(workload, sizes, fault, mutate, api)
         for api in apis or APIS[:1]
@@ -54,6 +56,7 @@ def _cell(workload: str, sizes: Sizes, fault: str, mutate: bool, api: str) -> Ce
         idle_close=sizes.idle_close,
         seed=sizes.seed,
         fault=fault,
+        conditions=conditions(workload, sizes),
         hermes=_settings(workload, fault, mutate, api),
     )
 
@@ -67,5 +70,6 @@ def _settings(workload: str, fault: str, mutate: bool, api: str) -> HermesSettin
         retries=own.get("retries"),
         grace=FAULT_GRACE if fault else None,
         mutate=mutate,
+        pool=own.get("pool"),
         api="" if api == APIS[0] else api,
     )

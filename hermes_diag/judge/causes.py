@@ -7,8 +7,10 @@ openai 3; a cut stream is a raw `httpx.RemoteProtocolError` on 2 and an `APIConn
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.core.plan import STARVED
 from hermes_diag.worker.contract import TurnDone
 
 CLIENT_CLOSED = "closed client"
@@ -64,10 +66,26 @@ def out_of_reach(evidence: Evidence) -> str:
 
 def untested(evidence: Evidence) -> str:
     """Why a cell without problems says nothing of the client under its fault, "" when it does."""
+    if (recycled := evidence.facts.get("recycled")) and not recycled["again"]:
+        return _not_recycled(recycled)
     if evidence.fault_acted != 0:
         return ""
     came = f"{len(evidence.served)} requests on {len(evidence.connections)} connections came in"
     return f"the fault {evidence.cell.fault} acted on nothing: {came}; give it conditions that they meet"
+
+
+def starved(evidence: Evidence) -> tuple[TurnDone, ...]:
+    """Attempts at the turn that was to be answered after streams had been given up, while those held the whole pool."""
+    last = [turn for turn in evidence.turns if turn.turn == evidence.cell.turns and turn.outcome == "error"]
+    full = any(pool.limit and pool.connections - pool.idle >= pool.limit for pool in evidence.pools)
+    return tuple(last) if full and evidence.cell.workload == STARVED else ()
+
+
+def _not_recycled(seen: Mapping[str, int]) -> str:
+    """Why nothing is known of what happens to recycled numbers."""
+    if not seen["numbers"]:
+        return f"in {seen['turns']} turns no socket was seen that is read over TLS, in a thread of its own"
+    return f"of {seen['numbers']} descriptor numbers of given-up streams not one came again: nothing is proved"
 
 
 def surface(turn: TurnDone) -> str:

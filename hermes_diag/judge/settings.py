@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from hermes_diag.core import conditions, redact
 from hermes_diag.core.conditions import Condition
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.matrix import WORKLOADS
+from hermes_diag.core.matrix import USUAL
 from hermes_diag.core.text import did_you_mean, one_line, quoted
 from hermes_diag.judge import expectations, promises, rules
 
@@ -85,7 +85,7 @@ class Settings:
     factory: str = DEFAULT_FACTORY
     python: str | None = None
     cwd: str | None = None
-    workloads: tuple[str, ...] = WORKLOADS
+    workloads: tuple[str, ...] = USUAL
     faults: tuple[str, ...] = ()
     allow: tuple[Allowance, ...] = ()
     fail_on: tuple[Condition, ...] = ()  # each about one of METRICS
@@ -193,12 +193,12 @@ def _checked(layer: Layer, key: str, raw: Any, today: datetime.date) -> Any:
         _want(layer, (key,), raw, list, "a list of strings")
         for number, one in enumerate(raw):
             _want(layer, (key, number), one, str, "a string")
-            if key == "workloads" and one not in WORKLOADS:
-                layer.wrong((key, number), f"no workload {one!r}; {did_you_mean(one, WORKLOADS)}")
+            if key == "workloads" and one not in USUAL:
+                layer.wrong((key, number), f"no workload {one!r}; {did_you_mean(one, USUAL)}")
         if key == "expect":
             _check_expectations(layer, raw)
         if key == "workloads" and not raw:
-            layer.wrong((key,), f"empty; known: {', '.join(WORKLOADS)}")
+            layer.wrong((key,), f"empty; known: {', '.join(USUAL)}")
         return tuple(dict.fromkeys(raw))
     _want(layer, (key,), raw, str, "a string")
     if not raw or "\0" in raw:

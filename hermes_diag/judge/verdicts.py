@@ -226,7 +226,12 @@ def _well(cells: Sequence[CellReport], subject: str, hermes: str) -> str:
     """The sentence for a run in which nothing is wrong."""
     loops = [one for one in cells if one.cell.workload not in (FRESH, MEASURE)]
     if loops and all(map(_is_free_hermes, loops)):
-        return f"Hermes Agent {hermes} leaves nothing behind"
+        kept = ", ".join(one.cell.name for one in loops if one.left is not None and one.left.anything)
+        return (
+            f"Hermes Agent {hermes}: nothing grows, {kept} keeps some"
+            if kept
+            else f"Hermes Agent {hermes} leaves nothing behind"
+        )
     strategies = {one.cell.strategy for one in loops if one.expected}
     if not strategies:
         memory = any(one.code == "memory-grows" for cell in cells for one in cell.findings)

@@ -33,6 +33,9 @@ class Extras:
         if "home" in self.job:
             home = tempfile.TemporaryDirectory(prefix="hermes-diag-", ignore_cleanup_errors=True)
             self.job["home"] = self._stack.enter_context(home)
+        if "bystanders" in self.job:
+            folder = tempfile.TemporaryDirectory(prefix="hermes-diag-", ignore_cleanup_errors=True)
+            self.job["bystanders"] = self._stack.enter_context(folder)
         if "dead" in self.job:
             dead = Provider(faults=["connection-limit=0"])
             await dead.start()

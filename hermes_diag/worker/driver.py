@@ -6,7 +6,7 @@ order()                the sessions in the order in which this round serves them
 turn(session, turn)    one user turn from beginning to end, with its retries. `interrupt`: its user interrupts it
                        after the first event. `hold`: an Event; the provider holds the stream after its first event,
                        and `hold` is set when that was read. `abort`: the provider falls silent and a watchdog gives
-                       the stream up
+                       the stream up; with `hold` the provider holds it, and the watchdog waits for `hold` first
 barrier(label)         stand still until the host has taken its snapshot; labels are those of contract.Barrier
 """
 
@@ -15,8 +15,8 @@ import random
 import threading
 import weakref
 
-from . import connected, inside, occupancy
-from .contract import ClientBuilt, Pools
+from . import connected, event_loop, inside, occupancy
+from .contract import ClientBuilt, Fact, Pools
 
 #: provider/faults/hold.py: the first event, then nothing until the host lets the stream go on.
 HOLD = "hold"
@@ -30,6 +30,7 @@ class Driver:
     def __init__(self, job, sdk, channel):
         self.job, self.sdk, self.channel = job, sdk, channel
         self.turns = 0  # begun so far
+        self._freed = 0  # connections that were closed only when garbage was collected
         self.builds = Builds(channel)
         self._random = random.Random(job.seed)
 
@@ -66,6 +67,17 @@ class Driver:
             turn += 1
             yield turn
             held.append(self.held())
+
+    def collect(self):
+        """Collect garbage, at an idle gap: when it runs by itself is chance, and would decide what is counted."""
+        held = connected.count()
+        event_loop.collect()
+        self._freed += max(0, held - connected.count())
+
+    def tell_freed(self):
+        """Tell the host how many connections that has closed."""
+        if self._freed:
+            self.channel.send(Fact("freed", self._freed))
 
     def held(self):
         """How much this process holds: connections, other descriptors, threads."""

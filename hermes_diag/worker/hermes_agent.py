@@ -12,6 +12,8 @@ watchdog  seconds after which Hermes gives up a silent stream (its own environme
 retries   api_max_retries in Hermes's config.yaml
 backoff   the longest wait between retries, seconds
 grace     seconds that the threads of a turn have to end before a snapshot, instead of GRACE
+api       what Hermes speaks, where that is not codex
+pool      places that a pool of its clients has
 mutate    the client factory writes its http_client into the caller's client_kwargs
 """
 
@@ -20,10 +22,10 @@ import os
 import threading
 import time
 
-from . import fence, hermes_process
+from . import fence, hermes_process, hermes_tasks
 from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, Fact, Measured, TurnDone
 from .driver import HOLD, Driver
-from .hermes_sessions import Agents, Refusal
+from .hermes_sessions import HEALTHY, Agents, Refusal
 
 #: Seconds for which a user waits for a first event that does not come before interrupting.
 USER_PATIENCE = 2.0
@@ -31,15 +33,19 @@ USER_PATIENCE = 2.0
 GRACE = 1.0
 #: Names of threads that are told: those of the most threads.
 MOST_NAMES = 5
+#: Stands for an exception class in the chain of a task of which Hermes says that it failed.
+FAILED_TASK = "hermes.TaskFailed"
 
 
 def run(job, sdk, channel):
     """Carry out one job; returns when the last turn is over and the last barrier has opened."""
-    hermes_process.use_empty_home(job.settings)
+    config = hermes_tasks.configure(job.settings["home"], job.base_url) if job.workload in hermes_tasks.TASKS else {}
+    hermes_process.use_empty_home(job.settings, config)
     driver = HermesDriver(job, sdk, channel)
     driver.warm_up()
     driver.run_workload()
     driver.close()
+    driver.tell_freed()
     for kind, count in fence.refused.items():
         channel.send(Measured("refused_" + kind, float(count), kind))
 
@@ -76,18 +82,20 @@ class HermesDriver(Driver):
         if "mutate" not in self.job.settings:
             for session in self.sessions:
                 self._converse(session)
+                if self.job.workload in hermes_tasks.TASKS and not hermes_tasks.TASKS[self.job.workload](session):
+                    raise Refusal("Hermes did not do a healthy warm-up task of the kind " + self.job.workload)
         gc.collect()
         self._settle(threading.active_count())
         self._idle_threads = self._threads
         self.barrier("start")
 
-    def turn(self, session, turn, interrupt=False, hold=None, abort=False):
-        """See driver.py; with whatever retries Hermes makes."""
+    def turn(self, session, turn, interrupt=False, hold=None, abort=False, healthy=False):
+        """See driver.py; with whatever retries Hermes makes. healthy: the provider answers this one."""
         self.turns += 1
         self._interrupted = self._interrupted or interrupt
         session.gives_up = interrupt or abort
         session.reading = hold or threading.Event()
-        session.turn, session.fault = turn, HOLD if hold else self.job.settings.get("fault")
+        session.turn, session.fault = turn, HOLD if hold else HEALTHY if healthy else self.job.settings.get("fault")
         user = threading.Thread(target=_interrupt, args=(session,), name="user") if interrupt else None
         if user:
             user.start()
@@ -99,6 +107,23 @@ class HermesDriver(Driver):
                 user.join()
                 if session.agent._interrupt_requested:  # it came when all was over; Hermes clears what it has seen
                     session.agent.clear_interrupt()
+
+    def tasks(self):
+        """Turns of the kind that the workload is named after (hermes_tasks.py), with idle gaps between the rounds."""
+        for turn in self.rounds():
+            for session in self.order():
+                self._task(session, turn)
+
+    def _task(self, session, turn):
+        self.turns += 1
+        begun, outcome, failure = time.perf_counter(), "ok", {}
+        try:
+            if not hermes_tasks.TASKS[self.job.workload](session):
+                outcome, failure = "error", {"chain": (FAILED_TASK,)}
+        except Exception as exc:
+            outcome, failure = "error", self.sdk.describe(exc)
+        ms = (time.perf_counter() - begun) * 1000
+        self.channel.send(TurnDone(session.serial, turn, 1, outcome, 0, ms, None, 0, **failure))
 
     def _converse(self, session):
         session.attempt, session.over = 0, False
@@ -174,6 +199,7 @@ class HermesDriver(Driver):
         if label == "start":
             self._named = hermes_process.thread_names()
         elif label == "idle":
+            self.collect()
             more = hermes_process.thread_names() - self._named
             self.channel.send(Fact("threads", more.most_common(MOST_NAMES)))
         super().barrier(label)

@@ -47,16 +47,21 @@ _PARAMETERS = {
 }
 
 
-def use_empty_home(settings):
-    """Make the empty folder our home, before Hermes is imported: its modules read the environment when imported."""
+def use_empty_home(settings, config):
+    """Make the empty folder our home, before Hermes is imported: its modules read the environment when imported.
+
+    config: what its config.yaml says besides what is always there.
+    """
     home = settings["home"]
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     os.environ.clear()
     os.environ.update(kept, HOME=home, HERMES_HOME=home, TMPDIR=home)
+    if "ca" in settings:
+        os.environ["SSL_CERT_FILE"] = settings["ca"]
     if "watchdog" in settings:
         os.environ.update(dict.fromkeys(_WATCHDOGS, "%g" % settings["watchdog"]))
     # A title is one more request of a thread that nobody asked for, in the midst of what is counted.
-    config = {"auxiliary": {"title_generation": {"enabled": False}}}
+    config = dict(config, auxiliary={"title_generation": {"enabled": False}})
     if "retries" in settings:
         config["agent"] = {"api_max_retries": settings["retries"]}
         os.environ.update(_ONE_ATTEMPT)

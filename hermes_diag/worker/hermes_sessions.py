@@ -3,7 +3,7 @@
 import importlib
 import threading
 
-from . import hermes_process
+from . import hermes_process, inside
 
 HEALTHY = "healthy"
 
@@ -111,11 +111,18 @@ class Agents:
             session = getattr(agent, "_hermes_diag_session", self._building)
             role = "shared" if named.get("shared") else "request"
             self.builds.tell(client, session, role, before, client_kwargs)
+            self._limit(client)
             return client
 
         kind._create_openai_client = create_openai_client
         if self._api == "anthropic":
             self._watch_anthropic()
+
+    def _limit(self, client):
+        """Leave the pools of a client as few places as the job says."""
+        if "pool" in self.job.settings:
+            for _, pool in inside.pools(client):
+                pool._max_connections = self.job.settings["pool"]
 
     def _watch_anthropic(self):
         adapter = importlib.import_module("agent.anthropic_adapter")
@@ -124,6 +131,7 @@ class Agents:
         def build_anthropic_client(*args, **named):
             client = create(*args, **named)
             self.builds.tell(client, self._building, "request", {}, {})
+            self._limit(client)
             return client
 
         adapter.build_anthropic_client = build_anthropic_client

@@ -9,6 +9,7 @@ import asyncio
 import functools
 import inspect
 import socket
+import ssl
 import threading
 import time
 
@@ -162,8 +163,9 @@ def _watch_reads():
 
         return reading
 
-    for name in ("recv", "recv_into"):
-        setattr(socket.socket, name, told(getattr(socket.socket, name)))
+    for kind in (socket.socket, ssl.SSLSocket):  # each has its own
+        for name in ("recv", "recv_into"):
+            setattr(kind, name, told(getattr(kind, name)))
 
     connect = socket.socket.connect
 

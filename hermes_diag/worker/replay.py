@@ -28,8 +28,7 @@ def run(job, payload, sdk, channel):
     driver = ReplayDriver(job, payload, sdk, channel)
     driver.barrier("start")
     driver.run_workload()
-    if driver.freed:
-        channel.send(Fact("freed", driver.freed))
+    driver.tell_freed()
 
 
 class ReplaySession:
@@ -52,7 +51,6 @@ class ReplayDriver(Driver):
         self._base_url = environment.apply(job.settings, job.base_url)
         self.subject = subjects.of(job, self._base_url, sdk, channel)
         self._exhausted = False  # whether the host was told of a pool without a free connection
-        self.freed = 0  # connections that were closed only when garbage was collected
         self._kept = []  # end "abandon": nobody closes, and something still holds a reference
         shared_kwargs = self.fresh_kwargs()
         self.sessions = [
@@ -137,9 +135,7 @@ class ReplayDriver(Driver):
         """An event loop closes a socket in the round after it was asked to, and what that calls comes in the next:
         those rounds end before the barrier."""
         if label == "idle" and "gc" not in self.job.settings:
-            held = connected.count()
-            event_loop.collect()
-            self.freed += max(0, held - connected.count())
+            self.collect()
         if event_loop.started():
             for _ in range(3):
                 event_loop.call(lambda: None)
@@ -156,7 +152,7 @@ class ReplayDriver(Driver):
             self.channel.send(self.subject.turn(session, turn, interrupt, hold))
             return
         if abort:
-            self.channel.send(watchdog.aborted_turn(self, session, turn))
+            self.channel.send(watchdog.aborted_turn(self, session, turn, hold))
             return
         for attempt in range(1, self.job.retries + 2):
             if attempt > 1:

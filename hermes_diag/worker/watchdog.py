@@ -9,6 +9,7 @@ import threading
 import time
 
 from .contract import TurnDone
+from .driver import HOLD
 
 #: Seconds within which a reader that was woken has left. Not a sleep: the wait ends when it has.
 PATIENCE = 0.3
@@ -16,15 +17,18 @@ PATIENCE = 0.3
 _WAITS = ("7", "271", "45", "73", "207")
 
 
-def aborted_turn(driver, session, turn):
-    """One such turn, as TurnDone."""
+def aborted_turn(driver, session, turn, hold=None):
+    """One such turn, as TurnDone. hold: see driver.py; the provider then holds the stream, whatever its fault."""
     client = driver.request_client(session)
     begun = time.perf_counter()
     shutdown = driver.job.settings.get("abort") == "shutdown"
-    reader = Reader(driver, client, "%d/%d/1" % (session.serial, turn), closes=shutdown)
+    reader = Reader(driver, client, "%d/%d/1" % (session.serial, turn), shutdown, HOLD if hold else None)
     reader.start()
     reader.reading.wait()
     _wait_until_blocked(reader)
+    if hold is not None:
+        hold.set()
+        hold.wait()
     if shutdown:
         driver.sdk.shut_down(reader.stream)
         reader.join(PATIENCE * 10)
@@ -38,16 +42,16 @@ def aborted_turn(driver, session, turn):
 class Reader(threading.Thread):
     """Reads the stream. `reading` is set when an event was read, or all is over. closes: it gives its client back."""
 
-    def __init__(self, driver, client, name, closes):
+    def __init__(self, driver, client, name, closes, fault):
         super().__init__(name="reader", daemon=True)
-        self._driver, self._client, self._name, self._closes = driver, client, name, closes
+        self._driver, self._client, self._name, self._closes, self._fault = driver, client, name, closes, fault
         self.reading = threading.Event()
         self.stream = None
         self.events = 0
 
     def run(self):
         try:
-            self.stream = self._driver.open_stream(self._client, self._name)
+            self.stream = self._driver.open_stream(self._client, self._name, self._fault)
             for _ in self.stream:
                 self.events += 1
                 self.reading.set()

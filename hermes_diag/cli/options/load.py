@@ -193,6 +193,7 @@ def sizes(sessions: int | None, turns: int | None, retries: int, timeout: str | 
         loop=tuning.loop,
         reader=tuning.reader,
         after=tuning.after,
+        abort=tuning.abort,
         until_sure=tuning.until_sure,
     )
     return matrix.Sizes(sessions, turns, tuning.scope, retries, limit, tuning.idle_close, tuning.seed, conditions)

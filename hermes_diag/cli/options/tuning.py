@@ -44,6 +44,7 @@ class Tuning:
     loop: Literal["", "new"] = ""
     reader: Literal["", "terminal"] = ""
     after: int | None = None
+    abort: Literal["", "close", "shutdown"] = ""
 
 
 def _one_of(*known: str) -> Callable[[str], str]:
@@ -115,13 +116,14 @@ SETTINGS: Mapping[str, tuple[Callable[[str], Any], str]] = {
         _after,
         "events after which a turn is interrupted, to 5000; 0: a coroutine is cancelled while it connects",
     ),
+    "abort": (_one_of("close", "shutdown"), "how another thread gives a stream up in `recycled`: close or shutdown"),
     "until-sure": (_rounds, "turns at most, taken as long as a pool may still be filling up, to 5000 (64 without it)"),
     "count": (_count, "number of looks after which a watch ends"),
     "group-by": (_one_of("state", "remote", "port"), "what the table of one look is grouped by: state, remote, port"),
     "resolve": (_on, "on: the resolver is asked for names, which sends packets"),
 }
 #: Those that only a subject of the user's has a use for.
-OF_SUBJECTS = ("tls", "proxy", "threads", "loop", "reader", "after", "until-sure")
+OF_SUBJECTS = ("tls", "proxy", "threads", "loop", "reader", "after", "abort", "until-sure")
 #: Those that a run has a use for.
 OF_RUNS = ("scope", "idle-close", "seed", "backend", "start", "max-payload")
 

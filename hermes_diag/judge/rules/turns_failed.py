@@ -3,7 +3,7 @@
 from collections import Counter
 
 from hermes_diag.core.evidence import Evidence
-from hermes_diag.core.plan import ABORTED
+from hermes_diag.core.plan import STARVED
 from hermes_diag.judge import causes
 from hermes_diag.judge.rules import Hit
 from hermes_diag.worker.contract import HERMES
@@ -15,9 +15,17 @@ REFERENCE = ""
 
 def check(evidence: Evidence) -> Hit | None:
     cell = evidence.cell
-    if cell.strategy == HERMES and (cell.fault or cell.workload == ABORTED):
+    given_up = cell.hermes and cell.hermes.watchdog is not None and cell.workload != STARVED
+    if cell.strategy == HERMES and (cell.fault or given_up):
         return None  # the provider made them fail; only what Hermes leaves behind is judged
-    turns = [turn for turn in evidence.turns if turn.outcome == "error" and causes.of(turn) not in causes.OURS]
+    first = cell.turns if cell.workload == STARVED else 1  # those before were to fail
+    turns = [
+        turn
+        for turn in evidence.turns
+        if turn.turn >= first and turn.outcome == "error" and causes.of(turn) not in causes.OURS
+    ]
+    if causes.starved(evidence):
+        return None
     if not turns:
         return None
     counts = Counter(causes.of(turn) for turn in turns)

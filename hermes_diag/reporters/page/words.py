@@ -26,6 +26,7 @@ _SENTENCES = {
     "fails": "Requests fail: {failed} of {attempts} attempts ended in an error.",
     "starves": "The program runs out of connections: what interrupted answers hold is never given back.",
     "leaks": "The program leaks: every turn leaves something open, until nothing more can be opened.",
+    "corrupts": "Bytes of a connection get into files or streams of others.",
     "bypasses": "Requests go past the proxy that was set for them.",
     "repeats": "Requests are sent again that nobody asked for.",
 }

@@ -10,4 +10,6 @@ HERMES   {"sessions": .., "turns": ..}: default sizes with the real Hermes Agent
          stream, "retries" its api_max_retries; without them as usual
 ENDPOINT True: it can run against a real endpoint, which nobody can tell to hold a stream
 CHECK    {"sessions": .., "turns": ..}: default sizes in `check`; without it those of LOOP
+ON_DEMAND True: no command runs it unless it is asked for
+CONDITIONS fields of core/plan.Conditions that its cells have, whatever the options say
 """
