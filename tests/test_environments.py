@@ -142,7 +142,7 @@ def test_it_is_said_that_it_takes_time(monkeypatch: pytest.MonkeyPatch) -> None:
     installer.uv = None
     installer.run(["sleep", "1.5"], "a thing")
     assert len(lines) >= 2
-    assert lines[-1].startswith("a thing: still installing with venv and pip, ")
+    assert lines[-1].startswith("a thing: venv and pip at work, ")
     assert lines[-1].endswith(" s so far")
 
 

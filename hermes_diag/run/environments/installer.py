@@ -103,7 +103,7 @@ class Installer:
                 raise CannotMeasure(f"the installer took more than {PATIENCE} s for {what}", "is the network there?")
             if now - said >= SAY_EVERY:
                 said = now
-                self.say(f"{what}: still installing with {self.name}, {now - begun:.0f} s so far")
+                self.say(f"{what}: {self.name} at work, {now - begun:.0f} s so far")
 
     def check(self) -> None:
         """Raises Stopped when the user has stopped it."""
