@@ -79,6 +79,10 @@ CASES: dict[str, tuple[tuple[str, list[str]], tuple[str, list[str]]]] = {
     "retry-too-early": (_under(LIMITED, "hurries"), _under(LIMITED, "waits_as_told")),
     "refusal-retried": (_under("http-400", "hurries"), _under("http-400", "plain")),
     "retries-multiplied": (_under("http-500", "multiplies"), _under("http-500", "retries_once")),
+    "address-awaited": (
+        ("hermes/unreachable", ["0.16.0", "--workload", "unreachable"]),
+        ("hermes/steady", HERMES),
+    ),
     "requests-per-turn": (_under("http-500", "retries_once"), _under("http-400", "plain")),
     "retries-untold": (
         ("factory/close/steady/http-400", ["tests/turns.py:hurries", "--turns", "4", "--fault", "http-400"]),

@@ -116,6 +116,16 @@ def test_what_else_asks_a_provider() -> None:
 
 
 @needs_hermes
+def test_a_first_address_that_does_not_answer() -> None:
+    """Each turn asks for a connect timeout of half an hour, and the second address answers then."""
+    cells = hermes_cells.make(("unreachable",), matrix.Sizes(), (), mutate=False)
+    ((cell, _),) = counted(NEWEST, cells).values()
+    assert (cell.word, cell.ok) == ("waits", 4)
+    (finding,) = [one for one in cell.findings if one.code == "address-awaited"]
+    assert finding.numbers == {"turns": 4, "least_seconds": 1800.0}
+
+
+@needs_hermes
 def test_the_mutation_put_back(cli: Cli, tmp_path: Path) -> None:
     """Turn 1 of a session answers, every later one fails after its retries; nothing of the user's is touched."""
     home, temporary = tmp_path / "home", tmp_path / "temporary"
@@ -388,6 +398,13 @@ def test_streams_that_hold_a_shared_pool(tmp_path: Path, shared: bool) -> None:
     else:
         assert (cell.word, last) == ("leaks", ["ok"])
         assert "pool-exhausted" not in codes
+
+
+def test_a_client_that_tries_the_next_address_soon(tmp_path: Path) -> None:
+    """With a short connect timeout it waits at the first one, and that is no problem."""
+    cell, evidence = small(tmp_path, "unreachable", asked='kwargs["timeout"] = httpx.Timeout(60, connect=0.3)')
+    assert (cell.word, cell.ok) == ("ok", 6)
+    assert evidence.facts["awaited"] == [0.3] * 6
 
 
 FENCE = """

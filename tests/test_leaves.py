@@ -23,7 +23,7 @@ KEYS = {
     "HERMES": {"sessions", "turns", "fault", "watchdog", "retries", "pool"},
     "CHECK": {"sessions", "turns"},
     "ON_DEMAND": None,
-    "CONDITIONS": {"tls", "bystanders"},
+    "CONDITIONS": {"tls", "bystanders", "dead", "hurried"},
 }
 LEAVES = [(folder, name) for folder in FUNCTIONS for name in leaves(folder)]
 

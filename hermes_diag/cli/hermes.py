@@ -118,8 +118,10 @@ def _cells(
     from hermes_diag.hermes import cells
 
     workloads = load.chosen("--workload", given, tuple(cells.WORKLOADS))
-    if mutate and any("watchdog" in cells.WORKLOADS[name] for name in workloads):
-        raise UsageError("--workload aborted with --mutate: after one turn none has a stream to abort", "leave one out")
+    watched = [name for name in workloads if "watchdog" in cells.WORKLOADS[name]]
+    if mutate and watched:
+        said = f"--workload {watched[0]} with --mutate: after one turn none has a stream to abort"
+        raise UsageError(said, "leave one out")
     return cells.make(workloads, sizes, faults, mutate, load.chosen("--api", api, cells.APIS))
 
 

@@ -9,6 +9,7 @@ from hermes_diag.cli.options import load
 from hermes_diag.cli.options.output import Output
 from hermes_diag.cli.options.tuning import Tuning
 from hermes_diag.core import matrix as cells
+from hermes_diag.core.errors import UsageError
 from hermes_diag.core.plan import Plan
 from hermes_diag.run import lanes
 from hermes_diag.run.interpreter import Target
@@ -37,11 +38,14 @@ def factory(
     spec: str, bodies: Sequence[Payload], end: Given, workload: Given, fault: Given, sizes: cells.Sizes
 ) -> Plan:
     """The plan of `replay`. Raises UsageError."""
+    workloads = load.chosen("--workload", workload, cells.WORKLOADS)
+    if sizes.conditions.abort and "recycled" not in workloads:
+        raise UsageError("--set abort: has no effect on these workloads", "add --workload recycled, or leave it out")
     return cells.for_factory(
         bodies[0].info,
         spec,
         load.chosen("--end", end, cells.ENDS),
-        load.chosen("--workload", workload, cells.WORKLOADS),
+        workloads,
         sizes,
         load.faults(fault, sizes.conditions.tls),
         tuple(body.info for body in bodies[1:]),

@@ -52,6 +52,7 @@ class Conditions:
     proxy: bool = False  # HTTPS_PROXY names a proxy that leads to the provider
     direct: str = ""  # the hosts that NO_PROXY names
     dead: bool = False  # the provider's name has two addresses, and nobody answers at the first
+    hurried: float | None = None  # the part of its timeout that a connect to the dead address lasts
     nofile: int | None = None  # file descriptors that are left
     gc: bool = False  # the garbage collector runs at another place of each request
     connect: float | None = None  # a connect timeout of its own

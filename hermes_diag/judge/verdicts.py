@@ -203,7 +203,9 @@ def _unexpected(cells: Sequence[CellReport]) -> str:
 def _left_behind(cells: Sequence[CellReport], hermes: str) -> str:
     """What a Hermes of which nothing is predicted leaves behind, "" for nothing."""
     left = [f"{one.cell.name} {one.word}" for one in cells if _is_free_hermes(one) and one.word not in _WELL]
-    return f"Hermes Agent {hermes} leaves something behind: {', '.join(left)}" if left else ""
+    stays = all(one.word in ("leaks", "repeats") for one in cells if _is_free_hermes(one) and one.word not in _WELL)
+    what = "leaves something behind" if stays else "has problems"
+    return f"Hermes Agent {hermes} {what}: {', '.join(left)}" if left else ""
 
 
 def _is_free_hermes(report_: CellReport) -> bool:

@@ -71,6 +71,8 @@ def _changed_for(cell: Cell) -> str:
         said.append(f"its watchdogs set to {settings.watchdog:g} s by its environment variables")
     if settings.retries is not None:
         said.append(f"api_max_retries {settings.retries} in its config.yaml")
+    if cell.conditions.hurried is not None:
+        said.append(f"a connect to the dead address lasts {cell.conditions.hurried:g} of its timeout")
     if settings.pool is not None:
         said.append(f"pools of its clients lowered to {settings.pool} places in the worker's memory")
     if settings.mutate:

@@ -4,6 +4,7 @@ ca       file of the authority to trust (SSL_CERT_FILE), unless `untrusted`
 proxy    URL that HTTPS_PROXY shall name
 direct   hosts that NO_PROXY shall name
 dead     port that never answers: the provider's name then has two addresses, and this is the first
+hurried  a connect to the dead address lasts this part of its timeout; `awaited` has the seconds that it asked for
 nofile   file descriptors that are left
 gc       the garbage collector runs at another place of each request
 """
@@ -17,6 +18,8 @@ import socket
 NAME = "provider.invalid"
 #: Allocations by which the collector is moved on with each turn; fewer than one request makes in the pool.
 STEP = 5
+#: Connect timeouts, in seconds as they were asked for, that have passed at the dead address.
+awaited = []
 
 
 def apply(settings, base_url):
@@ -30,6 +33,8 @@ def apply(settings, base_url):
     if "dead" in settings:
         port = int(base_url.split(":")[2].split("/")[0])
         _resolve(int(settings["dead"]), port)
+        if "hurried" in settings:
+            _hurry(int(settings["dead"]), settings["hurried"])
         base_url = base_url.replace("127.0.0.1", NAME)
     return base_url
 
@@ -63,3 +68,20 @@ def _resolve(dead, good):
         return [(*kind, ("127.0.0.1", port)) for port in (dead, good)]
 
     socket.getaddrinfo = getaddrinfo
+
+
+def _hurry(dead, part):
+    def connect(sock, address):
+        asked = sock.gettimeout()
+        if not asked or address[1] != dead:
+            return super(socket.socket, sock).connect(address)
+        sock.settimeout(asked * part)
+        try:
+            return super(socket.socket, sock).connect(address)
+        except TimeoutError:
+            awaited.append(asked)
+            raise
+        finally:
+            sock.settimeout(asked)
+
+    socket.socket.connect = connect

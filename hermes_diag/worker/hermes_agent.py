@@ -17,12 +17,13 @@ pool      places that a pool of its clients has
 mutate    the client factory writes its http_client into the caller's client_kwargs
 """
 
+import dataclasses
 import gc
 import os
 import threading
 import time
 
-from . import fence, hermes_process, hermes_tasks
+from . import environment, fence, hermes_process, hermes_tasks
 from .contract import FAULT_HEADER, NO_TERMINAL_EVENT, TURN_HEADER, Fact, Measured, TurnDone
 from .driver import HOLD, Driver
 from .hermes_sessions import HEALTHY, Agents, Refusal
@@ -31,6 +32,8 @@ from .hermes_sessions import HEALTHY, Agents, Refusal
 USER_PATIENCE = 2.0
 #: Seconds within which threads that a turn started have ended. Not a sleep: the wait ends when they have.
 GRACE = 1.0
+#: Warm-up turns that may fail: in the first ones Hermes imports, and a short watchdog counts that as silence.
+WARM_UPS = 3
 #: Names of threads that are told: those of the most threads.
 MOST_NAMES = 5
 #: Stands for an exception class in the chain of a task of which Hermes says that it failed.
@@ -41,6 +44,7 @@ def run(job, sdk, channel):
     """Carry out one job; returns when the last turn is over and the last barrier has opened."""
     config = hermes_tasks.configure(job.settings["home"], job.base_url) if job.workload in hermes_tasks.TASKS else {}
     hermes_process.use_empty_home(job.settings, config)
+    job = dataclasses.replace(job, base_url=environment.apply(job.settings, job.base_url))
     driver = HermesDriver(job, sdk, channel)
     driver.warm_up()
     driver.run_workload()
@@ -61,6 +65,7 @@ class HermesDriver(Driver):
         agents = Agents(self, self._event_read, self._call)
         self.sessions = [agents.open(serial) for serial in range(1, job.sessions + 1)]
         self._threads = 0
+        self._awaited = []  # seconds of connect timeouts at a dead address, by turn
         self._interrupted = False
 
     def close(self):
@@ -81,9 +86,11 @@ class HermesDriver(Driver):
         """
         if "mutate" not in self.job.settings:
             for session in self.sessions:
-                self._converse(session)
+                if not any(self._converse(session) for _ in range(WARM_UPS)):
+                    raise Refusal("Hermes did not answer a healthy warm-up turn")
                 if self.job.workload in hermes_tasks.TASKS and not hermes_tasks.TASKS[self.job.workload](session):
                     raise Refusal("Hermes did not do a healthy warm-up task of the kind " + self.job.workload)
+            self._awaited.clear()
         gc.collect()
         self._settle(threading.active_count())
         self._idle_threads = self._threads
@@ -133,11 +140,13 @@ class HermesDriver(Driver):
         except Exception as exc:
             result, failure = {"failed": True}, self.sdk.describe(exc)
         session.over = True
+        if environment.awaited:
+            self._awaited.append(sum(environment.awaited))
+            environment.awaited.clear()
+            self.channel.send(Fact("awaited", self._awaited))
         if session.turn == 0:
-            if result.get("failed") or not result.get("completed"):
-                raise Refusal("Hermes did not answer a healthy warm-up turn")
             session.pending = None
-            return
+            return bool(result.get("completed")) and not result.get("failed")
         failed = bool(result.get("failed"))
         if session.pending is None:  # Hermes gave up before it asked
             session.attempt = 1

@@ -56,8 +56,6 @@ def use_empty_home(settings, config):
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     os.environ.clear()
     os.environ.update(kept, HOME=home, HERMES_HOME=home, TMPDIR=home)
-    if "ca" in settings:
-        os.environ["SSL_CERT_FILE"] = settings["ca"]
     if "watchdog" in settings:
         os.environ.update(dict.fromkeys(_WATCHDOGS, "%g" % settings["watchdog"]))
     # A title is one more request of a thread that nobody asked for, in the midst of what is counted.

@@ -19,7 +19,7 @@ from hermes_diag.core.report import Finding
 from hermes_diag.judge import growth
 
 #: Verdict words, the worst first; a cell without any is ok.
-WORDS = ("corrupts", "hangs", "fails", "starves", "leaks", "bypasses", "repeats", "too short")
+WORDS = ("corrupts", "hangs", "fails", "starves", "leaks", "bypasses", "repeats", "waits", "too short")
 
 
 @dataclass(frozen=True)

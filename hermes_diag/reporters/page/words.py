@@ -29,6 +29,7 @@ _SENTENCES = {
     "corrupts": "Bytes of a connection get into files or streams of others.",
     "bypasses": "Requests go past the proxy that was set for them.",
     "repeats": "Requests are sent again that nobody asked for.",
+    "waits": "Every turn waits for an address that does not answer.",
 }
 _WELL = ("ok", "too short")
 
