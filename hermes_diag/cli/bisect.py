@@ -17,6 +17,7 @@ from hermes_diag.cli.options.trials import Spec, Workloads
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hermes_diag.core.errors import HermesDiagError
     from hermes_diag.core.trials import Tried
     from hermes_diag.run.bisection import Bisection
     from hermes_diag.run.environments.candidates import Candidates
@@ -168,19 +169,20 @@ class Once:
         self._found = found
         self._what = what
         self._base_python = base_python
-        self._made: dict[int, Ready | str] = {}
+        self._made: dict[int, Ready | HermesDiagError] = {}
 
     def __call__(self, at: int) -> Tried:
         """Raises KeyboardInterrupt."""
+        from hermes_diag.core.errors import HermesDiagError
         from hermes_diag.core.trials import Tried
         from hermes_diag.run.trials import measure
 
         wanted = self._found.wanted[at]
         if at not in self._made:
-            self._made[at] = trials.make_one(wanted, self._base_python)
+            self._made[at] = target.make_one(wanted, self._base_python)
         ready = self._made[at]
-        if isinstance(ready, str):
-            return Tried(wanted.name, missing=ready)
+        if isinstance(ready, HermesDiagError):
+            return Tried(wanted.name, missing=ready.whole)
         target.say(f"trying {ready.named} ...")
         measured = measure(ready, self._what, load.body(None), trials.view)
         if measured.interrupted:

@@ -67,15 +67,16 @@ def _tried(asked: Sequence[Wanted], base_python: str | None, what: Tasks) -> tup
     """Every target with what was measured, and whether the user interrupted it. All environments are made first: an
     installer beside a run would slow it down."""
     from hermes_diag.cli.options import load, target
+    from hermes_diag.core.errors import HermesDiagError
     from hermes_diag.core.trials import Tried
     from hermes_diag.run.trials import measure
 
     tried: list[Tried] = []
     try:
-        made = trials.make_all(asked, base_python)
+        made = target.make_all(asked, base_python)
         for number, (wanted, ready) in enumerate(zip(asked, made, strict=True), start=1):
-            if isinstance(ready, str):
-                tried.append(Tried(wanted.name, missing=ready))
+            if isinstance(ready, HermesDiagError):
+                tried.append(Tried(wanted.name, missing=ready.whole))
                 continue
             target.say(f"{number} of {len(asked)}: trying {ready.named} ...")
             measured = measure(ready, what, load.body(None), trials.view)

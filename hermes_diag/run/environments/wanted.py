@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from hermes_diag.core.errors import UsageError
 from hermes_diag.core.text import quoted
 from hermes_diag.run import pythons
 from hermes_diag.run.environments import base, checkout, releases
-from hermes_diag.run.environments.installer import Installer, Stopped
+from hermes_diag.run.environments.installer import Installer
 
 #: Characters of a word at most.
 _LONGEST = 4096
@@ -108,14 +107,6 @@ def ready(wanted: Wanted, base_python: str, installer: Installer) -> Ready:
     if not {"openai", releases.HERMES} & dict(pins).keys():  # the SDK that hermes-diag has itself
         pins = (*pins, ("openai", importlib.metadata.version("openai")))
     return Ready(wanted, str(releases.ensure(pins, own, installer)), wanted.name)
-
-
-def interpreter(given: str, base_python: str, say: Callable[[str], None]) -> str:
-    """The Python for one target of the command line. Raises UsageError, CannotMeasure, KeyboardInterrupt."""
-    try:
-        return ready(must_be_hermes(parse(given)), base_python, Installer(say)).python
-    except Stopped:
-        raise KeyboardInterrupt from None
 
 
 def must_be_hermes(wanted: Wanted) -> Wanted:
