@@ -17,8 +17,8 @@ from hermes_diag import __version__
 SUMMARY = "Reproduce, observe and guard against HTTP client lifecycle failures in long-running OpenAI programs."
 #: In the order of the help. Each is a module of this package with `command` and `EXAMPLES`.
 COMMANDS = (
-    "repro", "replay", "audit", "check", "hermes", "live", "scenarios", "sockets", "logs", "trace", "export",
-    "serve", "faults", "report",
+    "repro", "replay", "audit", "check", "hermes", "matrix", "bisect", "live", "scenarios", "sockets", "logs", "trace",
+    "export", "serve", "faults", "report",
 )  # fmt: skip
 GUIDE = f"""hermes-diag {__version__}: {SUMMARY}
 
@@ -40,6 +40,9 @@ I have a bug report
   hermes-diag repro last-dump           the same with the newest request dump of the Hermes home
   hermes-diag scenarios                 which other upstream reports show here
   hermes-diag hermes 0.19.0             what a release of the real Hermes Agent leaves behind
+  hermes-diag matrix 0.18.2 0.19.0      the same for several releases, checkouts, SDKs or Pythons in one table
+  hermes-diag bisect --good 0.18.2 --bad 0.19.0
+                                        the first release, or commit, that shows a finding
   hermes-diag live URL --live           does it happen on the real endpoint
 
 I want it to stay fixed

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hermes_diag.cli.options import load
+from hermes_diag.cli.options import load, target
 from hermes_diag.cli.options.load import Faults, Sessions, Turns, Workloads
 from hermes_diag.cli.options.output import Output, reporting
+from hermes_diag.cli.options.target import BasePython
 from hermes_diag.cli.options.tuning import Set
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
   hermes-diag hermes 0.19.0
+  hermes-diag hermes ~/src/hermes-agent --base-python python3.13
   hermes-diag hermes --python ~/.hermes/venv/bin/python --workload aborted
   hermes-diag hermes 0.19.0 --fault rst-mid-stream --fault fin-mid-stream
   hermes-diag hermes 0.19.0 --tls
@@ -32,14 +33,17 @@ EXAMPLES = """
 Version = Annotated[
     str | None,
     typer.Argument(
-        metavar="VERSION",
+        metavar="VERSION|PATH",
         show_default=False,
-        help="A release on the package index, such as 0.19.0; its environment is made once and kept in your cache.",
+        help="A release on the package index, such as 0.19.0, or a source checkout (PATH@REVISION: as it was then); "
+        "its environment is made once and kept in your cache. Or the folder of a virtualenv that has Hermes Agent.",
     ),
 ]
 Python = Annotated[
     str | None,
-    typer.Option(metavar="PATH", show_default=False, help="Instead of VERSION: an interpreter that has Hermes Agent."),
+    typer.Option(
+        metavar="PYTHON", show_default=False, help="Instead of VERSION: an interpreter that has Hermes Agent."
+    ),
 ]
 Tls = Annotated[bool, typer.Option("--tls", help="The provider speaks TLS, and Hermes trusts its authority.")]
 Mutate = Annotated[bool, typer.Option("--mutate", help="Put the historic mutation (#10933) back, in memory only.")]
@@ -60,6 +64,7 @@ Api = Annotated[
 def command(
     version: Version = None,
     python: Python = None,
+    base_python: BasePython = None,
     workload: Workloads = None,
     fault: Faults = None,
     sessions: Sessions = None,
@@ -78,19 +83,31 @@ def command(
     """
     from hermes_diag.cli import plans
     from hermes_diag.cli.options import subject, tuning
-    from hermes_diag.core.errors import UsageError
     from hermes_diag.core.plan import Plan
 
-    if version and python:
-        raise UsageError("VERSION and --python name two Hermes Agents", "leave one out")
-    if not version and not python:
-        raise UsageError("which Hermes Agent?", "give a VERSION such as 0.19.0, or --python PATH of one that has it")
+    _refuse(version, python, base_python)
     tuned = tuning.parse(set_, ("idle-close", "seed", "backend", "start"))
     tuned = replace(tuned, tls=tls)
     cells_ = _cells(workload, _faults(fault, tls), load.sizes(sessions, turns, 0, None, tuned), mutate, api)
     bodies = load.payloads(None, tuned.max_payload)
-    where = subject.target(python or _interpreter(version or ""), None, None)
+    made = python or target.interpreter(version or "", base_python)
+    where = subject.target(made, None, None)
     return plans.carry_out(Plan(cells_, bodies[0].info), bodies, where, tuned, output)
+
+
+def _refuse(version: str | None, python: str | None, base_python: str | None) -> None:
+    """Raises UsageError when it is not said, or said twice, which Hermes it is."""
+    from hermes_diag.core.errors import UsageError
+
+    if version is not None and python:
+        raise UsageError("VERSION and --python name two Hermes Agents", "leave one out")
+    if version is None and not python:
+        raise UsageError(
+            "which Hermes Agent?",
+            "give a VERSION such as 0.19.0, the PATH of a checkout, or --python of one that has it",
+        )
+    if python and base_python:
+        raise UsageError("--base-python has no effect with --python, which is used as it is", "leave one out")
 
 
 def _cells(
@@ -118,14 +135,3 @@ def _faults(given: Sequence[str] | None, tls: bool) -> tuple[str, ...]:
             cure = "use it in replay, check or repro, or with serve --as-proxy and a Hermes of your own"
             raise UsageError(f"fault {spec} acts in a proxy, which this command does not have", cure)
     return load.faults(given, tls)
-
-
-def _interpreter(version: str) -> str:
-    """The Python of an environment with that release, made if there is none yet; progress on a terminal.
-
-    Raises UsageError for what is no version, CannotMeasure when it cannot be made.
-    """
-    from hermes_diag.hermes import environment
-
-    say = (lambda text: print(text, file=sys.stderr, flush=True)) if sys.stderr.isatty() else (lambda text: None)
-    return str(environment.ensure(version, say))

@@ -27,3 +27,10 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     names = list(known)
     near = difflib.get_close_matches(word, names, n=2, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else otherwise or f"known: {', '.join(names)}"
+
+
+def release(version: str) -> str:
+    """A release as output names it: of a checkout `0.20.4 at 1a2b3c4`, whose environment has it as 0.20.4+g1a2b3c4."""
+    number, _, local = version.partition("+g")
+    commit, _, edited = local.partition(".")
+    return f"{number} at {commit}" + (f", {edited}" if edited else "") if commit else version

@@ -1,1 +1,1 @@
-"""Where Hermes keeps things, environments with its releases, and the cells that drive it."""
+"""Where Hermes keeps things, and the cells that drive it."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hermes_diag.core import matrix
-from hermes_diag.core.evidence import Evidence, Sample
+from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import FACTORY, FRESH, MEASURE, Plan
-from hermes_diag.core.report import CellReport, Finding, Left, Row, RunReport
-from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
+from hermes_diag.core.report import CellReport, Finding, Row, RunReport
+from hermes_diag.core.sockets import CLOSE_WAIT
 from hermes_diag.core.status import RowStatus, Status
-from hermes_diag.judge import causes, claims, rules
+from hermes_diag.core.text import release
+from hermes_diag.judge import causes, claims, left, rules
 from hermes_diag.judge.baseline import spec_of
 from hermes_diag.worker.contract import HERMES
 
@@ -22,7 +23,7 @@ def report(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False)
     cells = tuple(map(cell, evidence))
     stack = next((one.stack for one in evidence if one.stack), None)
     subject = subject_of(plan_)
-    verdict, status = _verdict(cells, subject, stack.hermes if stack else "")
+    verdict, status = _verdict(cells, subject, release(stack.hermes) if stack else "")
     return RunReport(
         command=command_of(plan_),
         subject=subject,
@@ -106,8 +107,8 @@ def cell(evidence: Evidence) -> CellReport:
         findings=findings,
         outcome=evidence.outcome,
         missing=missing,
-        left=_left(evidence, "idle"),
-        left_at_end=_left(evidence, "end"),
+        left=left.of(evidence, "idle") if evidence.cell.strategy == HERMES else None,
+        left_at_end=left.of(evidence, "end") if evidence.cell.strategy == HERMES else None,
         missed=outcomes["missed"],
     )
 
@@ -167,29 +168,6 @@ def _flaws(evidence: Evidence, findings: Sequence[Finding]) -> tuple[str, ...]:
     if evidence.cell.strategy != "fixed" or evidence.cell.end != "close" or evidence.cell.fault:
         return ()
     return tuple(finding.code for finding in findings if finding.severity == "cause")
-
-
-def _left(evidence: Evidence, label: str) -> Left | None:
-    """What a Hermes cell has more at its last barrier of that label than before its first turn; None for
-    other cells."""
-    labelled = {sample.label: sample for sample in evidence.barriers}  # the last of each
-    if evidence.cell.strategy != HERMES or not {"start", label} <= labelled.keys():
-        return None
-    start, last = labelled["start"], labelled[label]
-
-    def more(count: Callable[[Sample], int | None]) -> int | None:
-        before, after = count(start), count(last)
-        return None if before is None or after is None else after - before
-
-    return Left(
-        posts=more(lambda sample: sample.posts),
-        close_wait=more(lambda sample: sample.states.get(CLOSE_WAIT, 0)),
-        established=more(lambda sample: sample.states.get(ESTABLISHED, 0)),
-        ownerless=more(lambda sample: sample.ownerless(ESTABLISHED)),
-        reset=more(lambda sample: sample.unlisted),
-        threads=more(lambda sample: sample.threads),
-        fds=more(lambda sample: sample.fds),
-    )
 
 
 #: Words of a cell with nothing wrong; from too few idle gaps growth cannot be told.

@@ -10,6 +10,7 @@ from rich.text import Text
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Cell
 from hermes_diag.core.report import RunReport
+from hermes_diag.core.text import release
 from hermes_diag.reporters import style
 from hermes_diag.worker.contract import HERMES
 
@@ -18,7 +19,7 @@ def stack(report: RunReport) -> Text:
     stack = report.stack
     if stack is None:
         return Text("none: no worker said what it runs on")
-    hermes = f"Hermes Agent {stack.hermes}, " if _hermes(report) else ""
+    hermes = f"Hermes Agent {release(stack.hermes)}, " if _hermes(report) else ""
     return Text(
         f"{hermes}{style.stack_line(stack)}\n"
         + "".join(f"endpoint: {text}\n" for text in _endpoints(report))

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hermes_diag.core.report import Report
 from hermes_diag.core.status import RowStatus, Status
+from hermes_diag.core.trials import MatrixReport
 from hermes_diag.worker.contract import Hello
 
 #: Readable on a white and on a black background, which yellow, cyan, blue and dim text are not.
@@ -63,6 +64,15 @@ def indented(lines: Iterable[str]) -> Padding:
 def stack_line(stack: Hello) -> str:
     """What was put to the test, by release."""
     return f"{stack.python}, openai {stack.openai}, {stack.http}, {stack.core}, h11 {stack.h11}, {stack.system}"
+
+
+def stack_lines(report: Report) -> list[str]:
+    """The same of a whole report; of several targets each."""
+    if isinstance(report, MatrixReport):
+        lines = [f"{one.name}: {stack_line(one.stack)}" for one in report.targets if one.stack]
+    else:
+        lines = [stack_line(report.stack)] if report.stack else []
+    return lines or ["no worker said what it runs on"]
 
 
 def verdict(report: Report) -> Text:

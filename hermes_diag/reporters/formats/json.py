@@ -18,6 +18,7 @@ from hermes_diag.core.report import (
     RunReport,
     ScenariosReport,
 )
+from hermes_diag.core.trials import BisectReport, MatrixReport
 from hermes_diag.judge import causes, dump_comparison
 from hermes_diag.reporters.envelope import envelope
 from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
@@ -108,6 +109,10 @@ def _own(report: Report) -> dict[str, Any]:
     if isinstance(report, ComparedReport):
         captures = [{"name": name, "verdict": said} for name, said in zip(report.names, report.verdicts, strict=True)]
         return {"kind": "comparison", "captures": captures, "changes": report.changes, "others": report.others}
+    if isinstance(report, MatrixReport):
+        return {"targets": report.targets}
+    if isinstance(report, BisectReport):
+        return {name: getattr(report, name) for name in ("finding", "first", "repetitions", "miss", "steps")}
     return {"scenarios": report.scenarios} if isinstance(report, ScenariosReport) else {}
 
 

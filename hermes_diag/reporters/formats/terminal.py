@@ -22,8 +22,13 @@ def render(report: Report, width: int, verbose: bool, colour: bool = False, bloc
 
         return painted(_lines(report, width, verbose, blocks), colour) + "\n"
     from hermes_diag.core.report import AuditReport, CheckReport, ComparedReport, RunReport, ScenariosReport
+    from hermes_diag.core.trials import BisectReport, MatrixReport
     from hermes_diag.reporters import style
 
+    if isinstance(report, (MatrixReport, BisectReport)):
+        from hermes_diag.reporters import trials
+
+        return style.printed(trials.render(report, width), width, colour)
     if isinstance(report, RunReport):
         from hermes_diag.reporters import matrix
 

@@ -54,7 +54,7 @@ from hermes_diag.reporters.page.view import (
     entries,
 )
 from hermes_diag.reporters.rows import details, place
-from hermes_diag.reporters.style import stack_line
+from hermes_diag.reporters.style import stack_lines
 from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
 
 #: Links from a finding to turns, cells that a finding names, rows of a table.
@@ -275,7 +275,7 @@ def _folded(report: Report) -> Iterator[Folded]:
         yield Folded("Client", [f"{report.kind}, {'async' if report.is_async else 'sync'} {report.client}"])
     if isinstance(report, AuditReport) and report.frames:
         yield Folded("Where it stood, innermost frame first", report.frames)
-    yield Folded("Stack", [stack_line(report.stack)] if report.stack else ["no worker said what it runs on"])
+    yield Folded("Stack", stack_lines(report))
 
 
 def _plan(report: RunReport) -> Table:

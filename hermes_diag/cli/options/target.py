@@ -1,0 +1,89 @@
+"""--base-python, and how it is said that an environment is being made: what `hermes`, `matrix` and `bisect` share."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hermes_diag.core.errors import HermesDiagError
+
+if TYPE_CHECKING:
+    from hermes_diag.run.environments.wanted import Ready, Wanted
+
+BasePython = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PYTHON",
+        show_default="this one",
+        help="Interpreter that environments are made with, for a Hermes that needs another Python.",
+    ),
+]
+#: Environments that are made at the same time.
+_TOGETHER = 2
+
+
+def say(text: str) -> None:
+    """A line of progress on stderr, where there is one; also without a terminal: installing takes minutes."""
+    from hermes_diag.core.text import one_line
+
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{one_line(text)}\n")
+        sys.stderr.flush()
+
+
+def make_all(wanted: Sequence[Wanted], base_python: str | None) -> list[Ready | HermesDiagError]:
+    """The environments of all targets, two at a time; in the place of one that cannot be had why.
+
+    Raises KeyboardInterrupt, when every installer has been ended. In threads, where no interrupt can come between the
+    start of an installer and the line that would end it.
+    """
+    from hermes_diag.run.environments.installer import Installer
+    from hermes_diag.run.environments.wanted import ready
+
+    stop = threading.Event()
+
+    def made(one: Wanted) -> Ready | HermesDiagError:
+        try:
+            return ready(one, base_python or sys.executable, Installer(say, stop))
+        except HermesDiagError as exc:
+            return exc
+
+    with ThreadPoolExecutor(_TOGETHER) as pool:
+        try:
+            futures = [pool.submit(made, one) for one in wanted]
+            while wait(futures, timeout=0.5).not_done:
+                pass
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [one.result() for one in futures]
+
+
+def make_one(wanted: Wanted, base_python: str | None) -> Ready | HermesDiagError:
+    """The environment of one target, or why it cannot be had. Raises KeyboardInterrupt."""
+    return make_all([wanted], base_python)[0]
+
+
+def interpreter(given: str, base_python: str | None) -> str:
+    """The Python of a Hermes that the command line names; its environment is made if there is none yet.
+
+    Raises UsageError, CannotMeasure, KeyboardInterrupt.
+    """
+    from hermes_diag.run.environments import wanted
+
+    asked = wanted.must_be_hermes(wanted.parse(given))
+    try:
+        made = make_one(asked, base_python)
+    except KeyboardInterrupt:
+        say("interrupted: nothing half-made is left")
+        raise
+    if isinstance(made, HermesDiagError):
+        raise made
+    return made.python
