@@ -22,7 +22,7 @@ from conftest import GOLDEN, ROOT, Cli
 from test_audit import NONE, SECRET, interpreters
 from test_robust import until
 
-from hermes_diag.core import conditions
+from hermes_diag.core import conditions, matrix
 from hermes_diag.core.report import CheckReport, Place, Row
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.judge import check as checks
@@ -122,7 +122,7 @@ def test_our_own_fix_passes(cli: Cli, tmp_path: Path) -> None:
     document = json.loads(done.stdout)
     assert (done.returncode, document["settings"]) == (0, []), document["verdict"]
     assert {row["status"] for row in document["rows"]} <= {"passed", "not applicable"}
-    assert [row["name"] for row in document["rows"] if row["kind"] == "workload"] == list(settings.WORKLOADS)
+    assert [row["name"] for row in document["rows"] if row["kind"] == "workload"] == list(matrix.USUAL)
     # In one interpreter: each cell is a job of the two lanes that it forked, and says the same of its import.
     _, evidence = capture.read(tmp_path / "run.jsonl")
     assert len({one.stack.import_ms for one in evidence if one.stack}) == 1
@@ -648,7 +648,7 @@ def largest() -> CheckReport:
             remedy=rule.REMEDY,
             reference="#1",
         )
-        for workload in settings.WORKLOADS
+        for workload in matrix.USUAL
         for spec in specs
         for rule in problems
     )
