@@ -79,6 +79,6 @@ def test_check_puts_the_workloads_behind_it_and_nothing_else() -> None:
 def test_hermes_refuses_it() -> None:
     """With a cure, before anything is started."""
     with pytest.raises(UsageError) as caught:
-        hermes._faults(["proxy-fin"])
+        hermes._faults(["proxy-fin"], tls=False)
     assert "proxy" in caught.value.message
     assert "serve --as-proxy" in caught.value.hint

@@ -66,7 +66,7 @@ def test_cut_and_reset_streams_leave_nothing(release: str) -> None:
     three.
     """
     cells = hermes_cells.make(
-        matrix.WORKLOADS, matrix.Sizes(sessions=2, turns=1), ("fin-mid-stream", "rst-mid-stream"), mutate=False
+        matrix.USUAL, matrix.Sizes(sessions=2, turns=1), ("fin-mid-stream", "rst-mid-stream"), mutate=False
     )
     found = counted(python_of(release), cells)
     for cell, evidence in found.values():
@@ -191,14 +191,14 @@ def test_a_python_without_hermes(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "give a VERSION such as 0.19.0, or --python PATH"),
+        ([], "give a VERSION such as 0.19.0, the PATH of a checkout, or --python of one that has it"),
         (["0.19.0", "--python", "x"], "VERSION and --python name two Hermes Agents"),
         (["--python", "x", "--end", "close"], "No such option: --end"),
         (["--python", "x", "--set", "scope=gateway"], "has no effect here"),
         (["--python", "x", "--workload", "measure"], "there is none of that name"),
         (["--python", "x", "--mutate", "--workload", "aborted"], "after one turn none has a stream to abort"),
-        (["--", "--index"], "'--index' is no version"),
-        (["../0.19.0"], "is no version"),
+        (["--", "--index"], "'--index' is neither a release nor a path"),
+        (["../0.19.0"], "is no release, no folder and no interpreter"),
     ],
 )
 def test_what_does_not_go_together(cli: Cli, arguments: list[str], says: str) -> None:

@@ -228,12 +228,10 @@ def _well(cells: Sequence[CellReport], subject: str, hermes: str) -> str:
     """The sentence for a run in which nothing is wrong."""
     loops = [one for one in cells if one.cell.workload not in (FRESH, MEASURE)]
     if loops and all(map(_is_free_hermes, loops)):
-        kept = ", ".join(one.cell.name for one in loops if one.left is not None and one.left.anything)
-        return (
-            f"Hermes Agent {hermes}: nothing grows, {kept} keeps some"
-            if kept
-            else f"Hermes Agent {hermes} leaves nothing behind"
-        )
+        kept = [one.cell.name for one in loops if one.left is not None and one.left.anything]
+        if not kept:
+            return f"Hermes Agent {hermes} leaves nothing behind"
+        return f"Hermes Agent {hermes}: nothing is seen to grow; something is kept in {', '.join(kept)}"
     strategies = {one.cell.strategy for one in loops if one.expected}
     if not strategies:
         memory = any(one.code == "memory-grows" for cell in cells for one in cell.findings)
