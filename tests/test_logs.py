@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -162,7 +163,7 @@ def test_under_way_is_no_problem(tmp_path: Path) -> None:
     turn = line(1, "[s1] agent.turn_context: conversation turn: session=s1 model=m provider=p")
     report = of_text(tmp_path, turn + line(2, client("created", "Thread-1 (_call):11")))
     assert (report.exit_code, report.clients.under_way, report.clients.endless) == (0, 1, 0)
-    assert "1 under way at its end" in report.verdict
+    assert "1 under way at the end of the log" in report.verdict
 
 
 def test_left_when_its_thread_goes_on(tmp_path: Path) -> None:
@@ -412,3 +413,80 @@ def test_since_and_until() -> None:
     found = Balance(UTC, since, until)
     found.feed(b"\n" + (REAL / "hermes-0.19.0.log").read_bytes())
     assert found.roles()["request"].aborted == 3
+
+
+# --- what must not be told, and what must not be done --------------------------------------------
+
+SECRETS = (
+    "sk-proj-AbCdEf0123456789AbCdEf0123456789", "xoxb-1234-5678-abcdefghij", "password=Passw0rdX",
+    "AKIAIOSFODNN7EXAMPLE",
+    "eyJhbGciOiJIUzI1NiJ9", "ghp_0123456789abcdef0123", "Mustermann qwertzprompt alice@example.com",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_secret_in_a_name_is_told(secret: str, tmp_path: Path) -> None:
+    """In names of threads, sessions, reasons, errors and ends of turns, in every format."""
+    word = secret.replace(" ", "_")
+    text = line(1, f"[{secret}] agent.turn_context: conversation turn: session={word} model=m provider=p")
+    text += line(2, client("created", f"{secret} (_call):11").replace("a_reason", secret))
+    text += line(9, client("aborted", "asyncio_0:7", secret, ", tcp_force_closed=0, deferred_close=stranger_thread"))
+    text += line(10, f"[{secret}] agent.conversation_loop: API call failed (attempt 1/3) error_type={word} s=x")
+    text += line(
+        20, f"[{secret}] agent.turn_finalizer: Turn ended: reason={re.sub(r'[^A-Za-z0-9_]', '_', secret)} model=m"
+    )
+    report = of_text(tmp_path, text)
+    assert sum(report.failures.values()) == 1
+    for name in ("terminal", "json", "html", "markdown", "junit"):
+        shown = formats.load(name).render(report, 100, True)
+        assert not any(part in shown for part in (secret, word)), name
+
+
+def test_sessions_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
+    """By the whole name, where Hermes has given it, and by what is made of it elsewhere."""
+    names = ("20261128_041830_a1b2c3", "20261128_041830_a1b2c4", "agent:main:whatsapp:+491", "agent:main:whatsapp:+492")
+    text = "".join(
+        line(at, f"[{name}] run_agent: conversation turn: session={name} model=m") for at, name in enumerate(names)
+    )
+    told = list(of_text(tmp_path, text + line(9, client("created", "Thread-1:1"))).sessions)
+    assert sorted(told)[:2] == list(names[:2])
+    assert len(told) == 4
+    assert "whatsapp" not in "".join(told)
+
+
+def test_what_is_read_is_not_written_over(cli: Cli, tmp_path: Path) -> None:
+    """Neither by its own name nor by a link."""
+    log, link = tmp_path / "agent.txt", tmp_path / "link.txt"
+    log.write_bytes((REAL / "hermes-0.19.0.log").read_bytes())
+    link.symlink_to(log)
+    for path in (log, link):
+        done = cli("logs", log, "--output", path)
+        assert done.returncode == 2
+        assert "is a file that is read" in done.stderr
+    assert log.read_bytes() == (REAL / "hermes-0.19.0.log").read_bytes()
+
+
+def test_what_cannot_be_read(cli: Cli, tmp_path: Path) -> None:
+    """A folder, a pipe in the place of a capture, and a range of time that holds nothing."""
+    log, pipe = tmp_path / "agent.log", tmp_path / "pipe"
+    log.write_bytes((REAL / "hermes-0.19.0.log").read_bytes())
+    os.mkfifo(pipe)
+    for arguments, code, says in (
+        ((tmp_path,), 2, "is no regular file"),
+        ((log, "--with", pipe), 2, "is no regular file"),
+        ((log, "--since", "2026-11-28", "--until", "2026-11-27"), 2, "--since is after --until"),
+    ):
+        done = cli("logs", *arguments)
+        assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+    done = cli("logs", log, "--until", "2020-01-01")
+    assert done.returncode == 3
+    assert "none of its lines is of the time" in done.stdout
+
+
+def test_a_gateway_that_ends_right_after_an_abort(tmp_path: Path) -> None:
+    """The thread that was woken has had no time to close its client."""
+    text = line(1, "[s1] agent.turn_context: conversation turn: session=s1 model=m provider=p")
+    text += line(2, client("created", "Thread-1 (_call):11"))
+    text += line(9, client("aborted", "asyncio_0:7", "s1", ", tcp_force_closed=1, deferred_close=stranger_thread"))
+    text += line(9, "[s1] agent.turn_finalizer: Turn ended: reason=interrupted model=m session=s1")
+    assert of_text(tmp_path, text).exit_code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -95,10 +96,14 @@ def command(
     if file and (home or profile):
         raise UsageError("FILE and --home or --profile name two logs", "leave one of them out")
     zone = _zone(tz)
-    found = Balance(zone, _moment("--since", since, zone), _moment("--until", until, zone))
+    begin, end = _moment("--since", since, zone), _moment("--until", until, zone)
+    if begin is not None and end is not None and begin > end:
+        raise UsageError("--since is after --until", "swap them")
+    found = Balance(zone, begin, end)
     reports = telling.report_files(output)
     seen = joined.watch(with_) if with_ else None
     paths = log.newest_first(file) if file else log.of_home(_place(home, profile))
+    _refuse_to_overwrite([*paths, *filter(None, [with_])], output.files)
     sources = log.opened(paths)
     read: list[File] = []
     stop = Interrupts(lambda number: None, deaf=True)
@@ -134,6 +139,15 @@ def _read(sources: Sequence[Source], found: Balance, tell: Callable[[File], None
         source.file.close()
     if shown:
         sys.stderr.write("\r\x1b[K")
+
+
+def _refuse_to_overwrite(read: Sequence[Path], written: Sequence[Path] | None) -> None:
+    """Raises UsageError for a report that would take the place of what it is about."""
+    for path in written or ():
+        for one in read:
+            with contextlib.suppress(OSError):
+                if path.samefile(one):
+                    raise UsageError(f"--output {path} is a file that is read", "name another")
 
 
 def _place(given: Path | None, profile: str | None) -> Path:

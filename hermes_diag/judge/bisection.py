@@ -122,6 +122,8 @@ def told(step: Step) -> str:
     """A step in words: in how many runs it showed, and what a run left."""
     if step.missing:
         return f"{step.state}: {step.missing}"
+    if step.state == BEGUN:
+        return f"begun: shown in {step.shown} of {len(step.runs)} runs so far"
     best = next((run for run in step.runs if any(trial.codes for trial in run)), step.runs[0] if step.runs else ())
     left = "; ".join(f"{trial.workload}: {counts(trial)}" for trial in best)
     return f"{step.state} in {step.shown if step.state == SHOWN else len(step.runs)} of {len(step.runs)} runs; {left}"

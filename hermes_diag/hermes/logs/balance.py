@@ -9,8 +9,7 @@ from collections import Counter
 from datetime import tzinfo
 
 from hermes_diag.core.agent_log import Clients, Ends, Left
-from hermes_diag.core.text import one_line
-from hermes_diag.hermes.logs import lines, tally
+from hermes_diag.hermes.logs import lines, names, tally
 from hermes_diag.hermes.logs.clock import Clockwork
 from hermes_diag.hermes.logs.open import Client, Open
 
@@ -29,6 +28,7 @@ class Balance:
         self.clock = Clockwork(zone)
         self._since = -math.inf if since is None else since
         self._until = math.inf if until is None else until
+        self.skipped = False  # lines were left out
         self.begin: float | None = None
         self.end: float | None = None
         self.silence = (0.0, 0.0)  # the longest: its begin, its seconds
@@ -53,7 +53,10 @@ class Balance:
         part = self.times.at
         for match in lines.LINE.finditer(chunk):
             at = moment(*match.group(1, 2, 3))
-            if at is None or not since <= at <= until:
+            if at is None:
+                continue
+            if not since <= at <= until:
+                self.skipped = True
                 continue
             if last is None:
                 self.begin = last = at
@@ -140,8 +143,7 @@ class Balance:
         item = (-since, -client.serial)
         if len(kept) == EXAMPLES and item < kept[0][:2]:
             return
-        thread, reason = (one_line(one.decode("utf-8", "replace"))[:80] for one in (client.thread, client.reason))
-        heapq.heappush(kept, (*item, Left(since, thread, reason, why)))
+        heapq.heappush(kept, (*item, Left(since, names.word(client.thread), names.word(client.reason), why)))
         if len(kept) > EXAMPLES:
             heapq.heappop(kept)
 
@@ -204,13 +206,13 @@ class Balance:
         return {REQUEST: Ends(*self.ends[b"False"]), SHARED: Ends(*self.ends[b"True"])}
 
     def oldest(self) -> tuple[Left, ...]:
-        kinds = (STRANDED, UNCLOSED, ENDLESS)
-        return tuple(one for kind in kinds for _, _, one in sorted(self.left[kind], key=lambda item: -item[0]))
+        every = [item for kept in self.left.values() for item in kept]
+        return tuple(one for _, _, one in sorted(every, key=lambda item: (-item[0], -item[1])))
 
 
 def _add(counts: Counter[str], name: bytes) -> None:
     """Count under a name; those that come when there are many are counted together."""
-    word = name.decode("utf-8", "replace")
+    word = names.word(name)
     counts[word if word in counts or len(counts) < TYPES else tally.OTHERS.decode()] += 1
 
 

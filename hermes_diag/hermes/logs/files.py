@@ -75,14 +75,14 @@ def opened(paths: Sequence[Path]) -> list[Source]:
                 raise UsageError(f"there is no file {path}", "name a log that Hermes wrote") from None
             except OSError as exc:
                 raise CannotMeasure(f"cannot read {path}: {exc.strerror}", "run as the user of the gateway") from None
-            file = open(number, "rb", buffering=0)  # noqa: SIM115
             about = os.fstat(number)
             key = (about.st_dev, about.st_ino)
             if not stat.S_ISREG(about.st_mode) or key in found:
-                file.close()
+                os.close(number)
                 if key not in found:
                     raise UsageError(f"{path} is no regular file", "name a log that Hermes wrote")
                 continue
+            file = open(number, "rb", buffering=0)  # noqa: SIM115
             found[key] = Source(path, file, about.st_size, file.read(2) == b"\x1f\x8b")
             file.seek(0)
     except BaseException:

@@ -47,6 +47,8 @@ class Watch:
 
 def watch(path: Path) -> Watch:
     """The watch of a capture. Raises UsageError."""
+    if path.exists() and not path.is_file():  # opening a pipe might never end
+        raise UsageError(f"{path} is no regular file", "name a capture")
     reader = capture.Reader(path)
     watched = reader.asked("watched", Watched) if reader.kind == WATCH else None
     if watched is None:

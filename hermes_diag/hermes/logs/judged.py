@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from hermes_diag.core import units
 from hermes_diag.core.agent_log import Bucket, Clients, Clock, File, LogReport, Run, Shift
 from hermes_diag.core.report import Finding, Row
 from hermes_diag.core.status import RowStatus, Status
-from hermes_diag.core.text import one_line
-from hermes_diag.hermes.logs import joined, tally
+from hermes_diag.hermes.logs import joined, names, tally
 from hermes_diag.hermes.logs.balance import Balance
 
-#: Sessions and kinds of threads that are told; characters of a session's name, which may be a stranger's words.
-MOST, LONGEST = 20, 12
+#: Sessions and kinds of threads that are told.
+MOST = 20
 #: A silence that is told, in seconds.
 SILENCE = 3600.0
 #: A shift is told when chance makes one as large less often than this.
@@ -39,13 +38,26 @@ CHECKS = (
         "0.15 to 0.17 it takes the cut for a fault of the provider.",
     ),
     (
+        "closed-by-another-thread", "ended_by_others",
+        "a request client is closed by the thread that made it",
+        "{} closed by another thread than their own",
+        "Look for sockets without an owner (`hermes-diag sockets --gateway`). Hermes 0.13 and 0.14 give streams up so: "
+        "their threads and sockets stay, and over TLS files can be damaged (`hermes-diag hermes VERSION --workload "
+        "recycled`).",
+    ),
+    (
         "client-without-end", "endless",
         "each request client is closed or aborted before its thread or session goes on",
         "{} neither closed nor aborted, although their thread or session went on",
         "Watch the gateway (`hermes-diag sockets --gateway --watch`): what such a client holds grows, or is collected.",
     ),
 )  # fmt: skip
-REFERENCE = {"abort-closed-nothing": "#29507, #54049", "close-never-came": "#29507", "client-without-end": "#11070"}
+REFERENCE = {
+    "abort-closed-nothing": "#29507, #54049",
+    "close-never-came": "#29507",
+    "closed-by-another-thread": "#29507, #70773",
+    "client-without-end": "#11070",
+}
 
 
 def report(
@@ -73,7 +85,7 @@ def report(
         latency=_latency(found.latencies), failures=dict(found.failures.most_common()), given_up=found.gave_up,
         retries=found.totals[tally.RETRIES], retries_per_hour=_per_hour(found),
         worst_hour=max(hours.items(), key=lambda one: (one[1], -one[0])) if hours else None,
-        threads={one_line(name)[:60]: counts for name, counts in found.threads.largest(MOST).items()},
+        threads=_threads(found),
         sessions=_sessions(found), runs=runs, shifts=tuple(_shifts(runs)), clock=tuple(found.clock.jumps),
         silence=_silence(found),
         buckets=parts, bucket_seconds=width, notes=tuple(told),
@@ -90,6 +102,8 @@ def _verdict(found: Balance, clients: Clients, files: Sequence[File]) -> tuple[S
         why = "it has no line about clients"
         if found.begin is None and any(one.size for one in files):
             why = "it has no line that Hermes writes about clients, turns or starts"
+            if found.skipped:
+                return Status.COULD_NOT_TELL, "none of its lines is of the time that --since and --until ask for"
         return Status.COULD_NOT_TELL, f"{why}: Hermes writes them at level INFO (logging.level in config.yaml)"
     seen = [said.format(units.count(count, what)) for count, what, said in _seen(clients) if count > 0]
     if seen:
@@ -99,14 +113,19 @@ def _verdict(found: Balance, clients: Clients, files: Sequence[File]) -> tuple[S
             Status.COULD_NOT_TELL,
             f"what could be read shows nothing wrong, but not all of {', '.join(broken)} could",
         )
-    open_ = f", {clients.under_way:,} under way at its end" if clients.under_way else ""
-    return Status.CLEAN, f"all of {units.count(clients.created, 'request client')} came to an end{open_}"
+    ends = (
+        (clients.closed, "closed by their own thread"),
+        (clients.cut, "ended with their gateway"),
+        (clients.under_way, "under way at the end of the log"),
+    )
+    said = ", ".join(f"{count:,} {what}" for count, what in ends if count) or "none"
+    return Status.CLEAN, f"nothing wrong is seen of {units.count(clients.created, 'request client')}: {said}"
 
 
 def _seen(clients: Clients) -> Iterator[tuple[int, str, str]]:
     for _, name, _, said, _ in CHECKS:
         count: int = getattr(clients, name)
-        yield count, "request client" if name == "endless" else "abort", said
+        yield count, "request client" if name in ("endless", "ended_by_others") else "abort", said
 
 
 def _rows(clients: Clients) -> Iterator[Row]:
@@ -189,15 +208,23 @@ def _latency(latencies: Counter[bytes]) -> dict[str, float]:
     return found
 
 
+def _threads(found: Balance) -> dict[str, dict[str, int]]:
+    told: dict[str, dict[str, int]] = {}
+    for name, counts in found.threads.largest(MOST).items():
+        _merge(told.setdefault(names.word(name), {}), counts)
+    return told
+
+
+def _merge(into: dict[str, int], counts: Mapping[str, int]) -> None:
+    for what, count in counts.items():
+        into[what] = into.get(what, 0) + count
+
+
 def _sessions(found: Balance) -> dict[str, dict[str, int]]:
-    """Those of which most is told, by shortened names: a name may be what a stranger wrote."""
+    """Those of which most is told."""
     told: dict[str, dict[str, int]] = {}
     for name, counts in found.sessions.largest(MOST).items():
-        short = one_line(name)
-        short = short if len(short) <= LONGEST else short[:LONGEST] + "..."
-        into = told.setdefault(short, {})
-        for what, count in counts.items():
-            into[what] = into.get(what, 0) + count
+        _merge(told.setdefault(names.session(name), {}), counts)
     return told
 
 

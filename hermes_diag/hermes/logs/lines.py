@@ -19,7 +19,7 @@ LINE = re.compile(
     rb" client (created|closed|aborted) \(([^,\n]{1,100}), shared=(True|False)"
     rb"(?:, tcp_force_closed=(\d{1,9}))?[^)\n]{0,60}\)(?: thread=([^\n]{0,200}?):(\d{1,20}) provider=| ()provider=)"
     rb"|API call #\d{1,9}: [^\n]{0,400}? latency=(\d{1,7}\.\d)s"
-    rb"|API call failed \(attempt \d{1,6}/\d{1,6}\) error_type=(\w{1,80})"
+    rb"|API call failed \(attempt \d{1,6}/\d{1,6}\) error_type=(\S{1,80})"
     rb"|Retrying API call in ([\d.]{1,30})s \(attempt \d{1,6}/"
     rb"|(?:\[[^\]\n]{0,60}\] ?)?API call failed (after) \d{1,6} retries\."
     rb"|conversation turn: session=([^\s]{1,200})"

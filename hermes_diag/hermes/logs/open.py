@@ -28,6 +28,8 @@ AT_ONCE = 0.1
 #: Seconds after which a turn of which the log says nothing more is taken for over, and within which an aborted client
 #: may still be closed by its thread although its session says nothing more.
 SILENT, UNWINDS = 3600.0, 60.0
+#: Seconds that a thread has to close its client after the sockets were shut down, whatever its session does meanwhile.
+SOON = 1.0
 
 
 @dataclass(slots=True)
@@ -219,6 +221,8 @@ class Open:
     def went_on(self, client: Client, end: float, first_turn: int) -> bool:
         """Whether the turn that made a client, or the session that gave it up, has gone on. first_turn: as above."""
         if client.end:
+            if client.forced and end - client.ended_at < SOON:
+                return False
             return self.steps.get(client.by, 0) > client.ended_serial or end - client.ended_at > UNWINDS
         if client.sure and client.session in self.steps:
             return self.steps[client.session] > client.serial

@@ -32,7 +32,7 @@ class Project:
     name: str
     version: str
     python: str
-    requires: tuple[str, ...]
+    requires: tuple[str, ...] | None  # None: only its build can tell
     parts: tuple[str, ...]
 
 
@@ -59,6 +59,11 @@ def ensure(place: Path, revision: str, base: Base, installer: Installer) -> Made
     named += ", edited" if source.edited else ""
     if project.python:
         base.check(f"{project.name} {named}", project.python)
+    if project.requires is None:
+        raise CannotMeasure(
+            f"{place}: its pyproject.toml lists no dependencies",
+            "make an environment that has it, and name that with --python",
+        )
     dependencies = releases.ensure_dependencies(project.requires, f"{project.name} {named}", base, installer)
     parent = cache.folder() / "checkouts" / hashlib.sha256(str(place).encode()).hexdigest()[:12]
     with cache.writable(parent):
@@ -103,7 +108,7 @@ def _make(
 
 
 def read_project(text: bytes | None, place: Path) -> Project:
-    """Raises UsageError for what is no project, CannotMeasure for one whose dependencies only its build can tell."""
+    """Raises UsageError for what is no project."""
     if text is None:
         raise UsageError(
             f"{place} has no pyproject.toml: it is no checkout of Hermes Agent", "name the folder that has it"
@@ -111,15 +116,12 @@ def read_project(text: bytes | None, place: Path) -> Project:
     try:
         document: dict[str, Any] = tomllib.loads(text.decode())
         own = document["project"]
-        name, requires = str(own["name"]), own["dependencies"]
-        found = tuple(str(Requirement(one)) for one in requires)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, InvalidRequirement):
+        name, requires = str(own["name"]), own.get("dependencies")
+        found = tuple(str(Requirement(one)) for one in requires) if isinstance(requires, list) else None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, InvalidRequirement, TypeError):
         raise UsageError(f"{place}: its pyproject.toml cannot be read", "does pip install it?") from None
-    except (KeyError, TypeError):
-        raise CannotMeasure(
-            f"{place}: its pyproject.toml lists no dependencies",
-            "make an environment that has it, and name that with --python",
-        ) from None
+    except (KeyError, AttributeError):
+        raise UsageError(f"{place}: its pyproject.toml names no project", "name a checkout of Hermes Agent") from None
     try:
         version = str(Version(str(own.get("version", "0"))))
     except InvalidVersion:

@@ -21,7 +21,7 @@ _KNOWN = (*_HERMES, "openai", "httpx", "httpx2", "httpcore", "httpcore2")
 
 @dataclass(frozen=True)
 class Wanted:
-    """One target; of pins, place and python one is set. pins: (package, release).."""
+    """One target; of pins, place and python one is set. pins: (package, release) each."""
 
     name: str  # as output names it
     pins: tuple[tuple[str, str], ...] = ()
