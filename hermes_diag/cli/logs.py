@@ -96,10 +96,7 @@ def command(
     if file and (home or profile):
         raise UsageError("FILE and --home or --profile name two logs", "leave one of them out")
     zone = _zone(tz)
-    begin, end = _moment("--since", since, zone), _moment("--until", until, zone)
-    if begin is not None and end is not None and begin > end:
-        raise UsageError("--since is after --until", "swap them")
-    found = Balance(zone, begin, end)
+    found = Balance(zone, *_range(since, until, zone))
     reports = telling.report_files(output)
     seen = joined.watch(with_) if with_ else None
     paths = log.newest_first(file) if file else log.of_home(_place(home, profile))
@@ -170,6 +167,14 @@ def _zone(name: str | None) -> tzinfo | None:
         raise UsageError(
             f"--tz: no time zone {quoted(name)} is known here", "write it as Europe/Berlin or UTC"
         ) from None
+
+
+def _range(since: str | None, until: str | None, zone: tzinfo | None) -> tuple[float | None, float | None]:
+    """--since and --until. Raises UsageError."""
+    begin, end = _moment("--since", since, zone), _moment("--until", until, zone)
+    if begin is not None and end is not None and begin > end:
+        raise UsageError("--since is after --until", "swap them")
+    return begin, end
 
 
 def _moment(option: str, text: str | None, zone: tzinfo | None) -> float | None:

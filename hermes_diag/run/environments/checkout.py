@@ -70,11 +70,8 @@ def ensure(place: Path, revision: str, base: Base, installer: Installer) -> Made
         staged = Path(tempfile.mkdtemp(prefix="copy-", dir=parent))
         try:
             digest = source.copy(staged, project.parts)
-            label = (
-                project.version
-                + (f"+g{source.commit[:7]}" if source.commit else "")
-                + (".edited" if source.edited else "")
-            )
+            label = f"{project.version}{f'+g{source.commit[:7]}' if source.commit else ''}"
+            label += ".edited" if source.edited else ""
             key = hashlib.sha256(f"{digest} {label} {dependencies}".encode()).hexdigest()[:12]
             python = cache.ensure(
                 parent / f"{source.commit[:7] or 'folder'}-{key}",
