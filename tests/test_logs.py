@@ -396,6 +396,29 @@ def test_beside_a_watch(cli: Cli, tmp_path: Path) -> None:
     assert parts[1].highs["ESTABLISHED"] is not None
 
 
+def test_a_line_with_a_wrong_clock(tmp_path: Path) -> None:
+    """One line of 1970 makes neither a silence of decades nor a picture of them."""
+    text = line(1, client("created", "Thread-1:1")) + line(2, client("closed", "Thread-1:1"))
+    wrong = line(3, client("created", "Thread-2:2")).replace("2026-11-28", "1970-01-01")
+    report = of_text(tmp_path, text + wrong + line(4, client("closed", "Thread-2:2")))
+    assert report.exit_code == 0
+    assert report.silence is None
+    assert len(report.buckets) == 4
+    assert [round(jump.seconds) < 0 for jump in report.clock] == [True, False]
+
+
+def test_a_watch_that_was_cut(tmp_path: Path) -> None:
+    """It is told that there was more of it."""
+    begun = read(REAL / "hermes-0.19.0.log").begin
+    assert begun is not None
+    saved = watched(tmp_path / "w.jsonl", begun, 8)
+    assert joined.watch(saved).notes == []
+    lines = saved.read_text().splitlines(keepends=True)
+    saved.write_text("".join(lines[:-2]))
+    (note,) = joined.watch(saved).notes
+    assert "ends before its watch did" in note
+
+
 def test_a_watch_of_another_time(tmp_path: Path) -> None:
     """It is told in one line how far apart they are."""
     log = REAL / "hermes-0.19.0.log"

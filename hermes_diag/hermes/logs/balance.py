@@ -43,13 +43,14 @@ class Balance:
         self.gave_up = self.orphans = self.unnamed = 0
         self.totals = [0] * len(tally.NAMES)
         self.times, self.runs = tally.Times(), tally.Runs(self.totals)
+        self._latest: float | None = None
         self._part = self.totals  # the counts of this part of the time
         self.threads, self.sessions = tally.Kinds(), tally.Named()
 
     def feed(self, chunk: bytes) -> None:
         """Take a piece of the log: whole lines, each with its newline before it."""
         moment, client, other = self.clock.at, self._client, self._other
-        since, until, last = self._since, self._until, self.end
+        since, until, last, latest = self._since, self._until, self.end, self._latest
         part = self.times.at
         for match in lines.LINE.finditer(chunk):
             at = moment(*match.group(1, 2, 3))
@@ -62,14 +63,16 @@ class Balance:
                 self.begin = last = at
                 if match.lastindex != lines.START:
                     self.runs.begin(at, False)
-            if at - last > self.silence[1]:
-                self.silence = (last, at - last)
+            latest = last if latest is None or last > latest else latest  # a clock that was set back is no silence
+            if at - latest > self.silence[1]:
+                self.silence = (latest, at - latest)
             self.end = last = at
             self._part = part(at)
             if (match.lastindex or 0) <= lines.NO_THREAD:
                 client(match, at)
             else:
                 other(match, match.lastindex or 0, at)
+        self._latest = latest
 
     def _count(self, what: int, session: bytes | None = None) -> None:
         self._part[what] += 1

@@ -54,11 +54,15 @@ def watch(path: Path) -> Watch:
     if watched is None:
         raise UsageError(f"{path} is no watch", "name a file that `hermes-diag sockets --watch --save FILE` wrote")
     found = Watch(watched.begun, watched.pid, watched.name, end=watched.begun)
+    whole = False
     for _, record, _ in reader.records({"sample": Tick, "ended": Ended, "condition": Held, "place": Place}):
         if isinstance(record, Tick):
             found.add(watched.begun + record.at, record)
+        whole = whole or isinstance(record, Ended)
     if not found.parts:
         raise UsageError(f"{path} has not one sample", "watch again, for longer")
+    if not whole:
+        reader.remark("ends before its watch did: that was killed, or the file was cut")
     found.notes = reader.notes()
     return found
 

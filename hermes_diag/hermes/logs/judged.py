@@ -65,7 +65,7 @@ def report(
     notes: Sequence[str] = (), interrupted: bool = False,
 ) -> LogReport:  # fmt: skip
     """The report of a balance, which is complete then."""
-    clients, every = found.clients(), found.times.buckets()
+    clients, every = found.clients(), _of_its_time(found)
     parts, width = joined.picture(every, found.times.width, seen)
     told = [*notes, *_notes(found, files)]
     if seen and not parts:
@@ -90,6 +90,14 @@ def report(
         silence=_silence(found),
         buckets=parts, bucket_seconds=width, notes=tuple(told),
     )  # fmt: skip
+
+
+def _of_its_time(found: Balance) -> list[Bucket]:
+    """The parts of the time from the first line to the last one: a line with a wrong clock would widen a picture."""
+    every, width = found.times.buckets(), found.times.width
+    if found.begin is None or found.end is None or found.begin > found.end:
+        return every
+    return [one for one in every if found.begin < one.begin + width and one.begin <= found.end]
 
 
 def _lines(found: Balance) -> int:
