@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hermes_diag.cli.options import load, target
+from hermes_diag.cli.options import complete, load, target
 from hermes_diag.cli.options.load import Faults, Sessions, Turns, Workloads
 from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.target import BasePython
@@ -54,7 +54,7 @@ Api = Annotated[
     typer.Option(
         metavar="API",
         show_default="codex",
-        autocompletion=lambda: ["codex", "chat", "anthropic"],
+        autocompletion=complete.apis,
         help="What Hermes speaks: codex (Responses), chat or anthropic. Repeatable.",
     ),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -97,10 +97,11 @@ def command(
         raise UsageError("FILE and --home or --profile name two logs", "leave one of them out")
     zone = _zone(tz)
     found = Balance(zone, *_range(since, until, zone))
-    reports = telling.report_files(output)
     seen = joined.watch(with_) if with_ else None
     paths = log.newest_first(file) if file else log.of_home(_place(home, profile))
-    _refuse_to_overwrite([*paths, *filter(None, [with_])], output.files)
+    read_from = {os.path.realpath(path): path for path in (*paths, *filter(None, [with_]))}
+    named = {f"{path}, which is a file that is read,": path for path in read_from.values()}
+    reports = telling.report_files(output, **named)
     sources = log.opened(paths)
     read: list[File] = []
     stop = Interrupts(lambda number: None, deaf=True)
@@ -136,15 +137,6 @@ def _read(sources: Sequence[Source], found: Balance, tell: Callable[[File], None
         source.file.close()
     if shown:
         sys.stderr.write("\r\x1b[K")
-
-
-def _refuse_to_overwrite(read: Sequence[Path], written: Sequence[Path] | None) -> None:
-    """Raises UsageError for a report that would take the place of what it is about."""
-    for path in written or ():
-        for one in read:
-            with contextlib.suppress(OSError):
-                if path.samefile(one):
-                    raise UsageError(f"--output {path} is a file that is read", "name another")
 
 
 def _place(given: Path | None, profile: str | None) -> Path:

@@ -56,6 +56,12 @@ def ends(incomplete: str) -> Words:
     return _from((("close", "the caller closes its request client"), ("abandon", "nobody closes it")), incomplete)
 
 
+def apis(incomplete: str) -> Words:
+    from hermes_diag.hermes.cells import APIS
+
+    return _from(((name, "") for name in APIS), incomplete)
+
+
 def workloads(incomplete: str) -> Words:
     return _leaves("workloads", incomplete)
 

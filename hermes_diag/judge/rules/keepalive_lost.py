@@ -9,7 +9,7 @@ from hermes_diag.worker.contract import HERMES
 CODE, SEVERITY, WORD = "keepalive-lost", "cause", ""
 REMEDY = "Keep the keepalive socket options when you give each client a transport of its own."
 REFERENCE = "#10933"
-#: Hermes Agent from 0.18.0 on.
+#: Newer releases of Hermes Agent; up to 0.18.0 they set them, and this rule finds nothing.
 _ON_PURPOSE = (
     "Nothing to mend: this release sets no socket options on purpose. A provider that vanishes is noticed by the "
     "watchdogs of Hermes."
