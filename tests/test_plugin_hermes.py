@@ -58,11 +58,13 @@ def test_the_real_agent(tmp_path: Path) -> None:
         pytest.skip("our compiled msgspec does not fit the Python of Hermes")
     lend(tmp_path / "lent")
     shutil.copy(ROOT / "tests" / "hermes_agent_example.py", tmp_path / "test_agent.py")
+    # The environment is that of other tests too, which see whether anything is written into it.
+    own = {"PYTHONPATH": str(tmp_path / "lent"), "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"}
     command = ["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", HERMES, "-m", "pytest"]
     done = subprocess.run(
         [*command, "-p", "no:cacheprovider", "--show-capture=no", "test_agent.py"],
         cwd=tmp_path,
-        env={**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(tmp_path / "lent"), "PYTEST_ADDOPTS": ""},
+        env={**os.environ, "HOME": str(tmp_path), **own},
         capture_output=True,
         text=True,
         check=False,
