@@ -171,7 +171,7 @@ class Once:
         self._base_python = base_python
         self._made: dict[int, Ready | HermesDiagError] = {}
 
-    def __call__(self, at: int) -> Tried:
+    def __call__(self, at: int, run: int) -> Tried:
         """Raises KeyboardInterrupt."""
         from hermes_diag.core.errors import HermesDiagError
         from hermes_diag.core.trials import Tried
@@ -183,7 +183,7 @@ class Once:
         ready = self._made[at]
         if isinstance(ready, HermesDiagError):
             return Tried(wanted.name, missing=ready.whole)
-        target.say(f"trying {ready.named} ...")
+        target.say(f"{wanted.name}: run {run} ...")
         measured = measure(ready, self._what, load.body(None), trials.view)
         if measured.interrupted:
             raise KeyboardInterrupt

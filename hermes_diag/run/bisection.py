@@ -17,8 +17,8 @@ from hermes_diag.judge import bisection as judged
 from hermes_diag.judge.bisection import BEGUN, LEAST, MOST, NOT_SHOWN, NOT_TRIED, SHOWN, SKIPPED, Run
 
 SCHEMA = 1
-#: Runs a candidate once. Raises KeyboardInterrupt.
-Try = Callable[[int], Tried]
+#: Runs a candidate once: (its place, how many runs this makes). Raises KeyboardInterrupt.
+Try = Callable[[int, int], Tried]
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Bisection:
 
     def _again(self, at: int) -> bool:
         """One run more; False when it could not be measured."""
-        tried = self._once(at)
+        tried = self._once(at, len(self.runs(at)) + 1)
         missing = tried.missing or next((one.missing for one in tried.trials if one.missing), "")
         if missing or not tried.trials:
             self._missing[at] = missing or "nothing was measured"
