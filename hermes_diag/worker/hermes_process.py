@@ -27,9 +27,9 @@ _WATCHDOGS = (
 
 #: Modules that have left run_agent since 0.15.0.
 _OUTSOURCED = ("agent.conversation_loop", "agent.agent_runtime_helpers")
-#: What is called or wrapped, and the parameters that it is given by name.
 #: A stream is asked for once, also where it fell silent in the turns before.
 _ONE_ATTEMPT = {"HERMES_STREAM_RETRIES": "0", "HERMES_STREAM_STALE_GIVEUP": "1000000"}
+#: What is called or wrapped of AIAgent.
 _METHODS = (
     "_create_openai_client", "_interruptible_api_call", "_interruptible_streaming_api_call", "run_conversation",
     "interrupt", "clear_interrupt", "close",
@@ -41,6 +41,7 @@ AGENTS = {
     "chat": dict(_QUIET, provider="custom", api_mode="chat_completions", model="gpt-4o"),
     "anthropic": dict(_QUIET, provider="anthropic", api_mode="anthropic_messages", model="claude-sonnet-4-5"),
 }
+#: The parameters that are given by name.
 _PARAMETERS = {
     "__init__": ("api_key", "base_url", *AGENTS["codex"]),
     "_create_openai_client": ("client_kwargs", "reason", "shared"),
