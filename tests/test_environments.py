@@ -259,7 +259,8 @@ def test_links_in_a_circle(tmp_path: Path) -> None:
 def test_what_words_mean(tmp_path: Path) -> None:
     """Releases, pins, a checkout with or without a revision, an interpreter, a virtualenv."""
     assert wanted.parse("0.19.0").pins == wanted.parse("hermes==0.19.0").pins == (("hermes-agent", "0.19.0"),)
-    assert wanted.parse("openai==3.3.0, httpx==0.28.1").pins == (("openai", "3.3.0"), ("httpx", "0.28.1"))
+    pinned = wanted.parse("openai==3.3.0, httpx==0.28.1")
+    assert (pinned.name, pinned.pins) == ("openai 3.3.0 + httpx 0.28.1", (("openai", "3.3.0"), ("httpx", "0.28.1")))
     assert wanted.parse(f"{tmp_path}@main") == wanted.Wanted(f"{tmp_path}@main", place=tmp_path, revision="main")
     assert wanted.parse(str(tmp_path)).is_hermes
     assert wanted.parse(sys.executable).python == sys.executable

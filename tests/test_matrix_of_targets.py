@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,19 @@ def test_one_that_cannot_be_told_is_no_clean_verdict() -> None:
     codes = [trials.report(some, "x").exit_code for some in ([clean], [clean, lost], [clean, leaky, lost], [])]
     assert codes == [0, 3, 1, 0]
     assert trials.report([clean], "x", interrupted=True).exit_code == 130
+    verdicts = [trials.report(some, "x").verdict for some in ([clean, lost], [lost], [lost, Tried("d", missing="off")])]
+    assert verdicts == [
+        "could not tell c; the other one leaves nothing behind",
+        "could not tell c: gone",
+        "could not tell c, d",
+    ]
+
+
+def test_less_than_at_the_start_is_no_leak_below_zero() -> None:
+    """A turn that failed before it asked; a thread that ended."""
+    one = replace(trial(), left={"posts": -0.5, "established": 0.0, "threads": -1.0, "fds": 1.25})
+    said = "0.50 POSTs fewer than wanted, 1.00 threads fewer than at the start, 1.25 descriptors a turn"
+    assert trials.counts(one) == said
 
 
 def test_a_bisection(cli: Cli, releases: list[str], tmp_path: Path) -> None:

@@ -83,8 +83,15 @@ def _rows(tried: Tried) -> Iterator[Row]:
 
 def counts(trial: Trial) -> str:
     """What was left, in words: `1.00 ESTABLISHED, 1.00 threads a turn`."""
-    more = [f"{value:.2f} {COUNTED[name]}" for name, value in trial.left.items() if value]
-    return f"{', '.join(more)} a turn" if more else "nothing left"
+    said = [_count(name, value) for name, value in trial.left.items() if value]
+    return f"{', '.join(said)} a turn" if said else "nothing left"
+
+
+def _count(name: str, value: float) -> str:
+    if value > 0:
+        return f"{value:.2f} {COUNTED[name]}"
+    fewer = "POSTs fewer than wanted" if name == "posts" else f"{COUNTED[name]} fewer than at the start"
+    return f"{-value:.2f} {fewer}"
 
 
 def _findings(tried: Sequence[Tried]) -> Iterator[Finding]:
@@ -108,6 +115,9 @@ def _verdict(rows: Sequence[Row]) -> tuple[str, Status]:
         said = f"{len(bad)} of {count} targets leave something behind or fail: {', '.join(bad)}"
         return "; ".join(filter(None, (said, unknown))), Status.FAILING
     if untold:
-        first = next(row for row in rows if row.status == RowStatus.COULD_NOT_TELL)
-        return f"{unknown}: {first.seen}", Status.COULD_NOT_TELL
+        whys = list(dict.fromkeys(row.seen for row in rows if row.status == RowStatus.COULD_NOT_TELL))
+        why = f": {whys[0]}" if len(whys) == 1 else ""
+        more = count - len(untold)
+        others = f"; the other {'one leaves' if more == 1 else f'{more} leave'} nothing behind"
+        return f"{unknown}{others if more else why}", Status.COULD_NOT_TELL
     return f"{'the target leaves' if count == 1 else f'all {count} targets leave'} nothing behind", Status.CLEAN

@@ -21,13 +21,15 @@ _STATES = {bisection.SHOWN: style.BAD, bisection.NOT_SHOWN: style.GOOD}
 #: Columns of numbers, narrow ones; in the order of COUNTED.
 _HEADS = ("POSTs", "ESTABLISHED", "CLOSE_WAIT", "threads", "fds")
 
+_LEGEND = "left for each turn, in the last idle gap (-: fewer); POSTs: beyond those wanted; s: seconds that it took"
+
 
 def render(report: MatrixReport | BisectReport, width: int) -> RenderableType:
     """Everything, for so many columns."""
     if isinstance(report, BisectReport):
         return Group(*_bisection(report), heading("Verdict"), style.verdict(report))
     parts = [_table(report)] if width >= WIDE else list(_list(report))
-    legend = Text("left for each turn, in the last idle gap; POSTs: beyond those wanted; s: seconds that it took")
+    legend = Text(_LEGEND)
     return Group(*parts, legend, *_problems(report), *_missing(report), heading("Verdict"), style.verdict(report))
 
 

@@ -104,7 +104,8 @@ class Bisection:
         if not self._shown(runs, asked):
             what = " or ".join(sorted(asked)) or "any problem"
             raise UsageError(
-                f"the bad end {self.names[self.bad]} does not show {what} in {len(runs)} runs", "see matrix"
+                f"the bad end {self.names[self.bad]} does not show {what} in {len(runs)} runs",
+                "hermes-diag matrix says what each target leaves; another --workload may show it",
             )
         self._states[self.bad] = SHOWN
         self.finding = set(asked) or judged.seen(runs)

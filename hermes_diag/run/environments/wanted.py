@@ -79,7 +79,7 @@ def _releases(given: str) -> Wanted:
         pins.append((releases.HERMES if name in _HERMES else name, version))
     if len(dict(pins)) < len(pins):
         raise UsageError(f"{quoted(given)} names a package twice", "leave one of them out")
-    return Wanted(given.replace("==", " ").replace(",", ", "), pins=tuple(pins))
+    return Wanted(" + ".join(f"{name} {version}" for name, version in pins), pins=tuple(pins))
 
 
 def _revision(path: Path) -> tuple[Path, str]:
