@@ -97,7 +97,9 @@ def test_what_cannot_be_measured_is_skipped() -> None:
     """As by `git bisect skip`; beside the border nobody can say which it was."""
     beside = told(found(5, 0, 4, {3: [True], 4: [True]}, missing=(2,)))
     assert (beside.first, beside.exit_code) == ("", 3)
-    assert "after 1, with 3 at the latest; 1 between could not be measured" in beside.verdict
+    assert "after 1, with 3 at the latest; 1 between could not be measured or were not tried: 2" in beside.verdict
+    many = told(found(9, 0, 8, {8: [True]}, missing=tuple(range(1, 8))))
+    assert many.verdict.endswith("7 between could not be measured or were not tried")  # the steps name them
     assert told(found(6, 0, 5, {4: [True], 5: [True]}, missing=(2,))).first == "4"
     assert next(step for step in beside.steps if step.name == "2").state == SKIPPED
 
@@ -232,7 +234,7 @@ def test_commits_between_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     git(tmp_path, "checkout", "-q", "main")
     git(tmp_path, "merge", "-q", "--no-ff", "-m", "merged", "side")
     every = candidates.of_commits(tmp_path, "main~4", "main")
-    assert [one.name.split(" ", 1)[1] for one in every.wanted[1:]] == ["number 1", "number 2", "number 3", "merged"]
+    assert [one.name.split(" ", 1)[1] for one in every.wanted] == [*(f"number {n}" for n in range(4)), "merged"]
     assert (every.good, every.bad) == (0, 4)
     backwards = candidates.of_commits(tmp_path, "main", "main~4")
     assert (backwards.good, backwards.bad) == (4, 0)

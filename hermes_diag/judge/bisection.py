@@ -13,6 +13,8 @@ from hermes_diag.judge.trials import counts
 SHOWN, NOT_SHOWN, SKIPPED, NOT_TRIED, BEGUN = "shown", "not shown", "skipped", "not tried", "begun"
 #: Runs of a candidate at least and at most, and the chance of a miss that is sought.
 LEAST, MOST, MISS = 3, 20, 0.01
+#: Candidates at most that a verdict names one by one.
+_FEW = 5
 #: A run of each of several workloads.
 Run = tuple[Trial, ...]
 
@@ -106,10 +108,10 @@ def _verdict(steps: Sequence[Step], near: int, far: int, finding: set[str], sure
     if not ends:
         return f"{what}: not both ends were tried"
     between = [step.name for step in steps[min(near, far) + 1 : max(near, far)]]
-    which = f"{len(between)} between could not be measured or were not tried: {', '.join(between[:5])}"
-    more = f" and {len(between) - 5} more" if len(between) > 5 else ""
+    few = f": {', '.join(between)}" if len(between) <= _FEW else ""
+    which = f"{len(between)} between could not be measured or were not tried{few}"
     verb = "came" if came else "went"
-    return f"{what} {verb} after {older.name}, with {newer.name} at the latest; {which}{more}"
+    return f"{what} {verb} after {older.name}, with {newer.name} at the latest; {which}"
 
 
 def _row(step: Step, finding: set[str]) -> Row:

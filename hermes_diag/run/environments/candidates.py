@@ -65,14 +65,14 @@ def of_commits(repo: Path, good: str, bad: str) -> Candidates:
     older, newer = (first, last) if _is_ancestor(place, first, last) else (last, first)
     if not _is_ancestor(place, older, newer):
         raise UsageError(f"neither of {quoted(good)} and {quoted(bad)} is before the other", "name two of one branch")
-    out = sources.git(place, "log", "--first-parent", "--reverse", "-z", "--format=%H %s", f"{older}..{newer}")
-    subjects = [one.decode("utf-8", "replace").partition(" ") for one in out.split(b"\0") if one]
-    found = [(older, good if older == first else bad), *((commit, subject) for commit, _, subject in subjects)]
+    listing = ("log", "--first-parent", "--reverse", "-z", "--format=%H %s")
+    out = sources.git(place, *listing, "-1", older) + b"\0" + sources.git(place, *listing, f"{older}..{newer}")
+    found = [one.decode("utf-8", "replace").partition(" ") for one in out.split(b"\0") if one]
     made = [
         Wanted(f"{commit[:_SHORT]} {one_line(text)[:_SUBJECT]}".strip(), place=place, revision=commit)
-        for commit, text in found
+        for commit, _, text in found
     ]
-    keys = [commit for commit, _ in found]
+    keys = [commit for commit, _, _ in found]
     return Candidates(tuple(made), tuple(keys), keys.index(first), keys.index(last), True)
 
 
