@@ -18,7 +18,7 @@ from conftest import Cli
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.text import release
 from hermes_diag.run.environments import base, cache, checkout, reasons, releases, sources, wanted
-from hermes_diag.run.environments.installer import Installer
+from hermes_diag.run.environments.installer import Failed, Installer
 
 ENSURE = "from hermes_diag.cli.options import target; target.say = print; print(target.interpreter('0.0.1', None))"
 Starter = Callable[[], "subprocess.Popen[str]"]
@@ -104,19 +104,24 @@ def test_an_interrupt_leaves_nothing(offline: dict[str, str], tmp_path: Path) ->
     """
     slow = tmp_path / "slow"
     slow.write_text(
-        f'#!/bin/sh\ncase "$*" in *venv*) echo $$ > {tmp_path}/pid; sleep 100 & wait;; esac\n'
+        f'#!/bin/sh\ncase "$*" in *venv*) echo x > "$TMPDIR/half"; echo $$ > {tmp_path}/pid; sleep 100 & wait;; esac\n'
         f"""case "$*" in *print*) echo '["{slow}", "3.12.0", "x"]';; esac\n"""
     )
     slow.chmod(0o755)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    own = {**offline, "TMPDIR": str(temporary)}
     command = [sys.executable, "-m", "hermes_diag", "hermes", "0.0.1", "--base-python", str(slow)]
-    with subprocess.Popen(command, env=offline, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=own, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
+        assert list(temporary.glob("*/half"))
         assert "interrupted" in process.communicate(timeout=30)[1]
     assert process.returncode == 130
+    assert not list(temporary.iterdir())
     group = int((tmp_path / "pid").read_text())
     deadline = time.monotonic() + 10  # a process that was killed takes a moment to end
     while any(with_group(one.pid) == group for one in alive()):
@@ -136,6 +141,21 @@ def with_group(pid: int) -> int:
         return os.getpgid(pid)
     except ProcessLookupError:
         return 0
+
+
+def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is the disk, not the version: the cure says so."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    installer = Installer(lambda text: None)
+    installer.uv = None
+
+    def full(*arguments: object) -> str:
+        raise Failed("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device")
+
+    monkeypatch.setattr(installer, "run", full)
+    with pytest.raises(CannotMeasure, match="no space is left on the device") as refused:
+        releases.ensure((("hermes-agent", "0.0.1"),), base.of(sys.executable), installer)
+    assert "XDG_CACHE_HOME" in refused.value.whole
 
 
 def test_it_is_said_that_it_takes_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,6 +180,24 @@ def test_the_report_names_release_and_conditions(cli: Cli, tmp_path: Path) -> No
     assert str(tmp_path) not in saved.read_text()
 
 
+@needs_hermes
+def test_what_is_kept_after_few_turns_is_no_clean_verdict(cli: Cli) -> None:
+    """Of two turns nobody can say whether it grows: exit 3."""
+    done = cli("hermes", "--python", NEWEST, "--workload", "aborted", "--turns", 2)
+    assert done.returncode == 3, done.stdout
+    words = " ".join(done.stdout.split())
+    assert "something is kept in hermes/aborted; too few idle gaps to tell whether it grows: ask for more" in words
+    assert "after close: the same" in words
+
+
+@needs_hermes
+def test_a_python_without_anthropic(cli: Cli) -> None:
+    """Hermes Agent installs it only when it is asked for: the cure is to do so."""
+    done = cli("hermes", "--python", NEWEST, "--api", "anthropic", "--workload", "steady")
+    assert done.returncode == 3
+    assert "has no package anthropic, which that API needs: pip install anthropic" in " ".join(done.stdout.split())
+
+
 def test_a_python_without_hermes(cli: Cli) -> None:
     """Exit 3, and both cures."""
     done = cli("hermes", "--python", sys.executable)

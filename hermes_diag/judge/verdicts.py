@@ -185,6 +185,12 @@ def _verdict(cells: Sequence[CellReport], subject: str, hermes: str) -> tuple[st
     problem = _unexpected(cells) or _left_behind(cells, hermes) or _faulty(cells) or _of_factory(cells, subject)
     if problem:
         return problem, Status.FAILING
+    kept = [one.cell.name for one in cells if one.word == "too short" and one.left is not None and one.left.anything]
+    if kept:
+        said = (
+            f"something is kept in {', '.join(kept)}; too few idle gaps to tell whether it grows: ask for more --turns"
+        )
+        return f"Hermes Agent {hermes}: {said}", Status.COULD_NOT_TELL
     short = [one.cell.name for one in cells if one.word == "too short" and one.cell.workload != FRESH]
     note = f"; too few idle gaps to tell growth in {', '.join(short)}" if short else ""
     return _well(cells, subject, hermes) + note, Status.CLEAN

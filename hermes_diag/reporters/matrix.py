@@ -140,6 +140,8 @@ def _left(cell: CellReport, left: Left) -> Iterator[str]:
     yield f"left: {_counted(left)}"
     if cell.left_at_end is not None and _counted(cell.left_at_end) != _counted(left):
         yield f"after close: {_counted(cell.left_at_end)}"
+    elif cell.left_at_end is not None and left.anything:
+        yield "after close: the same"
 
 
 def _counted(left: Left) -> str:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hermes_diag.core.errors import CannotMeasure
-from hermes_diag.run.environments.installer import LOOK_EVERY, Installer
+from hermes_diag.run.environments.installer import LOOK_EVERY, SAY_EVERY, Installer
 
 STAMP = "made-by-hermes-diag"
 #: So many environments of one checkout stay, and so many sets of dependencies; and seconds for which each does.
@@ -87,15 +87,15 @@ def _works(python: Path) -> bool:
 @contextmanager
 def _locked(path: Path, installer: Installer) -> Iterator[int]:
     with open(path, "w") as file:
-        said = False
+        said = time.monotonic() - SAY_EVERY
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not said:
+                if time.monotonic() - said >= SAY_EVERY:
+                    said = time.monotonic()
                     installer.say("another hermes-diag is making that environment; waiting for it ...")
-                said = True
                 installer.check()
                 time.sleep(LOOK_EVERY)
         yield file.fileno()

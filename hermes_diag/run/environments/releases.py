@@ -82,6 +82,11 @@ def _make(
 
 def _refusal(said: str, named: str, pins: Sequence[tuple[str, str]], base: Base, installer: Installer) -> CannotMeasure:
     """Why it cannot be had, and what can."""
+    if "No space left on device" in said:
+        return CannotMeasure(
+            f"cannot install {named}: no space is left on the device",
+            "make room, or set XDG_CACHE_HOME and TMPDIR to folders with room",
+        )
     for name, version in pins:
         if needed := reasons.needs_python(said, version):
             return CannotMeasure(
