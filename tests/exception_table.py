@@ -24,9 +24,9 @@ SPECS = {name: name for name in faults.catalogue() if not name.startswith("ws-")
     "connection-limit": "connection-limit=0",
     "comments-only": "comments-only=2",
     "cut-after": "cut-after=0.5",
-    "idle-close": "idle-close=0.05",
-    "idle-reset": "idle-reset=0.05",
-    "idle-vanish": "idle-vanish=0.05",
+    "idle-close": "idle-close=0.5",
+    "idle-reset": "idle-reset=0.5",
+    "idle-vanish": "idle-vanish=0.5",
     "h2-goaway": "h2-goaway:last=before",
     "h2-idle-goaway": "h2-idle-goaway=0.05",
     "large-event": "large-event=1",
@@ -46,7 +46,7 @@ SPECS_WEBSOCKET = {
     name: SPECS.get(name, name) for name in faults.catalogue() if not name.startswith(("h2-", "proxy-"))
 } | {
     "ws-connection-limit": "ws-connection-limit:turns=1",
-    "ws-idle-close": "ws-idle-close=0.05",
+    "ws-idle-close": "ws-idle-close=0.5",
 }
 _SILENT = (
     "comments-only", "connection-limit", "first-event-then-silence", "h2-window", "hold", "idle-vanish",

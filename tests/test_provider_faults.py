@@ -232,8 +232,10 @@ def test_idle_ends_are_seen(name: str, end: str) -> None:
 
 def test_idle_close_spares_a_connection_at_work() -> None:
     """A connection that is being answered is not idle, however long that takes."""
-    with Provider(["idle-close=0.05", "slow-events=0.02"]) as provider, Client(provider) as client:
+    with Provider(["idle-close=0.5", "slow-events=0.15"]) as provider, Client(provider) as client:
+        begun = time.monotonic()
         assert client.ask().whole
+        assert time.monotonic() - begun > 0.75
 
 
 def test_idle_vanish_answers_nothing_and_acknowledges_nothing() -> None:
