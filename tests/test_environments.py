@@ -117,8 +117,8 @@ def test_an_interrupt_leaves_nothing(offline: dict[str, str], tmp_path: Path) ->
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
         assert list(temporary.glob("*/half"))
+        process.send_signal(signal.SIGINT)
         assert "interrupted" in process.communicate(timeout=30)[1]
     assert process.returncode == 130
     assert not list(temporary.iterdir())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from hermes_diag.core import matrix
@@ -185,15 +185,17 @@ def _verdict(cells: Sequence[CellReport], subject: str, hermes: str) -> tuple[st
     problem = _unexpected(cells) or _left_behind(cells, hermes) or _faulty(cells) or _of_factory(cells, subject)
     if problem:
         return problem, Status.FAILING
-    kept = [one.cell.name for one in cells if one.word == "too short" and one.left is not None and one.left.anything]
-    if kept:
-        said = (
-            f"something is kept in {', '.join(kept)}; too few idle gaps to tell whether it grows: ask for more --turns"
-        )
-        return f"Hermes Agent {hermes}: {said}", Status.COULD_NOT_TELL
+    if untold := _keeping(one for one in cells if one.word == "too short"):
+        why = "too few idle gaps to tell whether it grows: ask for more --turns"
+        return f"Hermes Agent {hermes}: something is kept in {untold}; {why}", Status.COULD_NOT_TELL
     short = [one.cell.name for one in cells if one.word == "too short" and one.cell.workload != FRESH]
     note = f"; too few idle gaps to tell growth in {', '.join(short)}" if short else ""
     return _well(cells, subject, hermes) + note, Status.CLEAN
+
+
+def _keeping(cells: Iterable[CellReport]) -> str:
+    """The names of cells of Hermes that have more of something than before, "" for none."""
+    return ", ".join(one.cell.name for one in cells if one.left is not None and one.left.anything)
 
 
 def _unexpected(cells: Sequence[CellReport]) -> str:
@@ -234,10 +236,10 @@ def _well(cells: Sequence[CellReport], subject: str, hermes: str) -> str:
     """The sentence for a run in which nothing is wrong."""
     loops = [one for one in cells if one.cell.workload not in (FRESH, MEASURE)]
     if loops and all(map(_is_free_hermes, loops)):
-        kept = [one.cell.name for one in loops if one.left is not None and one.left.anything]
+        kept = _keeping(loops)
         if not kept:
             return f"Hermes Agent {hermes} leaves nothing behind"
-        return f"Hermes Agent {hermes}: nothing is seen to grow; something is kept in {', '.join(kept)}"
+        return f"Hermes Agent {hermes}: nothing is seen to grow; something is kept in {kept}"
     strategies = {one.cell.strategy for one in loops if one.expected}
     if not strategies:
         memory = any(one.code == "memory-grows" for cell in cells for one in cell.findings)

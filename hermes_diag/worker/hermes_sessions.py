@@ -57,11 +57,12 @@ class Agents:
                 if "backoff" in self.job.settings:
                     hermes_process.cut_waits(self.job.settings["backoff"])
         except Exception as exc:
-            if self._api == "anthropic" and getattr(exc, "name", None) == "anthropic":
+            name = exc.name if isinstance(exc, ImportError) else None
+            if name == self._api == "anthropic":
                 raise Refusal(
                     "its Python has no package anthropic, which that API needs: pip install anthropic"
                 ) from None
-            missing = " of " + exc.name if isinstance(exc, ImportError) and exc.name else ""
+            missing = " of " + name if name else ""
             raise Refusal("this Hermes Agent cannot be imported: %s%s" % (type(exc).__name__, missing)) from None
         unlike = hermes_process.unlike(getattr(module, "AIAgent", object))
         if unlike:
