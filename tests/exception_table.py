@@ -26,9 +26,9 @@ SPECS = {name: name for name in faults.catalogue() if not name.startswith("ws-")
     "cut-after": "cut-after=0.5",
     "idle-close": "idle-close=0.5",
     "idle-reset": "idle-reset=0.5",
-    "idle-vanish": "idle-vanish=0.5",
+    "idle-vanish": "idle-vanish=2",  # the Node SDK connects at once, and sends its retry half a second later
     "h2-goaway": "h2-goaway:last=before",
-    "h2-idle-goaway": "h2-idle-goaway=0.05",
+    "h2-idle-goaway": "h2-idle-goaway=0.5",
     "large-event": "large-event=1",
     "latency": "latency=0.05:jitter=0.02",
     "long-stream": "long-stream=300",
