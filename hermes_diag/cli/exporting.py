@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import ipaddress
 import os
@@ -55,8 +56,9 @@ def address(text: str, allow_remote: bool) -> tuple[str, int]:
 
 def run(asked: Asked) -> int:
     """Watch and serve until a signal comes; the exit code. Raises CannotMeasure."""
-    from prometheus_client import CollectorRegistry, start_http_server
+    from prometheus_client import CollectorRegistry
 
+    from hermes_diag.cli import scraped
     from hermes_diag.reporters.openmetrics import Collector
 
     fleet = Fleet(_finder(asked), asked.interval, places)
@@ -75,18 +77,14 @@ def run(asked: Asked) -> int:
             return OK
         host, port = asked.listen
         shown = bracketed(host)
-        try:
-            server, thread = start_http_server(port, host, registry)
-        except OSError as exc:
-            why = f"cannot listen on {shown}:{port}: {exc.strerror}"
-            raise CannotMeasure(why, cure(exc, "name another --listen")) from None
-        sys.stderr.write(f"serving http://{shown}:{server.server_port}/metrics until Ctrl-C\n")
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                port = stack.enter_context(scraped.serving(host, port, registry))
+            except OSError as exc:
+                why = f"cannot listen on {shown}:{port}: {exc.strerror}"
+                raise CannotMeasure(why, cure(exc, "name another --listen")) from None
+            sys.stderr.write(f"serving http://{shown}:{port}/metrics until Ctrl-C\n")
             fleet.run(ended)
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
     return OK
 
 

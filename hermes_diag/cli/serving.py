@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import signal
 import stat
 import sys
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Records of requests and connections that are kept for `/_diag/connections`.
 KEEP = 1000
+#: Descriptors that are left to the control path when clients have taken all others, and to what else we open.
+SPARE = 24
 _OTHERS = "Codex and others need more than that: `hermes-diag serve --for codex`, see --help."
 
 
@@ -77,6 +80,7 @@ def run(options: Options) -> int:
         plan=plan.load(options.plan) if options.plan is not None else None,
         host=options.host,
         port=options.port,
+        spare=SPARE,
         tls=options.tls,
         proxy=options.as_proxy,
         reply=script.load(options.reply) if options.reply is not None else (reply.DEFAULT,),
@@ -88,6 +92,8 @@ def run(options: Options) -> int:
         observer=Printer(options.json),
         upstream=upstream,
     )
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return asyncio.run(_serve(provider, options, upstream))
 
 

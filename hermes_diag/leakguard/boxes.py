@@ -79,7 +79,7 @@ def _folders(pid: int) -> Iterator[Path]:
     own = f"hermes-diag-{os.stat(f'/proc/{pid}').st_uid}"
     asked = os.fsdecode(given.get(b"HERMES_DIAG_BOXES", b""))
     runtime = os.fsdecode(given.get(b"XDG_RUNTIME_DIR", b""))
-    for folder in (asked, runtime and f"{runtime}/{own}", f"/dev/shm/{own}", f"/tmp/{own}"):
+    for folder in (asked, runtime and f"{runtime}/{own}", f"/dev/shm/{own}", f"/tmp/{own}"):  # nosec B108
         if folder:
             yield root / folder.lstrip("/")
 

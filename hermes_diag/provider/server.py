@@ -19,7 +19,7 @@ class Provider(Service):
     """Listens on 127.0.0.1 at a port the kernel chooses (or at `port`), until `stop`.
 
     host is loopback, or UsageError is raised. proxy: with a proxy in front of it (see `Proxy`), at a port of its
-    own. The other parameters are those of Service.
+    own. spare: descriptors that its connections leave to others. The other parameters are those of Service.
     """
 
     def __init__(
@@ -28,12 +28,13 @@ class Provider(Service):
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        spare: int = 0,
         proxy: bool = False,
         **options: Any,
     ) -> None:
         self.open: set[Conversation]  # type: ignore[assignment]  # no other kind of Connection is accepted here
-        self.proxy = Proxy(self, host) if proxy else None
-        super().__init__(Listener(lambda: Conversation(self), host, port), idle_close, proxied=proxy, **options)
+        self.proxy = Proxy(self, host, spare) if proxy else None
+        super().__init__(Listener(lambda: Conversation(self), host, port, spare), idle_close, proxied=proxy, **options)
 
     async def start(self) -> None:
         """Bind and listen. Raises OSError when the kernel gives no port, CannotMeasure when the port is taken."""

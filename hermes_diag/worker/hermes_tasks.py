@@ -58,7 +58,7 @@ def configure(home, base_url):
     token = ".".join((_part({"alg": "none"}), _part({"exp": int(time.time()) + 86400}), "x"))
     entry = {
         "id": "hermes-diag", "label": "hermes-diag", "auth_type": "api_key", "priority": 0, "source": "manual",
-        "access_token": token, "refresh_token": "none", "base_url": base_url,
+        "access_token": token, "refresh_token": "none", "base_url": base_url,  # nosec B105
     }  # fmt: skip
     with open(os.path.join(home, "auth.json"), "w") as file:
         json.dump({"version": 1, "credential_pool": {"openai-codex": [entry]}}, file)

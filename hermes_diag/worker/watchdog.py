@@ -55,7 +55,7 @@ class Reader(threading.Thread):
             for _ in self.stream:
                 self.events += 1
                 self.reading.set()
-        except Exception:  # the abort, however it surfaces
+        except Exception:  # the abort, however it surfaces  # nosec B110
             pass
         finally:
             self.reading.set()

@@ -24,7 +24,7 @@ LIMIT = 0.25
 #: Seconds to wait for a process to reach a place where it can be asked.
 PATIENCE = 10.0
 #: Where a folder may be that both see, the usual place first.
-_PLACES = ("/dev/shm", "/var/tmp", "/run")
+_PLACES = ("/dev/shm", "/var/tmp", "/run")  # nosec B108
 #: Characters that are read of what a process wrote.
 _MOST = 64 << 20
 #: A script that does nothing and is always there.

@@ -780,14 +780,14 @@ def default_folder():
 def place():
     """Where folders for boxes are made: in memory, since a program is not to wait for a disk, if there is room for many
     boxes and all that others may need."""
-    for one in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"):
+    for one in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"):  # nosec B108
         try:
             free = os.statvfs(one) if one and os.access(one, os.W_OK | os.X_OK) else None
         except OSError:
             continue
         if free is not None and free.f_bavail * free.f_frsize >= _ROOM:
             return one
-    return "/tmp"
+    return "/tmp"  # nosec B108
 
 
 def private(folder):

@@ -22,14 +22,17 @@ if TYPE_CHECKING:
 
 
 class Proxy:
-    """Listens at a port the kernel chooses, from `start` to `stop`. connects: tunnels and requests asked for."""
+    """Listens at a port the kernel chooses, from `start` to `stop`. connects: tunnels and requests asked for.
 
-    def __init__(self, service: Service, host: str) -> None:
+    spare: as for Provider.
+    """
+
+    def __init__(self, service: Service, host: str, spare: int = 0) -> None:
         self._service = service
         self.ledger: Ledger = service  # which clients were sent a FIN is known in one place
         self.connects = 0
         self.open: set[Hop] = set()
-        self._listener = Listener(lambda: Hop(self), host, 0)
+        self._listener = Listener(lambda: Hop(self), host, 0, spare)
         self._far = Ledger(keep=0)  # of the connections to the provider, which counts them itself
         self._serials = itertools.count(1)
 

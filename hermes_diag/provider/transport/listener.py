@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import os
+import resource
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -39,13 +41,16 @@ def loopback(host: str) -> str:
 class Listener:
     """A bound socket that accepts up to a limit; at the limit its backlog is full, and a connect hangs.
 
+    spare: descriptors of this process that it leaves to others.
+
     We accept ourselves: asyncio's server accepts what the backlog holds in one go and drops, without
     closing it, what is not handed over when it is told to stop.
     """
 
-    def __init__(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> None:
+    def __init__(self, factory: Callable[[], asyncio.Protocol], host: str, port: int, spare: int = 0) -> None:
         self._factory = factory
         self._host, self._port = loopback(host), port
+        self._spare = spare
         self._socket: socket.socket | None = None
         self._limit: int | None = None
         self._taken = 0
@@ -105,6 +110,7 @@ class Listener:
             if self._full:
                 return
             try:
+                self._leave_spare()
                 sock, peer = self._socket.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 self._drop_filler()  # the backlog is empty: the filler cannot be in it any more
@@ -123,6 +129,16 @@ class Listener:
             self._handing_over.add(task)
             task.add_done_callback(self._handing_over.discard)
             self._apply_limit()
+
+    def _leave_spare(self) -> None:
+        """Raises OSError when only the spare descriptors are left. The kernel gives the lowest that is free."""
+        if self._spare:
+            assert self._socket is not None
+            lowest = os.dup(self._socket.fileno())
+            os.close(lowest)
+            limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            if lowest + self._spare >= limit != resource.RLIM_INFINITY:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     async def _hand_over(self, sock: socket.socket) -> None:
         try:

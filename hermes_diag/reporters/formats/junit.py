@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from xml.etree import ElementTree as ET
+from xml.etree import ElementTree as ET  # nosec B405
 
 from hermes_diag.core.report import CheckReport, Report, Row
 from hermes_diag.core.status import RowStatus

@@ -20,7 +20,7 @@ KNOWS_INODES = False
 #: Elsewhere the system may show no more than the sockets of one process.
 FOR_ALL = sys.platform.startswith("linux")
 
-_NOWHERE = {socket.AF_INET: ("0.0.0.0", 0), socket.AF_INET6: ("::", 0)}
+_NOWHERE = {socket.AF_INET: ("0.0.0.0", 0), socket.AF_INET6: ("::", 0)}  # nosec B104
 
 
 def available() -> str:
