@@ -42,7 +42,7 @@ _.of_json
 _.RECORDS  # by scripts/schema.py
 
 # --- overridden: the library calls them -------------------------------------------------------------
-_.verify_request, _.handle_error  # socketserver, those of cli/scraped.py
+_.address_family, _.request_queue_size, _.server_name, _.verify_request, _.handle_error  # those of cli/scraped.py
 _.randint  # rstr, of the chance that provider/answers/instance.py gives it
 
 # --- for users of the Python API, tried by tests --------------------------------------------------

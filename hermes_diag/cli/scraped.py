@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
@@ -56,6 +56,7 @@ class _Handler(WSGIRequestHandler):
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+    request_queue_size = MOST
     block_on_close = False  # one that is slow to take its answer does not keep us
 
     def __init__(self, family: int, address: tuple[str, int]) -> None:
@@ -64,8 +65,10 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        super().server_bind()
-        self.server_name = str(self.server_address[0])
+        TCPServer.server_bind(self)  # HTTPServer's asks a resolver for the name of our address
+        host, self.server_port = self.server_address[:2]
+        self.server_name = str(host)
+        self.setup_environ()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         return self._free.acquire(blocking=False)
@@ -99,7 +102,7 @@ def serving(host: str, port: int, registry: CollectorRegistry) -> Iterator[int]:
 
     with _Server(socket.AF_INET6 if address.version == 6 else socket.AF_INET, (host, port)) as server:
         server.set_app(app)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
             yield server.server_port
