@@ -42,7 +42,8 @@ _.of_json
 _.RECORDS  # by scripts/schema.py
 
 # --- overridden: the library calls them -------------------------------------------------------------
-_.address_family, _.request_queue_size, _.server_name, _.verify_request, _.handle_error  # those of cli/scraped.py
+_.daemon_threads, _.block_on_close, _.address_family, _.request_queue_size, _.server_name  # those of cli/scraped.py
+_.verify_request, _.handle_error
 _.randint  # rstr, of the chance that provider/answers/instance.py gives it
 
 # --- for users of the Python API, tried by tests --------------------------------------------------
