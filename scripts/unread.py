@@ -43,7 +43,7 @@ _.RECORDS  # by scripts/schema.py
 
 # --- overridden: the library calls them -------------------------------------------------------------
 _.daemon_threads, _.block_on_close, _.address_family, _.request_queue_size, _.server_name  # those of cli/scraped.py
-_.verify_request, _.handle_error
+_.verify_request, _.handle_error, _.rfile, _.log_message
 _.randint  # rstr, of the chance that provider/answers/instance.py gives it
 
 # --- for users of the Python API, tried by tests --------------------------------------------------
