@@ -36,6 +36,8 @@ PLANTED = {
     "folder of a file": "token=f0lder5ecre70027",
     "name of a host": "sk-h0st-5ecre7-0028",
     "key of client_kwargs": "sk-kw4rg5-5ecre7-0029",
+    "unix socket": "sk-un1x-5ecre7-0030",
+    "repr of an object": "sk-r3pr-5ecre7-0031",
 }
 NEEDLES = {
     place: value.rpartition(" ")[2]
@@ -95,6 +97,12 @@ def raises(client_kwargs):
     except KeyError as exc:
         raise ValueError("no access with " + {PLANTED["text of an exception"]!r} + os.environ["GIVEN"]) from exc
 
+class Callback:
+    def __call__(self, *arguments):
+        pass
+    def __repr__(self):
+        return {PLANTED["repr of an object"]!r}
+
 def carries(client_kwargs):
     return OpenAI(**client_kwargs, default_headers={{"X-Token": {PLANTED["header of a client"]!r}}})
 
@@ -107,7 +115,7 @@ def hides(client_kwargs):
 
 def writes(client_kwargs):
     client = OpenAI(**client_kwargs)
-    client_kwargs[{PLANTED["key of client_kwargs"]!r}] = 1
+    client_kwargs[{PLANTED["key of client_kwargs"]!r}] = Callback()
     return client
 """
 
@@ -121,13 +129,17 @@ def make(client_kwargs):
 
 #: A process with secrets in its title, arguments, environment, thread and files, and a socket in CLOSE_WAIT.
 PROCESS = f"""\
-import ctypes, pathlib, socket, sqlite3, sys, threading
+import ctypes, os, pathlib, socket, sqlite3, sys, threading
 folder = pathlib.Path(sys.argv[1])
 base = folder / {PLANTED["SQLite file"] + ".db"!r}
 database = sqlite3.connect(base)
 database.execute("create table t (x)")
 (folder / {PLANTED["folder of a file"]!r}).mkdir()
 file = open(folder / {PLANTED["folder of a file"]!r} / {PLANTED["opened file"]!r}, "w")
+os.chdir(folder)  # a path of its own would be too long
+unix = socket.socket(socket.AF_UNIX)
+unix.bind({PLANTED["unix socket"]!r})
+unix.listen()
 listener = socket.create_server(("127.0.0.1", 0))
 client = socket.create_connection(listener.getsockname())
 server, _ = listener.accept()
