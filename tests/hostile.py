@@ -14,8 +14,8 @@ from hermes_diag.core.spotted import words
 #: Sequences of terminals (ESC, C1, a title), ends of lines, signs of direction and of no width, commands of GitHub
 #: Actions in both forms, markup of rich, Markdown, HTML and XML, bytes of a file's name that are no UTF-8.
 TEXT = (
-    "ev\x1b[31mil\x1b]0;title\x07\x9b2J\r\n::error::one\n  ::stop-commands::two\n##[error]three\u2028\u202e\u200b\u2066"
-    "\x00\x08\x7f [bold red]x[/] :smile: *a* [l](http://x.test) ![i](http://x.test) @user #1 | <b>h</b><script>s()"
+    "ev\x1b[31mil\x1b]0;title\x07\x9b2J\r\n::error::one\n  ::stop-commands::two\n##[error]three ##vso[task.x]y"
+    "\u2028\u202e\u200b\u2066\x00\x08\x7f [bold red]x[/] :smile: *a* [l](http://x.test) ![i](http://x.test) @user #1 | <b>h</b><script>s()"
     "</script> &amp; ]]> --> \udce9\ufffe\U000e0041"
 )
 #: The same as the name of a file or a process can have it, short.
@@ -41,7 +41,7 @@ def effects(data: bytes, colour: bool = False, markup: bool = False) -> list[str
         odd -= {"\t"}
     found = [f"U+{ord(one):04X}" for one in sorted(odd)]
     found += [f"command {one!r}" for one in _COMMAND.findall(text)]
-    return found + (["command ##["] if "##[" in text else [])
+    return found + [f"command {one}" for one in re.findall(r"##[a-z]*\[", text)]
 
 
 def planted(thing: Any, name: str = "") -> Any:

@@ -10,8 +10,9 @@ _ODD = re.compile(r"(\x1b\[[0-9;]{0,20}m)|\x1b|[^\n\x1b\x20-\x7e]+")
 #: A line that the runner of GitHub Actions takes for a command, whatever blanks stand before it: `::error::`,
 #: `::stop-commands::token`, `::token::`.
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:[^\W\d][^\n]*::)", re.MULTILINE)
-#: Its older form, which counts anywhere in a line: `##[error]`.
-_OLD_COMMAND = "##["
+#: Its older form, which counts anywhere in a line: `##[error]`; Azure Pipelines and TeamCity have `##vso[` and
+#: `##teamcity[`.
+_OLD_COMMAND = re.compile(r"##(?=[a-z]{0,20}\[)", re.IGNORECASE)
 
 
 def one_line(text: str) -> str:
@@ -41,9 +42,10 @@ def lines(text: str) -> str:
 
 
 def without_commands(text: str, colon: str = "\\x3a", hash_: str = "\\x23") -> str:
-    """Lines of which none is a command to the runner of GitHub Actions. colon, hash_: how a format escapes the two."""
-    if _OLD_COMMAND in text:
-        text = text.replace(_OLD_COMMAND, f"#{hash_}[")
+    """Lines of which none is a command to the runner of GitHub Actions or another CI. colon, hash_: how a format
+    escapes the two."""
+    if "##" in text:
+        text = _OLD_COMMAND.sub(lambda found: f"#{hash_}", text)
     return _COMMAND.sub(lambda found: found[1] + colon, text) if "::" in text else text
 
 
