@@ -15,8 +15,8 @@ from hermes_diag.core.spotted import words
 #: Actions in both forms, markup of rich, Markdown, HTML and XML, bytes of a file's name that are no UTF-8.
 TEXT = (
     "ev\x1b[31mil\x1b]0;title\x07\x9b2J\r\n::error::one\n  ::stop-commands::two\n##[error]three ##vso[task.x]y"
-    "\u2028\u202e\u200b\u2066\x00\x08\x7f [bold red]x[/] :smile: *a* [l](http://x.test) ![i](http://x.test) @user #1 | <b>h</b><script>s()"
-    "</script> &amp; ]]> --> \udce9\ufffe\U000e0041"
+    "\u2028\u202e\u200b\u2066\x00\x08\x7f [bold red]x[/] :smile: *a* [l](http://x.test) ![i](http://x.test)"
+    " @user #1 | <b>h</b><script>s()</script> &amp; ]]> --> \udce9\ufffe\U000e0041"
 )
 #: The same as the name of a file or a process can have it, short.
 NAME = "e\x1b[31m\n::error::x"

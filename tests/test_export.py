@@ -22,7 +22,7 @@ from pathlib import Path
 import hostile
 import pytest
 from conftest import Cli
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -206,6 +206,7 @@ NAMES = st.one_of(
 )
 
 
+@settings(deadline=None)  # where there is a promtool, each starts one
 @given(
     name=NAMES,
     remotes=st.lists(st.text(max_size=40), max_size=8, unique=True),
