@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -382,6 +383,41 @@ def test_an_error_shows_what_was_given_and_obeys_none_of_it(
         assert text.without_commands(document["verdict"]) in err.decode()
     else:
         assert out == b""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report", "EVIL.jsonl", "--output", "EVIL.md", "--output", "EVIL.jsonl.gz"],
+        ["report", "EVIL.jsonl", "other.jsonl", "-v"],
+        ["report", "EVIL.jsonl", "other.jsonl", "--format", "junit"],
+        ["report", "--check", "EVIL.jsonl"],
+        ["report", "--check", "EVIL.txt", "--output", "EVIL.html"],
+        ["logs", "EVIL.log", "-v", "--output", "EVIL.md", "--output", "EVIL.xml"],
+        ["logs", "EVIL.log", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_names_and_contents_of_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfdbinary: Any, arguments: list[str]
+) -> None:
+    """Of what is read, and of what is written."""
+    monkeypatch.chdir(tmp_path)
+    evil = "e\x1b[31m\n::error::x##[y]\u202e\udce9"
+    for name in (f"{evil}.jsonl", "other.jsonl"):
+        shutil.copy(GOLDEN / "close-wait-grows.fires.jsonl", name)
+    log = (ROOT / "tests" / "gateway_logs" / "hermes-0.19.0.log").read_text()
+    words = "a\x1b[31m\u202e##[error]"
+    Path(f"{evil}.log").write_text(log.replace("thread=", f"thread={words}").replace("provider=", f"provider={words}"))
+    Path(f"{evil}.txt").write_text(f"token: s3cr3tsecret{words}\n::error::https://u:pw@{words}.example/{words}\n")
+    assert here.run(monkeypatch, [one.replace("EVIL", evil) for one in arguments]) in (0, 1, 3)
+    out, err = capfdbinary.readouterr()
+    assert hostile.effects(out) == []
+    assert hostile.effects(err) == []
+    assert out
+    for path in tmp_path.iterdir():
+        if path.suffix in (".md", ".xml", ".html"):
+            assert hostile.effects(path.read_bytes(), markup=path.suffix == ".html") == []
 
 
 # --- a process that chose its names ------------------------------------------------------------------------
