@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hermes_diag.core import matrix, units
+from hermes_diag.core import matrix, text, units
 from hermes_diag.core.errors import UsageError
+from hermes_diag.core.escape import fields_of
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import FRESH, Plan
 from hermes_diag.core.report import AuditReport, CellReport, Finding, RunReport
@@ -55,9 +56,10 @@ class Loop:
             raise AssertionError(str(self))
 
     def __str__(self) -> str:
-        bad = [cell for cell in self.report.cells if cell.word not in ("ok", "too short")]
+        report = fields_of(self.report)
+        bad = [cell for cell in report.cells if cell.word not in ("ok", "too short")]
         found = {finding.code: finding for cell in bad for finding in cell.findings if finding.severity != "note"}
-        return "\n".join([self.report.verdict, *map(_counts, self.report.cells), *map(_told, found.values())])
+        return text.lines("\n".join([report.verdict, *map(_counts, report.cells), *map(_told, found.values())]))
 
 
 def _counts(cell: CellReport) -> str:
@@ -94,12 +96,13 @@ class Audit:
             raise AssertionError(str(self))
 
     def __str__(self) -> str:
-        rows = [row for row in self.report.rows if row.status in (RowStatus.FAILED, RowStatus.COULD_NOT_TELL)]
+        report = fields_of(self.report)
+        rows = [row for row in report.rows if row.status in (RowStatus.FAILED, RowStatus.COULD_NOT_TELL)]
         told = [
             (f"  {row.status}: {row.what}", row.seen, f"{row.why}{units.cited(row.reference)}", f"Fix: {row.remedy}")
             for row in rows
         ]
-        return "\n".join([self.report.verdict, *("\n    ".join(lines) for lines in told)])
+        return text.lines("\n".join([report.verdict, *("\n    ".join(lines) for lines in told)]))
 
 
 def loop(

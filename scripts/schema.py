@@ -26,13 +26,17 @@ def schema() -> dict[str, Any]:
     _, types = msgspec.json.schema_components((Finding, Row, Hello, Status), ref_template="#/$defs/{name}")
     every = {
         "schema": {"const": SCHEMA},
-        "command": {"enum": list(COMMANDS), "description": "the command that was run, or that wrote the capture"},
+        "command": {
+            "enum": [*COMMANDS, ""],
+            "description": "the command that was run, or that wrote the capture; empty where an error came before",
+        },
         "status": {"$ref": "#/$defs/Status"},
         "exit_code": {
             "type": "integer",
             "minimum": 0,
             "maximum": 255,
-            "description": "as the process exits: 0, 1, 3, 130 when interrupted; of trace that of the program",
+            "description": "of the verdict: 0, 1, 3, 130 when interrupted, 2 for wrong usage; of trace that of the "
+            "program. The process exits with it, or with 3 where a file that was asked for could not be written",
         },
         "stack": {"anyOf": [{"$ref": "#/$defs/Hello"}, {"type": "null"}]},
         "findings": {"type": "array", "items": {"$ref": "#/$defs/Finding"}},
@@ -43,12 +47,18 @@ def schema() -> dict[str, Any]:
         "interrupted": {"type": "boolean"},
         "rows": {"type": "array", "items": {"$ref": "#/$defs/Row"}},
     }
+    error = {
+        "type": "object",
+        "description": "only where the command ended with an error: what stderr says, and nothing was judged",
+        "properties": {"message": {"type": "string"}, "cure": {"type": "string"}},
+        "required": ["message", "cure"],
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "What hermes-diag prints with --json",
         "description": "Keys that every document has; those of judging commands have more.",
         "type": "object",
-        "properties": {**every, **judged},
+        "properties": {**every, **judged, "error": error},
         "required": list(every),
         "if": {"properties": {"command": {"enum": ["serve", "faults"]}}},
         "else": {"anyOf": [{"required": list(judged)}, {"required": ["scenarios"]}]},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import io
 import json
@@ -22,7 +21,7 @@ from hermes_diag.cli import report
 from hermes_diag.core.capture import Reader, Writer
 from hermes_diag.core.capture import lines as unpacked
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.new_file import create
+from hermes_diag.core.new_file import NewFile
 from hermes_diag.reporters.formats import json as document
 from hermes_diag.run import capture
 from hermes_diag.watch.capture import WatchCapture
@@ -35,7 +34,7 @@ def test_round_trip(tmp_path: Path) -> None:
     """What is read and written again is the same evidence."""
     plan, (evidence,) = capture.read(ANY)
     again = tmp_path / "again.jsonl"
-    with create(again) as file:
+    with NewFile(again) as file:
         recorder = capture.Recorder(evidence.cell, capture.Capture(file, plan))
         for record in capture.records_of(evidence):
             recorder.add(record)
@@ -138,20 +137,6 @@ def test_a_link_to_what_was_not_there(cli: Cli, tmp_path: Path) -> None:
     assert cli("check", "nowhere.clients:make", "--save", link, "--force").returncode == 2
     assert [path.name for path in tmp_path.iterdir()] == ["link"]
     assert link.is_symlink()
-
-
-def test_what_cannot_be_kept_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no room for it while it is not known whether the run is one."""
-    path = tmp_path / "run.jsonl"
-    path.write_bytes(b"of yesterday")
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(shutil, "copyfileobj", full)
-    with pytest.raises(UsageError, match="No space left"), create(path, force=True):
-        pass
-    assert path.read_bytes() == b"of yesterday"
 
 
 class NearlyFull(io.RawIOBase):

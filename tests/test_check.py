@@ -22,9 +22,11 @@ from conftest import GOLDEN, ROOT, Cli
 from test_audit import NONE, SECRET, interpreters
 from test_robust import until
 
+from hermes_diag.cli import github as on_actions
 from hermes_diag.core import conditions, matrix
 from hermes_diag.core.report import CheckReport, Place, Row
 from hermes_diag.core.status import RowStatus, Status
+from hermes_diag.core.text import one_line
 from hermes_diag.judge import check as checks
 from hermes_diag.judge import settings
 from hermes_diag.judge.baseline import Baseline
@@ -468,7 +470,8 @@ def test_a_refusal_on_github(repository: Path) -> None:
     place = on_github(repository)
     (repository / "pyproject.toml").write_text("[tool.hermes-diag]\nfactory = 3\n")
     done = run(repository / "src", "--json", **place)
-    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 2)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 2)
+    assert "factory: a string, not 3" in json.loads(done.stdout)["error"]["message"]
     at = {"file": "pyproject.toml", "line": "2", "title": "hermes-diag"}
     assert commands(done.stderr) == [(at, "../pyproject.toml:2: tool.hermes-diag.factory: a string, not 3")]
     (repository / "pyproject.toml").unlink()
@@ -562,10 +565,10 @@ def test_a_folder_is_no_report_file(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_loses_no_verdict(cli: Cli, tmp_path: Path) -> None:
-    """The result is printed and the exit code stands when a file of it cannot be written."""
+    """The result is printed when a file of it cannot be written; the exit code says that it was not."""
     (tmp_path / "check.xml").symlink_to("/dev/full")
     done = cli("check", "--workload", "steady", "--output", "check.xml")
-    assert done.returncode == 0
+    assert done.returncode == 3
     assert "no problem" in done.stdout
     assert done.stderr == "could not be saved to check.xml: No space left on device\n"
 
@@ -575,6 +578,16 @@ def test_a_summary_that_cannot_be_written(cli: Cli) -> None:
     done = cli("check", "--workload", "steady", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY="/nowhere/summary")
     assert done.returncode == 0
     assert done.stderr == "no summary: GITHUB_STEP_SUMMARY cannot be written: No such file or directory\n"
+
+
+def test_a_summary_that_nobody_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe is not waited for; a new file is of its owner alone."""
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "pipe"))
+    assert "No such device or address" in on_actions.tell(nasty(), tmp_path, pure=True)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "new"))
+    assert on_actions.tell(nasty(), tmp_path, pure=True) == ""
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
 
 
 # --- formats, on reports made up of the worst ----------------------------------------------------------
@@ -602,12 +615,12 @@ def nasty(text: str = NASTY) -> CheckReport:
 
 
 def test_nasty_text_in_annotations() -> None:
-    """What goes in comes out of the runner's own decoding, on one line."""
+    """What goes in comes out of the runner's own decoding, on one line, without what a log would obey."""
     (line,) = github.commands(nasty(), "a,b:c%.py")
     assert "\n" not in line
     ((properties, message),) = commands(line)
     assert properties == {"file": "a,b:c%.py", "line": "3", "title": "hermes-diag: nodelay"}
-    assert message == "\n".join([NASTY] * 4)
+    assert message == "\n".join([one_line(NASTY)] * 4)
 
 
 def test_no_more_annotations_than_are_shown() -> None:
@@ -618,7 +631,7 @@ def test_no_more_annotations_than_are_shown() -> None:
 
 
 def test_nasty_text_in_junit() -> None:
-    """It is XML, and what XML cannot hold is a question mark."""
+    """It is XML, and what XML cannot hold is escaped."""
     suite = ET.fromstring(junit.render(nasty(), 0, verbose=False).encode())[0]
     assert [suite.attrib[name] for name in ("tests", "failures", "errors", "skipped")] == [
         str(len(RowStatus)),
@@ -627,7 +640,7 @@ def test_nasty_text_in_junit() -> None:
         "3",
     ]
     failure = next(suite.iter("failure"))
-    assert "::error::x ?? ? \U0001f600" in (failure.text or "")
+    assert "::error::x \\x00\\x1b \\udcff \U0001f600" in (failure.text or "")
 
 
 @functools.cache

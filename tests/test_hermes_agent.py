@@ -416,7 +416,7 @@ def test_streams_that_hold_a_shared_pool(tmp_path: Path, shared: bool) -> None:
     assert "turns-failed" not in codes
     if shared:
         assert (cell.word, last) == ("starves", ["error"])
-        assert "3 streams that were given up hold all places" in codes["pool-exhausted"].summary
+        assert "held by 3 streams that were given up" in codes["pool-exhausted"].summary
     else:
         assert (cell.word, last) == ("leaks", ["ok"])
         assert "pool-exhausted" not in codes

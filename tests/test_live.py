@@ -251,7 +251,7 @@ def test_the_cap_holds_for_redirects_and_retries(cli: Cli, tmp_path: Path, statu
     assert len(endpoint.requests) == 13
     assert "could not measure fixed/close/steady" in json.loads(done.stdout)["verdict"]
     too_many = cli("live", *arguments, "--max-requests", 12)
-    assert (too_many.returncode, too_many.stdout) == (2, "")
+    assert (too_many.returncode, json.loads(too_many.stdout)["exit_code"]) == (2, 2)
     assert "may send 13 requests, --max-requests allows 12" in too_many.stderr
 
 

@@ -25,7 +25,7 @@ import synthetic_log
 from hermes_diag.cli import logs
 from hermes_diag.core.agent_log import File, LogReport
 from hermes_diag.core.errors import CannotMeasure, UsageError
-from hermes_diag.core.new_file import create
+from hermes_diag.core.new_file import NewFile
 from hermes_diag.hermes.logs import files, joined, judged
 from hermes_diag.hermes.logs import open as under_way
 from hermes_diag.hermes.logs.balance import Balance
@@ -357,7 +357,7 @@ def _reads(pid: int, path: Path) -> bool:
 def watched(path: Path, begun: float, samples: int) -> Path:
     """The capture of a watch in which threads and sockets grow."""
     about = Watched(4242, "python", begun - 60, begun, 1.0, "sock_diag", "because")
-    with create(path, False) as file:
+    with NewFile(path) as file:
         saved = WatchCapture(file, about)
         for at in range(samples):
             saved.write(

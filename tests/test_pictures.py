@@ -110,6 +110,15 @@ def test_the_worst_come_first_and_there_are_few(monkeypatch: pytest.MonkeyPatch)
     assert int(left[1]) == 6 * 20 - 5
 
 
+def test_what_never_was_is_not_drawn() -> None:
+    """No picture of cells without one CLOSE_WAIT; beside one that has some they are a line."""
+    report = run_report()
+    never = tuple(one for one in report.evidence if not any(sample.states.get("CLOSE_WAIT") for sample in one.samples))
+    assert never
+    assert "over turns" in terminal.render(report, 80, verbose=False)
+    assert "over turns" not in terminal.render(replace(report, evidence=never), 80, verbose=False)
+
+
 def peaked(evidence: Evidence) -> Evidence:
     """The same with one high count in the middle."""
     idle = [sample for sample in evidence.samples if sample.label == "idle"]

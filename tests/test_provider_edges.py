@@ -432,7 +432,6 @@ def test_a_client_that_does_not_trust_the_certificate_is_told_of() -> None:
             for option in (
                 ["--output", "x.md"],
                 ["--save", "x"],
-                ["-v"],
                 ["--set", "start=spawn"],
                 ["--python", "x"],
                 ["--payload", "x"],

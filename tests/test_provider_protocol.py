@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import ssl
@@ -409,6 +410,19 @@ def test_record_and_replay(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
     with Provider(reply=str(path)) as provider:
         assert ask(provider, request()).body == heard.body
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
+def test_a_recording_that_finds_no_room(tmp_path: Path) -> None:
+    """Who asks hears it whole; that the file is not whole is said, and is the exit code."""
+    path = tmp_path / "recorded.sse"
+    with Provider() as real, serving("--record", str(path), "--upstream", real.base_url) as one:
+        with Client(one) as client:
+            one.wait_for("serving")
+            resource.prlimit(one.process.pid, resource.RLIMIT_FSIZE, (10, 10))
+            assert [client.ask(request()).whole for _ in range(2)] == [True, True]
+        code, _, errors = one.end(signal.SIGTERM)
+    assert (code, errors) == (3, f"could not be saved to {path}: File too large\n")
 
 
 def test_memory_stays_where_it_is() -> None:

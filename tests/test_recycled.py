@@ -19,6 +19,7 @@ from hermes_diag.core.plan import FRESH, Cell, Conditions
 from hermes_diag.core.report import CellReport
 from hermes_diag.hermes import cells as hermes_cells
 from hermes_diag.judge import causes, check, settings, verdicts
+from hermes_diag.reporters.matrix import numbers
 from hermes_diag.run import payload
 from hermes_diag.worker import bystanders
 from hermes_diag.worker.bystanders import MAGIC, TEXT, difference
@@ -86,6 +87,8 @@ def test_a_right_closer_is_clean(judged: dict[str, tuple[CellReport, Evidence]],
     assert seen["turns"] == seen["numbers"] == seen["again"] == evidence.cell.turns
     assert (seen["early"], seen["closed_early"], seen["harm"]) == (0, 0, [])
     assert not any(finding.code.startswith("descriptor") for finding in report.findings)
+    kinds = ", ".join(f"{kind.kind} x1" for kind in bystanders.KINDS[: evidence.cell.turns])
+    assert f"{seen['again']} bystanders with the number of a stream over TLS compared: {kinds}" in list(numbers(report))
 
 
 def test_where_nothing_came_again_nothing_is_proved(judged: dict[str, tuple[CellReport, Evidence]]) -> None:

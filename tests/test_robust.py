@@ -196,11 +196,11 @@ def test_too_low_a_descriptor_limit(cli: Cli) -> None:
 
 
 def test_a_full_disk_loses_no_result(cli: Cli) -> None:
-    """The run goes on, the verdict stands, and the failure to save is said."""
+    """The run goes on, the verdict is printed, and the failure to save is said, and is the exit code."""
     done = cli("repro", "--save", "/dev/full", "--force", "--turns", 2, "--workload", "steady")
     assert "Verdict" in done.stdout
     assert "could not be saved to /dev/full" in done.stderr
-    assert done.returncode == 0
+    assert done.returncode == 3
 
 
 def test_a_python_that_prints_at_start(cli: Cli, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -9,7 +11,8 @@ from conftest import GOLDEN
 
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.report import SEVERITIES
-from hermes_diag.judge import rules
+from hermes_diag.judge import rules, verdicts
+from hermes_diag.reporters.formats import terminal
 from hermes_diag.run import capture
 
 
@@ -61,3 +64,28 @@ def test_no_golden_capture_names_a_path_of_a_machine() -> None:
         text = path.read_text()
         assert '"/' not in text, path.name
         assert "site-packages" not in text, path.name
+
+
+def test_how_a_client_differs_is_no_cause() -> None:
+    """It is a note, but for limits where a pool was exhausted: there they were reached."""
+    exhausted = golden("pool-exhausted.fires.jsonl")
+    small = replace(golden("limits-shrunk.fires.jsonl"), turns=exhausted.turns)
+    for evidence, severity in ((replace(small, turns=()), "note"), (small, "cause")):
+        found = {one.code: one.severity for one in rules.findings(evidence)}
+        assert found["limits-shrunk"] == severity
+    for code in ("timeout-changed", "keepalive-lost"):
+        found = {one.code: one.severity for one in rules.findings(golden(f"{code}.fires.jsonl"))}
+        assert found[code] == "note"
+
+
+_NOUNS = (
+    "POST|attempt|bystander|call|cell|client|connection|error|event|gap|promise|request|socket|stream|thread|time|turn"
+)
+
+
+def test_one_thing_is_not_many() -> None:
+    """In every sentence of every recorded run."""
+    wrong = re.compile(rf"(?<![\d.,/:-])(?<!of )\b1 (?:[A-Za-z_]+ )?(?:{_NOUNS})s\b")
+    for path in GOLDEN.glob("*.jsonl"):
+        shown = terminal.render(verdicts.report(*capture.read(path)), 200, verbose=True)
+        assert wrong.findall(shown) == [], path.name

@@ -9,9 +9,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from hermes_diag.cli import failing
 from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError, UsageError, cure
 from hermes_diag.core.pipes import swallow
-from hermes_diag.core.text import one_line
 
 #: What typer says of a word that is no number.
 _NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
@@ -25,25 +25,22 @@ def main() -> None:
     try:
         code = run(sys.argv[1:])
     except HermesDiagError as exc:
-        _say(exc.message, exc.hint)
-        code = exc.exit_code
+        code = _fail(exc.exit_code, exc.message, exc.hint)
     except KeyboardInterrupt:
-        _say("interrupted")
-        code = INTERRUPTED
+        code = _fail(INTERRUPTED, "interrupted")
     except BrokenPipeError:  # the reader has left (`| head`) before there was anything to judge
         code = COULD_NOT_MEASURE
     except OSError as exc:
         named = f": {exc.filename}" if isinstance(exc.filename, str) and exc.filename.isprintable() else ""
-        _say(f"the system refused: {exc.strerror or type(exc).__name__}{named}", cure(exc))
-        code = COULD_NOT_MEASURE
+        said = f"the system refused: {exc.strerror or type(exc).__name__}{named}"
+        code = _fail(COULD_NOT_MEASURE, said, cure(exc))
     except Exception as exc:
         if _of_an_interrupt(exc):
-            _say("interrupted")
-            sys.exit(_flushed(INTERRUPTED))
+            sys.exit(_flushed(_fail(INTERRUPTED, "interrupted")))
         if os.environ.get("HERMES_DIAG_DEBUG"):
             raise
-        _say(f"internal error: {type(exc).__name__} at {_place(exc)}", "set HERMES_DIAG_DEBUG=1 for the traceback")
-        code = COULD_NOT_MEASURE
+        said = f"internal error: {type(exc).__name__} at {_place(exc)}"
+        code = _fail(COULD_NOT_MEASURE, said, "set HERMES_DIAG_DEBUG=1 for the traceback")
     sys.exit(_flushed(code))
 
 
@@ -96,8 +93,7 @@ def _flushed(code: int) -> int:
         except OSError as exc:
             swallow(number)
             if not isinstance(exc, BrokenPipeError) and number == 1:
-                _say(f"cannot write to stdout: {exc.strerror}", "is the disk full?")
-                code = COULD_NOT_MEASURE
+                code = failing.tell(COULD_NOT_MEASURE, f"cannot write to stdout: {exc.strerror}", "is the disk full?")
     return code
 
 
@@ -115,9 +111,5 @@ def _of_an_interrupt(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _say(message: str, hint: str = "") -> None:
-    from hermes_diag.core import redact
-
-    message, hint = (redact.name(one_line(text)) for text in (message, hint))
-    with contextlib.suppress(OSError):  # without a stderr the exit code has to do
-        sys.stderr.write(f"hermes-diag: {message}\n" + (f"  {hint}\n" if hint else ""))
+def _fail(code: int, message: str, hint: str = "") -> int:
+    return failing.tell(code, message, hint, sys.argv[1:])

@@ -8,11 +8,14 @@ import re
 import shutil
 import textwrap
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from hermes_diag import __version__
+from hermes_diag.cli.terminal import emit
+from hermes_diag.core.errors import UsageError
 
 SUMMARY = "Reproduce, observe and guard against HTTP client lifecycle failures in long-running OpenAI programs."
 #: In the order of the help. Each is a module of this package with `command` and `EXAMPLES`.
@@ -52,6 +55,19 @@ I want it to stay fixed
 hermes-diag --help lists all commands, hermes-diag COMMAND --help explains one, with examples."""
 
 
+class OnceCommand(TyperCommand):
+    """Takes an option that has one value once: of two values the parser would leave out the first in silence."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Raises UsageError."""
+        if not ctx.resilient_parsing:  # as when a shell completes
+            given = [one for one in self.make_parser(ctx).parse_args(list(args))[2] if one.nargs == 1]
+            for one in given:
+                if not one.multiple and not getattr(one, "is_flag", False) and given.count(one) > 1:
+                    raise UsageError(f"{one.opts[-1]} is given twice", "give it once")
+        return super().parse_args(ctx, args)
+
+
 def build(arguments: Sequence[str] = ()) -> typer.Typer:
     """The app for a command line: with the command it names alone, else with all of them.
 
@@ -73,7 +89,8 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
     for name in asked:
         module = importlib.import_module(f"hermes_diag.cli.{name}")
         epilog = _fitted("\b\nExamples:\n" + module.EXAMPLES.strip("\n"), columns - 2)
-        app.command(name, epilog=epilog, context_settings=getattr(module, "CONTEXT", None))(module.command)
+        context = getattr(module, "CONTEXT", None)
+        app.command(name, cls=OnceCommand, epilog=epilog, context_settings=context)(module.command)
     return app
 
 
@@ -92,7 +109,7 @@ def _fitted(text: str, width: int) -> str:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"hermes-diag {__version__}")
+        emit(f"hermes-diag {__version__}")
         raise typer.Exit
 
 
@@ -103,4 +120,4 @@ def _top(
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
-        print(GUIDE)
+        emit(GUIDE)

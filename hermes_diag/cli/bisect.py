@@ -13,6 +13,8 @@ from hermes_diag.cli.options import complete, load, target, trials
 from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.target import BasePython
 from hermes_diag.cli.options.trials import Spec, Workloads
+from hermes_diag.cli.terminal import say
+from hermes_diag.core import units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +106,7 @@ def command(
     what = trials.tasks(workload, spec, turns)
     interrupted, subject = False, f"good {good or (targets or ['?'])[0]}, bad {bad or (targets or ['?'])[-1]}"
     found = _candidates(targets, good, bad, repo, base_python)
+    trials.refuse_idle(found.wanted, spec, base_python)
     run = _bisection(found, what, asked, base_python, state)
     try:
         run.run(asked)
@@ -138,7 +141,7 @@ def _candidates(
         raise UsageError("a bisection needs --good and --bad", "for example --good 0.19.0 --bad 0.15.0")
     if repo:
         return candidates.of_commits(repo, good, bad)
-    return candidates.of_releases(good, bad, base.of(base_python or sys.executable), Installer(target.say))
+    return candidates.of_releases(good, bad, base.of(base_python or sys.executable), Installer(say))
 
 
 def _bisection(
@@ -156,7 +159,7 @@ def _bisection(
         path = cache.folder() / "bisect" / f"{key}.json"
     known = bisection.load(path, key) if path else bisection.Known(key)
     if known.runs and path:
-        target.say(f"{sum(map(len, known.runs.values()))} runs are known from {path}")
+        say(f"known from {path}: {units.count(sum(map(len, known.runs.values())), 'run')}")
     names = [one.name for one in found.wanted]
     once = Once(found, what, base_python)
     return bisection.Bisection(names, found.keys, found.good, found.bad, once, known, path)
@@ -183,7 +186,7 @@ class Once:
         ready = self._made[at]
         if isinstance(ready, HermesDiagError):
             return Tried(wanted.name, missing=ready.whole)
-        target.say(f"{wanted.name}: run {run} ...")
+        say(f"{wanted.name}: run {run} ...")
         measured = measure(ready, self._what, load.body(None), trials.view)
         if measured.interrupted:
             raise KeyboardInterrupt

@@ -27,7 +27,12 @@ Discover = Annotated[
     ),
 ]
 Listen = Annotated[
-    str, typer.Option(metavar="HOST:PORT", help="Where to serve /metrics; port 0 lets the kernel choose.")
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        show_default="127.0.0.1:9464",
+        help="Where to serve /metrics; port 0 lets the kernel choose.",
+    ),
 ]
 AllowRemote = Annotated[bool, typer.Option("--allow-remote", help="Let --listen be an address that others can reach.")]
 Textfile = Annotated[
@@ -44,7 +49,7 @@ def command(
     pid: Pids = None,
     gateway: Gateway = False,
     discover: Discover = None,
-    listen: Listen = "127.0.0.1:9464",
+    listen: Listen = None,
     allow_remote: AllowRemote = False,
     textfile: Textfile = None,
     interval: Interval = "15s",
@@ -60,11 +65,15 @@ def command(
 
     if sum((bool(pid), gateway, discover is not None)) != 1:
         raise UsageError("which processes?", "give one of --pid, --gateway and --discover")
+    if textfile and (listen or allow_remote):
+        raise UsageError("--textfile serves nothing: --listen and --allow-remote have no effect", "leave them out")
+    if allow_remote and not listen:
+        raise UsageError("--allow-remote needs --listen", "name the address")
     return exporting.run(
         exporting.Asked(
             pids=tuple(pid or ()),
             discover=discover,
-            listen=exporting.address(listen, allow_remote),
+            listen=exporting.address(listen or "127.0.0.1:9464", allow_remote),
             textfile=textfile,
             interval=units.time("--interval", interval, least=0.1, most=3600),
             most=max_remotes,

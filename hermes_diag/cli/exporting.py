@@ -7,13 +7,14 @@ import fnmatch
 import ipaddress
 import os
 import select
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hermes_diag.cli.terminal import say
+from hermes_diag.core import new_file
 from hermes_diag.core.errors import OK, CannotMeasure, HermesDiagError, UsageError, cure
 from hermes_diag.core.interrupts import Interrupts
 from hermes_diag.core.sockets import bracketed
@@ -83,17 +84,18 @@ def run(asked: Asked) -> int:
             except OSError as exc:
                 why = f"cannot listen on {shown}:{port}: {exc.strerror}"
                 raise CannotMeasure(why, cure(exc, "name another --listen")) from None
-            sys.stderr.write(f"serving http://{shown}:{port}/metrics until Ctrl-C\n")
+            say(f"serving http://{shown}:{port}/metrics until Ctrl-C")
             fleet.run(ended)
     return OK
 
 
 def _write(file: Path, registry: CollectorRegistry) -> None:
     """All metrics at once: who reads the file finds the old ones or the new ones. Raises CannotMeasure."""
-    from prometheus_client import write_to_textfile
+    from prometheus_client import generate_latest
 
     try:
-        write_to_textfile(str(file), registry)
+        # node_exporter reads it as another user.
+        new_file.replace(file, generate_latest(registry), mode=0o644)
     except OSError as exc:
         todo = cure(exc, "name a file in a folder of yours")
         raise CannotMeasure(f"cannot write {file}: {exc.strerror}", todo) from None

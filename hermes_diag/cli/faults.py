@@ -29,6 +29,7 @@ def command(
     further keys are its other parameters or conditions: request, connection, every, probability, seed,
     path.
     """
+    from hermes_diag.cli.terminal import emit
     from hermes_diag.provider import faults
     from hermes_diag.reporters import catalogue, style
 
@@ -47,7 +48,7 @@ def command(
         for entry in entries
     ]
     if json:
-        print(catalogue.as_json(lines))
+        emit(catalogue.as_json(lines))
         return 0
     console = style.console()
     console.print(catalogue.render(lines, console.width))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
+from hermes_diag.core import new_file
 from hermes_diag.core.errors import UsageError
+from hermes_diag.core.new_file import Written
 
 
 def refuse_same_files(given: Iterable[tuple[str, Path | None]]) -> None:
@@ -23,35 +26,42 @@ def refuse_same_files(given: Iterable[tuple[str, Path | None]]) -> None:
 
 
 class ReportFile:
-    """A file that a report will replace. Raises UsageError if it cannot be written; nothing of it stays until then."""
+    """A file that a report will replace. Nothing of it is there until it is written.
+
+    Raises UsageError or CannotMeasure if it cannot be written; of a pipe, if nobody reads it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._whole = Path(os.path.realpath(path))  # what a link leads to is replaced, not the link
-        self._draft = self._whole.with_name(f".{self._whole.name}.{os.getpid()}.part")
+        self._open = ExitStack()
         try:
-            self._special = self._whole.exists() and not self._whole.is_file()
-            if self._whole.is_dir():
-                raise UsageError(f"{path} is a directory", "name a file in it")
-            if self._whole.exists():
-                self._whole.open("ab").close()  # a read-only file is meant to stay
-            if not self._special:
-                self._draft.open("xb").close()
-                self._draft.unlink()
+            # A pipe stays open from now on: its reader would take a second opening for another file.
+            self._special = self._open.enter_context(new_file.special(path)) if new_file.is_special(path) else None
+            if self._special is None:
+                new_file.refuse_read_only(self._whole)
+                with contextlib.suppress(_Tried), new_file.beside(self._whole):
+                    raise _Tried
         except OSError as exc:
-            cure = "name a file in a folder you may write to"
-            raise UsageError(f"cannot write {path}: {exc.strerror}", cure) from None
+            raise new_file.refused(path, exc) from None
 
-    def write(self, data: bytes) -> str:
-        """Write it; what to say of it, be it that it could not be written."""
+    def write(self, data: bytes) -> Written:
+        """Write it; what became of it. Where it cannot be written no earlier one stays, which would be taken for it."""
         try:
-            if self._special:
-                self._whole.write_bytes(data)
-            else:
-                self._draft.write_bytes(data)
-                os.replace(self._draft, self._whole)
+            with self._open:
+                if self._special is not None:
+                    new_file.put(self._special, data)
+                else:
+                    new_file.replace(self._whole, data)
         except OSError as exc:
-            with contextlib.suppress(OSError):
-                self._draft.unlink()
-            return f"could not be saved to {self.path}: {exc.strerror}"
-        return f"saved to {self.path}"
+            why = exc.strerror or type(exc).__name__
+            if self._special is None:
+                with contextlib.suppress(OSError):
+                    self._whole.unlink()
+                    why += "; the earlier one was removed"
+            return new_file.written(self.path, why)
+        return new_file.written(self.path)
+
+
+class _Tried(Exception):
+    """It can be made: that was all that was to be known."""

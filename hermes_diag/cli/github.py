@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from hermes_diag.cli.terminal import document
 from hermes_diag.core.errors import HermesDiagError
 from hermes_diag.core.report import CheckReport
 from hermes_diag.reporters.formats import github, markdown
@@ -27,8 +28,7 @@ def refusals() -> Iterator[None]:
         if is_there():
             place = re.match(r"(?P<file>[^:]+\.toml):(?:(?P<line>[0-9]+):)? ", exc.message)
             file, line = (_in_workspace(Path(place["file"])), int(place["line"] or 1)) if place else ("", None)
-            with contextlib.suppress(OSError):  # without a stderr the exit code has to do
-                print(github.error(file, line, "hermes-diag", str(exc)), file=sys.stderr)
+            _annotate(github.error(file, line, "hermes-diag", str(exc)), aside=True)
         raise
 
 
@@ -39,17 +39,27 @@ def tell(report: CheckReport, cwd: Path, pure: bool) -> str:
     """
     factory = _in_workspace(cwd / report.defined.file) if report.defined else ""
     for line in github.commands(report, factory):
-        print(line, file=sys.stderr if pure else sys.stdout)
+        _annotate(line, aside=pure)
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return ""
     try:
-        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
+        with open(path, "a", encoding="utf-8", errors="backslashreplace", opener=_unhurried) as file:
             # Another step's last line may be open.
             file.write(("\n\n" if file.tell() else "") + markdown.render(report, 0, verbose=False))
     except OSError as exc:  # in a container job the runner's path may not be there: no reason to fail
         return f"no summary: GITHUB_STEP_SUMMARY cannot be written: {exc.strerror}"
     return ""
+
+
+def _unhurried(path: str, flags: int) -> int:
+    """Of our own alone if it is new; a pipe that nobody reads is refused, and not waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+
+
+def _annotate(line: str, aside: bool) -> None:
+    with contextlib.suppress(OSError):  # without a stderr the exit code has to do
+        document(line, sys.stderr if aside else sys.stdout)
 
 
 def _in_workspace(path: Path) -> str:

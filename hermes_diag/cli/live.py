@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hermes_diag.cli import terminal
 from hermes_diag.cli.options import complete, load
 from hermes_diag.cli.options.load import Payloads, Retries, Strategies
 from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.subject import Python
 from hermes_diag.cli.options.tuning import Set
+from hermes_diag.core import units
 
 if TYPE_CHECKING:
     from hermes_diag.core.matrix import Sizes
@@ -156,12 +158,9 @@ def _confirmed(plan: Plan, where: Endpoint, auth: str | None, ask: bool) -> Cred
     from hermes_diag.core.errors import UsageError
 
     whose = _credentials(auth)
-    sys.stderr.write("".join(f"{line}\n" for line in _announced(plan, where, whose)))
-    if ask:
-        sys.stderr.write("Send them? [y/N] ")
-        sys.stderr.flush()
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise UsageError("not sent")
+    terminal.say(*_announced(plan, where, whose))
+    if ask and terminal.ask("Send them? [y/N]").lower() not in ("y", "yes"):
+        raise UsageError("not sent")
     return whose
 
 
@@ -170,7 +169,7 @@ def _announced(plan: Plan, where: Endpoint, whose: Credentials | None) -> Iterat
 
     count = sum(map(endpoint.requests, plan.cells))
     targets = ", ".join(dict.fromkeys(cell.endpoint for cell in plan.cells))
-    yield f"up to {count} requests, one after another, POST to {targets}"
+    yield f"up to {units.count(count, 'request')}, one after another, POST to {targets}"
     if whose is not None:
         yield f"with {whose.owner}" + (f", which {whose.expiry}" if whose.expiry else "")
         if whose.meant_for and whose.meant_for != where.host:

@@ -114,7 +114,7 @@ def command(
 
 def _read(sources: Sequence[Source], found: Balance, tell: Callable[[File], None], stopped: Callable[[], bool]) -> None:
     """Feed the balance with all files; progress on a terminal."""
-    from hermes_diag.cli.terminal import is_live
+    from hermes_diag.cli.terminal import is_live, redraw
     from hermes_diag.core import units
     from hermes_diag.core.text import one_line
     from hermes_diag.hermes.logs import files as log
@@ -129,14 +129,13 @@ def _read(sources: Sequence[Source], found: Balance, tell: Callable[[File], None
                 due, shown = time.monotonic() + 0.5, True
                 name = f"{one_line(source.path.name)[:40]} ({number} of {len(sources)})"
                 done, size = units.size(source.file.tell()), units.size(source.size)
-                sys.stderr.write(f"\r\x1b[Kreading {name}: {done} of {size}")
-                sys.stderr.flush()
+                redraw(f"reading {name}: {done} of {size}")
         if stopped():
             break
     for source in sources:
         source.file.close()
     if shown:
-        sys.stderr.write("\r\x1b[K")
+        redraw("")
 
 
 def _place(given: Path | None, profile: str | None) -> Path:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from typing import TYPE_CHECKING
+
+from hermes_diag.cli.terminal import say
 
 if TYPE_CHECKING:
     from hermes_diag.cli.watching import Asked
@@ -21,12 +22,14 @@ def look(eye: Observer, asked: Asked) -> int:
     files = telling.report_files(asked.output)
     said = []
     if save := asked.output.save:
-        from hermes_diag.core.new_file import create
+        from hermes_diag.core.new_file import NewFile
         from hermes_diag.watch.capture import write_look
 
-        with create(save, asked.output.force) as file:
+        saved = NewFile(save, asked.output.force)
+        with saved as file:
             report = _report(eye, asked)
-            said.append(write_look(file, report).said(save))
+            trouble = write_look(file, report).failure
+        said.append(saved.said(trouble))
     else:
         report = _report(eye, asked)
     return telling.tell(report, asked.output, files, said)
@@ -63,7 +66,7 @@ def _told(pid: int, arm: bool) -> Attached:
     from hermes_diag.leakguard.attach import arm as arming
 
     told = ask(pid, then=arming.code(pid))
-    sys.stderr.write(f"process {pid} records from now on what it opens: {arming.armed(pid)}\n")
+    say(f"process {pid} records from now on what it opens: {arming.armed(pid)}")
     return told
 
 

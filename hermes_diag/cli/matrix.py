@@ -10,6 +10,7 @@ from hermes_diag.cli.options import trials
 from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.cli.options.target import BasePython
 from hermes_diag.cli.options.trials import Spec, Turns, Workloads
+from hermes_diag.cli.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,7 @@ def command(
     files = telling.report_files(output)
     what = trials.tasks(workload, spec, turns)
     asked = list(dict.fromkeys(map(wanted.parse, targets)))
+    trials.refuse_idle(asked, spec, base_python)
     tried, interrupted = _tried(asked, base_python, what)
     subject = ", ".join(one.name for one in asked)
     return telling.tell(judged.report(tried, subject, interrupted), output, files)
@@ -78,7 +80,7 @@ def _tried(asked: Sequence[Wanted], base_python: str | None, what: Tasks) -> tup
             if isinstance(ready, HermesDiagError):
                 tried.append(Tried(wanted.name, missing=ready.whole))
                 continue
-            target.say(f"{number} of {len(asked)}: trying {ready.named} ...")
+            say(f"{number} of {len(asked)}: trying {ready.named} ...")
             measured = measure(ready, what, load.body(None), trials.view)
             tried.append(measured.tried)
             if measured.interrupted:

@@ -11,7 +11,7 @@ from hermes_diag.cli import telling
 from hermes_diag.cli.options.output import Output
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.evidence import Evidence
-from hermes_diag.core.new_file import create
+from hermes_diag.core.new_file import NewFile, Written
 from hermes_diag.core.plan import Plan
 from hermes_diag.judge import reports
 from hermes_diag.judge.settings import Asked
@@ -28,7 +28,7 @@ class Ran:
 
     evidence: Sequence[Evidence]
     interrupted: bool
-    said: str = ""
+    said: str | Written = ""
 
 
 def carry_out(plan: Plan, make: Make, output: Output) -> int:
@@ -51,16 +51,15 @@ def run(
 
     Raises HermesDiagError.
     """
-    from rich.console import Console
-
+    from hermes_diag.reporters import style
     from hermes_diag.reporters.progress import Progress
 
+    trouble: CannotMeasure | None = None
     with contextlib.ExitStack() as stack:
-        capture = None
-        if output.save:
-            capture = Capture(stack.enter_context(create(output.save, output.force)), plan, asked, before)
+        saved = NewFile(output.save, output.force) if output.save else None
+        capture = Capture(stack.enter_context(saved), plan, asked, before) if saved else None
         # Progress goes to stderr, so that stdout can be piped.
-        progress = stack.enter_context(Progress(plan, Console(stderr=True, highlight=False)))
+        progress = stack.enter_context(Progress(plan, style.console(stderr=True)))
         under_way = make(capture, progress)
         try:
             with around:
@@ -68,7 +67,12 @@ def run(
         except CannotMeasure as exc:
             if capture:
                 capture.end(Ended(trouble=exc.whole))
-            raise
-        if capture:
-            capture.end(Ended(interrupted))
-    return Ran(under_way.evidence(), interrupted, capture.said(output.save) if capture else "")
+            if not any(one.turns for one in under_way.evidence()):
+                raise  # nothing was measured: a file that was there stays
+            trouble = exc
+        else:
+            if capture:
+                capture.end(Ended(interrupted))
+    if trouble:
+        raise trouble
+    return Ran(under_way.evidence(), interrupted, saved.said(capture.failure) if saved and capture else "")

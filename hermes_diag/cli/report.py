@@ -13,6 +13,7 @@ from hermes_diag.cli.options.output import Output, reporting
 if TYPE_CHECKING:
     from hermes_diag.core.anonymise import Pseudonyms
     from hermes_diag.core.capture import Reader
+    from hermes_diag.core.new_file import Written
     from hermes_diag.core.report import Report
 
 EXAMPLES = """
@@ -68,7 +69,8 @@ def command(
     named = {f"FILE {number}": path for number, path in enumerate(captures, start=1)}
     reports_to = telling.report_files(output, **named)
     found = [read(path) for path in captures]
-    report, said = found[0][0], [note for _, notes in found for note in notes]
+    report = found[0][0]
+    said: list[str | Written] = [note for _, notes in found for note in notes]
     if len(found) > 1:
         from hermes_diag.run import comparison
 
@@ -87,6 +89,8 @@ def _check(files: list[Path], anonymise: bool, output: Output) -> int:
 
     if len(files) > 1 or anonymise:
         raise UsageError("--check reads one file, and writes none of it", "give one FILE, and leave --anonymise out")
+    if output.verbose:
+        raise UsageError("-v has no effect with --check", "leave it out")
     try:
         data = files[0].read_bytes()
     except OSError as exc:
@@ -132,7 +136,7 @@ def _pseudonyms() -> Pseudonyms:
     return Pseudonyms(of_this_machine())
 
 
-def _copy(captures: list[Path], to: Path, names: Pseudonyms | None) -> str:
+def _copy(captures: list[Path], to: Path, names: Pseudonyms | None) -> Written:
     """The capture again, packed if the name says so, with pseudonyms where they are asked for; what to say of it.
 
     Lines of later releases stay, but for what looks like a secret in them. Raises UsageError.

@@ -35,7 +35,7 @@ Body = Annotated[
 ]
 
 
-@reporting()
+@reporting(without=("verbose",))
 def command(
     names: Names = None,
     payload: Body = None,
@@ -69,15 +69,15 @@ def command(
 
 def _list(as_json: bool) -> int:
     """Print the catalogue."""
+    from hermes_diag.cli.terminal import emit
     from hermes_diag.judge import scenarios
     from hermes_diag.reporters import envelope, style
     from hermes_diag.reporters import scenarios as reporter
-    from hermes_diag.reporters.formats import json
 
     lines = [(name, scenarios.summary(name), module.REFERENCE) for name, module in scenarios.catalogue().items()]
     if as_json:
         entries = [dict(zip(("name", "summary", "reference"), line, strict=True)) for line in lines]
-        print(json.text(envelope.catalogue("scenarios", scenarios=entries)), end="")
+        emit(envelope.encoded(envelope.catalogue("scenarios", scenarios=entries), indent=True))
     else:
         style.console().print(reporter.listing(lines))
     return 0

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import resource
 import signal
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hermes_diag.cli import clients
-from hermes_diag.core.errors import INTERRUPTED, OK, CannotMeasure, UsageError, cure
+from hermes_diag.cli.terminal import emit, say
+from hermes_diag.core import new_file
+from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, CannotMeasure, UsageError, cure
 from hermes_diag.core.evidence import Happened
 from hermes_diag.core.interrupts import Interrupts
-from hermes_diag.core.pipes import printed
 from hermes_diag.provider.answers import reply, script
 from hermes_diag.provider.blocking import ca_file
 from hermes_diag.provider.plans import plan
@@ -62,6 +62,8 @@ class Options:
 def run(options: Options) -> int:
     """Serve until SIGINT or SIGTERM, then print the tally; the exit code. Raises UsageError, CannotMeasure."""
     if options.plan == "list":
+        if replace(options, json=False) != Options(plan="list"):
+            raise UsageError("--plan list serves nothing, and takes only --json", "leave the other options out")
         _print(named_days(options.json))
         return OK
     if options.plan is not None and options.fault:
@@ -119,9 +121,12 @@ async def _serve(provider: Provider, options: Options, upstream: Upstream | None
         number = await told
         await provider.stop()
         counts = provider.tally()
-        code = INTERRUPTED if number == signal.SIGINT else OK
+        lost = upstream is not None and bool(upstream.trouble)
+        code = INTERRUPTED if number == signal.SIGINT else COULD_NOT_MEASURE if lost else OK
         document = {**envelope.catalogue("serve"), "exit_code": code, "event": "tally", **counts}
-        _print(json.dumps(document) if options.json else "\n" + traffic.tally(counts))
+        _print(envelope.encoded(document) if options.json else "\n" + traffic.tally(counts))
+        if lost and upstream is not None and options.record is not None:
+            say(new_file.written(options.record, upstream.trouble).text)
         return code
 
 
@@ -130,7 +135,7 @@ def named_days(as_json: bool) -> str:
     days = plan.days()
     if as_json:
         found = [{"name": name, "summary": summary} for name, summary in days.items()]
-        return json.dumps({**envelope.catalogue("serve"), "days": found})
+        return envelope.encoded({**envelope.catalogue("serve"), "days": found})
     width = max(map(len, days), default=0)
     return "\n".join(f"{name:<{width}}  {summary}" for name, summary in days.items())
 
@@ -193,7 +198,7 @@ class Printer:
 
 def _print(text: str) -> None:
     """One write to stdout. A reader that has left ends the server as SIGTERM would."""
-    if not printed(lambda: sys.stdout.write(text + "\n")):
+    if not emit(text):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -224,4 +229,4 @@ def greeting_json(where: clients.Where, control_url: str, client: str) -> str:
         "environment": clients.environment(where),
         "hermes": clients.hermes_files(where),
     }
-    return json.dumps({**document, "for": clients.CLIENTS[client](where)} if client else document)
+    return envelope.encoded({**document, "for": clients.CLIENTS[client](where)} if client else document)

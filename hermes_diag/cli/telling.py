@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -10,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hermes_diag.cli.files import ReportFile, refuse_same_files
-from hermes_diag.cli.terminal import colours, emit, has_blocks, width
+from hermes_diag.cli.terminal import colours, document, has_blocks, say, width
+from hermes_diag.core import new_file
+from hermes_diag.core.errors import COULD_NOT_MEASURE, OK, PROBLEM
+from hermes_diag.core.new_file import Written
 from hermes_diag.reporters import formats
 from hermes_diag.watch.reports import WatchReport
 
@@ -35,19 +37,22 @@ def tell(
     report: Report,
     output: Output,
     files: Sequence[ReportFile] = (),
-    said: Sequence[str] = (),
+    said: Sequence[str | Written] = (),
     aside: bool = False,
     one_line: bool = False,
 ) -> int:
-    """Write the report to its files and to stdout, the rest to stderr; the exit code.
+    """Write the report to its files and to stdout, the rest to stderr; the exit code: 3 where a file that was asked for
+    could not be written, even if all is clean.
 
     aside: the view for terminals goes to stderr, since stdout is another program's. one_line: JSON, too, is one line,
     behind those of the samples.
     """
     columns = width()
-    lines = [*said, *(_write(file, report, columns, output.verbose) for file in files)]
+    made = [_write(file, report, columns, output.verbose) for file in files]
     if output.open:
-        lines += _show(report, [file.path for file in files if file.path.suffix.lower() == ".html"])
+        made += _show(report, [file.path for file in files if file.path.suffix.lower() == ".html"])
+    told = [one if isinstance(one, Written) else Written(one, whole=True) for one in (*said, *made)]
+    lines = [one.text for one in told]
     stream = sys.stderr if aside and output.format == "terminal" else sys.stdout
     if output.format == "terminal":
         from hermes_diag.reporters.formats import terminal
@@ -60,15 +65,15 @@ def tell(
     else:
         text = formats.load(output.format).render(report, columns, output.verbose)
     if text:
-        emit(text.removesuffix("\n"), stream)
+        document(text.removesuffix("\n"), stream)
     if report.interrupted and not isinstance(report, WatchReport):  # a watch says it itself
         lines.append("interrupted: this is what was measured until then")
-    with contextlib.suppress(OSError):  # without a stderr the report has been printed all the same
-        sys.stderr.write("".join(f"{line}\n" for line in lines if line))
-    return report.exit_code
+    say(*lines)
+    lost = not all(one.whole for one in told)
+    return COULD_NOT_MEASURE if lost and report.exit_code in (OK, PROBLEM) else report.exit_code
 
 
-def _write(file: ReportFile, report: Report, columns: int, verbose: bool) -> str:
+def _write(file: ReportFile, report: Report, columns: int, verbose: bool) -> Written:
     """Write a report in the format that the file's name asks for; what to say of it."""
     return file.write(_encoded(formats.of_file(file.path).render(report, columns, verbose)))
 
@@ -77,7 +82,7 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _show(report: Report, written: Sequence[Path]) -> list[str]:
+def _show(report: Report, written: Sequence[Path]) -> list[Written]:
     """Show it in a browser; what to say of it. written: HTML files that were written already."""
     import webbrowser
 
@@ -86,10 +91,14 @@ def _show(report: Report, written: Sequence[Path]) -> list[str]:
     else:
         number, name = tempfile.mkstemp(prefix="hermes-diag-", suffix=".html")  # of this user alone
         path = Path(name)
-        with open(number, "wb") as file:
-            file.write(_encoded(formats.load("html").render(report, 0, True)))
+        try:
+            with open(number, "wb") as file:
+                file.write(_encoded(formats.load("html").render(report, 0, True)))
+        except OSError as exc:
+            path.unlink()
+            return [new_file.written(path, exc.strerror or type(exc).__name__)]
     try:
         shown = webbrowser.open(path.resolve().as_uri())
     except (webbrowser.Error, OSError):
         shown = False
-    return [] if shown else [f"no browser could be opened: open {path} yourself"]
+    return [] if shown else [Written(f"no browser could be opened: open {path} yourself", whole=True)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hermes_diag.cli.options.output import Output, reporting
+from hermes_diag.cli.terminal import emit, say
 from hermes_diag.core.errors import OK, UsageError
 
 if TYPE_CHECKING:
@@ -63,26 +64,29 @@ def command(
     where it came from; another --format goes to stdout, and the program's own output then to stderr.
     """
     from hermes_diag.cli import telling
-    from hermes_diag.core.new_file import create
+    from hermes_diag.core.new_file import NewFile
     from hermes_diag.leakguard import traced
     from hermes_diag.watch import reports
     from hermes_diag.watch.capture import TraceCapture
 
     if where:
-        print(traced.RECORDER)
+        if program or fail_on_left or keep or paths or output != Output():
+            raise UsageError("--where only prints a folder, and runs nothing", "leave the other options out")
+        emit(str(traced.RECORDER))
         return OK
     if not program:
         raise UsageError("which program?", "hermes-diag trace -- python script.py")
     _check(program)
-    reports_to, said = telling.report_files(output), []
+    reports_to = telling.report_files(output)
     folder = Path(tempfile.mkdtemp(prefix="hermes-diag-", dir=traced.place()))  # of this user alone
+    saved = NewFile(output.save, output.force) if output.save else None
     with ExitStack() as stack:
-        capture = TraceCapture(stack.enter_context(create(output.save, output.force))) if output.save else None
+        capture = TraceCapture(stack.enter_context(saved)) if saved else None
         found, code = _trace(program, folder, paths, keep, output.format != "terminal")
         report = reports.of_trace(found, code, fail_on_left)
         if capture:
             capture.end(report, code, fail_on_left)
-            said.append(capture.said(output.save))
+    said = [saved.said(capture.failure)] if saved and capture else []
     return telling.tell(report, output, reports_to, said, aside=True)
 
 
@@ -96,7 +100,7 @@ def _check(program: list[str]) -> None:
             raise UsageError(f"{name} is not a program that can be run", f"chmod +x, or: -- python {name}")
         raise UsageError(f"there is no program {name}", "give its path, or look at PATH")
     if why := traced.blind(program):
-        sys.stderr.write(f"hermes-diag: {why} ignores PYTHONPATH: nothing will be recorded\n  leave that option out\n")
+        say(f"hermes-diag: {why} ignores PYTHONPATH: nothing will be recorded", "  leave that option out")
 
 
 def _trace(program: list[str], folder: Path, paths: bool, keep: bool, aside: bool) -> tuple[list[Remains], int]:
@@ -110,8 +114,8 @@ def _trace(program: list[str], folder: Path, paths: bool, keep: bool, aside: boo
         return list(running.remains()), code
     finally:
         if keep:
-            sys.stderr.write(f"the boxes are in {folder}\n")
+            say(f"the boxes are in {folder}")
         elif running is None:
             folder.rmdir()
         elif running.clear():
-            sys.stderr.write(f"what still runs is recorded on, in {folder}\n")
+            say(f"what still runs is recorded on, in {folder}")

@@ -43,7 +43,7 @@ def watch(eye: Observer, asked: Asked) -> int:
     """Look until an end, then print the summary; the exit code."""
     # At the end there may be no descriptor left to load anything with.
     from hermes_diag.cli import telling
-    from hermes_diag.core.new_file import create
+    from hermes_diag.core.new_file import NewFile
     from hermes_diag.reporters import formats, sockets_json, sockets_watch  # noqa: F401
     from hermes_diag.watch import reports
     from hermes_diag.watch.capture import WatchCapture
@@ -61,9 +61,8 @@ def watch(eye: Observer, asked: Asked) -> int:
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not pass it at every sample
     with ExitStack() as stack:
-        capture = None
-        if output.save:
-            capture = WatchCapture(stack.enter_context(create(output.save, output.force)), watched)
+        saved = NewFile(output.save, output.force) if output.save else None
+        capture = WatchCapture(stack.enter_context(saved), watched) if saved else None
         stack.enter_context(sleep)
         try:
             _follow(under_way, timeline, asked, capture, stack, live)
@@ -77,7 +76,7 @@ def watch(eye: Observer, asked: Asked) -> int:
             capture.end(under_way.ended, summary)
     if not live and output.format == "terminal":
         emit("")
-    said = [capture.said(output.save)] if capture else []
+    said = [saved.said(capture.failure)] if saved and capture else []
     return telling.tell(reports.of_watch(timeline, summary), output, files, said, one_line=True)
 
 
@@ -100,11 +99,10 @@ def _follow(under_way: Watch, timeline: Timeline, asked: Asked, capture: Any, st
     """Take samples until there are no more, a condition holds, or nobody reads what is printed."""
     view = None
     if live:
-        from rich.console import Console
-
+        from hermes_diag.reporters import style
         from hermes_diag.reporters.sockets_live import View
 
-        view = stack.enter_context(View(timeline, Console(highlight=False), asked.duration))
+        view = stack.enter_context(View(timeline, style.console(), asked.duration))
     for tick in under_way:
         if capture:
             capture.write(tick)

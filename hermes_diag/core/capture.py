@@ -18,6 +18,8 @@ import msgspec
 
 from hermes_diag import __version__
 from hermes_diag.core.errors import UsageError
+from hermes_diag.core.escape import json_bytes
+from hermes_diag.core.new_file import put
 from hermes_diag.core.text import quoted
 
 SCHEMA = 4
@@ -51,18 +53,12 @@ class Writer:
         """Append a record, a dataclass, under a name. more: fields that come before its own."""
         self._put({"record": name, **more, **vars(record)})
 
-    def said(self, path: object) -> str:
-        """Whether all is in the file, in words. path: as the user named it."""
-        return f"could not be saved to {path}: {self.failure}" if self.failure else f"saved to {path}"
-
     def _put(self, line: dict[str, Any]) -> None:
         if self.failure:
             return
-        data = msgspec.json.encode(line) + b"\n"
+        data = json_bytes(line) + b"\n"
         try:
-            # A disk that is nearly full takes a part of a line, and only the next write is an error.
-            if self._file.write(data) != len(data):
-                self.failure = "the disk is full"
+            put(self._file, data)
             self._file.flush()
         except OSError as exc:
             self.failure = exc.strerror or type(exc).__name__

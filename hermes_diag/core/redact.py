@@ -14,6 +14,8 @@ from typing import Any
 
 GAP = "[...]"
 
+#: Characters of a line that are looked at: more than are shown, so that what is shown can be judged by what follows.
+_SEEN = 1000
 #: What a text needs to have for one of them to be in it, or it is longer than that; each look names some threads and
 #: files, and must not wait until all shapes are compiled.
 _SIGNS = (
@@ -35,6 +37,17 @@ _SIGNS = (
     "asia",
     "aiza",
     "eyj",
+    "npm_",
+    "ya29.",
+    "sg.",
+    "gsk_",
+    "pypi-",
+    "xapp-",
+    "dckr_",
+    "hvs.",
+    "shp",
+    "whsec_",
+    "private key",
 )
 _SHORT = 24
 
@@ -47,19 +60,28 @@ def _url() -> re.Pattern[str]:
 @cache
 def _secrets() -> tuple[re.Pattern[str], ...]:
     return (
-        re.compile(r"\b(bearer|basic)\s+\S+", re.IGNORECASE),
+        _private_key(),
+        re.compile(r"\b(bearer|basic)\s{1,8}\S++", re.IGNORECASE),
         re.compile(
-            r"\b[\w-]*(key|token|secret|passw\w*|authorization|cookie|credential)s?['\"]?\s*[:=]\s*\S+", re.IGNORECASE
+            r"\b(sk|pk|rk|gh[a-z]|github_pat|xox[a-z]|xapp|glpat|hf|org|user|proj|AKIA|ASIA|AIza|eyJ|npm|gsk|pypi|dckr_pat"
+            r"|shp[a-z]{2}|whsec|r8|lin_api|tvly|pplx|nvapi)[-_][^\s'\",;]++"
         ),
-        re.compile(
-            r"\b(sk|pk|rk|gh[a-z]|github_pat|xox[a-z]|glpat|hf|org|user|proj|AKIA|ASIA|AIza|eyJ)[-_][^\s'\",;]+"
-        ),
-        re.compile(r"\b(AKIA|ASIA|AIza|eyJ)[^\s'\",;]+"),
-        re.compile(r"[^\s@]+@[^\s@]+"),
+        re.compile(r"\b(AKIA|ASIA|AIza|eyJ|ya29\.|SG\.|hvs\.)[^\s'\",;]++"),
+        re.compile(r"(?<![^\s@])[^\s@]++@[^\s@]++"),
         re.compile(r"(['\"`])(?:(?!\1).){25,}(\1|$)"),
-        # Long and with a digit in it: an id, a hash, a key of a kind not listed above.
-        re.compile(r"(?=[^\s]*\d)[A-Za-z0-9_+/=.%-]{20,}"),
     )
+
+
+@cache
+def _private_key() -> re.Pattern[str]:
+    """With its body, be it cut off, or with its ends of lines written as `\\n`."""
+    return re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?")
+
+
+@cache
+def _long() -> re.Pattern[str]:
+    """In a word with a digit in it: an id, a hash, a key of a kind that is not listed."""
+    return re.compile(r"[A-Za-z0-9_+/=.%-]{20,}+")
 
 
 @cache
@@ -68,15 +90,32 @@ def _shapes() -> tuple[tuple[str, re.Pattern[str]], ...]:
     word = r"[^\s'\",;/]"
     return (
         ("an authorization", re.compile(r"(?<![A-Za-z0-9])(bearer|basic)\s+[^\s/]+", re.IGNORECASE)),
+        ("a private key", _private_key()),
         (
             "a key, token or password with its name",
             re.compile(
-                r"(?<![\w-])[\w-]*(key|token|secret|passw[a-z]*|authorization|cookie|credential)s?=[^\s/]+",
+                r"(?<![\w-])(?:[\w-]*(?:key|token|secret|passw[a-z]*|authorization|cookie|credential)s?"
+                r"|(?:[\w-]*[-_])?(?:pwd|pass|passphrase|auth|sid|sig|signature|otp|jwt))"
+                r"=(?:\"[^\"]*\"?|'[^']*'?|[^\s/]+)",
+                re.IGNORECASE,
+            ),
+        ),
+        (
+            "a code with its name",
+            re.compile(
+                r"(?<![\w-])(?:[\w-]*[-_])?code=[^\s/=]{0,20}?(?<![a-z0-9])(?=[a-z]{0,80}\d)(?=\d{0,80}[a-z])"
+                r"[a-z0-9]{6,}[^\s/]*",
                 re.IGNORECASE,
             ),
         ),
         ("an API key", re.compile(rf"(?<![A-Za-z0-9])(sk|pk|rk)[-_](?=[^\s/]{{0,80}}\d){word}{{6,}}")),
-        ("a token", re.compile(rf"(?<![A-Za-z0-9])(gh[a-z]_|github_pat_|xox[a-z]-|glpat-|hf_){word}{{8,}}")),
+        (
+            "a token",
+            re.compile(
+                rf"(?<![A-Za-z0-9])(?:(?:gh[a-z]_|github_pat_|xox[a-z]-|xapp-|glpat-|hf_|npm_|gsk_|pypi-|dckr_pat_|whsec_"
+                rf"|shp[a-z]{{2}}_){word}{{8,}}|(?:ya29\.|SG\.|hvs\.)[\w.-]{{16,}})"
+            ),
+        ),
         ("an access key", re.compile(rf"(?<![A-Za-z0-9])(AKIA|ASIA|AIza){word}{{8,}}")),
         ("a JSON Web Token", re.compile(rf"(?<![A-Za-z0-9])eyJ{word}{{8,}}")),
         # Long, of letters and digits: an id, a hash, a key of a kind not listed above.
@@ -96,13 +135,24 @@ def line(text: str, payload: str = "", most: int = 200) -> str:
 
     payload: what was sent, as JSON text; what is quoted from it is left out.
     """
+    from hermes_diag.core import called
+
     first = next((one.strip() for one in text[:10_000].splitlines() if one.strip()), "")
-    shown = "".join(one if one.isprintable() else " " for one in first)
-    shown = _url().sub(r"\1\2", shown)
+    shown = _url().sub(r"\1\2", _begin("".join(one if one.isprintable() else " " for one in first)))
     for pattern in _secrets():
         shown = pattern.sub(GAP, shown)
+    shown = called.without(shown, GAP)
+    shown = re.sub(r"\S++", lambda word: _long().sub(GAP, word[0]) if re.search(r"\d", word[0]) else word[0], shown)
     shown = _without_quotations(shown, payload)
     return shown if len(shown) <= most else shown[: most - 3] + "..."
+
+
+def _begin(text: str) -> str:
+    """As much as is looked at. A word that is cut cannot be judged."""
+    if len(text) <= _SEEN:
+        return text
+    whole, blank, rest = text[:_SEEN].rpartition(" ")
+    return whole + blank + (GAP if re.search(r"\w", rest) else rest)
 
 
 def name(text: str) -> str:

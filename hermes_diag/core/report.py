@@ -98,6 +98,7 @@ class CellReport:
     left: Left | None = None  # of Hermes alone, in the last idle gap
     left_at_end: Left | None = None  # when held streams were finished, and the agents closed
     missed: int = 0  # turns that were over before they were given up: they say nothing
+    compared: str = ""  # of what got recycled descriptor numbers, in words: how much of each kind was looked at
 
     @property
     def attempts(self) -> int:

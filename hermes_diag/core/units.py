@@ -96,6 +96,11 @@ def count(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
+def were(number: int, what: str) -> str:
+    """`1 sample was`, `1,200 samples were`."""
+    return f"{count(number, what)} {'was' if number == 1 else 'were'}"
+
+
 def cited(reference: str) -> str:
     """`#11070, #18451` with its project, to stand behind a sentence: who reads it may have a #11070 of his own."""
     return f"  [hermes-agent {reference}]" if reference else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import STARVED
 from hermes_diag.worker.contract import TurnDone
@@ -70,7 +71,8 @@ def untested(evidence: Evidence) -> str:
         return _not_recycled(recycled)
     if evidence.fault_acted != 0:
         return ""
-    came = f"{len(evidence.served)} requests on {len(evidence.connections)} connections came in"
+    requests = units.count(len(evidence.served), "request")
+    came = f"{requests} on {units.count(len(evidence.connections), 'connection')} came in"
     return f"the fault {evidence.cell.fault} acted on nothing: {came}; give it conditions that they meet"
 
 
@@ -84,8 +86,19 @@ def starved(evidence: Evidence) -> tuple[TurnDone, ...]:
 def _not_recycled(seen: Mapping[str, int]) -> str:
     """Why nothing is known of what happens to recycled numbers."""
     if not seen["numbers"]:
-        return f"in {seen['turns']} turns no socket was seen that is read over TLS, in a thread of its own"
+        turns = units.count(seen["turns"], "turn")
+        return f"in {turns} no socket was seen that is read over TLS, in a thread of its own"
     return f"of {seen['numbers']} descriptor numbers of given-up streams not one came again: nothing is proved"
+
+
+def compared(evidence: Evidence) -> str:
+    """What got the descriptor number of a stream over TLS and was compared byte by byte, "" for nothing."""
+    seen = evidence.facts.get("recycled", {})
+    if not seen.get("again"):
+        return ""
+    kinds = ", ".join(f"{kind} x{count}" for kind, count in seen.get("kinds", {}).items())
+    others = units.count(seen["again"], "bystander")
+    return f"{others} with the number of a stream over TLS compared{f': {kinds}' if kinds else ''}"
 
 
 def surface(turn: TurnDone) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from hermes_diag.core import conditions, matrix
+from hermes_diag.core import conditions, matrix, units
 from hermes_diag.core.conditions import Condition
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.leaves import leaves
@@ -238,7 +238,7 @@ def _verdict(spec: str, found: Sequence[Row]) -> tuple[str, Status]:
     failed, untold = named(found, RowStatus.FAILED), named(found, RowStatus.COULD_NOT_TELL)
     unknown = f"could not tell {', '.join(untold)}" if untold else ""
     if failed:
-        number = "1 problem" if len(failed) == 1 else f"{len(failed)} problems"
+        number = units.count(len(failed), "problem")
         return "; ".join(filter(None, (f"{spec}: {number}: {', '.join(failed)}", unknown))), Status.FAILING
     if untold:
         first = next(row for row in found if row.status == RowStatus.COULD_NOT_TELL)
@@ -248,5 +248,5 @@ def _verdict(spec: str, found: Sequence[Row]) -> tuple[str, Status]:
         [f"{len(names)} {status}" for status in statuses if (names := named(found, status))]
         for statuses in ((RowStatus.ALLOWED, RowStatus.KNOWN), (RowStatus.NOTED,))
     )
-    counts = [f"{tried['promise']} promises", f"{tried['workload']} workloads", *spared, *noted]
+    counts = [units.count(tried["promise"], "promise"), units.count(tried["workload"], "workload"), *spared, *noted]
     return f"{spec}: {'no more problems' if spared else 'no problem'}: {', '.join(counts)}", Status.CLEAN

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import FACTORY, FRESH, MEASURE
 from hermes_diag.core.report import Claim
@@ -78,7 +79,7 @@ def _shared(buggy: list[Evidence], fixed: list[Evidence]) -> Found | None:
         return None
     counts = [_sharing(one) for one in buggy]
     clients, transports = sum(c for c, _ in counts), sum(t for _, t in counts)
-    text = f"buggy: {clients} request clients on {transports} transports"
+    text = f"buggy: {units.count(clients, 'request client')} on {units.count(transports, 'transport')}"
     if fixed:
         own = [_sharing(one) for one in fixed]
         text += f"; fixed: {sum(c for c, _ in own)} on {sum(t for _, t in own)}"
@@ -109,8 +110,9 @@ def _connection_errors(buggy: list[Evidence], fixed: list[Evidence]) -> Found | 
     return (
         REPRODUCED if "APIConnectionError" in surfaces else PARTLY,
         "request client closed after its turn: " + _names(hit),
-        f"{count} attempts failed on a closed client or socket, surfacing as {', '.join(sorted(surfaces))}; "
-        f"CLOSE_WAIT there: {'/'.join(map(str, waits))}" + (f"; fixed cells: {in_fixed} errors" if fixed else ""),
+        f"{units.count(count, 'attempt')} failed on a closed client or socket, surfacing as "
+        f"{', '.join(sorted(surfaces))}; CLOSE_WAIT there: {'/'.join(map(str, waits))}"
+        + (f"; fixed cells: {units.count(in_fixed, 'error')}" if fixed else ""),
     )
 
 

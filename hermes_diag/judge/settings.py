@@ -185,7 +185,11 @@ def resolve(layers: Sequence[Layer], today: datetime.date) -> Settings:
 def _checked(layer: Layer, key: str, raw: Any, today: datetime.date) -> Any:
     if key == "allow":
         _want(layer, (key,), raw, list, "a list of tables")
-        return tuple(_checked_allowance(layer, number, one, today) for number, one in enumerate(raw))
+        allowed = tuple(_checked_allowance(layer, number, one, today) for number, one in enumerate(raw))
+        for number, allowance in enumerate(allowed):
+            if any(allowance.finding == other.finding for other in allowed[:number]):
+                layer.wrong((key, number), f"{allowance.finding} is allowed twice; give it once")
+        return allowed
     if key == "fail_on":
         _want(layer, (key,), raw, list, "a list of strings")
         return tuple(dict.fromkeys(_condition(layer, number, one) for number, one in enumerate(raw)))

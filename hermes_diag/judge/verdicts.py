@@ -110,6 +110,7 @@ def cell(evidence: Evidence) -> CellReport:
         left=left.of(evidence, "idle") if evidence.cell.strategy == HERMES else None,
         left_at_end=left.of(evidence, "end") if evidence.cell.strategy == HERMES else None,
         missed=outcomes["missed"],
+        compared=causes.compared(evidence),
     )
 
 
@@ -164,12 +165,14 @@ def _beyond(evidence: Evidence) -> str:
 
 
 def _flaws(evidence: Evidence, findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Causes found in a cell that is to be clean: the fix has to keep everything it promises."""
+    """Causes found in a cell that is to be clean, and what the fix has to keep and did not."""
     if evidence.cell.strategy != "fixed" or evidence.cell.end != "close" or evidence.cell.fault:
         return ()
-    return tuple(finding.code for finding in findings if finding.severity == "cause")
+    return tuple(one.code for one in findings if one.severity == "cause" or one.code in _KEPT)
 
 
+#: What the SDK's own client has: the fix promises it, too.
+_KEPT = ("keepalive-lost", "limits-shrunk", "timeout-changed")
 #: Words of a cell with nothing wrong; from too few idle gaps growth cannot be told.
 _WELL = ("ok", "too short")
 #: Whose issue it is: a reader may have a #11070 of their own.

@@ -54,6 +54,8 @@ def from_text(limits: Limits, text: str, source: str) -> Limits:
         name, equals, value = word.partition("=")
         if not equals:
             raise UsageError(f"{source}: {word!r} is no NAME=VALUE", f"NAME is one of {', '.join(NAMES)}")
+        if name in given:
+            raise UsageError(f"{source}: {name} is given twice", "give it once")
         given[name] = value.split(",") if name == "remote" else _number(value)
     return changed(limits, given, source)
 

@@ -7,7 +7,8 @@ import os
 from collections.abc import Hashable
 from pathlib import Path
 
-from hermes_diag.core import units
+from hermes_diag.core import text, units
+from hermes_diag.core.escape import fields_of
 from hermes_diag.core.sockets import CLOSE_WAIT
 from hermes_diag.leakguard.left import COLLECTED, Descriptor, Left, Socket
 from hermes_diag.leakguard.opening import Opening
@@ -33,6 +34,7 @@ _NOUNS = {
 
 def message(left: Left, beyond: dict[str, tuple[int, int]], root: Path) -> str:
     """The whole failure. beyond: as of Left.beyond, not empty. root: paths are shown relative to it."""
+    left = fields_of(left)
     parts = [headline(beyond)]
     if {"close_wait", "leaked"} & beyond.keys():
         asked = [one for one in left.sockets if ("close_wait" if one.row.state == CLOSE_WAIT else "leaked") in beyond]
@@ -41,7 +43,7 @@ def message(left: Left, beyond: dict[str, tuple[int, int]], root: Path) -> str:
         parts += _descriptors(left.fds, root)
     if "threads" in beyond:
         parts += [_thread(name, opening, root) for name, opening in left.threads[:_THINGS]]
-    return "\n\n".join(parts)
+    return text.lines("\n\n".join(parts))
 
 
 def headline(beyond: dict[str, tuple[int, int]]) -> str:
@@ -65,7 +67,7 @@ def summary(left: Left) -> str:
 
 def place(opening: Opening | None, root: Path) -> str:
     """The line that opened it: `test_x.py:12 in test_a`, or empty."""
-    return _line(opening.lines[0], root) if opening and opening.lines else ""
+    return text.lines(text.one_line(_line(opening.lines[0], root))) if opening and opening.lines else ""
 
 
 def _key(one: Socket) -> Hashable:
@@ -87,12 +89,12 @@ def _grouped(sockets: list[Socket], root: Path) -> list[str]:
 def _sockets(group: list[Socket], root: Path) -> str:
     one, many = group[0], len(group) > 1
     words = [_what(one), _age(group), *_holder(one, many)]
-    text = (f"{len(group)} x " if many else "") + ", ".join(filter(None, words))
+    said = (f"{len(group)} x " if many else "") + ", ".join(filter(None, words))
     if one.collected:
-        text += "\n    nothing refers to it any more: it was open until the garbage was collected"
+        said += "\n    nothing refers to it any more: it was open until the garbage was collected"
     if one.age is None and one.opening:
-        return text + _calls("opened by the child, which was started", one.opening.lines, root)
-    return text + _opened(one.opening, root)
+        return said + _calls("opened by the child, which was started", one.opening.lines, root)
+    return said + _opened(one.opening, root)
 
 
 def _what(one: Socket) -> str:
@@ -127,7 +129,7 @@ def _command(pid: int) -> str:
     import psutil
 
     try:
-        return f" ({psutil.Process(pid).name()})"
+        return f" ({text.one_line(psutil.Process(pid).name())})"
     except psutil.Error:
         return ""
 
@@ -135,23 +137,23 @@ def _command(pid: int) -> str:
 def _opened(opening: Opening | None, root: Path) -> str:
     if opening is None:
         return "\n    opened out of sight of Python: by a C library (uvloop is one) or a child process"
-    text = _calls("accepted by a server that was opened" if opening.accepted else "opened", opening.lines, root)
+    said = _calls("accepted by a server that was opened" if opening.accepted else "opened", opening.lines, root)
     if opening.thread:
-        text += f"\n    in thread {opening.thread}" + _calls("which was started", opening.started, root)
-    return text + _calls("while the test was", opening.meanwhile, root)
+        said += f"\n    in thread {opening.thread}" + _calls("which was started", opening.started, root)
+    return said + _calls("while the test was", opening.meanwhile, root)
 
 
 def _calls(verb: str, lines: tuple[Line, ...], root: Path) -> str:
     """The innermost lines, and the outermost, which is the test's own."""
     shown = lines if len(lines) <= _CALLS else (*lines[: _CALLS - 1], lines[-1])
-    text = ""
+    said = ""
     for number, line in enumerate(shown):
         between = " (others between)" if len(lines) > len(shown) and number == len(shown) - 1 else ""
-        text += f"\n    {f'{verb} at' if number == 0 else f'called{between} from'} {_line(line, root)}"
+        said += f"\n    {f'{verb} at' if number == 0 else f'called{between} from'} {_line(line, root)}"
         source = linecache.getline(line.file, line.number).strip()
         if source and is_own(line.file):
-            text += f"\n        {source}"
-    return text
+            said += f"\n        {source}"
+    return said
 
 
 def _line(line: Line, root: Path) -> str:
@@ -181,9 +183,9 @@ def _descriptors(fds: tuple[Descriptor, ...], root: Path) -> list[str]:
     """Those of one line that point to the same, as one."""
     groups: dict[str, int] = {}
     for one in fds:
-        text = f"descriptor of {_target(one.target, root)}" + _opened_at_one_of(one, root)
-        groups[text] = groups.get(text, 0) + 1
-    shown = [f"{count} x {text}" if count > 1 else text for text, count in list(groups.items())[:_THINGS]]
+        said = f"descriptor of {_target(one.target, root)}" + _opened_at_one_of(one, root)
+        groups[said] = groups.get(said, 0) + 1
+    shown = [f"{count} x {said}" if count > 1 else said for said, count in list(groups.items())[:_THINGS]]
     more = sum(list(groups.values())[_THINGS:])
     return [*shown, f"... and {more} more"] if more else shown
 

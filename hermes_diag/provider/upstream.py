@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import h11
 
+from hermes_diag.core import new_file
 from hermes_diag.core.errors import UsageError
 from hermes_diag.provider.answers import replies
 from hermes_diag.provider.exchange import Exchange
@@ -48,6 +49,7 @@ class Upstream:
         self._authority = parts.netloc
         self._record = record
         self._patience = patience
+        self.trouble = ""  # why the file is not whole
         self._file: IO[bytes] | None = None
 
     def open(self) -> None:
@@ -94,9 +96,17 @@ class Upstream:
                     await exchange.drained()
             exchange.finish()
         finally:
-            if stream and self._file is not None:
-                self._file.write(b"".join(stream))
-                self._file.flush()
+            if stream:
+                self._keep(b"".join(stream))
+
+    def _keep(self, stream: bytes) -> None:
+        """Append a stream to the file; where that fails the client hears it all the same."""
+        if self._file is None or self.trouble:
+            return
+        try:
+            new_file.put(self._file, stream)
+        except OSError as exc:
+            self.trouble = exc.strerror or type(exc).__name__
 
     def _request(self, wire: h11.Connection, exchange: Exchange) -> bytes:
         request = exchange.request
@@ -142,7 +152,7 @@ def _passed_back(response: h11.Response) -> Headers:
 
 def _create(path: Path) -> IO[bytes]:
     try:
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
     except FileExistsError:
         raise UsageError(f"{path} exists", "name another file") from None
     except (OSError, ValueError) as exc:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes_diag.core import units
-from hermes_diag.reporters.envelope import catalogue
+from hermes_diag.reporters.envelope import catalogue, encoded
 
 #: Columns from which on the list is a table.
 WIDE = 90
@@ -33,7 +32,7 @@ class Line:
 
 def as_json(lines: Sequence[Line]) -> str:
     """One JSON document."""
-    return json.dumps(catalogue("faults", faults=[_fields(line) for line in lines]), indent=2)
+    return encoded(catalogue("faults", faults=[_fields(line) for line in lines]), indent=True)
 
 
 def _fields(line: Line) -> dict[str, object]:

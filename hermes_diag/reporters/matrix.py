@@ -57,7 +57,7 @@ def render(report: RunReport, width: int, verbose: bool = False) -> RenderableTy
 def _tried(report: RunReport) -> str:
     """One sentence on what was tried."""
     cells = [one for one in report.cells if one.cell.workload not in (FRESH, MEASURE)]
-    counted = f"{len(cells)} cell{'' if len(cells) == 1 else 's'}"
+    counted = units.count(len(cells), "cell")
     control = " and a control" if any(one.cell.workload == FRESH for one in report.cells) else ""
     return f"{_TRIED[report.command].format(subject=report.subject)} Tried in {counted}{control}, on real sockets."
 
@@ -126,6 +126,8 @@ def numbers(cell: CellReport) -> Iterator[str]:
         yield f"{cell.missed} without a result: over before {'it was' if cell.missed == 1 else 'they were'} given up"
     if cell.close_wait_peak:
         yield f"CLOSE_WAIT {cell.close_wait_peak}/{cell.close_wait_left}"
+    if cell.compared:
+        yield cell.compared
     for name, count in cell.errors.items():
         yield f"{name} x{count}"
     if cell.retries_made:
@@ -136,7 +138,8 @@ def numbers(cell: CellReport) -> Iterator[str]:
 
 def _left(cell: CellReport, left: Left) -> Iterator[str]:
     """What Hermes has left behind in the last idle gap, and of that what was there after its agents were closed."""
-    yield f"{left.posts} POSTs for {cell.attempts + cell.missed} attempts"
+    posts = "POSTs not counted" if left.posts is None else units.count(left.posts, "POST")
+    yield f"{posts} for {units.count(cell.attempts + cell.missed, 'attempt')}"
     yield f"left: {_counted(left)}"
     if cell.left_at_end is not None and _counted(cell.left_at_end) != _counted(left):
         yield f"after close: {_counted(cell.left_at_end)}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Cell
 from hermes_diag.core.report import RunReport
@@ -40,7 +41,7 @@ def _endpoints(report: RunReport) -> Iterator[str]:
             for one in seen.measured
             if one.name == "requests"
         )
-        yield f"POST {endpoint}, {sent:.0f} requests attempted"
+        yield f"POST {endpoint}, {units.count(round(sent), 'request')} attempted"
 
 
 def _hermes(report: RunReport) -> list[Evidence]:

@@ -24,8 +24,8 @@ _SHOWN = ("start", "idle", "end")
 
 @dataclass(frozen=True)
 class Picture:
-    """Those that grow come first, then the largest; cells without one CLOSE_WAIT share a line. Nothing where no cell
-    has two barriers."""
+    """Those that grow come first, then the largest; cells without one CLOSE_WAIT share a line beside them. Nothing
+    where no cell has one, or two barriers."""
 
     report: RunReport
 
@@ -55,7 +55,7 @@ def _chosen(report: RunReport, growing: set[str]) -> tuple[list[Curve], int]:
     risen = sorted(
         (one for one in curves if one.peak), key=lambda one: (one.name not in growing, -_rise(one), -one.peak)
     )
-    flat = [one for one in curves if not one.peak]
+    flat = [one for one in curves if not one.peak and risen]
     shown = risen[: MOST - bool(flat)]
     if flat:
         others = f" and {len(flat) - 1} more" if len(flat) > 1 else ""

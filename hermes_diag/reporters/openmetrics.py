@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, StateSetMetricFamily
 
 from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.core.status import Status
+from hermes_diag.core.text import escaped, without_commands
 from hermes_diag.watch.fleet import Fleet, Target, by_remote, largest
 
 _LABELS = ("target", "pid")
@@ -62,8 +64,11 @@ class Collector:
             "hermes_diag_sockets", "TCP sockets by state and remote endpoint.", labels=(*_LABELS, "state", "remote")
         )
         for one in live:
-            for (state, remote), count in sorted(by_remote(one.tick, self._most).items() if one.tick else ()):
-                family.add_metric((*_names(one), state, remote), count)
+            found = Counter[tuple[str, str]]()  # two that look alike now are one
+            for (state, remote), count in by_remote(one.tick, self._most).items() if one.tick else ():
+                found[_text(state), _text(remote)] += count
+            for labels_, count in sorted(found.items()):
+                family.add_metric((*_names(one), *labels_), count)
         return family
 
     def _opened(self, live: list[Target]) -> Metric:
@@ -71,8 +76,11 @@ class Collector:
             "hermes_diag_sockets_opened_at", "TCP sockets by the line that opened them.", labels=(*_LABELS, "line")
         )
         for one in live:
-            for line, count in sorted(largest(one.places, self._most).items()):
-                family.add_metric((*_names(one), _text(line)), count)
+            found = Counter[str]()
+            for line, count in largest(one.places, self._most).items():
+                found[_text(line)] += count
+            for line, count in sorted(found.items()):
+                family.add_metric((*_names(one), line), count)
         return family
 
 
@@ -109,5 +117,6 @@ def _names(one: Target) -> tuple[str, str]:
 
 
 def _text(name: str) -> str:
-    r"""A name of a process or a file as a label: its bytes that are no UTF-8 as \udc.., or there would be no answer."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    r"""A name of a process or a file as a label: what cannot be printed as \x1b, its bytes that are no UTF-8 as \udc..,
+    or there would be no answer. An end of a line is escaped by the format."""
+    return without_commands("\n".join(map(escaped, name.split("\n"))))

@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Outcome, Sample
 from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
+from hermes_diag.core.text import one_line
 from hermes_diag.worker.contract import TurnDone
 
 
@@ -53,9 +55,10 @@ class Progress:
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False)
-        table.add_column(f"{self._done}/{self._total} cells, {self._turns} turns, {self._errors} errors")
+        done = f"{self._done}/{units.count(self._total, 'cell')}"
+        table.add_column(f"{done}, {units.count(self._turns, 'turn')}, {units.count(self._errors, 'error')}")
         for name in ("turns", ESTABLISHED, CLOSE_WAIT):
             table.add_column(name, justify="right")
         for name, numbers in self._running.items():
-            table.add_row(name, *map(str, numbers))
+            table.add_row(one_line(name), *map(str, numbers))
         return table

@@ -9,6 +9,7 @@ import msgspec
 
 from hermes_diag.core.sockets import SocketRow
 from hermes_diag.reporters import sockets_attached, sockets_origins
+from hermes_diag.reporters.envelope import encoded
 from hermes_diag.watch import explain, filters
 from hermes_diag.watch.records import Reader, Tick
 from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
@@ -53,7 +54,7 @@ def trace(report: TraceReport) -> dict[str, Any]:
 
 def sample(tick: Tick) -> str:
     """One sample of a watch as one line."""
-    return msgspec.json.encode({"kind": "sample", **msgspec.to_builtins(tick)}).decode()
+    return encoded({"kind": "sample", **msgspec.to_builtins(tick)})
 
 
 def _row(row: SocketRow) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from hermes_diag.core import units
+from hermes_diag.core.escape import fields_of
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.reporters import sockets_text
 from hermes_diag.watch.follow import FDS, THREADS
@@ -72,7 +73,7 @@ def draw(
     duration: float | None = None,
 ) -> list[str]:
     """The view as lines. words: what each number that is judged does, by its name."""
-    watched = timeline.watched
+    watched, tick = fields_of(timeline.watched), fields_of(tick)
     samples = units.count(timeline.samples, "sample")
     head = f"process {watched.pid} ({watched.name}), {samples} in {units.duration(tick.at)}"
     rows: list[Row] = [

@@ -115,7 +115,7 @@ def fitted(text: str, width: int, indent: int = 0, hanging: int | None = None) -
 def _process(one: Process, at: float, width: int) -> Iterator[str]:
     parts = [f"{BOLD}process {one.pid}{END} ({one.name})", f"up {units.duration(max(0.0, at - one.started))}"]
     if one.threads is not None:
-        parts.append(f"{one.threads} thread{'s' if one.threads != 1 else ''}")
+        parts.append(units.count(one.threads, "thread"))
     if one.rss is not None:
         parts.append(f"{units.size(one.rss)} resident")
     yield from fitted(", ".join(parts), width)
@@ -127,7 +127,7 @@ def _process(one: Process, at: float, width: int) -> Iterator[str]:
         mark = RED if share > 0.8 else ""
         limit = f"{mark}{share:.0%}{END if mark else ''} of the soft limit of {one.soft_limit:,}"
     kinds = ", ".join(f"{kind} {count:,}{_sqlite(one, kind)}" for kind, count in (one.kinds or {}).items())
-    yield from fitted(f"{one.fds:,} fds, {limit}" + (f": {kinds}" if kinds else ""), width)
+    yield from fitted(f"{units.count(one.fds, 'fd')}, {limit}" + (f": {kinds}" if kinds else ""), width)
 
 
 def _sqlite(one: Process, kind: str) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from hermes_diag.core import units
+from hermes_diag.core.escape import fields_of
 from hermes_diag.core.peaks import Peaks
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.core.status import Status
@@ -33,6 +34,7 @@ _WORD_MARKS = {"growing": RED, "steady": GREEN, "bursty": GREEN}
 
 def sample(tick: Tick, begun: float) -> str:
     """One sample of a watch as one line, for pipes and logs."""
+    tick = fields_of(tick)
     parts = [time.strftime("%H:%M:%S", time.localtime(begun + tick.at))]
     parts += [f"{state} {count}" for state, count in sorted(tick.states.items())] or ["no sockets"]
     parts += [f"{state} {count} without owner" for state, count in tick.unowned.items() if state == ESTABLISHED]
@@ -108,10 +110,11 @@ def pictures(found: Summary, peaks: Mapping[str, Peaks], width: int, blocks: boo
 
 
 def _curves(found: Summary, peaks: Mapping[str, Peaks]) -> Iterator[Curve]:
-    """Those of which two samples are known. Bars of a number that is large and hardly moves begin below it."""
+    """Those of which two samples are known, and that were not 0 all the time. Bars of a number that is large and hardly
+    moves begin below it."""
     for course in found.courses:
         kept = list(peaks.get(course.name, ()))
-        if kept and kept[-1].end > kept[0].begin:
+        if course.high and kept and kept[-1].end > kept[0].begin:
             points = [
                 (kept[0].begin, course.first),
                 *((one.begin, one.high) for one in kept),

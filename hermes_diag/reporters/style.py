@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.text import Text
 
+from hermes_diag.core import text as text_
 from hermes_diag.core.report import Report
 from hermes_diag.core.status import RowStatus, Status
 from hermes_diag.core.trials import MatrixReport
@@ -31,22 +33,39 @@ WIDE, VERY_WIDE = 76, 110
 
 
 class _Console(Console):
+    """Texts are never markup, and what others have put into one takes no effect on a terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:  # colours are in the style: none is in the text
+                yield Segment(text_.lines(segment.text.replace("\x1b", "\\x1b")), segment.style)
+
     def on_broken_pipe(self) -> None:
         # rich would leave with exit code 1, which in this program is a verdict.
         raise BrokenPipeError
 
 
-def console(width: int | None = None) -> Console:
-    """A console for stdout: rich heeds NO_COLOR, TERM=dumb and pipes by itself."""
+def console(width: int | None = None, stderr: bool = False, colour: bool = True) -> Console:
+    """A console for stdout or stderr: rich heeds NO_COLOR, TERM=dumb and pipes by itself."""
     # COLUMNS=0 would print nothing at all.
     columns = os.environ.get("COLUMNS", "")
     width = width or (80 if columns == "0" else None)
-    return _Console(width=width, highlight=False, soft_wrap=False)
+    return _Console(
+        width=width,
+        stderr=stderr,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+        color_system="auto" if colour else None,
+    )
 
 
 def printed(renderable: RenderableType, width: int, colour: bool = False) -> str:
     """A renderable as text, without blanks at the ends of lines. colour: for stdout, in the colours that it takes."""
-    target = console(width) if colour else Console(width=width, highlight=False, color_system=None)
+    target = console(width, colour=colour)
     with target.capture() as captured:
         target.print(renderable)
     return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())

@@ -30,7 +30,7 @@ def lines(report: TraceReport, width: int, verbose: bool) -> list[str]:
 
 
 def _processes(number: int) -> str:
-    return f"{number:,} process{'es' if number != 1 else ''}"
+    return "1 process" if number == 1 else f"{number:,} processes"
 
 
 def _process(one: Remains, width: int, verbose: bool) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 
+from hermes_diag.core import units
+from hermes_diag.core.escape import fields_of
 from hermes_diag.core.evidence import Happened
+from hermes_diag.reporters.envelope import encoded
 
 #: Fields that are left out of a JSON line when they say nothing.
 _OPTIONAL = ("method", "path", "over", "status", "events", "fault", "closed_first", "how", "phase")
@@ -14,6 +16,7 @@ _OPTIONAL = ("method", "path", "over", "status", "events", "fault", "closed_firs
 
 def line(happened: Happened) -> str:
     """`12:00:01.250  #3  closed by provider (fin) after 2 requests, 812 bytes in, 9 014 out`"""
+    happened = fields_of(happened)
     clock = time.strftime("%H:%M:%S", time.localtime(happened.at)) + f".{int(happened.at * 1000) % 1000:03d}"
     if happened.what == "phase":  # of the whole provider, no connection's
         return f"{clock}  phase {happened.phase}"
@@ -39,17 +42,18 @@ def _details(happened: Happened) -> str:
     if happened.what in ("answered", "broken off"):
         fault = "" if happened.fault == "healthy" else f", {happened.fault}"
         status = f" {happened.status}" if happened.status else " without a status"
-        return f"{status}, {happened.events} events{fault}"
+        return f"{status}, {units.count(happened.events, 'event')}{fault}"
     if happened.what == "closed":
         who = f" first by the {happened.closed_first} ({happened.how})" if happened.closed_first else ""
-        return f"{who}, {happened.requests} requests, {happened.bytes_in} bytes in, {happened.bytes_out} out"
+        requests = units.count(happened.requests, "request")
+        return f"{who}, {requests}, {happened.bytes_in} bytes in, {happened.bytes_out} out"
     return ""
 
 
 def as_json(happened: Happened) -> str:
     """The same as one JSON object a line."""
     fields = {key: value for key, value in asdict(happened).items() if value or key not in _OPTIONAL}
-    return json.dumps({"event": fields.pop("what"), **fields})
+    return encoded({"event": fields.pop("what"), **fields})
 
 
 def tally(counts: dict[str, int]) -> str:

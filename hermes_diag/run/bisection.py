@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
+from hermes_diag.core import new_file, units
 from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.core.escape import json_bytes
 from hermes_diag.core.trials import Step, Tried
 from hermes_diag.judge import bisection as judged
 from hermes_diag.judge.bisection import BEGUN, LEAST, MOST, NOT_SHOWN, NOT_TRIED, SHOWN, SKIPPED, Run
@@ -47,15 +46,7 @@ def save(path: Path, known: Known) -> None:
     """Write it whole or not at all. Raises CannotMeasure."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.write(msgspec.json.encode(known))
-            os.replace(name, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
+        new_file.replace(path, json_bytes(known))
     except OSError as exc:
         raise CannotMeasure(f"cannot write {path}: {exc.strerror}", "name another with --state") from None
 
@@ -104,7 +95,7 @@ class Bisection:
         if not self._shown(runs, asked):
             what = " or ".join(sorted(asked)) or "any problem"
             raise UsageError(
-                f"the bad end {self.names[self.bad]} does not show {what} in {len(runs)} runs",
+                f"the bad end {self.names[self.bad]} does not show {what} in {units.count(len(runs), 'run')}",
                 "hermes-diag matrix says what each target leaves; another --workload may show it",
             )
         self._states[self.bad] = SHOWN

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from hermes_diag.core import matrix
+from hermes_diag.core import matrix, units
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.leaves import leaves
 from hermes_diag.core.plan import FRESH, MEASURE, Cell, Plan
@@ -172,7 +172,7 @@ def fit(plan_: Plan, most: int) -> int:
     wanted = sum(map(requests, plan_.cells))
     if wanted > most:
         raise UsageError(
-            f"this plan may send {wanted} requests, --max-requests allows {most}",
+            f"this plan may send {units.count(wanted, 'request')}, --max-requests allows {most}",
             f"ask for fewer --sessions, --turns, --retries or payloads, or give --max-requests {wanted}",
         )
     return wanted

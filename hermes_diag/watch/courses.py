@@ -28,7 +28,7 @@ def judge(name: str, series: Series, known: Lives | None, found: Judged | None =
     points, (begun, first) = series.points, series.first
     seconds = points[-1].at - begun
     low, high, last = min(p.low for p in points), max(p.high for p in points), points[-1].last
-    over = f"in {series.samples} samples over {units.duration(seconds)}"
+    over = f"in {units.count(series.samples, 'sample')} over {units.duration(seconds)}"
     seen = f"{first:,}" if low == high else f"{low:,} to {high:,}"
     if series.samples < trend.ENOUGH or seconds <= 0:
         return trend.judge(name, series)

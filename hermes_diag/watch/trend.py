@@ -118,7 +118,7 @@ def judge(name: str, series: Series) -> Course:
     low, high = min(p.low for p in points), max(p.high for p in points)
     (begun, first), last = series.first, points[-1].last
     seconds = points[-1].at - begun
-    over = f"in {series.samples} samples over {units.duration(seconds)}"
+    over = f"in {units.count(series.samples, 'sample')} over {units.duration(seconds)}"
     seen = f"{first:,}" if low == high else f"{low:,} to {high:,}"
     if series.samples < ENOUGH or seconds <= 0:
         tells = ENOUGH * seconds / (series.samples - 1) if seconds > 0 else None

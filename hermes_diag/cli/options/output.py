@@ -71,8 +71,10 @@ class Output:
             formats.load(self.form)
             if self.json and self.form != "json":
                 raise UsageError(f"--json and --format {self.form}: which of them?", "leave one of them out")
-        if self.verbose and self.format == "json" and not any(file.suffix == ".txt" for file in self.files):
-            raise UsageError("-v has no effect with --json: the document has every detail", "leave one of them out")
+        heeds = self.format in ("terminal", "markdown") or any(file.suffix in (".txt", ".md") for file in self.files)
+        if self.verbose and not heeds:
+            form = "--json" if self.format == "json" else f"--format {self.format}"
+            raise UsageError(f"-v has no effect with {form}, which has every detail", "leave one of them out")
 
     @property
     def format(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from hermes_diag.cli.terminal import ask, say
 from hermes_diag.core.errors import UsageError
 
 
@@ -37,13 +38,11 @@ def _ask(found: Any) -> int:
 
     if len(found) > 1 and sys.stdin.isatty() and sys.stderr.isatty():
         for number, one in enumerate(found, start=1):
-            sys.stderr.write(f"{number}  process {one.pid} ({home.named(one)})\n")
-        sys.stderr.write(f"which gateway? [1-{len(found)}] ")
-        sys.stderr.flush()
-        answer = sys.stdin.readline().strip()
+            say(f"{number}  process {one.pid} ({home.named(one)})")
+        answer = ask(f"which gateway? [1-{len(found)}]")
         if answer.isdigit() and 1 <= int(answer) <= len(found):
             return int(found[int(answer) - 1].pid)
     chosen = home.choose(found)
     if not chosen.checked:
-        sys.stderr.write("hermes-diag: gateway.pid was written by an old release and has no start time to check\n")
+        say("hermes-diag: gateway.pid was written by an old release and has no start time to check")
     return chosen.pid

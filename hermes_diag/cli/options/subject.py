@@ -74,7 +74,11 @@ def target(python: str, cwd: Path | None, env: Iterable[str] | None) -> Target:
     if cwd is not None and os.sep in found:
         # From --cwd a relative path would lead elsewhere. Not resolve(): a virtualenv's interpreter is a link.
         found = os.path.abspath(found)
-    return Target(found, cwd, dict(_variable(one) for one in env or ()))
+    variables: dict[str, str] = {}
+    for name, value in map(_variable, env or ()):
+        if variables.setdefault(name, value) != value:
+            raise UsageError(f"--env {name} is given twice", "give it once")
+    return Target(found, cwd, variables)
 
 
 def patience(given: str | None) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import threading
 from collections.abc import Sequence
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hermes_diag.core.errors import HermesDiagError
+from hermes_diag.cli.terminal import say
+from hermes_diag.core.errors import HermesDiagError, UsageError
 
 if TYPE_CHECKING:
     from hermes_diag.run.environments.wanted import Ready, Wanted
@@ -28,13 +28,10 @@ BasePython = Annotated[
 _TOGETHER = 2
 
 
-def say(text: str) -> None:
-    """A line of progress on stderr, where there is one; also without a terminal: installing takes minutes."""
-    from hermes_diag.core.text import one_line
-
-    with contextlib.suppress(OSError):
-        sys.stderr.write(f"{one_line(text)}\n")
-        sys.stderr.flush()
+def refuse_idle_base(wanted: Sequence[Wanted], base_python: str | None) -> None:
+    """Raises UsageError where no environment is made, so that it does not matter with which Python."""
+    if base_python and all(one.python for one in wanted):
+        raise UsageError("--base-python has no effect on a Python, which is used as it is", "leave one of them out")
 
 
 def make_all(wanted: Sequence[Wanted], base_python: str | None) -> list[Ready | HermesDiagError]:
@@ -79,6 +76,7 @@ def interpreter(given: str, base_python: str | None) -> str:
     from hermes_diag.run.environments import wanted
 
     asked = wanted.must_be_hermes(wanted.parse(given))
+    refuse_idle_base([asked], base_python)
     try:
         made = make_one(asked, base_python)
     except KeyboardInterrupt:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hermes_diag.cli.options import complete, load
+from hermes_diag.cli.options import complete, load, target
 from hermes_diag.core import matrix
+from hermes_diag.core.errors import UsageError
 
 if TYPE_CHECKING:
     from hermes_diag.core.plan import Plan
+    from hermes_diag.run.environments.wanted import Wanted
     from hermes_diag.run.trials import Tasks
 
 Workloads = Annotated[list[str] | None, load.workload_option("aborted for Hermes, interrupted for others")]
@@ -39,10 +41,16 @@ def tasks(workload: Sequence[str] | None, spec: str | None, turns: int | None) -
     return Tasks(load.chosen("--workload", workload, known), spec or "", turns)
 
 
+def refuse_idle(wanted: Sequence[Wanted], spec: str | None, base_python: str | None) -> None:
+    """Refuse what has no effect on any of these targets. Raises UsageError."""
+    target.refuse_idle_base(wanted, base_python)
+    if spec is not None and all(one.is_hermes for one in wanted):
+        raise UsageError("--spec has no effect on a Hermes Agent, which is driven itself", "leave it out")
+
+
 def view(plan: Plan) -> Any:
     """The progress of a plan, on a terminal."""
-    from rich.console import Console
-
+    from hermes_diag.reporters import style
     from hermes_diag.reporters.progress import Progress
 
-    return Progress(plan, Console(stderr=True, highlight=False))
+    return Progress(plan, style.console(stderr=True))

@@ -1,5 +1,6 @@
 """Request clients have nothing in common that one of them could close."""
 
+from hermes_diag.core import units
 from hermes_diag.core.status import RowStatus
 from hermes_diag.judge.promises import (
     Audited,
@@ -33,7 +34,9 @@ def check(audited: Audited) -> Verdict:
     if len(turns) < sharing["clients"]:
         return unknown("their turns fail, so that none shows its connection")
     if len(connections) < len(turns):
-        return _shared(audited, f"turns of {len(turns)} clients went over {len(connections)} connections")
+        return _shared(
+            audited, f"turns of {len(turns)} clients went over {units.count(len(connections), 'connection')}"
+        )
     return passed(f"{sharing['clients']} clients, each with an http_client, transport and connection of its own")
 
 

@@ -1,5 +1,6 @@
 """After a close nothing is left: sockets, descriptors, threads."""
 
+from hermes_diag.core import units
 from hermes_diag.judge.leftovers import grown
 from hermes_diag.judge.promises import CLIENTS, Audited, Verdict, failed, passed, unknown
 
@@ -27,7 +28,7 @@ def _at_the_end(audited: Audited) -> Verdict:
     """What keeps its clients may fill up while it is used: what counts is what is left when all is closed."""
     still = sum(count for state, count in audited.looks["end"].owned.items() if state != "TIME_WAIT")
     if still:
-        return failed(f"after the end {still} sockets are open")
+        return failed(f"after the end {units.count(still, 'socket')} {'is' if still == 1 else 'are'} open")
     if audited.facts["failed"]:
         return unknown(f"a turn failed: {' <- '.join(audited.facts['failed'])}")
     return passed("after the end no socket is open")

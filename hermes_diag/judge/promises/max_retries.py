@@ -1,5 +1,6 @@
 """max_retries of client_kwargs holds, on the wire too."""
 
+from hermes_diag.core import units
 from hermes_diag.judge.promises import Audited, Verdict, failed, not_applicable, passed, unknown
 
 CODE, ORDER = "max-retries", 12
@@ -22,5 +23,5 @@ def check(audited: Audited) -> Verdict:
     if not sent:
         return unknown("0, but a request that was to get a 500 was not sent")
     if sent > 1:
-        return failed(f"0, and yet a request that got a 500 was sent {sent} times")
+        return failed(f"0, and yet a request that got a 500 was sent {units.count(sent, 'time')}")
     return passed("0; a request that got a 500 was sent once")

@@ -1,8 +1,9 @@
 """Rules: one file each, evidence of one cell in, a hit or nothing out. Pure.
 
-A rule module has CODE (stable), SEVERITY ("problem" breaks turns or leaks, "cause" explains one,
-"could not tell" says what was not judged, "note" informs), WORD (what a cell with it is called, "" for
-none), REMEDY, REFERENCE and `check(evidence) -> Hit | None`. Rules are found by listing this folder.
+A rule module has CODE (stable), SEVERITY ("problem" breaks turns or leaks, "cause" explains one that was seen,
+"could not tell" says what was not judged, "note" informs: how a client differs from the SDK's own is a note), WORD (of
+a cell with it, "" for none), REMEDY, REFERENCE and `check(evidence) -> Hit | None`. Rules are found by listing this
+folder.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence, Sample
 from hermes_diag.core.report import Finding
 from hermes_diag.judge import growth
@@ -24,14 +26,15 @@ WORDS = ("corrupts", "hangs", "fails", "starves", "leaks", "bypasses", "repeats"
 
 @dataclass(frozen=True)
 class Hit:
-    """What a rule found: a sentence, its numbers, the turns (`session/turn/attempt`) it rests on; and what to do, where
-    that is not what the rule says in general."""
+    """What a rule found: a sentence, its numbers, the turns (`session/turn/attempt`) it rests on; and remedy, reference
+    and severity where they are not those of the rule."""
 
     summary: str
     numbers: Mapping[str, float] = field(default_factory=dict)
     turns: tuple[str, ...] = ()
     remedy: str = ""
     reference: str = ""
+    severity: str = ""
 
 
 def state_grows(evidence: Evidence, state: str) -> Hit | None:
@@ -77,7 +80,8 @@ def _or_fills(evidence: Evidence) -> str:
     """Of what keeps its clients: how large a pool would have to be to look the same."""
     if not any(client.role == "pooled" for client in evidence.clients):
         return ""
-    return f"; a pool of more than {len(evidence.turns)} clients does so, too (--set until-sure=TURNS takes more)"
+    least = units.count(len(evidence.turns), "client")
+    return f"; a pool of more than {least} does so, too (--set until-sure=TURNS takes more)"
 
 
 @cache
@@ -93,10 +97,9 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
     for rule in modules():
         hit = rule.check(evidence)
         if hit is not None:
+            severity = hit.severity or rule.SEVERITY
             remedy, reference = hit.remedy or rule.REMEDY, hit.reference or rule.REFERENCE
-            found.append(
-                Finding(rule.CODE, rule.SEVERITY, hit.summary, dict(hit.numbers), hit.turns, remedy, reference)
-            )
+            found.append(Finding(rule.CODE, severity, hit.summary, dict(hit.numbers), hit.turns, remedy, reference))
     return tuple(sorted(found, key=lambda one: one.rank))
 
 

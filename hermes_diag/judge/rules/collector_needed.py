@@ -1,5 +1,6 @@
 """Connections are closed only when garbage is collected: until then they pile up."""
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.judge.rules import Hit
 
@@ -15,6 +16,7 @@ def check(evidence: Evidence) -> Hit | None:
         return None
     turns = len(evidence.turns)
     return Hit(
-        f"{freed} connections of {turns} turns were closed only when garbage was collected, and until then were held",
+        f"in {units.count(turns, 'turn')} {units.were(freed, 'connection')} held until garbage was collected, which "
+        "closed what nobody had closed",
         {"connections": freed, "turns": turns},
     )

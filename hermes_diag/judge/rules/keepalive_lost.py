@@ -6,7 +6,7 @@ from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.judge.rules import Hit
 from hermes_diag.worker.contract import HERMES
 
-CODE, SEVERITY, WORD = "keepalive-lost", "cause", ""
+CODE, SEVERITY, WORD = "keepalive-lost", "note", ""
 REMEDY = "Keep the keepalive socket options when you give each client a transport of its own."
 REFERENCE = "#10933"
 #: Newer releases of Hermes Agent; up to 0.18.0 they set them, and this rule finds nothing.

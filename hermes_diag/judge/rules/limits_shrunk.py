@@ -1,9 +1,10 @@
 """The pool has smaller limits than the SDK's own client would have."""
 
 from hermes_diag.core.evidence import Evidence
+from hermes_diag.judge import causes
 from hermes_diag.judge.rules import Hit
 
-CODE, SEVERITY, WORD = "limits-shrunk", "cause", ""
+CODE, SEVERITY, WORD = "limits-shrunk", "note", ""
 REMEDY = "Pass the SDK's DEFAULT_CONNECTION_LIMITS to the transport that you inject."
 REFERENCE = "#11072"
 
@@ -27,4 +28,6 @@ def check(evidence: Evidence) -> Hit | None:
             "sdk_max_connections": stack.max_connections,
             "sdk_max_keepalive": stack.max_keepalive,
         },
+        # The pool of the SDK's size is full later: there this is why.
+        severity="cause" if causes.by_cause(evidence.turns, causes.POOL_TIMEOUT) else "",
     )

@@ -1,5 +1,6 @@
 """Clients are kept, and yet each turn opens a connection of its own."""
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.judge.rules import Hit
 
@@ -22,8 +23,8 @@ def check(evidence: Evidence) -> Hit | None:
     if len(used) < len(turns) or any(one.requests > 1 or one.closed_first != "client" for one in used):
         return None
     return Hit(
-        f"{len(turns)} turns opened {len(used)} connections, and the client closed each after its turn: a stream that "
-        "was not read to its end, a client per call, or no keep-alive",
+        f"{units.count(len(turns), 'turn')} opened {units.count(len(used), 'connection')}, and the client "
+        "closed each after its turn: a stream that was not read to its end, a client per call, or no keep-alive",
         {"turns": len(turns), "connections": len(used)},
     )
 

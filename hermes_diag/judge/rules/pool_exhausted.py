@@ -1,5 +1,6 @@
 """No connection of the pool comes free, so that a request never gets one."""
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.judge import causes
 from hermes_diag.judge.rules import Hit
@@ -13,8 +14,8 @@ def check(evidence: Evidence) -> Hit | None:
     if starved := causes.starved(evidence):
         held = max(pool.connections - pool.idle for pool in evidence.pools)
         return Hit(
-            f"a turn that the provider would have answered got no connection: {held} streams that were given up hold "
-            "all places of the pool, which all clients share",
+            "a turn that the provider would have answered got no connection: all places of the pool, which all clients "
+            f"share, are held by {units.count(held, 'stream')} that {'was' if held == 1 else 'were'} given up",
             {"attempts": len(starved), "pool": held},
             tuple(map(causes.name, starved)),
         )
@@ -26,7 +27,9 @@ def check(evidence: Evidence) -> Hit | None:
     seen = evidence.facts.get("exhausted", {})
     words = f"the pool has {limit}" if limit else "how many the pool has cannot be seen from here"
     if seen:
-        words += f" and counts {seen['taken']} as taken; the process has {seen['sockets']} TCP connections"
+        words += (
+            f" and counts {seen['taken']} as taken; the process has {units.count(seen['sockets'], 'TCP connection')}"
+        )
     # A turn of the user's own has clients, and timeouts, that nobody saw.
     wait = evidence.cell.pool_timeout if evidence.clients else round(min(turn.ms for turn in turns) / 1000, 1)
     return Hit(

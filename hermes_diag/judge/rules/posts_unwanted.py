@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.judge import causes
 from hermes_diag.judge.rules import Hit
@@ -19,7 +20,7 @@ def check(evidence: Evidence) -> Hit | None:
     if not again:
         return None
     return Hit(
-        f"{sum(again.values())} requests were sent again although nobody waited for an answer any more",
+        f"{units.were(sum(again.values()), 'request')} sent again although nobody waited for an answer any more",
         {"attempts": len(evidence.turns), "unwanted": sum(again.values())},
         tuple(again),
     )

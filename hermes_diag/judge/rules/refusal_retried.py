@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence, Served
 from hermes_diag.judge import retries
 from hermes_diag.judge.rules import Hit
@@ -28,7 +29,7 @@ def check(evidence: Evidence) -> Hit | None:
         return None
     counts = Counter(why for _, why in again)
     return Hit(
-        f"{len(again)} requests were sent again after a refusal that no retry mends: "
+        f"{units.were(len(again), 'request')} sent again after a refusal that no retry mends: "
         + ", ".join(f"{why} x{count}" for why, count in counts.most_common()),
         {"again": len(again)},
         tuple(dict.fromkeys(name for name, _ in again)),

@@ -1,5 +1,6 @@
 """How many requests a turn cost, where some were sent again."""
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.judge import retries
 from hermes_diag.judge.rules import Hit
@@ -17,6 +18,7 @@ def check(evidence: Evidence) -> Hit | None:
     counts = {turn: len(requests) for turn, requests in turns.items()}
     most = max(counts, key=lambda turn: counts[turn])
     return Hit(
-        f"{len(counts)} turns cost {sum(counts.values())} requests, {counts[most]} at most (turn {most})",
+        f"{units.count(len(counts), 'turn')} cost {units.count(sum(counts.values()), 'request')}, {counts[most]} at "
+        f"most (turn {most})",
         {"turns": len(counts), "requests": sum(counts.values()), "most": counts[most]},
     )

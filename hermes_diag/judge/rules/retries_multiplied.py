@@ -2,6 +2,7 @@
 
 import operator
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence, Served
 from hermes_diag.judge import retries
 from hermes_diag.judge.rules import Hit
@@ -27,8 +28,8 @@ def check(evidence: Evidence) -> Hit | None:
     most, turn, made, each = max(found)
     turns = {name for _, name, _, _ in found}
     return Hit(
-        f"in {len(found)} turns a loop around the SDK repeated its retries: turn {turn} cost {most} requests, "
-        f"{made} calls of {each} each at most",
+        f"in {units.count(len(found), 'turn')} a loop around the SDK repeated its retries: turn {turn} cost "
+        f"{units.count(most, 'request')}, {units.count(made, 'call')} of {each} each at most",
         {"turns": len(found), "most": most, "calls": made, "requests_of_a_call": each},
         tuple(name for name in sent.attempts if name.rpartition("/")[0] in turns),
     )

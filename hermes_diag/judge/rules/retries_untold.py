@@ -1,5 +1,6 @@
 """Requests were refused or broken off, and of which turn they are cannot be told: retries are not judged."""
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.report import UNTOLD
 from hermes_diag.judge import retries
@@ -15,7 +16,7 @@ def check(evidence: Evidence) -> Hit | None:
     if not untold or not any(retries.failed(one) for one in evidence.served if one.api):
         return None
     return Hit(
-        f"the turn of {untold} requests cannot be told, nor whether they were retries: they carry no name, and several "
-        "turns were made between two looks",
+        f"the turn of {units.count(untold, 'request')} cannot be told, nor whether they were retries: "
+        "they carry no name, and several turns were made between two looks",
         {"requests": untold},
     )

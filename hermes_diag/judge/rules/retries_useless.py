@@ -17,7 +17,7 @@ def check(evidence: Evidence) -> Hit | None:
     if not retries or any(turn.outcome != "error" for turn in retries):
         return None
     return Hit(
-        f"{len(retries)} retries, each with a shared client rebuilt from the same client_kwargs: none helped",
+        f"retries made: {len(retries)}, each with a shared client rebuilt from the same client_kwargs: none helped",
         {"retries": len(retries), "helped": 0},
         tuple(map(causes.name, retries)),
     )

@@ -1,5 +1,6 @@
 """A stream is neither read to its end nor closed."""
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.judge import causes
 from hermes_diag.judge.rules import Hit
@@ -21,7 +22,8 @@ def check(evidence: Evidence) -> Hit | None:
         return None
     sent, read = sum(seen.events for _, seen in abandoned), sum(turn.events for turn, _ in abandoned)
     return Hit(
-        f"{len(abandoned)} streams were left open and unread: the provider sent {sent} events, the client read {read}",
+        f"{units.were(len(abandoned), 'stream')} left open and unread: the provider sent {units.count(sent, 'event')}, "
+        f"the client read {read}",
         {"streams": len(abandoned), "events_sent": sent, "events_read": read},
         tuple(causes.name(turn) for turn, _ in abandoned),
     )

@@ -1,5 +1,6 @@
 """A close in this process, another session's release, takes the socket of a stream being read."""
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.judge import causes
@@ -16,8 +17,8 @@ def check(evidence: Evidence) -> Hit | None:
         return None
     ownerless = max((sample.ownerless(ESTABLISHED) for sample in evidence.barriers), default=0)
     return Hit(
-        f"{len(turns)} streams lost their socket to a close in this process while they were being read"
-        + (f"; meanwhile {ownerless} ESTABLISHED sockets had no owner" if ownerless else ""),
+        f"{units.count(len(turns), 'stream')} lost the socket to a close in this process while being read"
+        + (f"; meanwhile {units.count(ownerless, 'ESTABLISHED socket')} had no owner" if ownerless else ""),
         {"streams": len(turns), "ownerless_established": ownerless},
         tuple(map(causes.name, turns)),
     )

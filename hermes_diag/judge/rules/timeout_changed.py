@@ -3,7 +3,7 @@
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.judge.rules import Hit
 
-CODE, SEVERITY, WORD = "timeout-changed", "cause", ""
+CODE, SEVERITY, WORD = "timeout-changed", "note", ""
 REMEDY = "Pass the SDK's DEFAULT_TIMEOUT to the http_client that you inject: any other value but httpx's 5 s wins."
 REFERENCE = "#11072"
 

@@ -1,5 +1,6 @@
 """Sockets are left in idle gaps, but there are too few gaps to tell growth from presence."""
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.judge import growth
@@ -18,6 +19,7 @@ def check(evidence: Evidence) -> Hit | None:
     if not left:
         return None
     return Hit(
-        f"up to {left} sockets were left in {len(gaps)} idle gaps; {growth.ENOUGH} gaps tell whether they grow",
+        f"up to {units.were(left, 'socket')} left in {units.count(len(gaps), 'idle gap')}; {growth.ENOUGH} gaps tell "
+        "whether they grow",
         {"gaps": len(gaps), "left": left},
     )

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import STARVED
 from hermes_diag.judge import causes
@@ -30,7 +31,8 @@ def check(evidence: Evidence) -> Hit | None:
         return None
     counts = Counter(causes.of(turn) for turn in turns)
     return Hit(
-        f"{len(turns)} attempts failed: " + ", ".join(f"{cause} x{count}" for cause, count in counts.most_common()),
+        f"{units.count(len(turns), 'attempt')} failed: "
+        + ", ".join(f"{cause} x{count}" for cause, count in counts.most_common()),
         {"attempts": len(turns)},
         tuple(map(causes.name, turns)),
     )

@@ -15,6 +15,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from hermes_diag.core import units
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Cell, PayloadInfo, Plan
@@ -147,4 +148,4 @@ def _verdict(found: Sequence[Scenario]) -> tuple[str, Status]:
     wrong = [f"{one.name} {one.result}" for one in found if one.status == Status.FAILING]
     if wrong:
         return f"not as reported: {'; '.join(wrong)}", Status.FAILING
-    return f"{len(found)} scenarios as reported", Status.CLEAN
+    return f"{units.count(len(found), 'scenario')} as reported", Status.CLEAN

@@ -1,5 +1,6 @@
 """Abandoned streams of a shared pool are garbage-collected inside it: the client hangs for good."""
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Conditions
 
@@ -21,4 +22,4 @@ def shows(evidence: Evidence) -> str:
     if evidence.outcome.how != "hung":
         return ""
     innermost = next((frame for frame in evidence.outcome.frames if frame != "thread"), "no stack")
-    return f"hung after {len(evidence.turns)} turns, in {innermost}"
+    return f"hung after {units.count(len(evidence.turns), 'turn')}, in {innermost}"

@@ -1,5 +1,6 @@
 """HTTPS_PROXY is set, and an injected transport goes past it."""
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Conditions
 
@@ -11,4 +12,8 @@ GOOD = {**BAD, "strategy": "plain"}
 def shows(evidence: Evidence) -> str:
     connects = evidence.through_proxy or 0
     done = [turn for turn in evidence.turns if turn.outcome == "ok"]
-    return f"{len(done)} turns went out, the proxy saw {connects} connections" if done and not connects else ""
+    return (
+        f"{units.count(len(done), 'turn')} went out, the proxy saw {units.count(connects, 'connection')}"
+        if done and not connects
+        else ""
+    )

@@ -1,5 +1,6 @@
 """The end of one session's turn cuts the streams that other sessions are reading."""
 
+from hermes_diag.core import units
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.judge import causes
 
@@ -10,4 +11,4 @@ GOOD = {**BAD, "strategy": "fixed"}
 
 def shows(evidence: Evidence) -> str:
     cut = causes.by_cause(evidence.turns, causes.FD_CLOSED)
-    return f"{len(cut)} streams lost their socket while they were read" if cut else ""
+    return f"{units.count(len(cut), 'stream')} lost the socket while being read" if cut else ""

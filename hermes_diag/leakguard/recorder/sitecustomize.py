@@ -30,7 +30,9 @@ def _begin(folder):
         what = getattr(exc, "strerror", None) or exc
         place = "%s: " % exc.filename if getattr(exc, "filename", None) else ""
         cure = "set HERMES_DIAG_BOXES to a folder of your own" if isinstance(exc, OSError) else type(exc).__name__
-        sys.stderr.write("hermes-diag: nothing is recorded: %s%s (%s)\n" % (place, what, cure))
+        said = "nothing is recorded: %s%s (%s)" % (place, what, cure)
+        # A folder may be called what a terminal would obey.
+        sys.stderr.write("hermes-diag: %s\n" % "".join(one if one.isprintable() else "?" for one in said))
 
 
 if __name__ == "sitecustomize":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hermes_diag.core.escape import fields_of
 from hermes_diag.core.report import CheckReport, Report, Row
 from hermes_diag.core.status import RowStatus, Status
+from hermes_diag.core.text import one_line
 
 ENDING = ""
 #: GitHub shows no more than ten errors of a step.
@@ -21,6 +23,7 @@ def render(report: Report, width: int, verbose: bool) -> str:
 
 def commands(report: Report, file: str = "") -> Iterator[str]:
     """Lines to print. file: where the factory is defined, seen from the workspace; "" without one."""
+    report = fields_of(report)
     line = report.defined.line if isinstance(report, CheckReport) and report.defined else None
     by_code: dict[str, list[Row]] = {}
     for row in report.rows:
@@ -48,7 +51,7 @@ def error(file: str, line: int | None, title: str, message: str) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return "%0A".join(one_line(line).replace("%", "%25") for line in text.split("\n"))
 
 
 def _property(text: str) -> str:

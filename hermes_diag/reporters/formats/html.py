@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from hermes_diag.core.escape import fields_of
 from hermes_diag.core.report import Report
+from hermes_diag.core.text import without_commands
 from hermes_diag.watch.reports import WatchReport
 
 ENDING = ".html"
@@ -12,6 +14,6 @@ def render(report: Report, width: int, verbose: bool) -> str:
     """The page. What it takes is imported here: the name of a format is asked for at each start."""
     from hermes_diag.reporters.page import build, watches, write
 
-    if isinstance(report, WatchReport):
-        return write.text(watches.page(report.summary, report.picture))
-    return write.text(build.page(report))
+    report = fields_of(report)
+    page = watches.page(report.summary, report.picture) if isinstance(report, WatchReport) else build.page(report)
+    return without_commands(write.text(page), "&#58;", "&#35;")

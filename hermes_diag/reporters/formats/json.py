@@ -20,7 +20,7 @@ from hermes_diag.core.report import (
 )
 from hermes_diag.core.trials import BisectReport, MatrixReport
 from hermes_diag.judge import causes, dump_comparison
-from hermes_diag.reporters.envelope import envelope
+from hermes_diag.reporters.envelope import encoded, envelope
 from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
 
 ENDING = ".json"
@@ -59,22 +59,17 @@ RACY = (
 
 def render(report: Report, width: int, verbose: bool) -> str:
     """The document, indented."""
-    return text(document(report))
+    return encoded(document(report), indent=True) + "\n"
 
 
 def line(report: Report) -> str:
     """The document on one line."""
-    return msgspec.json.encode(document(report)).decode()
+    return encoded(document(report))
 
 
 def document(report: Report) -> dict[str, Any]:
     """The envelope with what only that kind of report has."""
     return envelope(report, **_own(report))
-
-
-def text(document: dict[str, Any]) -> str:
-    """A document, indented, with a final newline."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
 
 def _own(report: Report) -> dict[str, Any]:

@@ -5,12 +5,13 @@ Failed: a failure. Could not tell: an error. Allowed, known, not applicable: ski
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET  # nosec B405
 
+from hermes_diag.core.escape import fields_of
 from hermes_diag.core.report import CheckReport, Report, Row
 from hermes_diag.core.status import RowStatus
+from hermes_diag.core.text import without_commands
 from hermes_diag.reporters.rows import details
 from hermes_diag.reporters.style import stack_line
 
@@ -25,16 +26,15 @@ _ELEMENTS = {
     RowStatus.NOT_APPLICABLE: "skipped",
 }
 _COUNTS = {"tests": ".", "failures": "failure", "errors": "error", "skipped": "skipped"}
-#: What XML 1.0 has no way to write.
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(report: Report, width: int, verbose: bool) -> str:
-    """The document with its declaration. Encode it as UTF-8."""
-    suite = ET.Element("testsuite", name=_text(f"hermes-diag {report.command} {report.subject}"))
+    """The document with its declaration. Encode it as UTF-8. What XML has no way to write is escaped beforehand."""
+    report = fields_of(report)
+    suite = ET.Element("testsuite", name=f"hermes-diag {report.command} {report.subject}")
     properties = ET.SubElement(suite, "properties")
     for name, value in _properties(report):
-        ET.SubElement(properties, "property", name=name, value=_text(value))
+        ET.SubElement(properties, "property", name=name, value=value)
     suite.extend(map(_case, report.rows))
     for attribute, element in _COUNTS.items():
         count = sum(case.find(element) is not None for case in suite.findall("testcase"))
@@ -42,7 +42,8 @@ def render(report: Report, width: int, verbose: bool) -> str:
     suites = ET.Element("testsuites", {name: suite.attrib[name] for name in ("tests", "failures", "errors")})
     suites.append(suite)
     ET.indent(suites)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
+    text = '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
+    return without_commands(text, "&#58;", "&#35;")
 
 
 def _properties(report: Report) -> Iterator[tuple[str, str]]:
@@ -55,13 +56,9 @@ def _properties(report: Report) -> Iterator[tuple[str, str]]:
 
 def _case(row: Row) -> ET.Element:
     name = f"{row.name}: {row.code}" if row.code and row.code != row.name else row.name
-    case = ET.Element("testcase", classname=f"hermes-diag.{row.kind}", name=_text(name))
+    case = ET.Element("testcase", classname=f"hermes-diag.{row.kind}", name=name)
     if row.status in _ELEMENTS:
-        message = _text(row.note or row.seen)
+        message = row.note or row.seen
         shown = ET.SubElement(case, _ELEMENTS[row.status], type=row.code or row.status, message=message)
-        shown.text = _text("\n".join((row.what, *details(row))))
+        shown.text = "\n".join((row.what, *details(row)))
     return case
-
-
-def _text(text: str) -> str:
-    return _ILLEGAL.sub("?", text)

@@ -46,7 +46,10 @@ def render(report: Report, width: int, verbose: bool) -> str:
     sheet.part("findings", list(_findings(report.findings)), fold=True)
     sheet.part("further rows", rows[ROWS:], _TABLE, fold=True)
     if isinstance(report, RunReport):
-        claims = [f"| {claim.status} | {escaped(claim.claim)} | {escaped(claim.evidence)} |" for claim in report.claims]
+        claims = [
+            f"| {escaped(claim.status)} | {escaped(claim.claim)} | {escaped(claim.evidence)} |"
+            for claim in report.claims
+        ]
         sheet.part("claims of the bug report", claims, ("| | claim | evidence |", "|---|---|---|"), fold=True)
         sheet.part("turns", list(_turns(report)), _TURNS, fold=True)
     if isinstance(report, AuditReport):
@@ -128,4 +131,4 @@ def _turns(report: RunReport) -> Iterator[str]:
             name = causes.name(turn)
             outcome = f"{causes.of(turn)}: {' <- '.join(turn.chain)}" if turn.outcome == "error" else turn.outcome
             events = f"{turn.events} of {sent[name]}" if name in sent else str(turn.events)
-            yield f"| {escaped(seen.cell.name)} | {name} | {turn.ms:.1f} | {events} | {escaped(outcome)} |"
+            yield f"| {escaped(seen.cell.name)} | {escaped(name)} | {turn.ms:.1f} | {events} | {escaped(outcome)} |"

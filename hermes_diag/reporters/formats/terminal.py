@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hermes_diag.core import text
 from hermes_diag.core.agent_log import LogReport
+from hermes_diag.core.escape import fields_of
 from hermes_diag.core.report import LearntReport
 from hermes_diag.watch.reports import LookReport, TraceReport, WatchReport
 
@@ -15,8 +17,15 @@ ENDING = ".txt"
 
 
 def render(report: Report, width: int, verbose: bool, colour: bool = False, blocks: bool = True) -> str:
-    """The report for so many columns. Only the view of that kind of report is imported. blocks: where it is printed
-    there are block characters."""
+    """The report for so many columns. blocks: where it is printed there are block characters.
+
+    Fields are escaped before they are laid out, finished lines once more.
+    """
+    return text.lines(_rendered(fields_of(report), width, verbose, colour, blocks))
+
+
+def _rendered(report: Report, width: int, verbose: bool, colour: bool, blocks: bool) -> str:
+    """Only the view of that kind of report is imported."""
     if isinstance(report, (LookReport, WatchReport, TraceReport, LearntReport, LogReport)):
         from hermes_diag.reporters.sockets_text import painted
 

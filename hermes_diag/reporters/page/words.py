@@ -51,10 +51,13 @@ def _headline(report: Report) -> str:
         kept = "The client keeps every promise that was tried."
         return kept if clean else _broken(len(failed), len(report.rows))
     if isinstance(report, ScenariosReport):
-        count = f"{len(report.scenarios):,}"
+        count = len(report.scenarios)
+        if clean and count == 1:
+            return "The report from another project behaves as it is described."
         if clean:
-            return f"All {count} reports from other projects behave as they are described."
-        return f"{len(failed):,} of {count} reports from other projects do not behave as they are described."
+            return f"All {count:,} reports from other projects behave as they are described."
+        does = "does" if len(failed) == 1 else "do"
+        return f"Of {units.count(count, 'report')} from other projects {len(failed):,} {does} not behave as described."
     if clean:
         spared = sum(row.status in (RowStatus.KNOWN, RowStatus.ALLOWED) for row in report.rows)
         told = f"No new problem was found; {spared:,} {'is' if spared == 1 else 'are'} known or allowed."

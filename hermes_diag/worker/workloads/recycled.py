@@ -20,7 +20,7 @@ HELD, AGAIN, LEFT = 10.0, 0.5, 3.0
 
 
 def run(driver):
-    seen = {"turns": 0, "numbers": 0, "again": 0, "early": 0, "closed_early": 0, "opened": 0, "harm": []}
+    seen = {"turns": 0, "numbers": 0, "again": 0, "early": 0, "closed_early": 0, "opened": 0, "kinds": {}, "harm": []}
     for turn in driver.rounds():
         for session in driver.order():
             with Reads() as reads:
@@ -56,6 +56,8 @@ def _given_up(driver, session, turn, reads, seen):
         reads.wait(openers.all_came, AGAIN)
         harm = openers.end()
         seen["again"] += len(openers.caught)
+        for one, _ in openers.caught.values():
+            seen["kinds"][one.kind] = seen["kinds"].get(one.kind, 0) + 1
         seen["early"] += openers.early
         seen["opened"] += openers.opened
         seen["harm"] += [dict(one, turn="%d/%d" % (session.serial, turn)) for one in harm]
