@@ -160,7 +160,7 @@ def _confirmed(plan: Plan, where: Endpoint, auth: str | None, ask: bool) -> Cred
     if ask:
         sys.stderr.write("Send them? [y/N] ")
         sys.stderr.flush()
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        if sys.stdin.readline(100).strip().lower() not in ("y", "yes"):
             raise UsageError("not sent")
     return whose
 

@@ -40,8 +40,8 @@ def _ask(found: Any) -> int:
             sys.stderr.write(f"{number}  process {one.pid} ({home.named(one)})\n")
         sys.stderr.write(f"which gateway? [1-{len(found)}] ")
         sys.stderr.flush()
-        answer = sys.stdin.readline().strip()
-        if answer.isdigit() and 1 <= int(answer) <= len(found):
+        answer = sys.stdin.readline(100).strip()
+        if answer.isdecimal() and 1 <= int(answer) <= len(found):
             return int(found[int(answer) - 1].pid)
     chosen = home.choose(found)
     if not chosen.checked:
