@@ -22,6 +22,7 @@ _.__getattr__  # of a module: names that are imported when they are first asked 
 _.untrusted, _.nofile, _.grace, _.bystanders  # fields of a cell that run/job.py writes into the job as a whole
 _.ended_by_others  # of core/agent_log.Clients, shown by name
 _.expires_ms, _.per_hour_low, _.per_hour_high, _.until_limit, _.import_ms  # fields of JSON documents
+_.removed, _.nodelay, _.gave_up_after, _.keepalive_asked, _.own_proxy  # keys of core/facts.py, read as such
 _.leaked  # an argument of the marker limit_sockets
 _.IN_MATRIX, _.LOOP, _.CHECK, _.ENDPOINT, _.HERMES  # constants of strategies and workloads, read by core/leaves.py
 _.ON_DEMAND, _.CONDITIONS  # the same

@@ -19,9 +19,9 @@ from conftest import GOLDEN, ROOT, Cli
 
 from hermes_diag.cli import report
 from hermes_diag.core.capture import Reader, Writer
-from hermes_diag.core.capture import lines as unpacked
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.new_file import NewFile
+from hermes_diag.core.packed_lines import Lines as unpacked
 from hermes_diag.reporters.formats import json as document
 from hermes_diag.run import capture
 from hermes_diag.watch.capture import WatchCapture
@@ -313,7 +313,7 @@ def test_captures_of_this_release_and_earlier_ones() -> None:
         expected.write_text(json.dumps(found, indent=1) + "\n")
     assert found == json.loads(expected.read_text())
     assert {Reader(path).kind for path in OF_RELEASES} == set(KINDS) - {"check"}
-    assert {Reader(path).head["schema"] for path in OF_RELEASES} == {2, 3, 4}
+    assert {Reader(path).schema for path in OF_RELEASES} == {2, 3, 4}
 
 
 @pytest.mark.parametrize("kind", ["run", "check", "watch", "trace"])

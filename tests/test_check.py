@@ -447,7 +447,7 @@ def test_configuration_that_is_no_file(cli: Cli, tmp_path: Path) -> None:
     for make, why in (
         (lambda: path.symlink_to("nowhere"), "No such file or directory"),
         (lambda: path.symlink_to(path), "Too many levels of symbolic links"),
-        (lambda: os.mkfifo(path), "it is no file"),
+        (lambda: os.mkfifo(path), "it is a pipe into which nobody writes"),
     ):
         make()
         done = cli("check")
@@ -533,7 +533,7 @@ def test_control_characters_stay_out_of_the_terminal(repository: Path) -> None:
 def test_unreadable_configuration(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").mkdir()
     done = cli("check")
-    assert (done.returncode, done.stderr) == (2, "hermes-diag: pyproject.toml: cannot be read: Is a directory\n")
+    assert (done.returncode, done.stderr) == (2, "hermes-diag: pyproject.toml: cannot be read: it is a directory\n")
 
 
 @pytest.mark.parametrize(

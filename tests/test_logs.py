@@ -496,7 +496,7 @@ def test_what_cannot_be_read(cli: Cli, tmp_path: Path) -> None:
     os.mkfifo(pipe)
     for arguments, code, says in (
         ((tmp_path,), 2, "is no regular file"),
-        ((log, "--with", pipe), 2, "is no regular file"),
+        ((log, "--with", pipe), 2, "it is a pipe into which nobody writes"),
         ((log, "--since", "2026-11-28", "--until", "2026-11-27"), 2, "--since is after --until"),
     ):
         done = cli("logs", *arguments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import tracemalloc
 from itertools import pairwise
@@ -121,12 +120,12 @@ STARTS = st.sampled_from(
 )
 
 
-@settings(max_examples=int(os.environ.get("HERMES_DIAG_FUZZ_EXAMPLES", "1000")), deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(start=STARTS, crumbs=CRUMBS, cuts=st.lists(st.integers(0, 400), max_size=6))
 def test_any_bytes_in_any_pieces_give_the_same(start: bytes, crumbs: bytes, cuts: list[int]) -> None:
     """No input raises anything but Broken, and where it is cut makes no difference, not even to what is sent.
 
-    100,000 inputs in `scripts/fuzz`; a sample here.
+    `scripts/fuzz wires` has more; a sample here.
     """
     data = start + crumbs
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
 
 import h11
@@ -139,12 +138,12 @@ CRUMBS = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=int(os.environ.get("HERMES_DIAG_FUZZ_EXAMPLES", "1000")), deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(data=CRUMBS, cuts=st.lists(st.integers(0, 200), max_size=6))
 def test_any_bytes_in_any_pieces_give_the_same(data: bytes, cuts: list[int]) -> None:
     """No input raises anything but BadRequest, and where it is cut makes no difference.
 
-    100,000 inputs in `scripts/fuzz`; a sample here.
+    `scripts/fuzz wires` has more; a sample here.
     """
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
     pieces = [data[start:end] for start, end in pairwise(places)]
@@ -196,7 +195,7 @@ TURNS = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=int(os.environ.get("HERMES_DIAG_FUZZ_EXAMPLES", "1000")), deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(st.lists(TURNS, min_size=2, max_size=6))
 def test_any_bytes_of_a_head_that_was_sent_before(turns: list[bytes]) -> None:
     """A head that is known again gives what it gives byte by byte, where nothing is."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from itertools import pairwise
 from typing import Any
 
@@ -65,12 +64,12 @@ CRUMBS = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=int(os.environ.get("HERMES_DIAG_FUZZ_EXAMPLES", "1000")), deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(data=CRUMBS, cuts=st.lists(st.integers(0, 300), max_size=6), deflate=st.booleans())
 def test_any_bytes_in_any_pieces_give_the_same(data: bytes, cuts: list[int], deflate: bool) -> None:
     """Nothing is raised, with compression and without, and where it is cut makes no difference.
 
-    100,000 inputs in `scripts/fuzz`; a sample here.
+    `scripts/fuzz wires` has more; a sample here.
     """
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
     pieces = [data[start:end] for start, end in pairwise(places)]

@@ -12,6 +12,7 @@ from typing import Any
 
 from hermes_diag.cli.options import load as options
 from hermes_diag.cli.options import subject
+from hermes_diag.core import reading, toml
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.matrix import STRATEGIES
 from hermes_diag.judge import pyproject, settings
@@ -68,9 +69,7 @@ def _nearest() -> settings.Layer | None:
 
 def _read(path: Path, name: str) -> bytes:
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise UsageError(f"{name}: cannot be read: it is no file")
-        return path.read_bytes()
+        return reading.whole(path, toml.MAX_BYTES)
     except OSError as exc:
         raise UsageError(f"{name}: cannot be read: {exc.strerror}") from None
 

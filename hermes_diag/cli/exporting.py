@@ -41,7 +41,7 @@ def address(text: str, allow_remote: bool) -> tuple[str, int]:
     """HOST:PORT of --listen. Raises UsageError."""
     host, _, port = text.rpartition(":")
     host = host.strip("[]")
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
         raise UsageError(f"--listen {text[:80]!r}: no port", "write HOST:PORT, e.g. 127.0.0.1:9464")
     try:
         loopback = ipaddress.ip_address(host).is_loopback

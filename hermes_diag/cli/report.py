@@ -68,7 +68,8 @@ def command(
     output = replace(output, files=tuple(path for path in output.files if path not in copies))
     named = {f"FILE {number}": path for number, path in enumerate(captures, start=1)}
     reports_to = telling.report_files(output, **named)
-    found = [read(path) for path in captures]
+    readers = [_reader(path, bool(copies)) for path in captures]
+    found = [read(one) for one in readers]
     report = found[0][0]
     said: list[str | Written] = [note for _, notes in found for note in notes]
     if len(found) > 1:
@@ -76,7 +77,7 @@ def command(
 
         report = comparison.of(_names(captures), [one for one, _ in found])
     names = _pseudonyms() if anonymise else None
-    said += [_copy(captures, path, names) for path in copies]
+    said += [_copy(readers, path, names) for path in copies]
     return telling.tell(names.of(report) if names else report, output, reports_to, said)
 
 
@@ -84,7 +85,7 @@ def _check(files: list[Path], anonymise: bool, output: Output) -> int:
     """Tell what a reader of a file could learn; the exit code. Raises UsageError."""
     from hermes_diag.cli import telling
     from hermes_diag.cli.names import of_this_machine
-    from hermes_diag.core import learnt
+    from hermes_diag.core import learnt, packed_lines, reading
     from hermes_diag.core.errors import UsageError
 
     if len(files) > 1 or anonymise:
@@ -92,7 +93,7 @@ def _check(files: list[Path], anonymise: bool, output: Output) -> int:
     if output.verbose:
         raise UsageError("-v has no effect with --check", "leave it out")
     try:
-        data = files[0].read_bytes()
+        data = reading.whole(files[0], packed_lines.MOST)
     except OSError as exc:
         raise UsageError(f"cannot read {files[0]}: {exc.strerror}", "name a report or a capture") from None
     data, said = _readable(files[0], data)
@@ -106,12 +107,16 @@ def _readable(path: Path, data: bytes) -> tuple[bytes, list[str]]:
     import zlib
 
     from hermes_diag.core.errors import UsageError
+    from hermes_diag.core.packed_lines import MOST
+    from hermes_diag.core.reading import MIB
 
     said = []
     try:
         if data.startswith(b"\x1f\x8b"):
             unpack = zlib.decompressobj(wbits=31)
-            data = unpack.decompress(data)
+            data = unpack.decompress(data, MOST)
+            if unpack.unconsumed_tail:
+                raise UsageError(f"{path} has more than {MOST // MIB} MiB unpacked", "name a report or a capture")
             if not unpack.eof:
                 said = [f"{path} is cut off: it was read as far as it goes"]
             elif unpack.unused_data:
@@ -136,7 +141,7 @@ def _pseudonyms() -> Pseudonyms:
     return Pseudonyms(of_this_machine())
 
 
-def _copy(captures: list[Path], to: Path, names: Pseudonyms | None) -> Written:
+def _copy(captures: list[Reader], to: Path, names: Pseudonyms | None) -> Written:
     """The capture again, packed if the name says so, with pseudonyms where they are asked for; what to say of it.
 
     Lines of later releases stay, but for what looks like a secret in them. Raises UsageError.
@@ -146,16 +151,24 @@ def _copy(captures: list[Path], to: Path, names: Pseudonyms | None) -> Written:
     import msgspec
 
     from hermes_diag.cli.files import ReportFile, refuse_same_files
-    from hermes_diag.core import capture, redact
+    from hermes_diag.core import reading, redact
     from hermes_diag.core.errors import UsageError
 
     if len(captures) > 1:
         raise UsageError(f"--output {to}: of several captures there is no one capture", "name a report, such as x.html")
-    refuse_same_files([("FILE", captures[0]), ("--output", to)])
+    refuse_same_files([("FILE", captures[0].path), ("--output", to)])
     file = ReportFile(to)
-    records: list[object] = [redact.within(msgspec.json.decode(line)) for line in capture.lines(captures[0])]
-    if names:
-        records = names.of(records)
+    lines = captures[0].file.kept
+    if any(map(reading.is_crowded, lines)):
+        raise UsageError(
+            f"--output {to}: a line has more than {reading.VALUES:,} values", "name a report, such as x.html"
+        )
+    try:
+        records: list[object] = [redact.within(msgspec.json.decode(line)) for line in lines]
+        if names:
+            records = names.of(records)
+    except RecursionError:
+        raise UsageError(f"--output {to}: a line is nested too deeply", "name a report, such as x.html") from None
     data = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
     return file.write(gzip.compress(data, mtime=0) if to.suffix.lower() == ".gz" else data)
 
@@ -169,11 +182,15 @@ def _names(paths: list[Path]) -> list[str]:
     return [f"{number}: {path}" for number, path in enumerate(paths, start=1)]
 
 
-def read(path: Path) -> tuple[Report, list[str]]:
-    """A file of any kind as (its report, what is to be said of the file). Raises UsageError."""
+def _reader(path: Path, keep: bool) -> Reader:
     from hermes_diag.core.capture import Reader
 
-    reader = Reader(path)
+    return Reader(path, keep)
+
+
+def read(source: Path | Reader) -> tuple[Report, list[str]]:
+    """A file of any kind as (its report, what is to be said of the file). Raises UsageError."""
+    reader = _reader(source, False) if isinstance(source, Path) else source
     report = _judged(reader)
     return report, reader.notes()
 
@@ -196,6 +213,6 @@ def _judged(reader: Reader) -> Report:
     if reader.kind == runs.KIND:
         return runs.judged(runs.whole(reader))
     raise UsageError(
-        f"{reader.path} is a capture of a {reader.kind}, which this release does not know",
-        f"use hermes-diag {reader.release}, which wrote it",
+        f"{reader.path} is a capture of a {reader.kind[:20]}, which this release does not know",
+        f"use hermes-diag {reader.release[:20]}, which wrote it",
     )

@@ -62,7 +62,7 @@ def ask(question: str) -> str:
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"{_line(question)} ")
         sys.stderr.flush()
-    return sys.stdin.readline().strip()
+    return sys.stdin.readline(100).strip()
 
 
 def redraw(line: str) -> None:

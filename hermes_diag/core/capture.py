@@ -8,30 +8,32 @@ record, `{"record": NAME, ...fields...}`. docs/captures.md has every kind and ev
 from __future__ import annotations
 
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
 from hermes_diag import __version__
+from hermes_diag.core import reading
+from hermes_diag.core.bounds import bounded
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.escape import json_bytes
+from hermes_diag.core.facts import FACTS
 from hermes_diag.core.new_file import put
+from hermes_diag.core.packed_lines import Lines
 from hermes_diag.core.text import quoted
+from hermes_diag.worker.contract import Fact
 
 SCHEMA = 4
 #: The two kinds of files that were written before schema 4: (record of line one, schema) -> kind.
 _EARLIER = {("capture", 2): "run", ("watch", 3): "watch"}
-_PACKED = b"\x1f\x8b"
-_CHUNK = 1 << 18
-#: Bytes of a line at most: a record is never as long.
-_LONGEST = 1 << 26
-
-#: What a line raises that is no record.
-NO_RECORD = (msgspec.MsgspecError, KeyError, TypeError, AttributeError, UnicodeDecodeError, RecursionError)
+#: Values in one line at most: those of a look at 60,000 sockets.
+_VALUES = 1_000_000
+#: What a line raises that is no record, or not as it was written.
+_NO_RECORD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 # --- writing -----------------------------------------------------------------------------------------
@@ -67,20 +69,56 @@ class Writer:
 # --- reading -----------------------------------------------------------------------------------------
 
 
+_NOTHING = msgspec.Raw(b"null")
+
+
+class _Head(msgspec.Struct):
+    """What every first line has, and what some have, as it stands there."""
+
+    record: str
+    schema: int
+    kind: str = ""
+    release: str = ""
+    group_by: str = ""
+    plan: msgspec.Raw = _NOTHING
+    watched: msgspec.Raw = _NOTHING
+    check: msgspec.Raw = _NOTHING
+    before: msgspec.Raw = _NOTHING
+
+
+class Of(msgspec.Struct):
+    """What a record is, and of a run whose it is. before: of a baseline."""
+
+    record: str
+    cell: str | None = None
+    before: bool | None = None
+
+
+class _Said(msgspec.Struct):
+    """A fact whose value is not read yet."""
+
+    name: str
+    value: msgspec.Raw
+
+
 class Reader:
     """A capture being read: its first line at once, its records as they are asked for.
 
-    Raises UsageError for what is no capture, and for a line that was changed. Half a last line of a killed run is
-    left out. What a later release has written beside what this one knows is left out, and `notes` says so.
+    What it hands out is as its type says, and within bounds (bounds.py): nobody further on has to look again. Raises
+    UsageError for what is no capture, and for a line that was changed. Half a last line of a killed run is left out.
+    What a later release has written beside what this one knows is left out, and `notes` says so.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keep: bool = False) -> None:
+        """keep: `file.kept` has all lines that were read."""
         self.path = path
-        self._lines = lines(path)
-        first = next(self._lines, None)
-        self.head = _head(path, b"" if first is None else first)
-        self.kind = str(self.head["kind"])
-        self.release = str(self.head.get("release", ""))
+        self.file = Lines(path, keep=keep)
+        self._lines = iter(self.file)
+        self._head = _first(self.file, next(self._lines, b""))
+        self.kind = self._head.kind
+        self.schema = self._head.schema
+        self.release = self._head.release
+        self.group_by = self._head.group_by
         self._unknown: Counter[str] = Counter()
         self._remarks: list[str] = []
 
@@ -95,31 +133,54 @@ class Reader:
         A key that the type has not is refused, since a misspelt condition would be none, unless a later release wrote
         it.
         """
-        if self.head.get(name) is None:
+        raw: msgspec.Raw = getattr(self._head, name)
+        if bytes(raw) == b"null":
             return None
         try:
-            found = msgspec.convert(self.head[name], kind, str_keys=True)
-        except (msgspec.ValidationError, UsageError) as exc:
-            raise self.changed(1, str(exc)) from None
-        if unknown := _unknown(self.head[name], msgspec.to_builtins(found, str_keys=True)):
+            _decoder(bounded(kind, exact=True)).decode(raw)
+        except _NO_RECORD as exc:
+            unknown = _UNKNOWN.fullmatch(str(exc))
+            if unknown is None:
+                raise self.changed(1, _why(exc)) from None
             if not self.later:
-                raise self.changed(1, f"a {name} has no {quoted(unknown)}")
-            self._unknown[f"{name} {quoted(unknown)}"] += 1
-        return found
+                raise self.changed(1, f"a {name} has no {quoted(unknown[1])}{unknown[2]}") from None
+            self._unknown[f"{name} {quoted(unknown[1])}"] += 1
+        return self._decoded(1, kind, raw)
 
-    def records(self, kinds: Mapping[str, Any]) -> Iterator[tuple[int, Any, dict[str, Any]]]:
-        """(line number, record, the fields of its line) of each record of one of these kinds, by name."""
+    def records(self, kinds: Mapping[str, Any]) -> Iterator[tuple[int, Any, Of]]:
+        """(line number, record, whose it is) of each record of one of these kinds, by name."""
         for number, line in enumerate(self._lines, start=2):
+            if len(line) > reading.MIB and reading.is_crowded(line, _VALUES):
+                raise self.changed(number, f"more than {_VALUES:,} values")
             try:
-                fields = msgspec.json.decode(line)
-                name = fields["record"]
-                if name not in kinds:
-                    self._unknown[f"record {quoted(str(name))}"] += 1
-                    continue
-                yield number, msgspec.convert(fields, kinds[name], str_keys=True), fields
-            except NO_RECORD as exc:
-                why = str(exc) if isinstance(exc, msgspec.ValidationError) else "not a record"
-                raise self.changed(number, why) from None
+                of = _OF.decode(line)
+                known = of.record in kinds
+                said = _SAID.decode(line) if known and kinds[of.record] is Fact else None
+            except _NO_RECORD as exc:
+                no_object = str(exc).startswith("Expected `object`")
+                raise self.changed(number, "not a record" if no_object else _why(exc)) from None
+            if not known:
+                self._leave_out("record", of.record)
+            elif said is None:
+                yield number, self._decoded(number, kinds[of.record], line), of
+            elif said.name in FACTS:
+                value = self._decoded(number, FACTS[said.name], said.value, f"{said.name}: ")
+                yield number, Fact(said.name, value), of
+            else:
+                self._leave_out("fact", said.name)
+
+    def _decoded(self, number: int, kind: Any, raw: bytes | msgspec.Raw, what: str = "") -> Any:
+        try:
+            _decoder(bounded(kind)).decode(raw)
+            return _decoder(kind).decode(raw)
+        except _NO_RECORD as exc:
+            raise self.changed(number, f"{what}{_why(exc)}") from None
+
+    def _leave_out(self, what: str, name: str) -> None:
+        if len(self._unknown) < _NAMED or f"{what} {quoted(name)}" in self._unknown:
+            self._unknown[f"{what} {quoted(name)}"] += 1
+        else:
+            self._unknown["further ones"] += 1
 
     def changed(self, number: int, why: str) -> UsageError:
         """The error of a line that is not as it was written."""
@@ -139,64 +200,49 @@ class Reader:
         return [*self._remarks, left_out]
 
 
-def lines(path: Path) -> Iterator[bytes]:
-    """The whole lines of a file, unpacked, without their ends. Raises UsageError."""
-    rest = b""
-    for data in _unpacked(path):
-        whole = (rest + data).split(b"\n")
-        rest = whole.pop()
-        if len(rest) > _LONGEST:
-            raise _no_capture(path)
-        yield from whole
+_HEAD, _OF, _SAID = msgspec.json.Decoder(_Head), msgspec.json.Decoder(Of), msgspec.json.Decoder(_Said)
+#: What msgspec says of a key that a type has not, and where that was, "" at the top.
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`((?: - at `[^`]*`)?)", re.DOTALL)
+#: Names of what was left out that are told apart.
+_NAMED = 50
 
 
-def _unpacked(path: Path) -> Iterator[bytes]:
-    """The content in pieces. Of a packed file that was cut: all that can be unpacked."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_CHUNK)
-            if not data.startswith(_PACKED):
-                while data:
-                    yield data
-                    data = file.read(_CHUNK)
-                return
-            unpack = zlib.decompressobj(wbits=31)
-            while data:
-                yield unpack.decompress(data)
-                data = unpack.unused_data or file.read(_CHUNK)
-                if unpack.eof:  # another file was appended
-                    unpack = zlib.decompressobj(wbits=31)
-    except OSError as exc:
-        raise UsageError(f"cannot read {path}: {exc.strerror}", "name a file written by --save") from None
-    except zlib.error:
-        raise UsageError(f"{path} cannot be unpacked", "the file was changed after it was written") from None
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
 
 
-def _head(path: Path, line: bytes) -> dict[str, Any]:
+def _why(exc: Exception) -> str:
+    """What is wrong with a line, with the field: `Expected `int`, got `str` - at `$.turns``."""
+    if isinstance(exc, msgspec.ValidationError):
+        return str(exc)
+    return "nested too deeply" if isinstance(exc, RecursionError) else "not a record"
+
+
+def _first(file: Lines, line: bytes) -> _Head:
     """Line one, also of a file that an earlier release wrote, with the kind of the capture."""
+    path = file.path
     if not line:
-        start = next(_unpacked(path), b"")
-        packed = not start and path.stat().st_size
-        if not start and not packed:
+        if not file.start and not file.packed:
             raise UsageError(f"{path} is empty", "name a file written by --save")
-        if packed or start.startswith((b'{"record":"capture"', b'{"record":"watch"')):
+        if not file.start or file.start.startswith((b'{"record":"capture"', b'{"record":"watch"')):
             raise UsageError(f"{path} is cut off within its first line", "run again: it has no results")
         raise _no_capture(path)
     try:
-        head = msgspec.json.decode(line)
-        name, schema = head["record"], head["schema"]
-    except NO_RECORD:
+        head = _HEAD.decode(line)
+    except _NO_RECORD:
         raise _no_capture(path) from None
-    if (name, schema) in _EARLIER:
-        return {"kind": _EARLIER[name, schema], **head}
-    if name not in ("capture", "watch"):
+    if (head.record, head.schema) in _EARLIER:
+        head.kind = _EARLIER[head.record, head.schema]
+        return head
+    if head.record not in ("capture", "watch"):
         raise _no_capture(path)
-    if schema != SCHEMA or not isinstance(head.get("kind"), str):
+    if head.schema != SCHEMA or not head.kind:
         raise UsageError(
-            f"{path} has schema {str(schema)[:20]}, this hermes-diag reads {SCHEMA} and earlier",
+            f"{path} has schema {str(head.schema)[:20]}, this hermes-diag reads {SCHEMA} and earlier",
             "use the release that wrote it, or run again",
         )
-    return dict(head)
+    return head
 
 
 def _no_capture(path: Path) -> UsageError:
@@ -204,14 +250,4 @@ def _no_capture(path: Path) -> UsageError:
 
 
 def _number(release: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", release)[:3]))
-
-
-def _unknown(given: Any, known: Any) -> str:
-    """The first key for which a type has no field, at whatever depth; "" when there is none."""
-    if isinstance(given, dict) and isinstance(known, dict):
-        below = (_unknown(value, known[key]) for key, value in given.items() if key in known)
-        return next((key for key in given if key not in known), "") or next(filter(None, below), "")
-    if isinstance(given, list) and isinstance(known, (list, tuple)):
-        return next(filter(None, map(_unknown, given, known)), "")
-    return ""
+    return tuple(map(int, re.findall(r"[0-9]{1,9}", release[:100])[:3]))

@@ -15,7 +15,7 @@ from hermes_diag.core.errors import UsageError
 from hermes_diag.core.text import quoted
 
 _SHAPE = re.compile(r"\s*([A-Za-z_0-9-]+)(?:\.([A-Za-z]+))?\s*(>=|<=|>|<)\s*([0-9.]+)\s*([A-Za-z%/]*)\s*")
-_OPS: Mapping[str, Callable[[float, float], bool]] = {
+OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
     "<": operator.lt,
@@ -48,4 +48,4 @@ def parse(text: str, said: str, examples: str) -> Condition:
 
 def holds(op: str, value: float, limit: float) -> bool:
     """Whether `value OP limit`."""
-    return _OPS[op](value, limit)
+    return OPERATORS[op](value, limit)

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from hermes_diag.core import redact, spotted
+from hermes_diag.core import reading, redact, spotted
 from hermes_diag.core.anonymise import COMMON, Known
 from hermes_diag.core.report import Learnt, LearntReport, Row
 from hermes_diag.core.status import RowStatus, Status
@@ -29,14 +29,17 @@ NAMES = (HOSTS, ADDRESSES, MAILS, USERS, PATHS)
 
 _PSEUDONYM = re.compile(r"(host|user|path)-\d+", re.IGNORECASE)  # a page begins a sentence with a capital
 _NO_CONTENT = re.compile(
-    r"<style\b.*?</style>|<script\b(?![^>]*json)[^>]*>.*?</script>|\bdata:[\w/+.-]+;base64,[\w+/=]+|xmlns(:\w+)?=\"[^\"]*\"|\bsha256-[\w+/=]+"
-    r"|\x1b\[[0-9;]*m|<\?xml[^>]*>|<!doctype[^>]*>",
+    r"\bdata:[\w/+.-]+;base64,[\w+/=]+|xmlns(:\w+)?=\"[^\"]*\"|\bsha256-[\w+/=]+"
+    r"|\x1b\[[0-9;]*m|<\?xml[^>]{0,999}>|<!doctype[^>]{0,999}>",
     re.DOTALL | re.IGNORECASE,
 )
 #: The name of a tag; what its attributes say is read.
 _TAG = re.compile(r"</?[a-z][\w:-]*/?>?", re.IGNORECASE)
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_PROCESS = re.compile(r"\bprocess (\d+)(?: \(([^)]+?)(?:, Python [\d.]+)?\))?")
+#: What a page does not show begins so. Its end is looked for once: an expression would do so from each of many begins.
+_HIDDEN = re.compile(r"<(style|script)\b", re.IGNORECASE)
+_ENDS = {name: re.compile(f"</{name}>", re.IGNORECASE) for name in ("style", "script")}
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|$)')
+_PROCESS = re.compile(r"\bprocess (\d+)(?: \(([^)]{1,300}?)(?:, Python [\d.]+)?\))?")
 _PID = re.compile(r'"pid": ?(\d+)')
 _TIME = re.compile(r"\b20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d(?::[0-5]\d)?)?|\b[0-2]\d:[0-5]\d:[0-5]\d\b")
 _EPOCH = re.compile(r'"(?:at|begun|started)": ?(1[5-9]\d{8}|2\d{9})')
@@ -85,7 +88,7 @@ def text_of(data: bytes) -> str:
 def learnt(text: str, known: Known = Known(), few: int = 3) -> list[Learnt]:
     """Every kind of thing that is in a text, in the order of KINDS; each thing counts once. few: examples at most."""
     found: dict[str, dict[str, None]] = {kind: {} for kind in KINDS}
-    plain = _NO_CONTENT.sub(lambda gone: "\n" * gone[0].count("\n"), text)
+    plain = _NO_CONTENT.sub(lambda gone: "\n" * gone[0].count("\n"), _shown(text))
     quoted = plain.lstrip().startswith(("{", "["))
     words = [re.compile(rf"(?<![^\W_]){re.escape(one)}(?![^\W_])", re.I) for one in (*known.hosts, *known.users)]
     for number, line in enumerate(plain.split("\n"), start=1):
@@ -100,6 +103,8 @@ def learnt(text: str, known: Known = Known(), few: int = 3) -> list[Learnt]:
         for kind, what in _numbers(line) if quoted else ():
             found[kind][what] = None
     for document in (plain, *plain.split("\n")) if quoted else ():
+        if len(document) > reading.MIB and reading.is_crowded(document.encode("utf-8", "replace")):
+            continue  # it would take GB to look for names in it
         with contextlib.suppress(ValueError, RecursionError):
             found[PROCESSES] |= dict.fromkeys(_processes(json.loads(document)))
     return [Learnt(kind, len(things), tuple(things)[:few]) for kind, things in found.items() if things]
@@ -108,6 +113,25 @@ def learnt(text: str, known: Known = Known(), few: int = 3) -> list[Learnt]:
 def has_secrets(found: Iterable[Learnt]) -> bool:
     """Whether something looks like a secret: such a file is not passed on."""
     return any(one.what == SECRETS for one in found)
+
+
+def _shown(text: str) -> str:
+    """The text without styles and scripts, with as many lines; a script that holds data stays."""
+    shown: list[str] = []
+    endless: set[str] = set()
+    at = looked = 0
+    for found in _HIDDEN.finditer(text):
+        name = found[1].lower()
+        if found.start() < looked or name in endless:
+            continue
+        looked = text.find(">", found.end())
+        end = _ENDS[name].search(text, looked) if looked >= 0 else None
+        if end is None:
+            endless.add(name)
+        elif name == "style" or "json" not in text[found.end() : looked].lower():
+            shown += [text[at : found.start()], "\n" * text.count("\n", found.start(), end.end())]
+            at = looked = end.end()
+    return "".join([*shown, text[at:]])
 
 
 def _pieces(line: str, quoted: bool) -> Iterator[str]:

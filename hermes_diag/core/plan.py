@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from hermes_diag.worker.contract import BelowZero
+
 #: The control (each turn in a new process) and the cell that measures prices and timeouts.
 FRESH, MEASURE = "fresh", "measure"
 #: The strategy that is the user's own: Cell.factory names it.
@@ -94,7 +96,7 @@ class Cell:
     timeout: float  # for connect, read and write
     pool_timeout: float  # the longest wait for a free connection
     idle_close: float | None  # 0: an idle gap ends as soon as all is idle; None: never
-    seed: int
+    seed: BelowZero
     fault: str = ""  # a spec; "": none
     scenario: str = ""  # `cut-stream/bad`: the scenario and the side that this cell is of
     factory: str = ""  # the SPEC of the user's own factory, pool or client

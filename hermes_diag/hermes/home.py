@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from hermes_diag.core import reading
 from hermes_diag.core.errors import CannotMeasure, UsageError
 
 PID_FILE = "gateway.pid"
@@ -157,8 +158,7 @@ def _places(root: Path, profile: str | None) -> dict[str, Path]:
 def _running(profile: str, path: Path) -> Gateway:
     """The gateway that a pid file names. Raises CannotMeasure when it is not running."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            text = file.read(_LARGEST)
+        text = reading.whole(path, _LARGEST).decode("utf-8", "replace")
         written = path.stat().st_mtime
     except OSError as exc:
         raise CannotMeasure(
@@ -199,7 +199,7 @@ def _starts(pid: int) -> tuple[set[int], float] | None:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().split()
         # Hermes counts fields from the left, so that a blank in the name of the process shifts them.
-        naive = {int(fields[21])} if fields[21].isdigit() else set()
+        naive = {int(field) for field in fields[21:22] if field.isdigit()}
         return {int(process.identity(pid)), *naive}, facts.started
     except (process.Ended, process.NotAllowed, OSError):
         return None

@@ -10,13 +10,14 @@ import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from hermes_diag.core import toml
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.text import did_you_mean
 from hermes_diag.judge.settings import FLAGS, Layer, kind_of
 
 TABLE = "hermes-diag"  # in [tool]
-#: How often a document is read again to find a line in it, so that a large one does not take minutes.
-_TRIES = 500
+#: How often a document is read again to find a line in it, and how many characters that may be in all.
+_TRIES, _READ = 500, 2 * toml.MAX_BYTES
 
 
 def document(data: bytes, name: str) -> Layer | None:
@@ -25,7 +26,7 @@ def document(data: bytes, name: str) -> Layer | None:
         raise UsageError(f"{name}:1: not TOML: begins with a byte order mark; save it as UTF-8 without one")
     try:
         text = data.decode()
-        whole = tomllib.loads(text)
+        whole = toml.loads(text)
     except UnicodeDecodeError as exc:
         line = data.count(b"\n", 0, exc.start) + 1
         raise UsageError(f"{name}:{line}: not UTF-8") from None
@@ -68,24 +69,25 @@ def _dotted(path: Iterable[str | int]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
 
 
-def line_of(text: str, path: Sequence[str | int]) -> int:
+def line_of(text: str, path: Sequence[str | int], tries: Iterator[int] | None = None) -> int:
     """The line of a TOML document on which the value at `path` stands: tomllib does not say.
 
     Of the lines that name the last key of the path it is the first with which, up to the end of its
     statement, the document has that value: so no comment, string or other table is mistaken for it. Of an array of
-    many lines it is the one with which it has that element.
+    many lines it is the one with which it has that element. Where that takes more `tries` than there are, it is a line
+    near it.
     """
     word = str(next(part for part in reversed(path) if isinstance(part, str)))
-    defines = re.compile(rf"(?<![\w-])[\"']?{re.escape(word)}[\"']?\s*[=.\]]")
+    defines = re.compile(rf"(?<![\w-])[\"']?{re.escape(word)}[\"']?\s{{0,99}}[=.\]]")
     lines = text.splitlines(keepends=True)
-    tries = iter(range(_TRIES))
+    tries = iter(range(min(_TRIES, _READ // max(1, len(text))))) if tries is None else tries
     for first, line in enumerate(lines, start=1):
         if not defines.search(line):
             continue
         last = _end(lines, first, path, tries)
         if last is not None:
-            return _element(lines, first, last, path)
-    return line_of(text, path[:-1]) if len(path) > 1 else 1
+            return _element(lines, first, last, path, tries)
+    return line_of(text, path[:-1], tries) if len(path) > 1 else 1
 
 
 def _end(lines: list[str], first: int, path: Sequence[str | int], tries: Iterator[int]) -> int | None:
@@ -103,10 +105,12 @@ def _end(lines: list[str], first: int, path: Sequence[str | int], tries: Iterato
     return None
 
 
-def _element(lines: list[str], first: int, last: int, path: Sequence[str | int]) -> int:
+def _element(lines: list[str], first: int, last: int, path: Sequence[str | int], tries: Iterator[int]) -> int:
     """The first line with which an array, closed there, has that element; of what is no array the first."""
     low, high = first, last
     while low < high:
+        if next(tries, None) is None:
+            return first
         middle = (low + high) // 2
         if _has(lines, middle, path, "\n]"):
             high = middle
@@ -120,11 +124,11 @@ def _element(lines: list[str], first: int, last: int, path: Sequence[str | int])
 def _has(lines: list[str], last: int, path: Sequence[str | int], end: str = "") -> bool | None:
     """Whether a document of the lines up to `last`, and that end, has a value at `path`; None if it is no document."""
     try:
-        value: Any = tomllib.loads("".join(lines[:last]) + end)
+        value: Any = toml.loads("".join(lines[:last]) + end)
         for part in path:
             value = value[part]
         return True
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return None
     except (KeyError, IndexError, TypeError):
         return False

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hermes_diag.core import redact
+from hermes_diag.core import reading, redact
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.text import one_line
 from hermes_diag.leakguard.recorder import hermes_diag_recorder as form
@@ -23,6 +23,8 @@ FULL = f"not known: the box holds {form.STACKS:,} different stacks and no more"
 _LINES = 3
 #: Of a slot only the inode and the kind.
 _INDEX = struct.Struct("<dQ12xB99x")
+#: Bytes of what pip wrote beside a package.
+_RECORD = 16 * reading.MIB
 _AGAIN = "record again: hermes-diag trace -- COMMAND"
 
 
@@ -75,7 +77,8 @@ class Box:
                 )
             if os.fstat(file.fileno()).st_size < form.SIZE:
                 raise CannotMeasure(f"{path} is cut short", _AGAIN)
-            if slots != form.SLOTS or not -1 <= self.highest < slots or not 0 <= self._count <= form.STACKS:
+            told = _is_time(monotonic) and _is_time(unix) and slots == form.SLOTS
+            if not told or not -1 <= self.highest < slots or not 0 <= self._count <= form.STACKS:
                 raise CannotMeasure(f"{path} is damaged", _AGAIN)
             self._tables = head + file.read(form.STACKS_AT - form.NAMES_AT)
             self._stacks = file.read(self._count * form.STACK)
@@ -105,8 +108,8 @@ class Box:
     def slots(self) -> Iterator[tuple[int, Slot]]:
         """(descriptor, its last opening), of all that are written down."""
         for fd, values in enumerate(form.SLOT.iter_unpack(self._slots)):
-            if values[4]:
-                yield fd, Slot._make(values)
+            if one := _slot(values):
+                yield fd, one
 
     def named(self) -> dict[str, Slot]:
         """The last opening of each SQLite database that is remembered, by its name."""
@@ -178,12 +181,17 @@ class Box:
 
     def _table(self, begin: int, count: int) -> Iterator[Slot]:
         for values in form.SLOT.iter_unpack(self._tables[begin : begin + count * form.SLOT.size]):
-            if values[4]:
-                yield Slot._make(values)
+            if one := _slot(values):
+                yield one
 
 
 def _slot(values: tuple[Any, ...]) -> Slot | None:
-    return Slot._make(values) if values[4] else None
+    return Slot._make(values) if values[4] and _is_time(values[0]) else None
+
+
+def _is_time(seconds: float) -> bool:
+    """Whether it is one that can be shown: what was changed may be no number, or without end."""
+    return 0 <= seconds < 2.5e11
 
 
 def _text(raw: bytes) -> str:
@@ -217,17 +225,24 @@ def _open(path: Path, owner: int | None) -> int:
     return fd
 
 
+def _records(root: str) -> list[Path]:
+    try:
+        return list(Path(root).glob("*.dist-info/RECORD"))
+    except (OSError, ValueError):  # no folder can have that name
+        return []
+
+
 @functools.cache
 def _packages(main: str, roots: tuple[str, ...]) -> frozenset[str]:
     """Top-level names of the installed distribution that has this console script or module. Asks the files that pip
     wrote beside the packages; nothing where they are not there."""
     found: set[str] = set()
     top = main.partition(".")[0]
-    for record in (record for root in roots for record in Path(root).glob("*.dist-info/RECORD")):
+    for record in (record for root in roots for record in _records(root)):
         try:
-            text = record.read_text("utf-8", "replace")
+            text = reading.whole(record, _RECORD).decode("utf-8", "replace")
             scripts = record.with_name("entry_points.txt")
-            entries = scripts.read_text("utf-8", "replace") if scripts.exists() else ""
+            entries = reading.whole(scripts, _RECORD).decode("utf-8", "replace") if scripts.exists() else ""
         except OSError:
             continue
         if re.search(rf"^{re.escape(main)}\s*=", entries, re.M) or re.search(

@@ -96,8 +96,8 @@ def _elsewhere(pid: int) -> bool:
 def _pid_inside(pid: int) -> int:
     """The number by which a process knows itself: another one in a container."""
     for line in Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines():
-        if line.startswith("NSpid:"):
-            return int(line.split()[-1])
+        if line.startswith("NSpid:") and (inside := line.split()[-1]).isdecimal():
+            return int(inside)
     return pid
 
 
@@ -197,7 +197,7 @@ class _Matched:
 def _inode(target: str) -> int | None:
     """Of a socket or a pipe."""
     kind, _, rest = target.partition(":[")
-    return int(rest[:-1]) if kind in ("socket", "pipe") and rest[:-1].isdigit() else None
+    return int(rest[:-1]) if kind in ("socket", "pipe") and rest[:-1].isdecimal() else None
 
 
 def _ancestors(box: Box) -> Iterator[Box]:

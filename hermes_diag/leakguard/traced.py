@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from hermes_diag.core import redact
 from hermes_diag.core.errors import HermesDiagError, UsageError
@@ -152,7 +153,8 @@ def held_now(path: Path) -> tuple[Kept, ...] | None:
 def of_box(box: Box, last: tuple[Kept, ...] | None = None) -> Remains:
     """What the process of a box held at its end, or as far as it is known. last: at the last look at it, None: there
     was none. What it had before a fork is the parent's."""
-    how, kept = "killed", last
+    how: Literal["ended", "killed", "running"] = "killed"
+    kept = last
     if box.ended:
         how = "ended"
         kept = _kept(box, form.LEFT)

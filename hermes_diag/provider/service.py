@@ -18,6 +18,7 @@ from hermes_diag.provider.plans.active import ActiveFaults
 from hermes_diag.provider.plans.plan import FaultPlan
 from hermes_diag.provider.plans.schedule import Schedule
 from hermes_diag.provider.protocols.http1 import MAX_BODY
+from hermes_diag.provider.protocols.room import Room
 from hermes_diag.provider.transport.listener import Listener
 from hermes_diag.provider.transport.tls import Tls, authority
 
@@ -69,7 +70,7 @@ class Service(Ledger):
         self.models = models
         self.require_key = require_key
         self.websocket = websocket
-        self.body_limit = body_limit
+        self.body_limit, self.room = body_limit, Room(max(body_limit, MAX_BODY))
         self.upstream = upstream
         self.subject = subject
         self.proxied = proxied

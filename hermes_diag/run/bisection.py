@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from hermes_diag.core import new_file, units
+from hermes_diag.core import new_file, reading, units
+from hermes_diag.core.bounds import bounded
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.escape import json_bytes
 from hermes_diag.core.trials import Step, Tried
@@ -16,6 +17,8 @@ from hermes_diag.judge import bisection as judged
 from hermes_diag.judge.bisection import BEGUN, LEAST, MOST, NOT_SHOWN, NOT_TRIED, SHOWN, SKIPPED, Run
 
 SCHEMA = 1
+#: Bytes of the file at most: 20 runs of each of 1,000 candidates are less.
+MAX_BYTES = 16 * reading.MIB
 #: Runs a candidate once: (its place, how many runs this makes). Raises KeyboardInterrupt.
 Try = Callable[[int, int], Tried]
 
@@ -32,10 +35,12 @@ class Known:
 def load(path: Path, question: str) -> Known:
     """What earlier runs have found out. Raises UsageError for another question's file."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Known)
+        data = reading.whole(path, MAX_BYTES)
+        msgspec.json.decode(data, type=bounded(Known))
+        found = msgspec.json.decode(data, type=Known)
     except FileNotFoundError:
         return Known(question)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise UsageError(f"{path} is no file of a bisection", "name another with --state") from None
     if (found.question, found.schema) != (question, SCHEMA):
         raise UsageError(f"{path} is of another question", "name another with --state")

@@ -17,7 +17,7 @@ from hermes_diag.core.evidence import Connection, Evidence, Moved, Outcome, Samp
 from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.core.report import Report
 from hermes_diag.core.text import quoted
-from hermes_diag.judge import check, reports
+from hermes_diag.judge import check, planned, reports
 from hermes_diag.judge.baseline import Baseline
 from hermes_diag.judge.settings import Asked
 from hermes_diag.worker.contract import ClientBuilt, Fact, Hello, Measured, Pools, TurnDone
@@ -139,37 +139,45 @@ def read(path: Path) -> tuple[Plan, list[Evidence]]:
     """A capture of a run as (plan, evidence of every cell of the plan). Raises UsageError."""
     reader = capture.Reader(path)
     if reader.kind != KIND:
-        raise UsageError(f"{path} is a capture of a {reader.kind}", "name one of a run")
+        raise UsageError(f"{path} is a capture of a {reader.kind[:20]}", "name one of a run")
     found = whole(reader)
     return found.plan, found.evidence
 
 
 def whole(reader: capture.Reader) -> Read:
-    """All that a capture of a run says. Raises UsageError."""
-    plan = reader.asked("plan", Plan)
+    """All that a capture of a run says, checked: each cell is one that can be judged. Raises UsageError."""
+    plan: Plan | None = reader.asked("plan", Plan)
     if plan is None or not plan.cells:
         raise UsageError(f"{reader.path} has a plan without cells", "the file was changed after it was written")
-    earlier = reader.asked("before", tuple[Cell, ...]) or ()
-    records: dict[tuple[Any, bool], list[Any]] = {(cell.name, False): [] for cell in plan.cells}
+    earlier: tuple[Cell, ...] = reader.asked("before", tuple[Cell, ...]) or ()
+    asked: Asked | None = reader.asked("check", Asked)
+    if wrong := planned.wrong(plan, earlier, asked):
+        raise reader.changed(1, wrong)
+    records: dict[tuple[str | None, bool], list[Any]] = {(cell.name, False): [] for cell in plan.cells}
     records |= {(cell.name, True): [] for cell in earlier}
     ended = None
-    for number, record, fields in reader.records({**KINDS, "ended": Ended}):
+    for number, record, of in reader.records({**KINDS, "ended": Ended}):
+        key = of.cell, bool(of.before)
         if isinstance(record, Ended):
             ended = record
-            continue
-        key = fields.get("cell"), bool(fields.get("before"))
-        if key not in records:
-            raise reader.changed(number, f"a record of {quoted(str(key[0]))}, which its plan does not know")
-        records[key].append(record)
-    if ended is None and reader.head["schema"] == capture.SCHEMA:
+        elif key not in records:
+            raise reader.changed(number, f"a record of {quoted(str(of.cell))}, which its plan does not know")
+        elif records[key] and isinstance(records[key][-1], Outcome):
+            raise reader.changed(number, f"a record of {quoted(str(of.cell))}, which was over before")
+        else:
+            records[key].append(record)
+    if ended is None and reader.schema == capture.SCHEMA:
         reader.remark("ends before its run did: that was killed, or the file was cut; what is missing was not measured")
-    return Read(
+    found = Read(
         plan,
         [collect(cell, records[cell.name, False]) for cell in plan.cells],
-        reader.asked("check", Asked),
+        asked,
         [collect(cell, records[cell.name, True]) for cell in earlier],
         ended,
     )
+    if wrong := next(filter(None, map(planned.lacks, (*found.evidence, *found.before))), ""):
+        raise UsageError(f"{reader.path}: {wrong}", "the file was changed after it was written")
+    return found
 
 
 def judged(found: Read) -> Report:

@@ -292,7 +292,7 @@ class CellRun:
 
 
 def _turn_key(served: Any) -> tuple[int, ...]:
-    return tuple(int(part) for part in served.turn.split("/") if part.isdigit())
+    return tuple(int(part) for part in served.turn.split("/") if part.isdecimal() and len(part) < 10)
 
 
 def _exit_words(code: int) -> str:

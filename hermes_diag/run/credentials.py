@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from hermes_diag.core import units
+from hermes_diag.core import reading, units
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.hermes import home as hermes
 
 #: The host that tokens of a ChatGPT login are meant for.
 CHATGPT = "chatgpt.com"
 
+#: Bytes of an auth.json at most: it holds some tokens.
+MAX_BYTES = reading.MIB
 _AUTH_CLAIM = "https://api.openai.com/auth"
 
 
@@ -89,7 +91,8 @@ def _of_hermes(document: Mapping[str, Any]) -> tuple[str, str]:
 
 def _read(path: Path, cure: str) -> Mapping[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
+        data = reading.whole(path, MAX_BYTES)
+        document = {} if reading.is_crowded(data) else json.loads(data)
     except FileNotFoundError:
         raise UsageError(f"there is no {path}", cure) from None
     except OSError as exc:

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hermes_diag.core import redact
+from hermes_diag.core import reading, redact
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.plan import PayloadInfo, Then
 from hermes_diag.core.text import one_line
@@ -142,23 +140,17 @@ _DUMP_HINT = "a Hermes request dump keeps the body under request.body"
 
 def _read(path: Path, limit: int) -> bytes:
     try:
-        status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            raise UsageError(f"{path} is a directory", "name the JSON file in it")
-        if status.st_size > limit:
-            raise UsageError(
-                f"{path} has {status.st_size} bytes, the limit is {limit}", "raise it with --set max-payload=SIZE"
-            )
-        with open(path, "rb") as file:
-            data = file.read(limit + 1)  # a pipe or a growing file has no size beforehand
+        data = reading.whole(path, limit)
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist", "name a JSON file, or none for the built-in prompt") from None
+    except reading.TooLarge as exc:
+        raise UsageError(f"cannot read {path}: {exc.strerror}", "raise it with --set max-payload=SIZE") from None
     except OSError as exc:
-        raise UsageError(f"cannot read {path}: {exc.strerror}", "check its permissions") from None
-    if len(data) > limit:
-        raise UsageError(f"{path} has more than {limit} bytes", "raise it with --set max-payload=SIZE")
+        raise UsageError(f"cannot read {path}: {exc.strerror}", "name a JSON file that you may read") from None
     if not data.strip():
         raise UsageError(f"{path} is empty", 'a body is at least {"input": "hi"}')
+    if reading.is_crowded(data):
+        raise UsageError(f"{path} has more than {reading.VALUES:,} values", "no request body has as many")
     return data
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import IO
+from typing import IO, Literal
 
 from hermes_diag.core import capture
 from hermes_diag.core.errors import UsageError
-from hermes_diag.watch import reports
+from hermes_diag.core.packed_lines import MOST_BIT_BY_BIT
+from hermes_diag.core.text import quoted
+from hermes_diag.watch import filters, reports
 from hermes_diag.watch.attached import Attached
 from hermes_diag.watch.opened import Opened, Origins, Remains
 from hermes_diag.watch.records import Ended, Held, Holding, Look, Place, Summary, Tick, Watched
@@ -23,6 +25,7 @@ WATCH, LOOK, TRACE = "watch", "look", "trace"
 
 _OF_WATCH: dict[str, type] = {"sample": Tick, "ended": Ended, "condition": Held, "place": Place}
 _NAMES = {kind: name for name, kind in _OF_WATCH.items()}
+_CHANGED = "the file was changed after it was written"
 
 
 class WatchCapture(capture.Writer):
@@ -46,9 +49,8 @@ class WatchCapture(capture.Writer):
 
 def watch(reader: capture.Reader) -> tuple[Timeline, Ended]:
     """A capture as (its samples gathered, why it ended). Raises UsageError."""
-    watched = reader.asked("watched", Watched)
-    if watched is None:
-        raise reader.changed(1, "it does not say what was watched")
+    reader.file.most = MOST_BIT_BY_BIT  # its samples are gathered, not kept
+    watched = of_what(reader)
     try:
         timeline = Timeline(watched, drawn=True)
     except UsageError as exc:
@@ -61,11 +63,55 @@ def watch(reader: capture.Reader) -> tuple[Timeline, Ended]:
             timeline.places.append(record)
         elif isinstance(record, Held):
             timeline.held[record.condition] = record
-        elif timeline.last is not None and record.at <= timeline.last.at:
-            raise reader.changed(number, "its time is not after that of the line before")
         else:
+            if wrong := _of_sample(record, timeline):
+                raise reader.changed(number, wrong)
             timeline.add(record)
+            if wrong := _of_lives(record, timeline):
+                raise reader.changed(number, wrong)
     return timeline, ended
+
+
+def of_what(reader: capture.Reader) -> Watched:
+    """What a capture of a watch was of. Raises UsageError."""
+    watched: Watched | None = reader.asked("watched", Watched)
+    if watched is None:
+        raise reader.changed(1, "it does not say what was watched")
+    if watched.interval < _SHORTEST:
+        raise reader.changed(1, f"an interval of {watched.interval:g} s")
+    return watched
+
+
+def _of_sample(tick: Tick, before: Timeline) -> str:
+    """Why no sample can be like this, "" when it can: so that what gathers them need not look again."""
+    if tick.at < 0 or (before.last is not None and tick.at <= before.last.at):
+        return "its time is not after that of the line before"
+    of_endpoints = (state for states in tick.remotes.values() for state in states)
+    states = {*tick.states, *tick.unowned, *tick.entered, *tick.oldest, *tick.unread, *tick.untouched, *of_endpoints}
+    if strange := states - _STATES:
+        return f"there is no state {quoted(min(strange))}"
+    named = (len(tick.lives), len(tick.opened), len(tick.gone), len(tick.remotes), len(tick.each))
+    if max(named) > _TOGETHER:
+        return f"more than {_TOGETHER:,} things in one sample"
+    return "a part of the limit below 0" if tick.used is not None and tick.used < 0 else ""
+
+
+def _of_lives(tick: Tick, after: Timeline) -> str:
+    """Why things cannot have come and gone like this, "" when they can."""
+    if len(after.lives) > _TOGETHER:
+        return f"more than {_TOGETHER:,} things are followed"
+    lost = next((name for name in tick.lives if name in after.lives and after.lives[name].count < 0), None)
+    return "" if lost is None else f"of {quoted(lost)} more have gone than were there"
+
+
+#: Seconds from sample to sample at least: of a thousandth of what can be asked for.
+_SHORTEST = 1e-5
+#: By what `--set group-by` groups.
+_GROUPS = ("state", "remote", "port")
+#: States of a sample: those of the kernel, and what psutil calls those of other systems.
+_STATES = frozenset((*filters.STATES, "NONE", "DELETE", "DELETE_TCB", "IDLE", "BOUND"))
+#: Names in a sample, and names that are followed, at most: those of 500 endpoints, 500 files and each process.
+_TOGETHER = 10_000
 
 
 # --- a look ------------------------------------------------------------------------------------------
@@ -75,7 +121,7 @@ def watch(reader: capture.Reader) -> tuple[Timeline, Ended]:
 class _Opening:
     """What a recorder says of one thing. of: "descriptor" or "thread" of a process, "unowned": by inode."""
 
-    of: str
+    of: Literal["descriptor", "thread", "unowned"]
     pid: int
     number: int
     opened: Opened
@@ -154,6 +200,8 @@ def look(reader: capture.Reader) -> LookReport:
     seen = [one for one in found[Look] if isinstance(one, Look)]
     if not seen:
         raise UsageError(f"{reader.path} is cut off before its look", "look again: it has no results")
+    if wrong := _of_look(seen[0], reader.group_by):
+        raise UsageError(f"{reader.path}: {wrong}", _CHANGED)
     attached = [one for one in found[Attached] if isinstance(one, Attached)]
     return reports.of_look(
         seen[0],
@@ -161,8 +209,18 @@ def look(reader: capture.Reader) -> LookReport:
         {one.address: one.name for one in found[_Name] if isinstance(one, _Name)},
         _origins(found),
         attached[0] if attached else None,
-        str(reader.head.get("group_by", "remote")),
+        reader.group_by or "remote",
     )
+
+
+def _of_look(seen: Look, group_by: str) -> str:
+    """Why no look can be like this, "" when it can."""
+    if not seen.processes:
+        return "a look at no process"
+    if group_by not in ("", *_GROUPS):
+        return f"nothing is grouped by {quoted(group_by)}"
+    strange = next((fd for one in seen.held or () for fd in one.fds if not (fd.isdecimal() and len(fd) < 11)), None)
+    return "" if strange is None else f"there is no descriptor {quoted(strange)}"
 
 
 def _origins(found: dict[type, list[object]]) -> Origins | None:
@@ -216,6 +274,8 @@ def trace(reader: capture.Reader) -> TraceReport:
             processes.append(record)
         else:
             exit_ = record
+    if exit_ is not None and exit_.code > 255:
+        raise UsageError(f"{reader.path}: no program ends with {exit_.code}", _CHANGED)
     if exit_ is None:
         reader.remark("ends before its program did: the trace was killed, or the file was cut")
         return reports.of_cut_trace(processes)

@@ -36,15 +36,15 @@ def judge(name: str, series: Series, known: Lives | None, found: Judged | None =
     value, least, most = rate(found.leak or found.quietest, known.width)
     course = Course(
         name, UNKNOWN, "", first, last, low, high, value, least, most, most, value, seconds,
-        seconds / (series.samples - 1), len((found.leak or found.doubt or found.quietest).came),
+        seconds / (series.samples - 1), (found.leak or found.doubt or found.quietest).count,
     )  # fmt: skip
     if found.leak:
         per_hour = f"{units.rate(value)} ({units.rate(least)} to {units.rate(most)})"
-        stay = f"{len(found.leak.came):,} that came meanwhile stay"
+        stay = f"{found.leak.count:,} that came meanwhile stay"
         return replace(course, word=GROWING, text=f"by {per_hour}, from {first:,} to {last:,} {over}; {stay}")
     if found.doubt:
-        tells = seconds * max(2.0, _TELLS / len(found.doubt.came))
-        few = f"{len(found.doubt.came):,} that came meanwhile stay, which may be chance"
+        tells = seconds * max(2.0, _TELLS / found.doubt.count)
+        few = f"{found.doubt.count:,} that came meanwhile stay, which may be chance"
         text = f"{seen} {over}: {few}; watch for {units.at_least(tells)} at least"
         return replace(course, word=TOO_SHORT, text=text, tells=tells)
     word, text = _healthy(known, found, series, seen, over)
@@ -64,8 +64,8 @@ def _healthy(known: Lives, found: Judged, series: Series, seen: str, over: str) 
         )
     if not stay.came:
         return BURSTY, f"{seen} {over}: none that came stays longer than {units.duration(stay.age * known.width)}"
-    since = units.duration((known.end - stay.came[-1]) * known.width)
-    return BURSTY, f"{seen} {over}: of those that came {len(stay.came):,} stay, the last for {since}"
+    since = units.duration((known.end - stay.came[-1][0]) * known.width)
+    return BURSTY, f"{seen} {over}: of those that came {stay.count:,} stay, the last for {since}"
 
 
 def rate(stay: Stay, width: float) -> tuple[float, float, float]:
@@ -74,9 +74,9 @@ def rate(stay: Stay, width: float) -> tuple[float, float, float]:
 
     The count is one of things that come at random; where they come in clumps, as one of so many clumps.
     """
-    count, begun = len(stay.came), 0.0
-    if count and (1 - (stay.came[0] - 1) / max(1, stay.span)) ** count < 1 / 20:  # they did not come from the start
-        begun, count = stay.came[0], count - 1
+    count, begun = stay.count, 0.0
+    if count and (1 - (stay.came[0][0] - 1) / max(1, stay.span)) ** count < 1 / 20:  # they did not come from the start
+        begun, count = stay.came[0][0], count - 1
     hours = max(1.0, stay.span - begun) * width / 3600
     clump = _clumps(stay, begun)
     least, most = trend.counted(count / clump)
@@ -90,8 +90,10 @@ def _clumps(stay: Stay, begun: float) -> float:
 
 
 def _dispersion(stay: Stay, begun: float, span: float, parts: int) -> float:
-    if len(stay.came) < 2 or parts < 2:
+    if stay.count < 2 or parts < 2:
         return 1.0
-    found = Counter(min(parts - 1, int((cell - begun) * parts / span)) for cell in stay.came)
-    mean = len(stay.came) / parts
+    found = Counter[int]()
+    for cell, count in stay.came:
+        found[min(parts - 1, int((cell - begun) * parts / span))] += count
+    mean = stay.count / parts
     return sum((found[i] - mean) ** 2 for i in range(parts)) / (parts - 1) / mean

@@ -43,7 +43,7 @@ def sockets(targets_: Mapping[int, str]) -> dict[int, int]:
 
 
 def is_socket(target: str) -> bool:
-    return target.startswith(_SOCKET)
+    return target.startswith(_SOCKET) and target.endswith("]") and target[len(_SOCKET) : -1].isdecimal()
 
 
 def socket_text(inode: int) -> str:

@@ -52,8 +52,13 @@ class Stay:
 
     age: int  # all are older
     span: int  # the time in which they can have come
-    came: tuple[int, ...]  # when each came
+    came: tuple[tuple[int, int], ...]  # (when, how many came then), the earliest first
     gone: int  # how many went at that age
+
+    @property
+    def count(self) -> int:
+        """How many stay."""
+        return sum(count for _, count in self.came)
 
 
 class Lives:
@@ -91,7 +96,7 @@ class Lives:
         """Those older than a part of the watch. What was there before the watch is in none of them."""
         age = max(2, round((self.end + 1) * part))
         span = self.end - age
-        came = sorted(cell for cell, count in self.alive.items() if 0 < cell <= span for _ in range(count))
+        came = sorted((cell, count) for cell, count in self.alive.items() if 0 < cell <= span and count > 0)
         gone = sum(count for (born, died), count in self.died.items() if died > born + age)
         return Stay(age, max(0, span), tuple(came), gone)
 
@@ -131,14 +136,12 @@ def judge(lives: Lives, whole: Judged | None = None) -> Judged:
     leak = doubt = None
     most, goes_on = (whole.goes_on if whole else 1.0), 0.0
     for i, one in enumerate(old, start=len(_YOUNG)):
-        if len(one.came) > 1:
+        if one.count > 1:
             chance = min(_pause(younger, _times(one)[0] * one.span) for younger in stays[: i + 1])
             goes_on, chance = max(goes_on, chance), min(chance, most)
             leak = leak or (one if chance >= _PAUSE and _is_leak(one, lives.end, least) else None)
             doubt = one if chance >= _MAY_PAUSE and _may_be_leak(one, lives.end) else doubt
-    return Judged(
-        leak, None if leak else doubt, goes_on, min(old, key=lambda one: (len(one.came) + 3) / max(1, one.span))
-    )
+    return Judged(leak, None if leak else doubt, goes_on, min(old, key=lambda one: (one.count + 3) / max(1, one.span)))
 
 
 def of_parts(whole: Judged, parts: Iterable[Lives]) -> Judged:
@@ -146,34 +149,34 @@ def of_parts(whole: Judged, parts: Iterable[Lives]) -> Judged:
     if whole.leak:
         return whole
     found = [judge(part, whole).leak for part in parts if part.count >= _PART[0]]
-    leak = max((one for one in found if one), key=lambda one: len(one.came), default=None)
+    leak = max((one for one in found if one), key=lambda one: one.count, default=None)
     return replace(whole, leak=leak, doubt=None if leak else whole.doubt)
 
 
 def _is_leak(stay: Stay, whole: int, least: tuple[int, int, float]) -> bool:
-    times = _times(stay)
-    if len(stay.came) < least[0] or len(times) < least[1] or stay.gone > least[2] * len(stay.came):
+    times, count = _times(stay), stay.count
+    if count < least[0] or len(times) < least[1] or stay.gone > least[2] * count:
         return False
     first, rest = times[0], 1 - times[0]
     if (times[-1] - first) * stay.span < _SPREAD * whole or rest <= 0:
         return False
     later = sum((time - first) / rest for time in times) / len(times)
-    each = sum((cell / stay.span - first) / rest for cell in stay.came) / len(stay.came)
-    if (later - 0.5) * math.sqrt(12 * len(times)) < _SLOWER or (each - 0.5) * math.sqrt(12 * len(stay.came)) < _FEWER:
+    each = sum(many * (cell / stay.span - first) / rest for cell, many in stay.came) / count
+    if (later - 0.5) * math.sqrt(12 * len(times)) < _SLOWER or (each - 0.5) * math.sqrt(12 * count) < _FEWER:
         return False  # they come more and more slowly
     return max(b - a for a, b in zip(times, [*times[1:], 1.0], strict=True)) <= _GAP * rest
 
 
 def _may_be_leak(stay: Stay, whole: int) -> bool:
     times = _times(stay)
-    enough = len(stay.came) >= _MAY_STAY and len(times) >= _MAY_TIMES and stay.gone <= _MAY_GO * len(stay.came)
+    enough = stay.count >= _MAY_STAY and len(times) >= _MAY_TIMES and stay.gone <= _MAY_GO * stay.count
     return enough and (times[-1] - times[0]) * stay.span >= _MAY_SPREAD * whole
 
 
 def _times(stay: Stay) -> list[float]:
     """When they came, as parts of the time in which they can have come; each time once."""
     size = max(1.0, stay.span / _APART)
-    return [min(1.0, (cell + 0.5) * size / stay.span) for cell in sorted({int(born / size) for born in stay.came})]
+    return [min(1.0, (cell + 0.5) * size / stay.span) for cell in sorted({int(born / size) for born, _ in stay.came})]
 
 
 def _pause(stay: Stay, begun: float) -> float:
@@ -182,8 +185,8 @@ def _pause(stay: Stay, begun: float) -> float:
     Asked of younger ones, too: those that are older than a quarter of the watch say nothing of its last quarter.
     """
     size = max(1.0, stay.span / _APART)
-    times = sorted({int(born / size) for born in stay.came if born >= begun - size})
-    if len(stay.came) < 2 or not times:
+    times = sorted({int(born / size) for born, _ in stay.came if born >= begun - size})
+    if stay.count < 2 or not times:
         return 0.0
     # So many moments after the first, of which some are taken: that the last of them are free is a matter of drawing
     # the taken ones from the others.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from hermes_diag.core import units
 from hermes_diag.core.sockets import ESTABLISHED
@@ -148,7 +149,7 @@ class Remains:
     pid: int
     python: str
     program: str
-    how: str
+    how: Literal["ended", "killed", "running"]
     kept: tuple[Kept, ...]
     looked: bool = True
     notes: tuple[str, ...] = ()

@@ -12,11 +12,11 @@ import shlex
 import shutil
 import sys
 import time
-from dataclasses import dataclass
 from functools import cache
 
 from hermes_diag.core import redact
 from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.watch import proc
 from hermes_diag.watch.records import Process
 
 LINUX = sys.platform.startswith("linux")
@@ -26,6 +26,8 @@ _ENDED = "ZX"
 
 #: For root without the right to look, as in a container.
 CAPABLE = "root needs CAP_SYS_PTRACE here: run outside of the container, or start it with --cap-add SYS_PTRACE"
+#: For a system whose /proc is another one.
+PORTABLE = "--set backend=psutil does without it"
 
 
 class Ended(CannotMeasure):
@@ -36,37 +38,16 @@ class NotAllowed(CannotMeasure):
     """The process belongs to someone else."""
 
 
-@dataclass(frozen=True)
-class Stat:
-    """The fields used of /proc/PID/stat. `ticks`: start, in clock ticks since boot."""
-
-    name: str
-    state: str
-    parent: int
-    flags: int
-    threads: int
-    ticks: int
-    rss: int  # bytes
-
-
-def stat(pid: int | str) -> Stat:
-    """Read /proc/PID/stat, also of a thread: PID/task/TID. Raises Ended."""
+def stat(pid: int | str) -> proc.Stat:
+    """Read /proc/PID/stat, also of a thread: PID/task/TID. Raises Ended, CannotMeasure."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             line = file.read()
+        return proc.stat(line)
     except (FileNotFoundError, ProcessLookupError):
         raise Ended(f"process {pid} has ended") from None
-    # The name stands in parentheses and may itself have blanks and parentheses in it.
-    name, rest = line[line.index(b"(") + 1 : line.rindex(b")")], line[line.rindex(b")") + 2 :].split()
-    return Stat(
-        name=redact.name(name.decode("utf-8", "replace")),
-        state=rest[0].decode(),
-        parent=int(rest[1]),
-        flags=int(rest[6]),
-        threads=int(rest[17]),
-        ticks=int(rest[19]),
-        rss=int(rest[21]) * os.sysconf("SC_PAGE_SIZE"),
-    )
+    except (ValueError, IndexError):
+        raise CannotMeasure(f"/proc/{pid}/stat cannot be read: it is not as proc(5) says", PORTABLE) from None
 
 
 def check(pid: int, portable: bool = not LINUX) -> None:
@@ -184,7 +165,7 @@ def children_of(pid: int | str, task: int | str) -> list[int]:
     try:
         with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
             return [int(child) for child in file.read().split()]
-    except OSError:
+    except (OSError, ValueError):
         return []
 
 
@@ -213,7 +194,7 @@ def _absent(pid: int) -> CannotMeasure:
 
 
 def _thread_leader(pid: int) -> int:
-    with open(f"/proc/{pid}/status", "rb") as file:
+    with contextlib.suppress(ValueError), open(f"/proc/{pid}/status", "rb") as file:
         for line in file:
             if line.startswith(b"Tgid:"):
                 return int(line[5:])
@@ -223,13 +204,9 @@ def _thread_leader(pid: int) -> int:
 def _soft_limit(pid: int) -> int | None:
     try:
         with open(f"/proc/{pid}/limits", "rb") as file:
-            for line in file:
-                if line.startswith(b"Max open files"):
-                    soft = line.split()[3]
-                    return None if soft == b"unlimited" else int(soft)
-    except OSError:
-        pass
-    return None
+            return proc.soft_limit(file)
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 @cache

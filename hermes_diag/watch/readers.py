@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from hermes_diag.core import redact
 from hermes_diag.core.sockets import ESTABLISHED, SocketRow
-from hermes_diag.watch import descriptors, process, tables
+from hermes_diag.watch import descriptors, proc, process, tables
 from hermes_diag.watch.records import Look, Missing, Process, Reader
 
 _READ, _RECEIVE, _POLL, _AGAIN = "read", "receive", "poll", "again"
@@ -98,11 +98,10 @@ class _Unread(Exception):
 def _waits(pid: int, tid: int, calls: dict[int, str]) -> _Call | None:
     """For which descriptor a thread waits, if it waits for one. Raises OSError, _Unread."""
     with open(f"/proc/{pid}/task/{tid}/syscall", "rb") as file:
-        words = file.read().split()  # number, six arguments, stack pointer, where it is in the program; or "running"
-    how = calls.get(int(words[0])) if len(words) == 9 else None
+        number, first, second = proc.call(file.read())
+    how = calls.get(number)
     if how is None:
         return None
-    first, second = int(words[1], 16), int(words[2], 16)
     if how in (_READ, _RECEIVE):
         return _Call(pid, tid, how, first & 0xFFFFFFFF)
     if second != 1:  # how many descriptors
@@ -193,6 +192,8 @@ def _waited(call: _Call) -> float | None:
     task = f"/proc/{call.pid}/task/{call.tid}"
     with open(f"{task}/stat", "rb") as file:
         fields = file.read().rpartition(b")")[2].split()  # from the third field on
+    if len(fields) < 37 or not (fields[36].isdigit() and fields[19].isdigit()):
+        return None
     ran = _last_ran(f"{task}/sched")
     allowed = os.sched_getaffinity(0)
     now = None
@@ -211,6 +212,6 @@ def _last_ran(path: str) -> float | None:
             for line in file:
                 if line.startswith(b"se.exec_start"):
                     return float(line.rpartition(b":")[2]) / 1000
-    except (FileNotFoundError, PermissionError):
+    except (FileNotFoundError, PermissionError, ValueError):
         pass
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from hermes_diag.core.errors import INTERRUPTED
 from hermes_diag.core.sockets import SocketRow
@@ -174,9 +174,9 @@ class Tick:
 
 @dataclass(frozen=True)
 class Ended:
-    """Why a watch ended: "done", "interrupted", "exited", "replaced", "lost" or "condition"."""
+    """Why a watch ended."""
 
-    how: str
+    how: Literal["done", "interrupted", "exited", "replaced", "lost", "condition", "cut"]
     detail: str = ""
 
 

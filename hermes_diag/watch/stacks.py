@@ -71,8 +71,8 @@ def _ask(spy: str, pid: int) -> list[dict[str, Any]] | Missing:
         return Missing(what, "py-spy may not read its memory", process.more_rights())
     try:
         threads = json.loads(done.stdout) if done.returncode == 0 else None
-        numbered = [one for one in threads if one["os_thread_id"] is not None] if threads else []
-    except (ValueError, KeyError, TypeError):
+        numbered = [one for one in threads if one["os_thread_id"] is not None and _is_told(one)] if threads else []
+    except (ValueError, KeyError, TypeError, RecursionError):
         threads, numbered = None, []
     if threads is None:
         why = "py-spy cannot read it: it runs no Python, or one that this py-spy does not know"
@@ -80,6 +80,12 @@ def _ask(spy: str, pid: int) -> list[dict[str, Any]] | Missing:
     if not numbered:
         return Missing(what, "its Python is older than 3.11 and does not tell which thread is which", by_hand)
     return numbered
+
+
+def _is_told(thread: Any) -> bool:
+    """Whether a thread and its frames are objects, as py-spy writes them."""
+    frames = thread.get("frames") or [] if isinstance(thread, dict) else None
+    return isinstance(frames, list) and all(isinstance(frame, dict) for frame in frames)
 
 
 def _with_lines(reader: Reader, thread: dict[str, Any] | None) -> Reader:
@@ -90,7 +96,7 @@ def _with_lines(reader: Reader, thread: dict[str, Any] | None) -> Reader:
     own = [frame for frame in frames if not _is_python(frame) and not _is_plumbing(frame)]
     called = next((frame for frame in own if not _is_installed(frame)), None) or next(iter(own), None)
     lines = tuple(dict.fromkeys(_line(frame) for frame in (library, called) if frame))
-    return replace(reader, thread=redact.name(thread.get("thread_name") or "") or reader.thread, lines=lines)
+    return replace(reader, thread=redact.name(str(thread.get("thread_name") or "")) or reader.thread, lines=lines)
 
 
 def _file(frame: dict[str, Any]) -> str:
@@ -115,5 +121,5 @@ def _is_plumbing(frame: dict[str, Any]) -> bool:
 
 def _line(frame: dict[str, Any]) -> str:
     """File, line and function, without the folders of the user."""
-    file = frame.get("short_filename") or os.path.basename(_file(frame))
+    file = str(frame.get("short_filename") or os.path.basename(_file(frame)))
     return one_line(f"{redact.name(file)}:{frame.get('line')} in {frame.get('name')}")

@@ -5,7 +5,6 @@ The same code judges a watch that has just ended and one that is read from a cap
 
 from __future__ import annotations
 
-import copy
 from collections import Counter, deque
 from collections.abc import Iterable
 
@@ -112,7 +111,7 @@ class Timeline:
 
     def _zeros(self) -> trend.Series:
         """As many samples as there were, all 0."""
-        return copy.deepcopy(self._times)
+        return self._times.copy()
 
     def _numbers(self, tick: Tick) -> dict[str, int]:
         numbers: dict[str, int | None] = {

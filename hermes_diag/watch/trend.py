@@ -78,6 +78,14 @@ class Series:
         if len(self.points) > KEPT and self._pending == self._stride:
             self._halve()
 
+    def copy(self) -> Series:
+        """Another with the same points."""
+        other = Series()
+        other.points = [replace(point) for point in self.points]
+        other.samples, other.first = self.samples, self.first
+        other._stride, other._pending = self._stride, self._pending
+        return other
+
     def _halve(self) -> None:
         old = self.points if len(self.points) % 2 == 0 else [*self.points, self.points[-1]]
         self.points = [

@@ -180,7 +180,7 @@ def _shares(seen: Seen, prefix: str) -> Counter[str]:
     shares = Counter[str]()
     for name, one in seen.lives.items():
         if name.startswith(prefix) and (prefix == "fds of ") == name.startswith("fds of "):
-            shares[name.removeprefix(prefix)] = len(one.stay(lives.OLD[1]).came)
+            shares[name.removeprefix(prefix)] = one.stay(lives.OLD[1]).count
     return +shares
 
 

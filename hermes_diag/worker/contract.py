@@ -13,7 +13,7 @@ The payload travels on a line of its own, so that no type here has a field it co
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, FrozenSet, Literal, Mapping, Optional, Tuple
+from typing import Annotated, Any, Dict, FrozenSet, Literal, Mapping, Optional, Tuple
 
 # Typing aliases, not `X | None`: the worker runs on 3.9 and the host resolves these hints at runtime.
 
@@ -37,6 +37,10 @@ NO_TERMINAL_EVENT = "hermes_diag.NoTerminalEvent"
 #: Parts of exception texts that decide a cause and hold no user data. An event names the part that matched; the text
 #: itself is never sent: it may quote a body or a token.
 PHRASES = ("client has been closed", "Event loop is closed")
+
+#: A number that may be below zero. What reads a file refuses that of any other (core/bounds.py).
+BELOW_ZERO = "may be below zero"
+BelowZero = Annotated[int, BELOW_ZERO]
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class TurnDone:
     first_event_ms: Optional[float]
     http_client: int
     chain: Tuple[str, ...] = ()
-    errno: Optional[int] = None
+    errno: Optional[BelowZero] = None  # those of getaddrinfo() are below zero
     phrase: Optional[str] = None
     status: Optional[int] = None
     at: Optional[float] = None  # when the host heard of it: seconds since the cell began; the worker leaves it out

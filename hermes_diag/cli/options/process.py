@@ -40,7 +40,7 @@ def _ask(found: Any) -> int:
         for number, one in enumerate(found, start=1):
             say(f"{number}  process {one.pid} ({home.named(one)})")
         answer = ask(f"which gateway? [1-{len(found)}]")
-        if answer.isdigit() and 1 <= int(answer) <= len(found):
+        if answer.isdecimal() and 1 <= int(answer) <= len(found):
             return int(found[int(answer) - 1].pid)
     chosen = home.choose(found)
     if not chosen.checked:

@@ -66,7 +66,9 @@ def _idle_close(value: str) -> float | None:
 
 
 def _seed(value: str) -> int:
-    return int(value)
+    if not -(10**15) <= (seed := int(value)) <= 10**15:
+        raise ValueError("a whole number of at most 15 digits")
+    return seed
 
 
 def _size(value: str) -> int:

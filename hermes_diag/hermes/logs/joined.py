@@ -10,9 +10,10 @@ from pathlib import Path
 from hermes_diag.core import capture
 from hermes_diag.core.agent_log import Bucket
 from hermes_diag.core.errors import UsageError
+from hermes_diag.core.packed_lines import MOST_BIT_BY_BIT
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
-from hermes_diag.watch.capture import WATCH
-from hermes_diag.watch.records import Ended, Held, Place, Tick, Watched
+from hermes_diag.watch.capture import WATCH, of_what
+from hermes_diag.watch.records import Ended, Held, Place, Tick
 
 #: What of a watch stands beside the log, and parts of the time in a picture at most.
 HIGHS = (CLOSE_WAIT, ESTABLISHED, "fds", "threads")
@@ -47,16 +48,17 @@ class Watch:
 
 def watch(path: Path) -> Watch:
     """The watch of a capture. Raises UsageError."""
-    if path.exists() and not path.is_file():  # opening a pipe might never end
-        raise UsageError(f"{path} is no regular file", "name a capture")
     reader = capture.Reader(path)
-    watched = reader.asked("watched", Watched) if reader.kind == WATCH else None
-    if watched is None:
+    if reader.kind != WATCH:
         raise UsageError(f"{path} is no watch", "name a file that `hermes-diag sockets --watch --save FILE` wrote")
+    reader.file.most = MOST_BIT_BY_BIT
+    watched = of_what(reader)
     found = Watch(watched.begun, watched.pid, watched.name, end=watched.begun)
     whole = False
-    for _, record, _ in reader.records({"sample": Tick, "ended": Ended, "condition": Held, "place": Place}):
+    for number, record, _ in reader.records({"sample": Tick, "ended": Ended, "condition": Held, "place": Place}):
         if isinstance(record, Tick):
+            if not found.end <= watched.begun + record.at:
+                raise reader.changed(number, "its time is before that of the line before")
             found.add(watched.begun + record.at, record)
         whole = whole or isinstance(record, Ended)
     if not found.parts:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hermes_diag.core import reading
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.leakguard.attach import bundle, rights
 from hermes_diag.watch import process
@@ -27,6 +28,8 @@ PATIENCE = 10.0
 _PLACES = ("/dev/shm", "/var/tmp", "/run")  # nosec B108
 #: Characters that are read of what a process wrote.
 _MOST = 64 << 20
+#: Values in it: eight for each of 100,000 descriptors.
+_VALUES = 800_000
 #: A script that does nothing and is always there.
 _NOTHING = "/dev/null"
 
@@ -89,6 +92,8 @@ def _silent(pid: int, patience: float) -> CannotMeasure:
 def _read(pid: int, result: Path) -> Attached:
     try:
         found, pause = _text(result).split("\n")[:2]
+        if reading.is_crowded(found.encode(), _VALUES):
+            raise ValueError
         seen = json.loads(found)
         if "failed" in seen:
             raise CannotMeasure(
@@ -101,7 +106,7 @@ def _read(pid: int, result: Path) -> Attached:
                 "look without --attach",
             )
         return read(pid, seen, float(pause))
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as exc:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError) as exc:
         raise CannotMeasure(
             f"--attach: what process {pid} wrote cannot be read ({type(exc).__name__})", "look without --attach"
         ) from None

@@ -33,7 +33,10 @@ def check(pid: int) -> Asked:
         raise CannotMeasure("--attach works on Linux only", "leave --attach out")
     process.check(pid)
     status = _status(pid)
-    user, group = int(status["Uid"].split()[1]), int(status["Gid"].split()[1])
+    try:
+        user, group = int(status["Uid"].split()[1]), int(status["Gid"].split()[1])
+    except (KeyError, ValueError, IndexError):
+        raise CannotMeasure(f"/proc/{pid}/status does not say whose process it is", "look without --attach") from None
     me = os.geteuid()
     if me not in (0, user):
         raise process.NotAllowed(
@@ -55,7 +58,7 @@ def check(pid: int) -> Asked:
 
 def _status(pid: int) -> dict[str, str]:
     try:
-        text = Path(f"/proc/{pid}/status").read_text()
+        text = Path(f"/proc/{pid}/status").read_text(errors="replace")  # the name of a process may be any bytes
     except (FileNotFoundError, ProcessLookupError):
         raise process.Ended(f"process {pid} has ended") from None
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)

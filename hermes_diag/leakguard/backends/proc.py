@@ -93,7 +93,7 @@ def _a_thread_may_wait(fds: Collection[int]) -> bool:
             if call in idle or (idle and call not in several and given and int(given[0], 16) not in fds):
                 continue
             return True
-    except OSError:
+    except (OSError, ValueError):
         return True
     return False
 

@@ -6,9 +6,33 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from hermes_diag.core import reading
+
 RESPONSES, CHAT, COMPLETIONS, MESSAGES = "responses", "chat", "completions", "messages"
 #: Fields of a delta that say what it is; all other texts are pieces of one text.
 _NAMES = ("role", "id", "type", "name")
+
+
+class _Pieces(list[str]):
+    """A text whose pieces have not been put together yet: with each new one that would copy all those before."""
+
+
+def _put(whole: dict[str, Any], key: str, value: str) -> None:
+    """Add a piece to the text that is there."""
+    old = whole.get(key)
+    if isinstance(old, _Pieces):
+        old.append(value)
+    else:
+        whole[key] = _Pieces([old, value]) if isinstance(old, str) else value
+
+
+def _joined(value: Any) -> Any:
+    """The same with its texts in one piece."""
+    if isinstance(value, _Pieces):
+        return "".join(value)
+    if isinstance(value, dict):
+        return {key: _joined(one) for key, one in value.items()}
+    return list(map(_joined, value)) if isinstance(value, list) else value
 
 
 def api(event: bytes) -> str:
@@ -46,7 +70,7 @@ def completion(transcript: Iterable[bytes]) -> dict[str, Any]:
         whole.update({key: value for key, value in chunk.items() if key != "choices" and value is not None})
         for part in _dicts(chunk["choices"]):
             _take(choices, part)
-    return {**whole, "object": "chat.completion", "choices": [choices[index] for index in sorted(choices)]}
+    return {**whole, "object": "chat.completion", "choices": [_joined(choices[index]) for index in sorted(choices)]}
 
 
 def text_completion(transcript: Iterable[bytes]) -> dict[str, Any]:
@@ -59,9 +83,9 @@ def text_completion(transcript: Iterable[bytes]) -> dict[str, Any]:
             index = _index(part)
             empty = {"text": "", "index": index, "logprobs": None, "finish_reason": None}
             choice = choices.setdefault(index, empty)
-            choice["text"] += part["text"] if isinstance(part.get("text"), str) else ""
+            _put(choice, "text", part["text"] if isinstance(part.get("text"), str) else "")
             choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
-    return {**whole, "choices": [choices[index] for index in sorted(choices)]}
+    return {**whole, "choices": [_joined(choices[index]) for index in sorted(choices)]}
 
 
 def message(transcript: Iterable[bytes]) -> dict[str, Any]:
@@ -80,15 +104,17 @@ def message(transcript: Iterable[bytes]) -> dict[str, Any]:
                 _grow(blocks.setdefault(_index(payload), {}), delta)
         for usage in _dicts([payload.get("usage")]):
             whole["usage"] = {**next(iter(_dicts([whole.get("usage")])), {}), **usage}
-    return {**whole, "content": [_block(blocks[index]) for index in sorted(blocks)]}
+    return {**whole, "content": [_block(_joined(blocks[index])) for index in sorted(blocks)]}
 
 
 def _grow(block: dict[str, Any], delta: dict[str, Any]) -> None:
     for key, value in delta.items():
         if key == "citation":
-            block["citations"] = [*(block.get("citations") or []), value]
+            if not isinstance(block.get("citations"), list):
+                block["citations"] = []
+            block["citations"].append(value)
         elif key != "type" and isinstance(value, str):
-            block[key] = f"{block.get(key) or ''}{value}"
+            _put(block, key, value)
 
 
 def _block(block: dict[str, Any]) -> dict[str, Any]:
@@ -97,8 +123,8 @@ def _block(block: dict[str, Any]) -> dict[str, Any]:
     if pieces is None:
         return block
     try:
-        return {**block, "input": json.loads(pieces)}
-    except (ValueError, RecursionError):
+        return {**block, "input": json.loads(pieces)} if not reading.is_crowded(str(pieces).encode()) else block
+    except (ValueError, TypeError, RecursionError):
         return block
 
 
@@ -118,8 +144,8 @@ def _merge(whole: dict[str, Any], delta: dict[str, Any]) -> None:
             _merge_calls(whole.setdefault(key, []), _dicts(value))
         elif isinstance(value, dict) and isinstance(old, dict):
             _merge(old, value)
-        elif isinstance(value, str) and isinstance(old, str) and key not in _NAMES:
-            whole[key] = old + value
+        elif isinstance(value, str) and isinstance(old, str | _Pieces) and key not in _NAMES:
+            _put(whole, key, value)
         elif value is not None:
             whole[key] = value
 
@@ -147,6 +173,8 @@ def payloads(events: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """The data of each event that is a JSON object."""
     for event in events:
         data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
+        if reading.is_crowded(data):
+            continue
         try:
             value = json.loads(data)
         except (ValueError, RecursionError):

@@ -14,12 +14,14 @@ from typing import Annotated, Any
 
 import msgspec
 
+from hermes_diag.core import reading
 from hermes_diag.core.errors import UsageError
+from hermes_diag.core.text import quoted
 from hermes_diag.provider.answers import recorded
 from hermes_diag.provider.answers.reply import CALL, MESSAGE, REASONING, REFUSAL, Item, Reply, Usage, split_words
 
 #: Bytes of a script or a transcript that are still taken.
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 32 * reading.MIB
 
 _EXAMPLE = 'a script is like {"output": [{"text": "Hello."}]}'
 
@@ -62,14 +64,9 @@ def load(source: str) -> tuple[Reply, ...]:
 
 def _read(source: str) -> bytes:
     try:
-        with open(source, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as exc:
-        why = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise UsageError(f"cannot read {source!r}: {why}", "a reply is echo, or a file") from None
-    if len(data) > MAX_BYTES:
-        raise UsageError(f"{source} has more than {MAX_BYTES} bytes", "take a shorter one")
-    return data
+        return reading.whole(source, MAX_BYTES)
+    except OSError as exc:
+        raise UsageError(f"cannot read {quoted(source)}: {exc.strerror}", "a reply is echo, or a file") from None
 
 
 def transcripts(data: bytes) -> list[tuple[str, tuple[bytes, ...]]]:
@@ -102,6 +99,8 @@ def transcript(data: bytes) -> tuple[bytes, ...]:
 
 
 def _scripted(source: str, data: bytes) -> tuple[Reply, ...]:
+    if reading.is_crowded(data):
+        raise UsageError(f"{source} has more than {reading.VALUES:,} values", _EXAMPLE)
     try:
         scripts = msgspec.json.decode(data, type=_Script | list[_Script])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:

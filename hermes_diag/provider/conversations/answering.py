@@ -19,6 +19,7 @@ _REFUSALS = {
     408: "The request has not arrived in time.",
     413: "The request body is too large.",
     415: "The content-encoding of the request body is not supported.",
+    503: "As many request bodies are here as fit: try again when some have been answered.",
     501: "CONNECT is not served here.",
 }
 

@@ -32,7 +32,7 @@ class Conversation(Connection):
     def __init__(self, service: Service) -> None:
         super().__init__(service, service.listener.gone)
         self._service = service
-        self._wire = Wire(service.body_limit)
+        self._wire = Wire(service.body_limit, service.room)
         self._turns: Turns | None = None  # it is a WebSocket now
         self._lifetime: asyncio.TimerHandle | None = None  # until the WebSocket has lived long enough
         self._exchange: Exchange | None = None
@@ -118,6 +118,7 @@ class Conversation(Connection):
         for answer in self.answers:
             answer.cancel()
         self._arrived()
+        self._wire.forget()
         if self._streams is not None:
             self._streams.lost()
         if self._lifetime is not None:
@@ -289,6 +290,7 @@ class Conversation(Connection):
 
     def _refuse(self, status: int) -> None:
         """Say what is wrong with bytes that are no request, and close."""
+        self._wire.forget()
         if status == NOT_HTTP1:
             self.write(frames.not_here())
         elif self._wire.state is WAITING and self._exchange is None:

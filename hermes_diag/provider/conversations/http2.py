@@ -21,7 +21,7 @@ class Streams:
         self._connection = connection
         self._service = service
         connection.http2 = True
-        self._session = Session(service.body_limit, connection.window, connection.deaf)
+        self._session = Session(service.body_limit, connection.window, connection.deaf, room=service.room)
         self._exchanges: dict[Stream, Exchange] = {}
         self._answers: dict[Stream, asyncio.Task[bool]] = {}
         self._arriving: dict[Stream, asyncio.TimerHandle] = {}  # until a request must have arrived
@@ -93,6 +93,7 @@ class Streams:
         """The connection is gone: nothing more arrives."""
         for arriving in self._arriving.values():
             arriving.cancel()
+        self._session.lost()
 
     # --- exchanges -------------------------------------------------------------------------------
 

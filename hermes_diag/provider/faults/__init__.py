@@ -24,7 +24,6 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import math
 import pkgutil
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -229,7 +228,7 @@ def _number(spec: str, key: str, text: str, kind: type, least: int = 0) -> Any:
     except ValueError:
         word = "a whole number" if kind is int else "a time like 500ms or 2s" if of_time else "a number"
         raise UsageError(f"fault {spec}: {key} is {text!r}", f"{key} is {word}") from None
-    if not (math.isfinite(value) and least <= value <= _LARGEST):
+    if not least <= value <= _LARGEST:  # nor NaN
         cure = "counting starts at 1" if least and value < least else f"{key} is from {least} to {_LARGEST}"
         raise UsageError(f"fault {spec}: {key} is {text}", cure)
     return value

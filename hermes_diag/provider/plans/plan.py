@@ -16,7 +16,6 @@ JSON has the same names: {"seed": 7, "phase": [{"name": "resets", "seconds": 30,
 from __future__ import annotations
 
 import random
-import tomllib
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag.core import units
+from hermes_diag.core import reading, toml, units
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.text import did_you_mean, one_line, quoted
 from hermes_diag.provider import faults
@@ -33,7 +32,7 @@ from hermes_diag.provider.plans.active import Shares, always_first
 from hermes_diag.provider.when import When
 
 #: Bytes of a plan, its phases, and seconds of one of them, at most.
-MAX_BYTES, MAX_PHASES, LONGEST = 2**20, 1000, 7 * 86400.0
+MAX_BYTES, MAX_PHASES, LONGEST = toml.MAX_BYTES, 1000, 7 * 86400.0
 _EXAMPLE = 'a phase is like name = "outage", seconds = 20, faults = ["http-503"]'
 _TOP = "it has seed, loop and [[phase]] tables"
 
@@ -116,14 +115,10 @@ def load(source: str | Path) -> FaultPlan:
 
 def _read(source: str | Path) -> str:
     try:
-        with open(source, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as exc:
-        why = exc.strerror if isinstance(exc, OSError) else str(exc)
+        data = reading.whole(source, MAX_BYTES)
+    except OSError as exc:
         cure = did_you_mean(str(source), days(), "name a file, or one of the days that `serve --plan list` shows")
-        raise UsageError(f"cannot read {str(source)!r}: {why}", cure) from None
-    if len(data) > MAX_BYTES:
-        raise UsageError(f"{source} has more than {MAX_BYTES} bytes", "write a shorter plan")
+        raise UsageError(f"cannot read {quoted(str(source))}: {exc.strerror}", cure) from None
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -132,7 +127,7 @@ def _read(source: str | Path) -> str:
 
 def _decoded(source: str, text: str) -> Any:
     try:
-        return msgspec.json.decode(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+        return msgspec.json.decode(text) if text.lstrip().startswith("{") else toml.loads(text)
     except (ValueError, msgspec.DecodeError, RecursionError) as exc:
         raise UsageError(one_line(f"{source} is neither TOML nor JSON: {exc}"), _EXAMPLE) from None
 

@@ -20,9 +20,11 @@ from typing import Any
 import h11
 import msgspec
 
+from hermes_diag.core import reading
 from hermes_diag.provider.protocols import coding
 from hermes_diag.provider.protocols.again import Known
 from hermes_diag.provider.protocols.request import Request
+from hermes_diag.provider.protocols.room import Room, Share
 
 #: Bytes of request line and headers that are still taken.
 MAX_HEAD = 64 * 1024
@@ -54,10 +56,11 @@ class Misuse(RuntimeError):
 
 
 class Wire:
-    """The protocol state of one connection. `max_body` in bytes."""
+    """The protocol state of one connection. `max_body` in bytes. room: for the bodies of all connections together."""
 
-    def __init__(self, max_body: int = MAX_BODY) -> None:
+    def __init__(self, max_body: int = MAX_BODY, room: Room | None = None) -> None:
         self._max_body = max_body
+        self._share = Share(room or Room(max_body))
         self._reader = _reader()
         self._fresh = True  # the reader has got no byte yet
         self._known: Known | None = None  # the head of an earlier request
@@ -103,10 +106,16 @@ class Wire:
         self.state = SENT
         return self._reader.trailing_data[0]
 
+    def forget(self) -> None:
+        """The body that is here, or on its way, is not needed any more."""
+        self._body = []
+        self._share.free()
+
     def next(self) -> Request | None:
         """The response is out: start the next cycle; the next request if it is here already."""
         if self.state is not SENT or self.closes:
             return None
+        self.forget()
         rest, ended = self._reader.trailing_data
         if self._reader.their_state is not h11.IDLE:  # else the request was one that it has not read
             self._reader = _reader()
@@ -150,6 +159,8 @@ class Wire:
         self._size += len(data)
         if self._size > self._max_body:
             raise BadRequest(413)
+        if not self._share.take(len(data)):
+            raise BadRequest(503)
         self._body.append(data)
 
     def _request(self) -> Request:
@@ -163,6 +174,8 @@ class Wire:
             body = coding.plain(body, headers.pop("content-encoding", ""), self._max_body)
         except coding.Undecodable as exc:
             raise BadRequest(exc.status) from None
+        if not self._share.take(max(0, len(body) - self._size)):  # a small body may have become a large one
+            raise BadRequest(503)
         path, _, query = origin_form(head.target.decode("ascii")).partition("?")
         return Request(
             head.method.decode("ascii"),
@@ -225,7 +238,9 @@ class Wire:
 
 
 def decoded(body: bytes) -> dict[str, Any] | None:
-    """A body that is a JSON object, else None."""
+    """A body that is a JSON object, else None; so is one that would take much more memory than it has bytes."""
+    if len(body) > reading.MIB and reading.is_crowded(body):
+        return None
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -28,6 +28,7 @@ from h2.settings import SettingCodes
 from hermes_diag.provider.protocols import coding, frames
 from hermes_diag.provider.protocols.http1 import MAX_BODY, origin_form
 from hermes_diag.provider.protocols.request import Request
+from hermes_diag.provider.protocols.room import Room, Share
 from hermes_diag.provider.protocols.stream import Sender, Stream
 
 #: Frames that ask for nothing and still cost (a PING, a reset, SETTINGS), within so many seconds: with more, the
@@ -48,7 +49,7 @@ class Session(Sender):
     """The protocol state of one connection.
 
     max_body in bytes. window: bytes of a body that the client may send, and no more of them later; None: as many
-    as there are. deaf: no PING is answered. clock: seconds.
+    as there are. deaf: no PING is answered. clock: seconds. room: for the bodies of all connections together.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class Session(Sender):
         window: int | None = None,
         deaf: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        room: Room | None = None,
     ) -> None:
         super().__init__()
         if window is not None:
             self.machine.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: window})
         self._gives_back = window is None
         self._max_body = max_body
+        self._room = room or Room(max(max_body, MAX_BODY))
         self._deaf = deaf
         self._clock = clock
         self._chatter, self._since = 0, clock()  # frames that asked for nothing, and from when they are counted
@@ -142,7 +145,7 @@ class Session(Sender):
                 yield ROOM, stream
 
     def _begun(self, event: RequestReceived) -> Iterator[tuple[str, Stream]]:
-        stream = Stream(self, event.stream_id, _request(event.headers or []))
+        stream = Stream(self, event.stream_id, _request(event.headers or []), Share(self._room))
         self.streams[stream.number] = stream
         yield BEGUN, stream
         request, length = stream.request, stream.request.headers.get("content-length", "0")
@@ -165,6 +168,8 @@ class Session(Sender):
         stream.size += len(event.data)
         if stream.size > self._max_body or self._too_much:
             yield self._refused(stream, 413, event)
+        elif not stream.share.take(len(event.data)):
+            yield self._refused(stream, 503, event)
 
     def _refused(self, stream: Stream, status: int, event: RequestReceived | DataReceived) -> tuple[str, Stream]:
         stream.forget_body()
@@ -181,7 +186,7 @@ class Session(Sender):
             stream.status = exc.status
             return REFUSED, stream
         stream.size = len(body)
-        if self._too_much:  # a small body may have become a large one
+        if self._too_much or not stream.share.take(stream.size):  # a small body may have become a large one
             stream.size, stream.status = 0, 413
             return REFUSED, stream
         stream.request = replace(stream.request, headers=headers, body=body)
@@ -191,6 +196,11 @@ class Session(Sender):
     def _too_much(self) -> bool:
         """The bodies of all streams that are not over are together more than one may be."""
         return sum(stream.size for stream in self.streams.values()) > max(self._max_body, MAX_BODY)
+
+    def lost(self) -> None:
+        """The connection is gone: nothing of what has come is needed any more."""
+        for stream in self.streams.values():
+            stream.forget_body()
 
     @property
     def arriving(self) -> bool:

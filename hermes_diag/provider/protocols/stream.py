@@ -12,6 +12,7 @@ from h2.settings import SettingCodes
 from hermes_diag.provider.protocols import frames
 from hermes_diag.provider.protocols.http1 import SENDING, SENT, WAITING, Misuse
 from hermes_diag.provider.protocols.request import Request
+from hermes_diag.provider.protocols.room import Share
 
 
 class Stream:
@@ -20,8 +21,10 @@ class Stream:
     What the client's flow-control window does not let out is kept until the window opens.
     """
 
-    def __init__(self, session: Sender, number: int, request: Request) -> None:
+    def __init__(self, session: Sender, number: int, request: Request, share: Share) -> None:
+        """share: of the room for bodies."""
         self.session = session
+        self.share = share
         self.number = number
         self.request = request
         self.state = WAITING
@@ -94,6 +97,7 @@ class Stream:
     def forget_body(self) -> None:
         """The body of the request is not needed any more."""
         self.body, self.size = [], 0
+        self.share.free()
 
 
 class Sender:
@@ -127,4 +131,5 @@ class Sender:
 
     def part_with(self, stream: Stream) -> None:
         """Nothing more is sent on a stream."""
+        stream.share.free()
         self.streams.pop(stream.number, None)

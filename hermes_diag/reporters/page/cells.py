@@ -83,8 +83,9 @@ class CellView:
             yield self._timeline()
         if self._lives:
             yield self._lifelines()
-        if any(one.connections for one in self._evidence.pools):
-            yield self._pools()
+        places = list(_places(self._evidence))  # none in a capture that ends between a pool and its barrier
+        if any(one.connections for one in self._evidence.pools) and places:
+            yield self._pools(places)
 
     # --- the timeline ----------------------------------------------------------------------------
 
@@ -179,8 +180,7 @@ class CellView:
 
     # --- pools -----------------------------------------------------------------------------------
 
-    def _pools(self) -> Chart:
-        places = list(_places(self._evidence))
+    def _pools(self, places: Sequence[Places]) -> Chart:
         fullest = max(places, key=lambda one: one.taken)
         limit = f" of {fullest.limit:,}" if fullest.limit else ""
         most = f"at most {fullest.taken:,}{limit} places taken, {places[-1].taken:,} at the end"

@@ -56,7 +56,8 @@ class Time:
     def ticks(self, most: int = 5) -> Iterator[tuple[float, str]]:
         """(moment, label) of round moments."""
         span = self.end - self.begin
-        step = next((step for step in _STEPS if span / step <= most), _STEPS[-1])
+        longest = _STEPS[-1] * math.ceil(max(1.0, span / most / _STEPS[-1]))
+        step = next((step for step in _STEPS if span / step <= most), longest)
         for number in range(math.ceil(self.begin / step - 1e-9), math.floor(self.end / step + 1e-9) + 1):
             yield number * step, moment(number * step)
 
@@ -96,5 +97,5 @@ def levels(top: Sequence[int], height: float) -> Markup:
 
 def heights(highest: int) -> list[int]:
     """Round counts for the lines across a chart, 0 left out; the last is the top of the chart."""
-    step = next(step for power in range(9) for base in (1, 2, 5) if highest / (step := base * 10**power) <= 4)
+    step = next(step for power in range(16) for base in (1, 2, 5) if highest / (step := base * 10**power) <= 4)
     return [step * number for number in range(1, max(1, math.ceil(highest / step)) + 1)]

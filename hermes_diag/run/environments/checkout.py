@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
+from hermes_diag.core import toml
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.text import quoted
 from hermes_diag.run.environments import cache, releases, sources
@@ -106,16 +106,16 @@ def _make(
 
 def read_project(text: bytes | None, place: Path) -> Project:
     """Raises UsageError for what is no project."""
-    if text is None:
+    if text is None or len(text) > toml.MAX_BYTES:
         raise UsageError(
             f"{place} has no pyproject.toml: it is no checkout of Hermes Agent", "name the folder that has it"
         )
     try:
-        document: dict[str, Any] = tomllib.loads(text.decode())
+        document = toml.loads(text.decode())
         own = document["project"]
         name, requires = str(own["name"]), own.get("dependencies")
         found = tuple(str(Requirement(one)) for one in requires) if isinstance(requires, list) else None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, InvalidRequirement, TypeError):
+    except (ValueError, RecursionError, InvalidRequirement, TypeError):
         raise UsageError(f"{place}: its pyproject.toml cannot be read", "does pip install it?") from None
     except (KeyError, AttributeError):
         raise UsageError(f"{place}: its pyproject.toml names no project", "name a checkout of Hermes Agent") from None

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hermes_diag.core import reading
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.text import quoted
 
@@ -22,6 +23,8 @@ _NOT_RUN = frozenset(("website", "docs", "tests", "apps", "web", ".github"))
 #: Bytes of the files that are copied at most.
 _LARGEST = 1 << 30
 PATIENCE = 120
+#: And of one of them.
+_LARGEST_FILE = 64 * reading.MIB
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,11 @@ class Source:
             except GitFailed:
                 return None
         try:
-            if not stat.S_ISREG(os.stat(self.place / name).st_mode):  # opening a pipe might never end
+            if not stat.S_ISREG(os.stat(self.place / name).st_mode):  # what comes out of a pipe is no source
                 return None
-            return (self.place / name).read_bytes()
+            return reading.whole(self.place / name, _LARGEST_FILE)
+        except reading.TooLarge as exc:
+            raise CannotMeasure(f"{self.place / name}: {exc.strerror}", "name a checkout of Hermes Agent") from None
         except OSError:
             return None
 

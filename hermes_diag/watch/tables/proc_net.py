@@ -9,6 +9,7 @@ follows the number of sockets in the namespace.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -51,16 +52,24 @@ def table(
     """
     rows: dict[Any, SocketRow] = {}
     for name, family, size in _FILES:
+        path = f"/proc/{pid or 'self'}/net/{name}"
         try:
-            with open(f"/proc/{pid or 'self'}/net/{name}", "rb") as file:
-                lines = file.read().splitlines()[1:]
+            with open(path, "rb") as file:
+                found = rows_of(file.read(), family, size)
         except FileNotFoundError:
             if name == "tcp":  # no tcp6: a kernel without IPv6
                 raise
             continue
+        except (ValueError, KeyError, struct.error):
+            raise OSError(errno.EBADMSG, f"{path} cannot be read: it is not as proc(5) says") from None
         # The kernel writes a page at a time: a socket that moves meanwhile, or lies where another comes in, is in two.
-        rows.update(((row.local, row.remote, row.inode), row) for row in _rows(lines, family, size))
+        rows.update(((row.local, row.remote, row.inode), row) for row in found)
     return [row for row in rows.values() if (not states or row.state in states) and port in (None, row.remote[1])]
+
+
+def rows_of(table: bytes, family: int, size: int) -> list[SocketRow]:
+    """The rows of such a file. size: bytes of an address. Raises ValueError, KeyError struct.error if it is none."""
+    return list(_rows(table.splitlines()[1:], family, size))
 
 
 def _rows(lines: list[bytes], family: int, size: int) -> Iterator[SocketRow]:

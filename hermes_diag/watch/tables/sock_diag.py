@@ -17,7 +17,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from hermes_diag.core.sockets import SocketRow
 
@@ -43,6 +43,7 @@ _ATTRIBUTE = struct.Struct("=HH")
 # tcp_info, from the byte at which tcpi_last_data_recv stands: it, tcpi_last_ack_recv; and tcpi_rtt.
 _SILENCE, _RTT = (struct.Struct("=II"), 52), (struct.Struct("=I"), 68)
 _MEMORY = struct.Struct("=6I")  # receive alloc, its limit, send alloc, its limit, forward, queued
+_SHORTEST = _HEADER.size + _MESSAGE.size
 _BUFFER = 1 << 16  # the kernel fills at most 32 KiB at a time
 _PATIENCE = 5.0  # seconds; the kernel answers at once or not at all
 _TRIES = 5
@@ -109,7 +110,7 @@ def table(
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
-class _Passing(Exception):
+class _Passing(OSError):
     """The answer caught a socket on its way into another state, or out of the table.
 
     No TCP table holds a socket in CLOSE; but the kernel gathers sockets first and then tells of them, so that
@@ -131,12 +132,23 @@ def _mask(states: Collection[str]) -> int:
 def _dump(
     netlink: socket.socket, mask: int, port: int | None = None, info: bool = False, known: Rows | None = None
 ) -> list[SocketRow]:
-    """Ask, and read the answer to its end. A tight loop: it runs once for each socket of the host."""
+    """Ask, and read the answer to its end. Raises _Passing, OSError."""
     netlink.send(_question(mask, port, info))
+    try:
+        return rows_of(iter(lambda: netlink.recv(_BUFFER), b""), info, known)
+    except (struct.error, KeyError, ValueError, OverflowError):
+        raise OSError(errno.EBADMSG, "the kernel's answer about sockets cannot be read") from None
+
+
+def rows_of(answers: Iterable[bytes], info: bool = False, known: Rows | None = None) -> list[SocketRow]:
+    """The rows of an answer, which comes in several pieces. A tight loop: it runs once for each socket of the host.
+
+    Raises _Passing, OSError that the kernel tells of; struct.error, KeyError, ValueError or OverflowError for what is
+    no answer.
+    """
     rows: list[SocketRow] = []
     head, take = _LENGTH_AND_KIND.unpack_from, _Reader(info).row
-    while True:
-        buffer = netlink.recv(_BUFFER)
+    for buffer in answers:
         size, offset = len(buffer), 0
         while offset < size:
             length, kind = head(buffer, offset)
@@ -144,7 +156,11 @@ def _dump(
                 return rows
             if kind == _NLMSG_ERROR:
                 (error,) = struct.unpack_from("=i", buffer, offset + _HEADER.size)
+                if error >= 0:
+                    raise ValueError
                 raise OSError(-error, os.strerror(-error))
+            if length < _SHORTEST or offset + length > size:
+                raise ValueError
             if known is None:
                 rows.append(take(buffer, offset, length))
             else:
@@ -156,6 +172,7 @@ def _dump(
                     row = known[key] = take(buffer, offset, length)
                 rows.append(row)
             offset += (length + 3) & ~3
+    raise ValueError  # it ends before it says so
 
 
 class _Reader:
@@ -214,6 +231,8 @@ def _extras(buffer: bytes, offset: int, end: int, state: int) -> tuple[int | flo
     silent = acked = rtt = memory = None
     while offset + _ATTRIBUTE.size <= end:
         length, kind = _ATTRIBUTE.unpack_from(buffer, offset)
+        if length < _ATTRIBUTE.size or offset + length > end:
+            break  # no attribute: what follows cannot be told
         value = offset + _ATTRIBUTE.size
         if kind == _INFO and state in _SYNCHRONISED and length >= 4 + _RTT[1] + 4:
             silent, acked = _SILENCE[0].unpack_from(buffer, value + _SILENCE[1])
@@ -221,7 +240,7 @@ def _extras(buffer: bytes, offset: int, end: int, state: int) -> tuple[int | flo
         elif kind == _SKMEMINFO and length >= 4 + _MEMORY.size:
             received, _, _, _, _, queued = _MEMORY.unpack_from(buffer, value)
             memory = received + queued
-        offset += max(4, (length + 3) & ~3)
+        offset += (length + 3) & ~3
     return silent, acked, rtt, memory
 
 
