@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -24,18 +24,18 @@ Make = Callable[..., Runner]
 
 @dataclass(frozen=True)
 class Ran:
-    """A run that has ended. `said`: what stderr has to say of the capture."""
+    """A run that has ended. `said`: what stderr has to say of it and its capture."""
 
     evidence: Sequence[Evidence]
     interrupted: bool
-    said: str = ""
+    said: tuple[str, ...] = ()
 
 
 def carry_out(plan: Plan, make: Make, output: Output) -> int:
     """Run a plan, judge it, tell it; the exit code."""
     files = telling.report_files(output)
     ran = run(plan, make, output)
-    return telling.tell(reports.of(plan, ran.evidence, ran.interrupted), output, files, [ran.said])
+    return telling.tell(reports.of(plan, ran.evidence, ran.interrupted), output, files, ran.said)
 
 
 def run(
@@ -71,4 +71,13 @@ def run(
             raise
         if capture:
             capture.end(Ended(interrupted))
-    return Ran(under_way.evidence(), interrupted, capture.said(output.save) if capture else "")
+    evidence = under_way.evidence()
+    saved = (capture.said(output.save),) if capture else ()
+    return Ran(evidence, interrupted, (*saved, *repeated(evidence)))
+
+
+def repeated(evidence: Iterable[Evidence]) -> Iterator[str]:
+    """Which cells were run more than once, and why."""
+    for one in evidence:
+        if one.repeated and one.outcome.detail != one.repeated[-1].why:
+            yield f"note: {one.cell.name} was run again, since {one.repeated[-1].why} in it"

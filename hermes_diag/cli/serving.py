@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hermes_diag.cli import clients
+from hermes_diag.core import quiet
 from hermes_diag.core.errors import INTERRUPTED, OK, CannotMeasure, UsageError, cure
 from hermes_diag.core.evidence import Happened
 from hermes_diag.core.interrupts import Interrupts
@@ -88,6 +89,7 @@ def run(options: Options) -> int:
         observer=Printer(options.json),
         upstream=upstream,
     )
+    quiet.begin()
     return asyncio.run(_serve(provider, options, upstream))
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +14,8 @@ from hermes_diag.cli.options.output import Output, reporting
 from hermes_diag.core.errors import OK, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hermes_diag.watch.opened import Remains
 
 EXAMPLES = """
@@ -75,7 +75,7 @@ def command(
         raise UsageError("which program?", "hermes-diag trace -- python script.py")
     _check(program)
     reports_to, said = telling.report_files(output), []
-    folder = Path(tempfile.mkdtemp(prefix="hermes-diag-", dir=traced.place()))  # of this user alone
+    folder = traced.folder(keep)
     with ExitStack() as stack:
         capture = TraceCapture(stack.enter_context(create(output.save, output.force))) if output.save else None
         found, code = _trace(program, folder, paths, keep, output.format != "terminal")

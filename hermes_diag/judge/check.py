@@ -150,7 +150,7 @@ def _workload(evidence: Evidence) -> Iterable[Row]:
         return Row("workload", name, "", what, status, seen)
 
     cell = judge_cell(evidence)
-    if wants := causes.out_of_reach(evidence):
+    if wants := causes.out_of_reach(evidence) or causes.short_of(evidence):
         yield row(RowStatus.COULD_NOT_TELL, wants)
         return
     problems = [one for one in cell.findings if one.severity == "problem"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hermes_diag.core import redact
+from hermes_diag.core import redact, scratch
 from hermes_diag.core.errors import HermesDiagError, UsageError
 from hermes_diag.core.sockets import bracketed
 from hermes_diag.leakguard import boxes
@@ -37,9 +38,12 @@ KINDS: dict[int, str] = {
 _KINDS_HELD = {"pipe": "pipe", "file": "file", "SQLite": "file", "file (deleted)": "file", "eventpoll": "event loop"}
 
 
-def place() -> str:
-    """Where a folder for boxes is to be made."""
-    return str(form.place())  # type: ignore[no-untyped-call]
+def folder(keep: bool = False) -> Path:
+    """A new folder of this user alone for boxes. keep: no later trace removes it, as it does those of traces that were
+    killed. Raises OSError."""
+    place = str(form.place())  # type: ignore[no-untyped-call]
+    scratch.sweep(place, busy=lambda path: any(held_now(box) is not None for box in path.glob("*.box")))
+    return Path(tempfile.mkdtemp(prefix="hermes-diag-kept-", dir=place)) if keep else scratch.make(place)
 
 
 def environment(folder: Path, paths: bool) -> dict[str, str]:

@@ -78,7 +78,7 @@ def interpreter(given: str, base_python: str | None) -> str:
     """
     from hermes_diag.run.environments import wanted
 
-    asked = wanted.must_be_hermes(wanted.parse(given))
+    asked = wanted.hermes(given)
     try:
         made = make_one(asked, base_python)
     except KeyboardInterrupt:

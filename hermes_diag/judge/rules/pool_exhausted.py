@@ -13,8 +13,8 @@ def check(evidence: Evidence) -> Hit | None:
     if starved := causes.starved(evidence):
         held = max(pool.connections - pool.idle for pool in evidence.pools)
         return Hit(
-            f"a turn that the provider would have answered got no connection: {held} streams that were given up hold "
-            "all places of the pool, which all clients share",
+            f"the last turn, the only one that the provider would have answered, got no connection: {held} streams "
+            "that were given up hold all places of the pool, which all clients share",
             {"attempts": len(starved), "pool": held},
             tuple(map(causes.name, starved)),
         )

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hermes_diag.core import scratch
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.leakguard.attach import bundle, rights
 from hermes_diag.watch import process
@@ -148,7 +149,8 @@ def _folder(asked: rights.Asked) -> Iterator[Path]:
     """A private folder that the process sees under the same name, and may read and write."""
     for place in (tempfile.gettempdir(), *_PLACES):
         try:
-            folder = Path(tempfile.mkdtemp(prefix="hermes-diag-", dir=place))
+            scratch.sweep(place)
+            folder = scratch.make(place)
         except OSError:
             continue
         try:
