@@ -4,8 +4,10 @@ Before it has imported what takes a signal, and after its last word, a signal en
 print a traceback, of its imports or of its own end.
 """
 
-import _signal  # type: ignore[import-not-found]  # what `signal` is made of; that one takes longer to import than there is to do here
+import _signal  # type: ignore[import-not-found]  # a built-in: nothing is imported before signals are dealt with
 import sys
+
+INTERRUPTED = 130  # as in core/errors.py
 
 
 def main() -> None:
@@ -16,9 +18,18 @@ def main() -> None:
     try:
         cli.main()
     except KeyboardInterrupt:  # between the last line that takes it and the next one
-        sys.exit(130)
+        sys.exit(_interrupted())
+    except SystemExit as exc:
+        sys.exit(_interrupted() if exc.code == INTERRUPTED else exc.code)
     finally:
         _leave_signals_to_the_system()
+
+
+def _interrupted() -> int:
+    """The exit code. Python remembers an interrupt that came within exec(), as dataclasses use it, and would kill this
+    process at its end, by SIGINT, although it was taken; one that is blocked cannot."""
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
+    return INTERRUPTED
 
 
 def _leave_signals_to_the_system() -> None:

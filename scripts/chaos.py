@@ -195,7 +195,7 @@ def _judged(one: Round, code: int, sent: tuple[int, ...]) -> str:
         return str(code)
     if any(code in (-number, 128 + number) for number in sent):
         return "ended by it"
-    one.wrong.append(f"exit code {code} in the place of {one.command.code}: {_tail(one)}")
+    one.wrong.append(f"exit code {code} (sent: {sent}) in the place of {one.command.code}: {_tail(one)}")
     return "WRONG"
 
 

@@ -59,7 +59,7 @@ def _trace(code: str) -> Callable[[Any, ExitStack, dict[str, str]], list[str]]:
 
 
 SHORT = ("--timeout", "2")
-WATCH = ("--watch", "--interval", "100ms", "--duration", "3s", "--fail-on", "CLOSE_WAIT>5")
+WATCH = ("--watch", "--interval", "100ms", "--duration", "3s", "--fail-on", "fds>10")
 COMMANDS = (
     Command("repro", 0, 5.0, _plain("repro", *SHORT, "--workload", "steady", "--turns", "4")),
     Command("replay good", 0, 4.0, _plain("replay", f"{FACTORIES}:right", *SHORT, "--workload", "steady")),

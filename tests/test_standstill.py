@@ -84,7 +84,7 @@ def test_only_what_went_wrong_is_spoilt() -> None:
 def test_a_pause_accuses_nobody(tmp_path: Path, who: str) -> None:
     """Stopped for longer than a turn may take: the cell is run again, the verdict is the right one, and it is said."""
     saved = tmp_path / "run.jsonl"
-    command = [sys.executable, "-m", "hermes_diag", *SLOW, "--fault", "stall-before-headers=1500ms", "--save", str(saved)]
+    command = [sys.executable, "-m", "hermes_diag", *SLOW, "--fault", "stall-before-headers=1500ms", "--save", saved]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as host:
         until(lambda: saved.exists() and b'"record":"turn","cell":"factory' in saved.read_bytes())
         time.sleep(0.5)  # the next turn waits for its answer
