@@ -2,28 +2,36 @@
 
 import contextlib
 import os
+import resource
+import subprocess
 import sys
 
 import disturbances
 
 SETS = (
-    "import os, resource, sys; n, v = map(int, sys.argv[1:3]); resource.setrlimit(n, (v, v)); "
-    "os.execv(sys.argv[3], sys.argv[3:])"
+    "import os, resource, sys; number, most, user = map(int, sys.argv[1:4]); "
+    "resource.setrlimit(number, (most, most)); user and (os.setgroups([]), os.setgid(user), os.setuid(user)); "
+    "os.execv(sys.argv[4], sys.argv[4:])"
 )
+NOBODY = 65534
 
 
 @contextlib.contextmanager
 def around(one):
-    import resource
-
     kind = one.random.choice(("NOFILE", "NPROC", "AS"))
-    value = {
+    most = {
         "NOFILE": lambda: one.random.randint(20, 300),
         "NPROC": lambda: one.random.randint(1, 12),
         "AS": lambda: one.random.randint(60, 600) << 20,
     }[kind]()
-    number = getattr(resource, f"RLIMIT_{kind}")
-    one.before = [sys.executable, "-c", SETS, str(number), str(value)]
-    if kind == "NPROC" and os.geteuid() == 0:
-        raise disturbances.NotPossible  # root is not held to it
+    user = 0
+    if kind == "NPROC" and os.geteuid() == 0:  # root is not held to it
+        user = NOBODY
+        for folder in (one.folder, one.folder / "tmp"):
+            os.chmod(folder, 0o777)
+    number = str(getattr(resource, f"RLIMIT_{kind}"))
+    one.before = [sys.executable, "-c", SETS, number, str(most), str(user)]
+    able = [sys.executable, "-c", SETS, number, str(1 << 20), str(user), sys.executable, "-c", "import hermes_diag.cli"]
+    if user and subprocess.run(able, capture_output=True, check=False).returncode:
+        raise disturbances.NotPossible
     yield ()
