@@ -10,5 +10,5 @@ import threading
 def begin() -> None:
     """From now on they say nothing, unless HERMES_DIAG_DEBUG is set. For the program, not for the API."""
     if not os.environ.get("HERMES_DIAG_DEBUG"):
-        logging.lastResort = None  # who has set up logging gets all
+        logging.lastResort = logging.NullHandler()  # who has set up logging gets all
         threading.excepthook = lambda args: None

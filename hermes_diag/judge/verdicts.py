@@ -62,6 +62,12 @@ def is_well(report_: CellReport) -> bool:
     return report_.as_expected if report_.expected else report_.word in _WELL
 
 
+def untold(report_: CellReport) -> str:
+    """Why a cell has no result, and what was seen of it until then; "" for one that has one."""
+    made = f"; {report_.ok + report_.interrupted} of {report_.attempts} turns were ok until then"
+    return report_.missing + (made if report_.missing and report_.attempts else "")
+
+
 def _row(report_: CellReport) -> Row:
     """A cell as a row: passed when it is well."""
     well = is_well(report_)
@@ -76,7 +82,7 @@ def _row(report_: CellReport) -> Row:
         code=problem.code if problem and not well else "",
         what=f"the workload {report_.cell.workload}{expected}",
         status=status,
-        seen=report_.missing or (f"{report_.word}: {problem.summary}" if problem else report_.word),
+        seen=untold(report_) or (f"{report_.word}: {problem.summary}" if problem else report_.word),
         remedy=problem.remedy if problem and not well else "",
         reference=problem.reference if problem and not well else "",
         numbers=dict(problem.numbers) if problem else {},

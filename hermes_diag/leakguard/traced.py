@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hermes_diag.core import redact, scratch
-from hermes_diag.core.errors import HermesDiagError, UsageError
+from hermes_diag.core.errors import CannotMeasure, HermesDiagError, UsageError, cure
 from hermes_diag.core.sockets import bracketed
 from hermes_diag.leakguard import boxes
 from hermes_diag.leakguard.box import Box, shown
@@ -74,7 +74,10 @@ class Traced:
         try:
             self._child = subprocess.Popen(list(command), env=environment(folder, paths), stdout=output)
         except OSError as exc:
-            raise UsageError(f"cannot run {command[0]}: {exc.strerror}", "name a program that can be run") from None
+            said = f"cannot run {command[0]}: {exc.strerror}"
+            if todo := cure(exc):  # nothing is wrong with the program
+                raise CannotMeasure(said, todo) from None
+            raise UsageError(said, "name a program that can be run") from None
 
     def wait(self) -> int:
         """Until the program has ended; its exit code, as a shell says it.

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes_diag.core import units
-from hermes_diag.core.plan import FRESH, MEASURE
+from hermes_diag.core.plan import FRESH, MEASURE, STARVED
 from hermes_diag.core.report import UNTOLD, CellReport, Claim, Finding, Left, RunReport
 from hermes_diag.core.status import Status
 from hermes_diag.judge import dump_comparison
@@ -124,6 +124,8 @@ def numbers(cell: CellReport) -> Iterator[str]:
         if not cell.attempts:
             return
     yield f"{cell.ok + cell.interrupted}/{cell.attempts} ok{' until then' if untold else ''}"
+    if cell.cell.workload == STARVED and cell.ok:
+        yield "ok: the last one, which alone the provider answers"
     if cell.missed:
         yield f"{cell.missed} without a result: over before {'it was' if cell.missed == 1 else 'they were'} given up"
     if cell.close_wait_peak:

@@ -31,7 +31,7 @@ def around(one):
             os.chmod(folder, 0o777)
     number = str(getattr(resource, f"RLIMIT_{kind}"))
     one.before = [sys.executable, "-c", SETS, number, str(most), str(user)]
-    able = [sys.executable, "-c", SETS, number, str(1 << 20), str(user), sys.executable, "-c", "import hermes_diag.cli"]
+    able = [sys.executable, "-c", SETS, number, "500", str(user), sys.executable, "-c", "import hermes_diag.cli"]
     if user and subprocess.run(able, capture_output=True, check=False).returncode:
         raise disturbances.NotPossible
     yield ()
