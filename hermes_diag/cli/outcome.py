@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hermes_diag.cli import telling
 from hermes_diag.cli.options.output import Output
+from hermes_diag.core import quiet
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.new_file import create
@@ -55,6 +56,7 @@ def run(
 
     from hermes_diag.reporters.progress import Progress
 
+    quiet.begin()
     with contextlib.ExitStack() as stack:
         capture = None
         if output.save:

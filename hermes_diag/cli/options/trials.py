@@ -43,6 +43,8 @@ def view(plan: Plan) -> Any:
     """The progress of a plan, on a terminal."""
     from rich.console import Console
 
+    from hermes_diag.core import quiet
     from hermes_diag.reporters.progress import Progress
 
+    quiet.begin()
     return Progress(plan, Console(stderr=True, highlight=False))
