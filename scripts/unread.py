@@ -15,6 +15,7 @@ _.pause_writing, _.data_received  # asyncio's protocols
 _.max_length  # a parameter in a protocol of coding.py
 _.__signature__, _.__annotations__  # of a command, read by Typer
 _.num_tickets  # ssl.SSLContext
+_.lastResort  # of logging
 _.on_broken_pipe  # rich.console.Console
 
 # --- found by name, or read as JSON --------------------------------------------------------------

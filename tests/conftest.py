@@ -25,8 +25,9 @@ os.environ["SSL_CERT_FILE"] = str(ROOT / "tests" / "authority.pem")
 # Where Python is told to keep no bytecode, each of some thousand processes would compile all of hermes-diag anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# A suite started in the background inherits an ignored SIGINT, and so would what the tests interrupt.
+# A suite started in the background inherits an ignored SIGINT or SIGHUP, and so would what the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -82,7 +83,13 @@ def test_two_at_once_make_one(ensure: Starter, tmp_path: Path) -> None:
     with ensure() as third:
         lines = third.communicate(timeout=100)[0].splitlines()
     assert lines == [str(half / "bin" / "python")]  # nothing was made
-    assert str(half) in said(Path(lines[0]), "import run_agent; print(run_agent.__file__)")
+    module = said(Path(lines[0]), "import run_agent; print(run_agent.__file__)")
+    assert str(half) in module
+    os.unlink(module)  # damaged: made anew, and it is said why
+    with ensure() as fourth:
+        text = fourth.communicate(timeout=100)[0]
+    assert f"the environment in {half} is damaged: it is made anew" in text
+    assert Path(module).exists()
 
 
 def test_releases_that_are_not_to_be_had(cli: Cli, offline: dict[str, str], tmp_path: Path) -> None:
@@ -93,8 +100,7 @@ def test_releases_that_are_not_to_be_had(cli: Cli, offline: dict[str, str], tmp_
         "hermes-diag: hermes-agent 0.0.2 is not to be had",
         "  there are 0.0.3, 0.0.1; a newer hermes-agent is to be checked out, and given as PATH",
     ]
-    left = (tmp_path / "cache" / "hermes-diag" / "environments").iterdir()
-    assert all(path.suffix == ".lock" for path in left)
+    assert not list((tmp_path / "cache" / "hermes-diag" / "environments").iterdir())
 
 
 def test_an_interrupt_leaves_nothing(offline: dict[str, str], tmp_path: Path) -> None:
@@ -127,7 +133,7 @@ def test_an_interrupt_leaves_nothing(offline: dict[str, str], tmp_path: Path) ->
     while any(with_group(one.pid) == group for one in alive()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert all(path.suffix == ".lock" for path in (tmp_path / "cache" / "hermes-diag" / "environments").iterdir())
+    assert not list((tmp_path / "cache" / "hermes-diag" / "environments").iterdir())
 
 
 def alive() -> Iterator[psutil.Process]:
@@ -201,6 +207,11 @@ def test_a_checkout(checkout_of_hermes: Path, tmp_path: Path) -> None:
     assert list(listing(place)) == before
     assert checkout.ensure(place, "", own, installer) == made
 
+    for name in ("new.py", "agent/newer.py", "docs/newest.py", "notes.txt"):
+        (place / name).write_text("")
+    lines: list[str] = []
+    checkout.ensure(place, "", own, Installer(lines.append))
+    assert lines == ["2 files that git does not know were left out: agent/newer.py, new.py"]
     (place / "agent" / "__init__.py").write_text("WORD = 'second'\n")
     edited = checkout.ensure(place, "", own, installer)
     assert edited.named == f"7.8 at {first}, edited"
@@ -242,7 +253,7 @@ def test_what_is_no_checkout(checkout_of_hermes: Path, tmp_path: Path) -> None:
 
 
 def test_old_ones_are_removed(tmp_path: Path) -> None:
-    """The last ones stay, and all that were used within the hour."""
+    """The last ones stay, and all that a run is using or making."""
     for number in range(8):
         (tmp_path / str(number)).mkdir()
         stamp = tmp_path / str(number) / cache.STAMP
@@ -251,8 +262,11 @@ def test_old_ones_are_removed(tmp_path: Path) -> None:
             os.utime(stamp, (number, number))
     cache.prune(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["3", "4", "5", "6", "7"]
-    cache.prune(tmp_path, kept=0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["6", "7"]
+    with open(tmp_path / "6" / cache.STAMP) as used, open(tmp_path / "7.lock", "w") as made:
+        fcntl.flock(used, fcntl.LOCK_SH)
+        fcntl.flock(made, fcntl.LOCK_EX)
+        cache.prune(tmp_path, kept=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["6", "7", "7.lock"]
 
 
 @pytest.mark.parametrize(
@@ -278,7 +292,13 @@ def test_links_in_a_circle(tmp_path: Path) -> None:
 
 def test_what_words_mean(tmp_path: Path) -> None:
     """Releases, pins, a checkout with or without a revision, an interpreter, a virtualenv."""
-    assert wanted.parse("0.19.0").pins == wanted.parse("hermes==0.19.0").pins == (("hermes-agent", "0.19.0"),)
+    assert wanted.parse("0.19.0").pins == wanted.parse("hermes==0.19").pins == (("hermes-agent", "0.19.0"),)
+    assert [releases.padded(one) for one in ("3", "1.2rc1", "1.2.3.4")] == ["3.0.0", "1.2.0rc1", "1.2.3.4"]
+    with pytest.raises(UsageError, match="there is nothing at"):
+        wanted.parse(str(tmp_path / "nowhere"))
+    with pytest.raises(UsageError) as refused:
+        wanted.hermes("nonsense")
+    assert "openai" not in refused.value.hint
     pinned = wanted.parse("openai==3.3.0, httpx==0.28.1")
     assert (pinned.name, pinned.pins) == ("openai 3.3.0 + httpx 0.28.1", (("openai", "3.3.0"), ("httpx", "0.28.1")))
     assert wanted.parse(f"{tmp_path}@main") == wanted.Wanted(f"{tmp_path}@main", place=tmp_path, revision="main")
@@ -297,6 +317,20 @@ def test_a_reason_names_no_address() -> None:
     assert "index.corp" not in reasons.reason(pool)
     uv = "error: Failed to fetch\n  cause: Request failed (http://me:pw@index.corp/simple)\n"
     assert "corp" not in reasons.reason(uv)
+
+
+def test_an_index_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not the version is wrong, as pip says at last."""
+    variables = {
+        "XDG_CACHE_HOME": str(tmp_path), "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1",
+        "PIP_CONFIG_FILE": os.devnull, "PIP_TRUSTED_HOST": "127.0.0.1",
+    }  # fmt: skip
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    installer = Installer(lambda text: None)
+    installer.uv = None
+    with pytest.raises(CannotMeasure, match="the package index does not answer"):
+        releases.ensure((("hermes-agent", "0.0.1"),), base.of(sys.executable), installer)
 
 
 def test_what_installers_say() -> None:

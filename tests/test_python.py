@@ -15,7 +15,7 @@ from conftest import Cli
 
 from hermes_diag.core import matrix
 from hermes_diag.core.errors import CannotMeasure
-from hermes_diag.run import interpreter, lanes, payload, pythons, runner
+from hermes_diag.run import lane, lanes, payload, pythons, runner
 from hermes_diag.run.interpreter import Target
 
 QUICK = ("--turns", 2, "--workload", "steady", "--strategy", "fixed", "--end", "close")
@@ -146,7 +146,7 @@ def test_a_program_that_hangs(tmp_path: Path) -> None:
     hangs = executable(tmp_path / "python", "#!/bin/sh\nsleep 1000 & wait\n")
     plan_ = matrix.make(payload.load(None).info, ("fixed",), ("close",), ("steady",))
     with (
-        mock.patch.object(interpreter, "START_PATIENCE", 0.5),
+        mock.patch.object(lane, "START_PATIENCE", 0.5),
         pytest.raises(CannotMeasure, match="was silent for"),
     ):
         runner.finish(runner.Runner(plan_, [payload.load(None).wire], lanes.interpreters(Target(str(hangs)))))

@@ -16,7 +16,7 @@ from typing import ClassVar
 import psutil
 import pytest
 from cells import ran
-from conftest import Cli, runs
+from conftest import ROOT, Cli, runs
 from custom import run_flawed
 
 from hermes_diag import cli as command_line
@@ -27,7 +27,8 @@ from hermes_diag.provider.answers import replies
 from hermes_diag.run import lanes as lane_sources
 from hermes_diag.run import payload, runner
 from hermes_diag.run.cell_run import CellRun
-from hermes_diag.run.interpreter import Gone, Interpreter, Target
+from hermes_diag.run.interpreter import Interpreter, Target
+from hermes_diag.run.lane import Gone
 from hermes_diag.worker.contract import Barrier
 
 COMMAND = [sys.executable, "-m", "hermes_diag", "repro"]
@@ -93,8 +94,9 @@ def test_ctrl_c_prints_what_was_learnt(tmp_path: Path) -> None:
     assert not psutil.wait_procs(started, timeout=2)[1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("gap", [0, 0.001, 0.02])
+@pytest.mark.parametrize(
+    ("number", "gap"), [(signal.SIGINT, 0), (signal.SIGINT, 0.02), (signal.SIGTERM, 0.001), (signal.SIGHUP, 0.001)]
+)
 def test_more_than_one_interrupt(tmp_path: Path, number: int, gap: float) -> None:
     """The second and third change nothing: what was learnt is told all the same."""
     saved = tmp_path / "run.jsonl"
@@ -110,6 +112,53 @@ def test_more_than_one_interrupt(tmp_path: Path, number: int, gap: float) -> Non
     assert err.decode().splitlines()[-1] == "interrupted: this is what was measured until then"
     assert len(err.splitlines()) == 2, err
     assert not psutil.wait_procs(started, timeout=2)[1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_python_imports(tmp_path: Path, number: int) -> None:
+    """Before there is anything to tell: ended by it, and not a word on stderr."""
+    (tmp_path / "typer.py").write_text("import time\nprint(flush=True)\ntime.sleep(60)\n")
+    command = [sys.executable, "-m", "hermes_diag", "--help"]
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as host:
+        assert host.stdout is not None
+        host.stdout.readline()
+        host.send_signal(number)
+        _, err = host.communicate(timeout=PATIENCE)
+    assert (host.returncode, err) == (-number, b"")
+
+
+def test_an_interrupt_that_python_would_forget() -> None:
+    """One that comes while an object is finalised comes again."""
+    code = (
+        "import signal, time\nfrom hermes_diag.core import interrupts\ninterrupts.raised()\n"
+        "class Finalised:\n    def __del__(self): signal.raise_signal(signal.SIGHUP)\n"
+        "try:\n    one = Finalised()\n    del one\n    time.sleep(10)\n"
+        "except KeyboardInterrupt: print('came')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("came\n", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_an_interrupted_run_leaves_no_folder(tmp_path: Path, number: int) -> None:
+    """Also while files are being made in it, as fast as they can be."""
+    command = [
+        sys.executable,
+        "-m",
+        "hermes_diag",
+        "replay",
+        f"{ROOT}/tests/factories.py:right",
+        "--workload",
+        "recycled",
+    ]
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as host:
+        until(lambda: [*tmp_path.glob("hermes-diag-*/*/bystander-*")])
+        host.send_signal(number)
+        _, err = host.communicate(timeout=PATIENCE)
+    assert host.returncode == 130
+    assert not [*tmp_path.iterdir()], err
 
 
 def test_an_interrupt_in_disguise(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
 from hermes_diag.cli import failing
-from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError, UsageError, cure
+from hermes_diag.core import interrupts
+from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError, UsageError, cure, lacking
 from hermes_diag.core.pipes import swallow
 
 #: What typer says of a word that is no number.
@@ -18,10 +17,8 @@ _NO_INTEGER = "Input should be a valid integer, unable to parse string as an int
 
 
 def main() -> None:
-    """Entry point: exits with the code that core/errors.py documents, never with a traceback."""
+    """One command line: exits with the code that core/errors.py documents, never with a traceback."""
     _repair_standard_streams()
-    with contextlib.suppress(ValueError):  # not in the main thread: nobody but a test calls us there
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing of ours stays behind
     try:
         code = run(sys.argv[1:])
     except HermesDiagError as exc:
@@ -31,12 +28,16 @@ def main() -> None:
     except BrokenPipeError:  # the reader has left (`| head`) before there was anything to judge
         code = COULD_NOT_MEASURE
     except OSError as exc:
+        if lacks := lacking(exc):
+            sys.exit(_flushed(_fail(COULD_NOT_MEASURE, lacks.message, lacks.hint)))
         named = f": {exc.filename}" if isinstance(exc.filename, str) and exc.filename.isprintable() else ""
         said = f"the system refused: {exc.strerror or type(exc).__name__}{named}"
         code = _fail(COULD_NOT_MEASURE, said, cure(exc))
     except Exception as exc:
         if _of_an_interrupt(exc):
             sys.exit(_flushed(_fail(INTERRUPTED, "interrupted")))
+        if lacks := lacking(exc):
+            sys.exit(_flushed(_fail(COULD_NOT_MEASURE, lacks.message, lacks.hint)))
         if os.environ.get("HERMES_DIAG_DEBUG"):
             raise
         said = f"internal error: {type(exc).__name__} at {_place(exc)}"
@@ -51,8 +52,10 @@ def run(arguments: Sequence[str]) -> int:
     from hermes_diag.cli.app import build
 
     refused: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+    app = build(arguments)
+    interrupts.raised()  # all end like Ctrl-C: nothing of ours stays behind
     try:
-        code = build(arguments)(list(arguments), prog_name="hermes-diag", standalone_mode=False)
+        code = app(list(arguments), prog_name="hermes-diag", standalone_mode=False)
     except refused as exc:
         raise _usage_error(exc) from None
     except typer.Abort:

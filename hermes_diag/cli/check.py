@@ -133,7 +133,7 @@ def _check(
     asked = settings.asked(before.name if before else "")
     ran, trouble = _run(plan, body, target, settings, output, asked, before)
     report = check.judge(plan, ran.evidence, asked, before, trouble, ran.interrupted)
-    said = [ran.said]
+    said = [*ran.said]
     if github.is_there():
         said.append(github.tell(report, folder or Path(), pure=output.format != "terminal"))
     return telling.tell(report, output, files, said)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from hermes_diag.cli import telling
 from hermes_diag.cli.options.output import Output
+from hermes_diag.core import quiet
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.new_file import NewFile, Written
@@ -24,18 +25,18 @@ Make = Callable[..., Runner]
 
 @dataclass(frozen=True)
 class Ran:
-    """A run that has ended. `said`: what stderr has to say of the capture."""
+    """A run that has ended. `said`: what stderr has to say of it and its capture."""
 
     evidence: Sequence[Evidence]
     interrupted: bool
-    said: str | Written = ""
+    said: tuple[str | Written, ...] = ()
 
 
 def carry_out(plan: Plan, make: Make, output: Output) -> int:
     """Run a plan, judge it, tell it; the exit code."""
     files = telling.report_files(output)
     ran = run(plan, make, output)
-    return telling.tell(reports.of(plan, ran.evidence, ran.interrupted), output, files, [ran.said])
+    return telling.tell(reports.of(plan, ran.evidence, ran.interrupted), output, files, ran.said)
 
 
 def run(
@@ -54,6 +55,7 @@ def run(
     from hermes_diag.reporters import style
     from hermes_diag.reporters.progress import Progress
 
+    quiet.begin()
     trouble: CannotMeasure | None = None
     with contextlib.ExitStack() as stack:
         saved = NewFile(output.save, output.force) if output.save else None
@@ -75,4 +77,12 @@ def run(
                 capture.end(Ended(interrupted))
     if trouble:
         raise trouble
-    return Ran(under_way.evidence(), interrupted, saved.said(capture.failure) if saved and capture else "")
+    told = (saved.said(capture.failure),) if saved and capture else ()
+    return Ran(under_way.evidence(), interrupted, (*told, *repeated(under_way.evidence())))
+
+
+def repeated(evidence: Iterable[Evidence]) -> Iterator[str]:
+    """Which cells were run more than once, and why."""
+    for one in evidence:
+        if one.repeated and one.outcome.detail != one.repeated[-1].why:
+            yield f"note: {one.cell.name} was run again, since {one.repeated[-1].why} in it"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +15,8 @@ from hermes_diag.cli.terminal import emit, say
 from hermes_diag.core.errors import OK, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hermes_diag.watch.opened import Remains
 
 EXAMPLES = """
@@ -78,7 +78,7 @@ def command(
         raise UsageError("which program?", "hermes-diag trace -- python script.py")
     _check(program)
     reports_to = telling.report_files(output)
-    folder = Path(tempfile.mkdtemp(prefix="hermes-diag-", dir=traced.place()))  # of this user alone
+    folder = traced.folder(keep)
     saved = NewFile(output.save, output.force) if output.save else None
     with ExitStack() as stack:
         capture = TraceCapture(stack.enter_context(saved)) if saved else None

@@ -7,6 +7,8 @@ usage, 3 could not measure, 130 interrupted. Code 1 is a verdict and never the c
 from __future__ import annotations
 
 import errno
+import os
+from collections.abc import Iterator
 
 OK = 0
 PROBLEM = 1
@@ -14,8 +16,15 @@ USAGE = 2
 COULD_NOT_MEASURE = 3
 INTERRUPTED = 130
 
+#: What to do where there is too little of something.
+NO_MEMORY = "there is too little memory for it: free some, or raise its limit (ulimit -v, the container's)"
+NO_THREAD = "no more processes or threads may be started: raise the limit (ulimit -u, pids.max of the container)"
+
 #: What to do about what a system refuses.
 _CURES = {
+    errno.ENOMEM: NO_MEMORY,
+    errno.EAGAIN: NO_THREAD,
+    errno.EROFS: "name a place that may be written to",
     errno.ENOSPC: "is the disk full?",
     errno.EDQUOT: "is the disk full?",
     errno.EMFILE: "raise the limit: ulimit -n 1024",
@@ -50,6 +59,39 @@ class CannotMeasure(HermesDiagError):
     """The run could not be carried out, so there is no verdict."""
 
     exit_code = COULD_NOT_MEASURE
+
+
+NOWHERE = CannotMeasure("the current folder was removed", "change to one that is there: cd")
+
+
+def lacking(error: BaseException | None) -> CannotMeasure | None:
+    """What the system had too little of, if that is behind an exception."""
+    for one in _behind(error):
+        if isinstance(one, FileNotFoundError) and is_nowhere():
+            return NOWHERE
+        if isinstance(one, MemoryError):
+            return CannotMeasure("out of memory", NO_MEMORY)
+        if isinstance(one, RuntimeError) and "can't start new thread" in str(one):
+            return CannotMeasure("no thread could be started", NO_THREAD)
+    return None
+
+
+def is_nowhere() -> bool:
+    """Whether the folder that this process is in was removed."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def _behind(error: BaseException | None, most: int = 20) -> Iterator[BaseException]:
+    """An exception, its causes and those of a group."""
+    while error is not None and most:
+        yield error
+        for one in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+            yield from _behind(one, most - 1)
+        error, most = error.__cause__ or error.__context__, most - 1
 
 
 def cure(refused: OSError, otherwise: str = "") -> str:

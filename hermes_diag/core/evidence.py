@@ -113,6 +113,23 @@ class Happened:
 
 
 @dataclass(frozen=True)
+class Standstill:
+    """A time in which a cell could not go on, since something was stopped (SIGSTOP) or slept with the machine."""
+
+    at: float  # when it was over: seconds since the cell began
+    seconds: float
+    #: run: hermes-diag itself, and so the provider, too. clock: nothing stood still, the clock was set by so much.
+    who: Literal["run", "worker", "clock"]
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Nothing that was recorded of the cell before counts; as a rule it is run once more."""
+
+    why: str
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How a cell ended: "done", "died", "hung" or "cut" (interrupted before its end)."""
 
@@ -136,6 +153,8 @@ class Evidence:
     outcome: Outcome
     facts: dict[str, Any] = field(default_factory=dict)  # by name: of an audit, and where a subject is defined
     moved: tuple[Moved, ...] = ()  # for pictures; captures of earlier releases have none
+    standstills: tuple[Standstill, ...] = ()
+    repeated: tuple[Repeated, ...] = ()  # each time that the cell was run before
     pools: tuple[Pools, ...] = ()  # at each barrier; none where no client was seen, or its pool is not httpcore's
 
     @property

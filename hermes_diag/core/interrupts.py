@@ -1,19 +1,24 @@
-"""Ctrl-C and SIGTERM: the one place that takes them, so that what was learnt so far can still be told."""
+"""Ctrl-C, SIGTERM and SIGHUP: the one place that takes them, so that what was learnt so far can still be told."""
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import signal
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
     """Within, the first signal calls `first(number)` and each further one `again(number)`. Context manager.
 
-    A signal that was ignored before stays ignored (`nohup`, a shell's background job), unless `always`. Afterwards the
-    earlier handlers are back; with `deaf`, only if no signal came: what was learnt is then told undisturbed.
+    A signal that was ignored before stays ignored (`nohup`, a shell's background job); with `always`, SIGINT and
+    SIGTERM are taken all the same. Afterwards the earlier handlers are back; with `deaf`, only if no signal came: what
+    was learnt is then told undisturbed.
     In a thread that is not the main one, where Python takes no signals, nothing happens.
     """
 
@@ -25,12 +30,13 @@ class Interrupts:
         always: bool = False,
     ) -> None:
         self.number = 0  # of the first signal; 0: none came
-        self._first, self._again, self._deaf, self._always = first, again, deaf, always
+        self._first, self._again, self._deaf = first, again, deaf
+        self._always = (signal.SIGINT, signal.SIGTERM) if always else ()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
         for number in SIGNALS:
-            if self._always or signal.getsignal(number) is not signal.SIG_IGN:
+            if number in self._always or signal.getsignal(number) is not signal.SIG_IGN:
                 try:
                     self._before[number] = signal.signal(number, self._take)
                 except ValueError:  # not in the main thread
@@ -47,3 +53,28 @@ class Interrupts:
         else:
             self.number = number
             self._first(number)
+
+
+def raised() -> None:
+    """From now on each of them raises KeyboardInterrupt in the main thread; one that was ignored stays ignored."""
+    with contextlib.suppress(ValueError):  # not in the main thread: nobody but a test calls us there
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.default_int_handler)
+    sys.unraisablehook = _unraisable
+
+
+def _again() -> None:
+    time.sleep(0.01)
+    _thread.interrupt_main()
+
+
+_usual = sys.unraisablehook
+
+
+def _unraisable(unraisable: Any) -> None:
+    """One that came while an object was finalised, where Python would print and forget it, comes again."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        _thread.start_new_thread(_again, ())  # not here: it would be raised in this function
+    else:
+        _usual(unraisable)

@@ -1,11 +1,15 @@
-"""What is done when the reader of our output has left (`| head`): the one place."""
+"""What is done when the reader of our output has left (`| head`, a terminal that was closed): the one place."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
 from typing import TextIO
+
+#: What the system says of a pipe without a reader, and of a terminal that is no more (SIGHUP).
+GONE = (errno.EPIPE, errno.EIO)
 
 
 def printed(printing: Callable[[], object], stream: TextIO | None = None) -> bool:
@@ -15,7 +19,9 @@ def printed(printing: Callable[[], object], stream: TextIO | None = None) -> boo
     try:
         printing()
         to.flush()
-    except BrokenPipeError:
+    except OSError as exc:
+        if exc.errno not in GONE:
+            raise
         swallow(to.fileno())
         return False
     return True

@@ -57,7 +57,7 @@ def judge(plan_: Plan, evidence: Sequence[Evidence], interrupted: bool = False) 
     parts: dict[str, Evidence] = {one.cell.audit: one for one in evidence}
     contract = parts["contract"]
     rows: tuple[Row, ...] = ()
-    wants = causes.out_of_reach(contract)
+    wants = causes.out_of_reach(contract) or causes.short_of(contract)
     if contract.outcome.how == "done" and not wants and not is_turn(contract):
         seen = audited(parts, expectations.parse(plan_.expect))
         rows = tuple(_row(module, seen) for module in promises.modules())

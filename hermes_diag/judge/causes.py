@@ -10,6 +10,7 @@ import errno
 from collections.abc import Mapping
 
 from hermes_diag.core import units
+from hermes_diag.core.errors import NO_MEMORY, NO_THREAD
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import STARVED
 from hermes_diag.worker.contract import TurnDone
@@ -63,6 +64,15 @@ def out_of_reach(evidence: Evidence) -> str:
     if evidence.cell.endpoint or not wanted or not any("OutOfReach" in name for chain in chains for name in chain):
         return ""
     return f"it wants {', '.join(wanted)}; a trial reaches loopback only"
+
+
+def short_of(evidence: Evidence) -> str:
+    """What the system had too little of for a turn, "" when that was none's trouble: no fault of the client."""
+    if any(turn.phrase == "can't start new thread" for turn in evidence.turns):
+        return NO_THREAD
+    chains = [turn.chain for turn in evidence.turns] + [evidence.facts.get("first_turn", ())]
+    memory = any(name.endswith(".MemoryError") for chain in chains for name in chain)
+    return NO_MEMORY if memory or any(turn.errno == errno.ENOMEM for turn in evidence.turns) else ""
 
 
 def untested(evidence: Evidence) -> str:

@@ -18,6 +18,7 @@ from hermes_diag.judge import audit, causes
 from hermes_diag.judge.baseline import Baseline
 from hermes_diag.judge.settings import METRICS, Allowance, Asked, Settings
 from hermes_diag.judge.verdicts import cell as judge_cell
+from hermes_diag.judge.verdicts import untold
 
 #: Seconds for a request under a fault, which may be one that never answers.
 FAULT_TIMEOUT = 2.0
@@ -150,7 +151,7 @@ def _workload(evidence: Evidence) -> Iterable[Row]:
         return Row("workload", name, "", what, status, seen)
 
     cell = judge_cell(evidence)
-    if wants := causes.out_of_reach(evidence):
+    if wants := causes.out_of_reach(evidence) or causes.short_of(evidence):
         yield row(RowStatus.COULD_NOT_TELL, wants)
         return
     problems = [one for one in cell.findings if one.severity == "problem"]
@@ -167,7 +168,7 @@ def _workload(evidence: Evidence) -> Iterable[Row]:
         seen = f"{evidence.outcome.detail}: under this fault it may be the provider that comes to no end"
         yield row(RowStatus.COULD_NOT_TELL, seen)
     elif cell.word in ("no result", "too short"):
-        yield row(RowStatus.COULD_NOT_TELL, cell.missing or "too few idle gaps to tell growth")
+        yield row(RowStatus.COULD_NOT_TELL, untold(cell) or "too few idle gaps to tell growth")
     elif not problems:
         yield row(RowStatus.PASSED, _counts(cell))
 

@@ -53,7 +53,7 @@ def _alone(evidence: Evidence, requests: int) -> dict[int, str]:
     turns = posts = 0
     found: dict[int, str] = {}
     for look in evidence.barriers:
-        if look.posts is None:
+        if look.posts is None or look.posts > requests:
             return {}
         if look.turns == turns + 1 and turns < len(evidence.turns):
             found |= dict.fromkeys(range(posts, look.posts), causes.name(evidence.turns[turns]))

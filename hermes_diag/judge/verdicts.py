@@ -57,9 +57,20 @@ def subject_of(plan_: Plan) -> str:
     )
 
 
+def is_well(report_: CellReport) -> bool:
+    """Whether a cell is as expected; where nothing is expected, whether all went well."""
+    return report_.as_expected if report_.expected else report_.word in _WELL
+
+
+def untold(report_: CellReport) -> str:
+    """Why a cell has no result, and what was seen of it until then; "" for one that has one."""
+    made = f"; {report_.ok + report_.interrupted} of {report_.attempts} turns were ok until then"
+    return report_.missing + (made if report_.missing and report_.attempts else "")
+
+
 def _row(report_: CellReport) -> Row:
-    """A cell as a row: passed when it is as expected; where nothing is expected, when all went well."""
-    well = report_.as_expected if report_.expected else report_.word in _WELL
+    """A cell as a row: passed when it is well."""
+    well = is_well(report_)
     status = RowStatus.PASSED if well else RowStatus.FAILED
     if report_.word in ("no result", "too short"):
         status = RowStatus.COULD_NOT_TELL
@@ -71,7 +82,7 @@ def _row(report_: CellReport) -> Row:
         code=problem.code if problem and not well else "",
         what=f"the workload {report_.cell.workload}{expected}",
         status=status,
-        seen=report_.missing or (f"{report_.word}: {problem.summary}" if problem else report_.word),
+        seen=untold(report_) or (f"{report_.word}: {problem.summary}" if problem else report_.word),
         remedy=problem.remedy if problem and not well else "",
         reference=problem.reference if problem and not well else "",
         numbers=dict(problem.numbers) if problem else {},
@@ -124,8 +135,8 @@ def missing_from(evidence: Evidence) -> str:
         return ""
     if how != "done":
         return evidence.outcome.detail
-    if wants := causes.out_of_reach(evidence):
-        return wants
+    if lacks := causes.out_of_reach(evidence) or causes.short_of(evidence):
+        return lacks
     if cell.workload == MEASURE:
         return "" if evidence.measured else "nothing was measured"
     if cell.scenario:  # these judge their own evidence, in which turns may be missing

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from hermes_diag.core import redact
-from hermes_diag.core.errors import HermesDiagError, UsageError
+from hermes_diag.core import redact, scratch
+from hermes_diag.core.errors import CannotMeasure, HermesDiagError, UsageError, cure
 from hermes_diag.core.sockets import bracketed
 from hermes_diag.leakguard import boxes
 from hermes_diag.leakguard.box import Box, shown
@@ -38,9 +39,12 @@ KINDS: dict[int, str] = {
 _KINDS_HELD = {"pipe": "pipe", "file": "file", "SQLite": "file", "file (deleted)": "file", "eventpoll": "event loop"}
 
 
-def place() -> str:
-    """Where a folder for boxes is to be made."""
-    return str(form.place())  # type: ignore[no-untyped-call]
+def folder(keep: bool = False) -> Path:
+    """A new folder of this user alone for boxes. keep: no later trace removes it, as it does those of traces that were
+    killed. Raises OSError."""
+    place = str(form.place())  # type: ignore[no-untyped-call]
+    scratch.sweep(place, busy=lambda path: any(held_now(box) is not None for box in path.glob("*.box")))
+    return Path(tempfile.mkdtemp(prefix="hermes-diag-kept-", dir=place)) if keep else scratch.make(place)
 
 
 def environment(folder: Path, paths: bool) -> dict[str, str]:
@@ -71,7 +75,10 @@ class Traced:
         try:
             self._child = subprocess.Popen(list(command), env=environment(folder, paths), stdout=output)
         except OSError as exc:
-            raise UsageError(f"cannot run {command[0]}: {exc.strerror}", "name a program that can be run") from None
+            said = f"cannot run {command[0]}: {exc.strerror}"
+            if todo := cure(exc):  # nothing is wrong with the program
+                raise CannotMeasure(said, todo) from None
+            raise UsageError(said, "name a program that can be run") from None
 
     def wait(self) -> int:
         """Until the program has ended; its exit code, as a shell says it.

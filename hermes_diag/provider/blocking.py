@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 
+from hermes_diag.core import scratch
 from hermes_diag.core.evidence import Connection, Happened, Served
 from hermes_diag.provider import server
 from hermes_diag.provider.answers import script
@@ -232,7 +232,7 @@ def ca_file() -> Iterator[Path]:
             file.flush()
             yield Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
         return
-    with tempfile.TemporaryDirectory(prefix="hermes-diag-") as folder:
+    with scratch.folder() as folder:
         path = Path(folder) / "ca.pem"
         path.write_bytes(authority().pem())
         yield path

@@ -6,9 +6,9 @@ A setting of the cell asks for each of them; a setting of the worker's job tells
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping
 
+from hermes_diag.core import scratch
 from hermes_diag.provider.blocking import ca_file
 from hermes_diag.provider.server import Provider
 from hermes_diag.worker.contract import Measured
@@ -31,11 +31,9 @@ class Extras:
         if self._proxy is not None:
             self.job["proxy"] = self._proxy.url
         if "home" in self.job:
-            home = tempfile.TemporaryDirectory(prefix="hermes-diag-", ignore_cleanup_errors=True)
-            self.job["home"] = self._stack.enter_context(home)
+            self.job["home"] = self._stack.enter_context(scratch.folder())
         if "bystanders" in self.job:
-            folder = tempfile.TemporaryDirectory(prefix="hermes-diag-", ignore_cleanup_errors=True)
-            self.job["bystanders"] = self._stack.enter_context(folder)
+            self.job["bystanders"] = self._stack.enter_context(scratch.folder())
         if "dead" in self.job:
             dead = Provider(faults=["connection-limit=0"])
             await dead.start()

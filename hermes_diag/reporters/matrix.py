@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hermes_diag.core import units
-from hermes_diag.core.plan import FRESH, MEASURE
+from hermes_diag.core.plan import FRESH, MEASURE, STARVED
 from hermes_diag.core.report import UNTOLD, CellReport, Claim, Finding, Left, RunReport
 from hermes_diag.core.status import Status
 from hermes_diag.judge import dump_comparison
@@ -118,10 +118,14 @@ def _word(cell: CellReport) -> Text:
 
 
 def numbers(cell: CellReport) -> Iterator[str]:
-    if cell.word == "no result":
+    untold = cell.word == "no result"
+    if untold:
         yield cell.missing
-        return
-    yield f"{cell.ok + cell.interrupted}/{cell.attempts} ok"
+        if not cell.attempts:
+            return
+    yield f"{cell.ok + cell.interrupted}/{cell.attempts} ok{' until then' if untold else ''}"
+    if cell.cell.workload == STARVED and cell.ok:
+        yield "ok: the last one, which alone the provider answers"
     if cell.missed:
         yield f"{cell.missed} without a result: over before {'it was' if cell.missed == 1 else 'they were'} given up"
     if cell.close_wait_peak:
@@ -159,7 +163,9 @@ def _counted(left: Left) -> str:
     }
     said = [f"{name} {'not seen' if count is None else f'{count:+}'}" for name, count in counts.items() if count != 0]
     fewer = any(count is not None and count < 0 for count in counts.values())
-    return (", ".join(said) or "nothing") + (" (-: fewer than after the warm-up)" if fewer else "")
+    moved = max(left.close_wait or 0, left.established or 0, left.reset or 0) if not left.anything else 0
+    other = f"nothing more, {units.count(moved, 'socket')} in another state: " if moved > 0 else ""
+    return other + (", ".join(said) or "nothing") + (" (-: fewer than after the warm-up)" if fewer else "")
 
 
 def _dumps(report: RunReport) -> Iterator[RenderableType]:

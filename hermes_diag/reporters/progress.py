@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 
 from hermes_diag.core import units
-from hermes_diag.core.evidence import Outcome, Sample
+from hermes_diag.core.evidence import Outcome, Repeated, Sample
 from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.core.text import one_line
@@ -50,6 +50,9 @@ class Progress:
         elif isinstance(record, Outcome):
             self._done += 1
             self._running.pop(cell.name, None)
+            return
+        elif isinstance(record, Repeated):
+            self._done -= 1
             return
         self._running[cell.name] = (turns, established, close_wait)
 

@@ -13,7 +13,16 @@ from typing import IO, Any
 
 from hermes_diag.core import capture
 from hermes_diag.core.errors import UsageError
-from hermes_diag.core.evidence import Connection, Evidence, Moved, Outcome, Sample, Served
+from hermes_diag.core.evidence import (
+    Connection,
+    Evidence,
+    Moved,
+    Outcome,
+    Repeated,
+    Sample,
+    Served,
+    Standstill,
+)
 from hermes_diag.core.plan import Cell, Plan
 from hermes_diag.core.report import Report
 from hermes_diag.core.text import quoted
@@ -35,6 +44,8 @@ KINDS: dict[str, type] = {
     "pools": Pools,
     "measured": Measured,
     "fact": Fact,
+    "standstill": Standstill,
+    "repeated": Repeated,
     "outcome": Outcome,
 }
 _NAMES = {kind: name for name, kind in KINDS.items()}
@@ -69,10 +80,13 @@ class Recorder:
 def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
     """Records of one cell, in the order they came, as Evidence.
 
-    Turns of overlapping sessions end in any order; they are put in the order of the plan.
+    Turns of overlapping sessions end in any order; they are put in the order of the plan. What was recorded before the
+    cell was run once more does not count.
     """
     by_kind: dict[type, list[Any]] = {kind: [] for kind in KINDS.values()}
     for record in records:
+        if isinstance(record, Repeated):
+            by_kind = {kind: found if kind is Repeated else [] for kind, found in by_kind.items()}
         by_kind[type(record)].append(record)
     stacks, outcomes = by_kind[Hello], by_kind[Outcome]
     return Evidence(
@@ -84,6 +98,8 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
         served=tuple(by_kind[Served]),
         connections=tuple(by_kind[Connection]),
         moved=tuple(by_kind[Moved]),
+        standstills=tuple(by_kind[Standstill]),
+        repeated=tuple(by_kind[Repeated]),
         pools=tuple(by_kind[Pools]),
         measured=tuple(by_kind[Measured]),
         facts={fact.name: fact.value for fact in by_kind[Fact]},
@@ -93,10 +109,11 @@ def collect(cell: Cell, records: Iterable[Any]) -> Evidence:
 
 def records_of(evidence: Evidence) -> Iterator[Any]:
     """The records of a cell, of which `collect` makes the same evidence."""
+    yield from evidence.repeated
     if evidence.stack:
         yield evidence.stack
     yield from (*evidence.clients, *evidence.turns, *evidence.samples, *evidence.moved, *evidence.pools)
-    yield from (*evidence.served, *evidence.connections, *evidence.measured)
+    yield from (*evidence.served, *evidence.connections, *evidence.measured, *evidence.standstills)
     yield from (Fact(name, value) for name, value in evidence.facts.items())
     yield evidence.outcome
 
@@ -160,12 +177,14 @@ def whole(reader: capture.Reader) -> Read:
         key = of.cell, bool(of.before)
         if isinstance(record, Ended):
             ended = record
-        elif key not in records:
+            continue
+        if key not in records:
             raise reader.changed(number, f"a record of {quoted(str(of.cell))}, which its plan does not know")
-        elif records[key] and isinstance(records[key][-1], Outcome):
+        if records[key] and isinstance(records[key][-1], Outcome) and not isinstance(record, Repeated):
             raise reader.changed(number, f"a record of {quoted(str(of.cell))}, which was over before")
-        else:
-            records[key].append(record)
+        records[key].append(record)
+        if isinstance(record, Repeated):
+            reader.remark(f"has something of {quoted(str(of.cell))} that does not count: {record.why}")
     if ended is None and reader.schema == capture.SCHEMA:
         reader.remark("ends before its run did: that was killed, or the file was cut; what is missing was not measured")
     found = Read(

@@ -12,19 +12,24 @@ from typing import Any, NoReturn
 
 import psutil
 
-from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.core import pulse
+from hermes_diag.core.errors import CannotMeasure, cure
 from hermes_diag.core.evidence import Outcome
 from hermes_diag.core.plan import FRESH, Cell
-from hermes_diag.core.sockets import ESTABLISHED
 from hermes_diag.provider.extras import Extras
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
+from hermes_diag.run import endings
 from hermes_diag.run.capture import Recorder
+from hermes_diag.run.endings import Died, Hung
 from hermes_diag.run.endpoint import RemoteProvider
-from hermes_diag.run.interpreter import Gone, Interpreter, Lane, Target
+from hermes_diag.run.interpreter import Interpreter, Target
 from hermes_diag.run.job import job_of, settings_of
+from hermes_diag.run.lane import Gone, Lane
+from hermes_diag.run.looks import Looks
 from hermes_diag.run.origins import Origins
 from hermes_diag.run.redacted import redacted
+from hermes_diag.run.standstill import Standstills
 from hermes_diag.run.thread_lane import ThreadLane
 from hermes_diag.watch import process, snapshot
 from hermes_diag.watch.snapshot import Moves, Snapshot
@@ -32,18 +37,10 @@ from hermes_diag.worker.contract import HERMES, Barrier, Done, Exited, Failed, H
 
 #: Seconds between two samples of the timeline.
 TICK = 0.25
-#: Seconds that a worker may be silent in addition to its own timeouts.
-PATIENCE = 10.0
+#: Seconds that a worker may be silent in addition to its own timeouts; and to end when it was told to.
+PATIENCE, TO_END = 10.0, 2.0
 
 Progress = Callable[[Cell, Any], None]
-
-
-class Died(Exception):
-    """The job's process ended before its job did."""
-
-
-class Hung(Exception):
-    """The job was silent for longer than its own timeouts allow. args: the reason, and the stacks of its threads."""
 
 
 class CellRun:
@@ -66,14 +63,12 @@ class CellRun:
         self._payload = payload
         self._recorder = recorder
         self._progress = progress
-        self._endpoint = endpoint
         own = Provider(
             cell.idle_close, faults=filter(None, [cell.fault]), tls=cell.conditions.tls, proxy=cell.conditions.proxy
         )
         self._provider = endpoint or own
-        self._proxy = None if endpoint else own.proxy
         self._extras = Extras(settings_of(cell), own) if endpoint is None else Extras(endpoint.job)
-        self._backend = backend
+        self._looks = Looks(backend, self._provider)
         self._thread = thread
         self._pid = 0
         self._begun = 0.0
@@ -102,7 +97,7 @@ class CellRun:
         interpreters = self.cell.sessions * self.cell.turns if self.cell.workload == FRESH else 1
         for turn in range(interpreters):
             async with Interpreter(target, spawn=True) as interpreter:
-                stack = await interpreter.lanes[0].hello()
+                stack = await interpreter.lanes[0].hello(self.cell.strategy == HERMES)
                 if turn == 0:
                     self._begin(stack)
                 await self._job(interpreter.lanes[0])
@@ -118,26 +113,38 @@ class CellRun:
     async def _observe(self, work: Coroutine[Any, Any, None]) -> None:
         self._begun = self._provider.begun = time.monotonic()
         try:
-            await self._thread.do(self._provider.start())
-            await self._thread.do(self._extras.start())
-        except OSError as exc:
-            raise CannotMeasure(f"no port on 127.0.0.1: {exc.strerror}", "free some ports and run again") from None
-        ticker = asyncio.create_task(self._tick())
-        try:
-            await work
-            outcome = Outcome("done")
-        except Died as exc:
-            outcome = Outcome("died", str(exc))
-        except Hung as exc:
-            outcome = Outcome("hung", exc.args[0], exc.args[1])
-        finally:
-            ticker.cancel()
-            await asyncio.wait([ticker])  # awaiting the ticker would replace an exception of the work
+            await self._start()
+            outcome = await self._outcome(work)
+        finally:  # also of a start that was interrupted: what it has made must go
             await self._thread.do(self._extras.stop())
             await self._thread.do(self._provider.stop())
         for record in (*sorted(self._provider.served, key=_turn_key), *self._provider.seen, *self._extras.measured()):
             self._record(record)
         self._record(outcome)
+
+    async def _start(self) -> None:
+        try:
+            await self._thread.do(self._provider.start())
+            await self._thread.do(self._extras.start())
+        except OSError as exc:
+            raise CannotMeasure(
+                f"no port on 127.0.0.1: {exc.strerror}", cure(exc, "free some ports and run again")
+            ) from None
+
+    async def _outcome(self, work: Coroutine[Any, Any, None]) -> Outcome:
+        self._standstills = Standstills(TICK)
+        ticker = asyncio.create_task(self._tick())
+        try:
+            await work
+        except Died as exc:
+            return Outcome("died", str(exc))
+        except Hung as exc:
+            return Outcome("hung", exc.args[0], exc.args[1])
+        finally:
+            ticker.cancel()
+            await asyncio.wait([ticker])  # awaiting the ticker would replace an exception of the work
+            self._see_standstills(over=True)
+        return Outcome("done")
 
     async def _job(self, lane: Lane | ThreadLane) -> None:
         try:
@@ -149,6 +156,9 @@ class CellRun:
             await self._follow(lane)
         except Gone:
             raise Died("its interpreter was killed or ended by itself") from None
+        except asyncio.CancelledError:  # interrupted: what the job writes must have an end before its folders have
+            await self._free(lane, TO_END)
+            raise
         except CannotMeasure as exc:
             await self._free(lane)
             raise Died(exc.message) from None
@@ -165,7 +175,7 @@ class CellRun:
         while True:
             try:
                 # Not wait_for: before Python 3.12 it loses a cancellation (Ctrl-C) that arrives together with an event.
-                async with asyncio.timeout(self._patience()):
+                async with pulse.timeout(self._patience()):
                     event = await lane.event()
             except TimeoutError:
                 await self._end_hung(lane)
@@ -183,24 +193,13 @@ class CellRun:
             elif isinstance(event, Done):
                 done = True
             elif isinstance(event, Failed):
-                failed = self._failure(event)
+                failed = endings.of_failed(event, self.cell.factory, lane.environ)
             elif isinstance(event, Exited):
                 if done:
                     return
-                raise failed or Died(f"its process ended with {_exit_words(event.code)}")
+                raise failed or endings.of_exit(event.code)
             else:
                 self._record(replace(event, at=self._now()) if isinstance(event, TurnDone) else event)
-
-    def _failure(self, event: Failed) -> Died | Hung:
-        """How a cell ends whose worker said that. Raises UsageError when SPEC names nothing."""
-        if event.blame == "spec":
-            raise UsageError(
-                f"{self.cell.factory}: {event.error}", "check its spelling; names count from --cwd, or from here"
-            )
-        if event.blame == "hang":
-            return Hung(event.error, ("thread", *reversed(event.frames)))
-        at = f" at {', '.join(event.frames)}" if event.frames else ""
-        return Died(f"the {event.blame} broke: {event.error}{at}" if at or event.blame != "worker" else event.error)
 
     async def _end_hung(self, lane: Lane | ThreadLane) -> NoReturn:
         """End a job that hangs, so that its lane is free again, and raise Hung with its stacks.
@@ -214,12 +213,12 @@ class CellRun:
             raise Died(f"{why}, and it gave no stack: it may have been stopped")
         raise Hung(why, stacks)
 
-    async def _free(self, lane: Lane | ThreadLane) -> None:
+    async def _free(self, lane: Lane | ThreadLane, patience: float = PATIENCE) -> None:
         """End the job; read its events up to Exited, or the next job would get them. Without it the lane is gone."""
         if self._pid:
             lane.end(self._pid)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with pulse.timeout(patience):
                 while not isinstance(await lane.event(), Exited):
                     pass
         except (Gone, CannotMeasure, TimeoutError):
@@ -238,8 +237,8 @@ class CellRun:
             await self._thread.do(self._provider.settle())
             if barrier.label == "idle":
                 await self._thread.do(self._provider.close_idle())
-            async with asyncio.timeout(PATIENCE):
-                seen = await self._snapshot_after_fins()
+            async with pulse.timeout(PATIENCE):
+                seen = await self._looks.after_fins(self._pid)
         except TimeoutError:
             raise CannotMeasure("the connections to the provider did not come to rest") from None
         self._sample(seen, 0.0, barrier.label, barrier.turns)
@@ -248,15 +247,6 @@ class CellRun:
         if barrier.label == "held":
             await self._thread.do(self._provider.release())
 
-    async def _snapshot_after_fins(self) -> Snapshot:
-        """A snapshot, once every socket to which the provider has sent a FIN has left ESTABLISHED: on a busy
-        machine that takes the kernel a moment even on loopback."""
-        while True:
-            seen = self._look()
-            if not any(row.state == ESTABLISHED and row.local in self._provider.closed for row in seen.rows):
-                return seen
-            await asyncio.sleep(0.001)
-
     async def _tick(self) -> None:
         """Samples for the timeline, at absolute times; a late one says how late it is."""
         due = time.monotonic()
@@ -264,16 +254,16 @@ class CellRun:
             due += TICK
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             late = time.monotonic() - due
+            self._see_standstills()
             if self._pid:
                 with contextlib.suppress(CannotMeasure, psutil.Error, OSError):
-                    self._sample(self._look(tries=2), late, "tick", 0)
+                    self._sample(self._looks.now(self._pid, tries=2), late, "tick", 0)
             due = max(due, time.monotonic() - TICK)
 
-    def _look(self, tries: int = snapshot.TRIES) -> Snapshot:
-        if self._endpoint is not None:
-            return self._endpoint.look(self._backend, self._pid, tries)
-        through = self._proxy if self._proxy is not None and self._proxy.connects else self._provider
-        return snapshot.take(self._backend, self._pid, [through.address], tries)
+    def _see_standstills(self, over: bool = False) -> None:
+        at = self._now()
+        for one in (*self._standstills.look(self._pid, at), *(self._standstills.end(at) if over else ())):
+            self._record(one)
 
     def _sample(self, seen: Snapshot, late: float, label: str, turns: int) -> None:
         at = self._now()
@@ -293,7 +283,3 @@ class CellRun:
 
 def _turn_key(served: Any) -> tuple[int, ...]:
     return tuple(int(part) for part in served.turn.split("/") if part.isdecimal() and len(part) < 10)
-
-
-def _exit_words(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -7,12 +7,14 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
+from hermes_diag.core.errors import NOWHERE, is_nowhere
 from hermes_diag.core.plan import FRESH
 from hermes_diag.provider.answers import replies
 from hermes_diag.run.cell_run import CellRun
-from hermes_diag.run.interpreter import Interpreter, Lane, Target
+from hermes_diag.run.interpreter import Interpreter, Target
+from hermes_diag.run.lane import Lane
 from hermes_diag.run.thread_lane import ThreadLane
-from hermes_diag.worker.contract import Hello
+from hermes_diag.worker.contract import HERMES, Hello
 
 #: Cells that run at the same time. Each has its process, its provider and its port.
 LANES = 2
@@ -36,8 +38,10 @@ class Source(Protocol):
 def interpreters(target: Target, start: str = "auto") -> Source:
     """Lanes in processes. start: "fork", "spawn", or "auto": fork on Linux.
 
-    Elsewhere frameworks of the system may not survive a fork (multiprocessing spawns there too).
+    Elsewhere frameworks of the system may not survive a fork (multiprocessing spawns there too). Raises CannotMeasure.
     """
+    if target.cwd is None and is_nowhere():
+        raise NOWHERE
     forks = start == "fork" or (start == "auto" and sys.platform.startswith("linux"))
     return Forked(target) if forks else Spawned(target, LANES)
 
@@ -69,7 +73,7 @@ class _ForkedLane:
         if cell.cell.workload == FRESH:
             await cell.in_new_interpreters(self._target)
             return
-        self._stack = self._stack or await self._lane.hello()
+        self._stack = self._stack or await self._lane.hello(cell.cell.strategy == HERMES)
         await cell.on_lane(self._lane, self._stack)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hermes_diag.core import scratch
 from hermes_diag.core.errors import HermesDiagError
 from hermes_diag.leakguard import boxes
 from hermes_diag.leakguard.box import Box
@@ -21,7 +21,7 @@ class Origins:
     """The boxes of one cell's workers. Context manager: the folder is removed at its end."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="hermes-diag-", ignore_cleanup_errors=True)
+        self._folder = scratch.folder()
         self._most = 0
 
     def __enter__(self) -> Origins:

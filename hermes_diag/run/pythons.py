@@ -38,9 +38,9 @@ def resolve(given: str) -> str:
     )
 
 
-def install(python: str) -> str:
-    """The pip line that gives an interpreter the SDK."""
-    return f"{shlex.quote(python)} -m pip install 'openai>=2.24'"
+def install(python: str, hermes: bool = False) -> str:
+    """The pip line that gives an interpreter the SDK, or Hermes Agent, which brings its own."""
+    return f"{shlex.quote(python)} -m pip install {'hermes-agent' if hermes else shlex.quote('openai>=2.24')}"
 
 
 def newer(least: str) -> str:

@@ -9,11 +9,13 @@ import resource
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
+from hermes_diag.core import scratch
 from hermes_diag.core.errors import CannotMeasure
-from hermes_diag.core.evidence import Evidence, Outcome
+from hermes_diag.core.evidence import Evidence, Outcome, Repeated
 from hermes_diag.core.interrupts import Interrupts
 from hermes_diag.core.matrix import cost
 from hermes_diag.core.plan import FRESH, Cell, Plan
+from hermes_diag.judge import standstill
 from hermes_diag.provider.thread import ProviderThread
 from hermes_diag.run.capture import Capture, Recorder
 from hermes_diag.run.cell_run import CellRun
@@ -21,6 +23,9 @@ from hermes_diag.run.endpoint import Endpoint, RemoteProvider, requests
 from hermes_diag.run.lanes import CellLane, Source
 from hermes_diag.watch import snapshot, tables
 from hermes_diag.worker.contract import HERMES
+
+#: How often a cell that stood still is run once more.
+AGAIN = 2
 
 
 class Runner:
@@ -69,10 +74,25 @@ class Runner:
             if unanswered and cell.workload != FRESH:
                 self._recorders[cell].add(Outcome("cut", "not begun: the fresh process was not answered"))
                 continue
-            await lane.run(self._cell_run(cell))
+            await self._run(cell, lane)
             if self._endpoint is not None and cell.workload == FRESH:
                 turns = self._recorders[cell].evidence().turns
                 unanswered = unanswered or all(turn.outcome == "error" for turn in turns)
+
+    async def _run(self, cell: Cell, lane: CellLane) -> None:
+        """One cell; once more when it stood still and what was seen of it counts for nothing, and not for ever."""
+        recorder = self._recorders[cell]
+        again = AGAIN if self._endpoint is None else 0  # a real one is not sent more than was said
+        await lane.run(self._cell_run(cell))
+        while why := standstill.spoilt(seen := recorder.evidence()):
+            recorder.add(Repeated(why))
+            if not again or lane.gone:
+                for record in filter(None, (seen.stack, Outcome("died", why))):
+                    recorder.add(record)
+                return
+            again -= 1
+            self._progress(cell, Repeated(why))
+            await lane.run(self._cell_run(cell))
 
     def _cell_run(self, cell: Cell) -> CellRun:
         api, payload = self._payloads[cell.payload or self._plan.payload.source]
@@ -121,6 +141,7 @@ def _fd_limit(need: int) -> Iterator[None]:
 def finish(runner: Runner) -> bool:
     """Run to the end; False when the user interrupted it. Later interrupts are then ignored: the caller is about to
     print what was measured."""
+    scratch.sweep()
     return asyncio.run(_until_interrupted(runner.run()))
 
 

@@ -20,17 +20,18 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag.run.interpreter import short_path
+from hermes_diag.run.lane import short_path
 from hermes_diag.worker import contract
 from hermes_diag.worker.__main__ import PACKAGE, load_package
 from hermes_diag.worker.contract import GO, Barrier, Done, Exited, Hello, Job, Started
 
 
 class ThreadLane:
-    """The same methods as interpreter.Lane. Runs one job after the other; `thing` is the factory, pool or client."""
+    """The same methods as lane.Lane. Runs one job after the other; `thing` is the factory, pool or client."""
 
     spawn = False
     gone = False
+    environ = os.environ
 
     def __init__(self, thing: Any) -> None:
         self._thing = thing

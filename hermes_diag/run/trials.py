@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from hermes_diag.core.text import release
 from hermes_diag.core.trials import Trial, Tried
 from hermes_diag.hermes import cells as hermes_cells
 from hermes_diag.judge import trials as judged
-from hermes_diag.run import lanes
+from hermes_diag.run import asked, lanes
+from hermes_diag.run.environments.base import PATIENCE
 from hermes_diag.run.environments.wanted import Ready
 from hermes_diag.run.interpreter import Target
 from hermes_diag.run.payload import Payload
@@ -94,8 +94,8 @@ def _is_hermes(ready: Ready, spec: str) -> bool:
         return ready.wanted.is_hermes
     if spec:
         return False
-    asked = [ready.python, "-I", "-c", _ASK]
     try:
-        return subprocess.run(asked, capture_output=True, stdin=subprocess.DEVNULL, timeout=60).returncode == 0
-    except (OSError, subprocess.SubprocessError):
-        return False  # the worker says why it cannot be started
+        asked.answer([ready.python, "-I", "-c", _ASK], PATIENCE)
+    except asked.NoAnswer:
+        return False  # if it cannot be started, the worker says why
+    return True

@@ -62,14 +62,14 @@ def protocol(pid: int | str, fd: int | str) -> str:
 
 class Descriptors:
     """What each fd of a process is. Nothing is read until `refresh`. started: when the process began, since a
-    PID may be used again."""
+    PID may be used again. under: the number under which /proc shows them, if not the PID (process.living)."""
 
-    def __init__(self, pid: int, started: float = 0.0) -> None:
+    def __init__(self, pid: int, started: float = 0.0, under: int | None = None) -> None:
         self.started = started
         self.elsewhere = False  # in another network namespace, whose sockets are in no table that is read
         self.version = 0  # goes up when descriptors have been read
-        self._pid = pid
-        self._folder = f"/proc/{pid}/fd"
+        self._pid, self._under = pid, under or pid
+        self._folder = f"/proc/{self._under}/fd"
         self.inodes: dict[int, int] = {}  # inode of a socket -> fd
         self._kinds: dict[str, str] = {}  # name of the fd -> kind; a socket's is "" until asked
         self._socket_of: dict[str, int] = {}  # name of the fd -> inode
@@ -202,7 +202,7 @@ class Descriptors:
                     self._sqlite[name] = redact.name(os.path.basename(target.removesuffix(" (deleted)")))
 
     def _protocol(self, name: str) -> str:
-        found = protocol(self._pid, name)
+        found = protocol(self._under, name)
         return {TCP: TCP, "": OTHER_SOCKET}.get(found, found.lower())
 
 

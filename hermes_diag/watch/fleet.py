@@ -19,6 +19,7 @@ from hermes_diag.watch.explain import is_unread
 from hermes_diag.watch.host import Host
 from hermes_diag.watch.observer import Observer
 from hermes_diag.watch.records import Ended, Look, Summary, Tick, Watched
+from hermes_diag.watch.still import Still
 from hermes_diag.watch.timeline import Timeline
 from hermes_diag.watch.tracker import Tracker
 from hermes_diag.watch.watch import following
@@ -43,13 +44,14 @@ class _Watch:
     def __init__(self, eye: Observer, look: Look, interval: float) -> None:
         self._tracker = Tracker()
         first = look.processes[0]
-        self.begun = look.at
+        self.begun = time.monotonic()
         self.timeline = Timeline(
             Watched(eye.pid, first.name, first.started, look.at, interval, look.backend, look.why, missing=look.missing)
         )
 
-    def add(self, look: Look, late: float) -> Tick:
-        tick = self._tracker.tick(look, max(0.0, look.at - self.begun), late)
+    def add(self, look: Look, at: float, late: float, still: float) -> Tick:
+        """at: of time.monotonic: the clock of the wall may be set."""
+        tick = self._tracker.tick(look, max(0.0, at - self.begun), late, still)
         self.timeline.add(tick)
         return tick
 
@@ -77,6 +79,7 @@ class Target:
     places: dict[str, int] = field(default_factory=dict)
     _eye: Observer | None = None
     _watches: list[_Watch] = field(default_factory=list)
+    _still: Still = field(default_factory=Still)
 
     def sample(self, late: float = 0.0) -> None:
         """Look now. What cannot be looked at is down, and why is said."""
@@ -92,13 +95,15 @@ class Target:
     def _sample(self, late: float) -> None:
         if self._eye is None:
             self._eye = Observer(self.found.pid, host=self.host)
-        begins = not self._watches or time.time() - self._watches[-1].begun > LONG / 2
+        begins = not self._watches or time.monotonic() - self._watches[-1].begun > LONG / 2
         look = self._eye.look(info=begins)  # a watch begins with the ages that the kernel knows
         if not self._eye.is_same():
             raise process.Ended(f"process {self.found.pid} has ended, and its PID belongs to another process now")
         if begins:
             self._watches = [*self._watches[-1:], _Watch(self._eye, look, self.interval)]
-        ticks = [one.add(look, late) for one in self._watches]
+        at = time.monotonic()
+        still = self._still.since(at - late, look)
+        ticks = [one.add(look, at, late, still) for one in self._watches]
         # Judged here, in the thread that samples: who reads the numbers meanwhile finds them whole.
         self.summary = self._watches[0].timeline.summary(_SO_FAR)
         self.places = self.ask(look)

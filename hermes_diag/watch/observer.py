@@ -142,7 +142,7 @@ class Observer:
                 return seen
             known = self._descriptors.get(pid)
             if known is None or known.started != seen.started:  # the PID of a child may come again
-                known = self._descriptors[pid] = Descriptors(pid, seen.started)
+                known = self._descriptors[pid] = Descriptors(pid, seen.started, process.living(pid))
                 known.elsewhere = pid != self.pid and process.other_namespace(pid, self.pid)
             known.refresh(self._table.inodes, whole, narrowed=bool(self._states) and "CLOSE" not in self._states)
         except PermissionError:

@@ -8,34 +8,30 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
-import shutil
 import sys
 import time
 from functools import cache
 
-from hermes_diag.core import redact
 from hermes_diag.core.errors import CannotMeasure, UsageError
+from hermes_diag.watch import portable as by_psutil
 from hermes_diag.watch import proc
 from hermes_diag.watch.records import Process
+from hermes_diag.watch.refused import CAPABLE as CAPABLE
+from hermes_diag.watch.refused import Ended as Ended
+from hermes_diag.watch.refused import NotAllowed as NotAllowed
+from hermes_diag.watch.refused import is_root
+from hermes_diag.watch.refused import more_rights as more_rights
+from hermes_diag.watch.refused import not_allowed as not_allowed
+from hermes_diag.watch.refused import ourselves as ourselves
 
 LINUX = sys.platform.startswith("linux")
 
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD
 _ENDED = "ZX"
-
-#: For root without the right to look, as in a container.
-CAPABLE = "root needs CAP_SYS_PTRACE here: run outside of the container, or start it with --cap-add SYS_PTRACE"
+#: States of a process that can do nothing until it is told to go on: by a signal, by a debugger.
+STOPPED = "Tt"
 #: For a system whose /proc is another one.
 PORTABLE = "--set backend=psutil does without it"
-
-
-class Ended(CannotMeasure):
-    """The process is no more."""
-
-
-class NotAllowed(CannotMeasure):
-    """The process belongs to someone else."""
 
 
 def stat(pid: int | str) -> proc.Stat:
@@ -55,7 +51,7 @@ def check(pid: int, portable: bool = not LINUX) -> None:
     if pid <= 0:
         raise UsageError(f"{pid} is no process", "give the PID of one process, a number above 0")
     if portable:
-        _check_portable(pid)
+        by_psutil.check(pid)
         return
     if not os.path.exists("/proc/self/stat"):
         raise CannotMeasure(
@@ -70,53 +66,29 @@ def check(pid: int, portable: bool = not LINUX) -> None:
             f"process {pid} ({seen.name}) is a kernel thread: it has no descriptors",
             "give the PID of the program itself",
         )
-    if seen.state in _ENDED:
+    try:
+        alive = living(pid)
+    except Ended:
         raise Ended(
             f"process {pid} ({seen.name}) is a zombie: it has ended and its sockets with it",
             f"only its parent, process {seen.parent}, can still clear it away",
-        )
+        ) from None
     leader = _thread_leader(pid)
     if leader != pid:
         raise UsageError(f"{pid} is a thread of process {leader}", f"use --pid {leader}")
     try:
-        os.listdir(f"/proc/{pid}/fd")
+        os.listdir(f"/proc/{alive}/fd")
     except PermissionError:
         raise not_allowed(pid) from None
     except FileNotFoundError:
         raise Ended(f"process {pid} has ended") from None
 
 
-def not_allowed(pid: int) -> NotAllowed:
-    """The refusal with its cure: as whom to run."""
-    return NotAllowed(
-        f"not allowed to see the descriptors of process {pid}, which runs as {_user(pid)}; this is {_me()}"
-        + (", but without the right to trace processes" if _is_root() else ""),
-        CAPABLE if _is_root() else f"sudo {ourselves()} sockets {pid}, or run as that user",
-    )
-
-
-def more_rights() -> str:
-    """What would let us see what we may not see now."""
-    return CAPABLE if _is_root() else "sudo"
-
-
-def ourselves() -> str:
-    """How root can call this program: by its absolute path, since root's PATH does not lead to a virtualenv."""
-    script = shutil.which(sys.argv[0]) if os.path.basename(sys.argv[0]) == "hermes-diag" else None
-    return shlex.quote(os.path.abspath(script)) if script else f"{shlex.quote(sys.executable)} -m hermes_diag"
-
-
-def _is_root() -> bool:
-    return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
 def facts(pid: int, portable: bool = not LINUX) -> Process:
     """Everything but the kinds of descriptors. Raises Ended or NotAllowed."""
     if portable:
-        return _facts_portable(pid)
-    seen = stat(pid)
-    if seen.state in _ENDED:
-        raise Ended(f"process {pid} has ended")
+        return by_psutil.facts(pid)
+    seen = stat(living(pid))
     return Process(
         pid=pid,
         name=seen.name,
@@ -125,16 +97,28 @@ def facts(pid: int, portable: bool = not LINUX) -> Process:
         rss=seen.rss,
         fds=None,
         soft_limit=_soft_limit(pid),
+        stopped=seen.state in STOPPED,
     )
+
+
+def living(pid: int) -> int:
+    """The PID, or where its main thread has ended and others live, the number of one of these: /proc shows under it
+    what it shows no more under the PID. Raises Ended."""
+    if stat(pid).state not in _ENDED:
+        return pid
+    with contextlib.suppress(OSError):
+        for tid in sorted(map(int, os.listdir(f"/proc/{pid}/task"))):
+            with contextlib.suppress(Ended):
+                if stat(f"{pid}/task/{tid}").state not in _ENDED:
+                    return tid
+    raise Ended(f"process {pid} has ended")
 
 
 def identity(pid: int, portable: bool = not LINUX) -> float:
     """A number that tells this process from a later one with the same PID. Raises Ended."""
     if not portable:
-        seen = stat(pid)
-        if seen.state in _ENDED:
-            raise Ended(f"process {pid} has ended")
-        return seen.ticks
+        living(pid)
+        return stat(pid).ticks
     import psutil
 
     try:
@@ -189,7 +173,7 @@ def _absent(pid: int) -> CannotMeasure:
         pass
     return NotAllowed(
         f"process {pid} exists, but /proc hides it (mounted with hidepid)",
-        CAPABLE if _is_root() else f"sudo {ourselves()} sockets {pid}, or run as its user",
+        CAPABLE if is_root() else f"sudo {ourselves()} sockets {pid}, or run as its user",
     )
 
 
@@ -213,65 +197,3 @@ def _soft_limit(pid: int) -> int | None:
 def _boot() -> float:
     """When the clock of start times began, seconds since the epoch."""
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def _user(pid: int) -> str:
-    try:
-        return _name(os.stat(f"/proc/{pid}").st_uid)
-    except OSError:
-        return "another user"
-
-
-def _me() -> str:
-    return _name(os.geteuid()) if hasattr(os, "geteuid") else "you"
-
-
-def _name(uid: int) -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
-
-
-def _check_portable(pid: int) -> None:
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            raise psutil.ZombieProcess(pid)
-        process.num_fds()
-    except psutil.ZombieProcess:
-        raise Ended(
-            f"process {pid} is a zombie: it has ended and its sockets with it", "only its parent can clear it away"
-        ) from None
-    except psutil.NoSuchProcess:
-        raise Ended(f"there is no process {pid}", "--gateway finds a running Hermes gateway") from None
-    except psutil.AccessDenied:
-        raise not_allowed(pid) from None
-
-
-def _facts_portable(pid: int) -> Process:
-    import psutil
-
-    process = psutil.Process(pid) if psutil.pid_exists(pid) else None
-    if process is None:
-        raise Ended(f"process {pid} has ended")
-    try:
-        with process.oneshot():
-            soft = process.rlimit(psutil.RLIMIT_NOFILE)[0] if hasattr(process, "rlimit") else None
-            return Process(
-                pid=pid,
-                name=redact.name(process.name()),
-                started=process.create_time(),
-                threads=process.num_threads(),
-                rss=process.memory_info().rss,
-                fds=process.num_fds(),
-                soft_limit=soft if soft is not None and 0 <= soft < 1 << 62 else None,
-            )
-    except psutil.AccessDenied:
-        raise not_allowed(pid) from None
-    except psutil.Error:
-        raise Ended(f"process {pid} has ended") from None

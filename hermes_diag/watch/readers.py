@@ -119,7 +119,6 @@ def _waits(pid: int, tid: int, calls: dict[int, str]) -> _Call | None:
 def _reader(call: _Call, seen: Look) -> Reader | None:
     """What a thread reads, if it is a TCP socket or was closed. Raises OSError when the thread has ended."""
     waited = _waited(call)
-    at = time.time()
     row, closed = None, False
     try:
         target = os.readlink(f"/proc/{call.pid}/fd/{call.fd}")
@@ -133,7 +132,7 @@ def _reader(call: _Call, seen: Look) -> Reader | None:
         elif not _never_waits(call):
             return None
         closed = row is None
-    silent = None if row is None or row.silent_ms is None else row.silent_ms / 1000 + max(0.0, at - seen.at)
+    silent = None if row is None or row.silent_ms is None else row.silent_ms / 1000
     if row is not None and _reads_another(call, row, waited, silent, seen):
         row, closed, silent = None, True, None
     if closed:

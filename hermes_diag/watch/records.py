@@ -28,6 +28,7 @@ class Process:
     soft_limit: int | None  # of open fds; None: unknown, or without limit
     kinds: dict[str, int] | None = None  # fds by kind: "TCP", "unix", "pipe", "file", "SQLite", ...
     sqlite: dict[str, int] | None = None  # fds by the base name of the SQLite file
+    stopped: bool = False  # by a signal or a debugger: it can do nothing until it is told to go on
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,7 @@ class Tick:
     queue: Queue | None = None  # the fullest, if one is full
     shared: int = 0  # connections that more than one of the processes holds
     moved: tuple[Moved, ...] = ()  # of the sockets that are followed by themselves
+    still: float = 0.0  # seconds since the last sample in which the process, or the watch itself, was stopped or asleep
 
 
 @dataclass(frozen=True)

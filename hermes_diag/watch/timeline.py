@@ -56,6 +56,7 @@ class Timeline:
         self.last: Tick | None = None
         self.samples = 0
         self.worst_late = 0.0
+        self.still = 0.0  # seconds in all in which nothing could happen
         self.places: list[Place] = []  # who opened what came and stayed, where a recorder tells it
         self.held: dict[str, Held] = {}  # what was found of conditions: of levels and ages, or as a capture says it
 
@@ -64,6 +65,7 @@ class Timeline:
         self.samples += 1
         self.first, self.last = self.first or tick, tick
         self.worst_late = max(self.worst_late, tick.late)
+        self.still += tick.still
         self._follow(tick)
         if self._drawing:
             self._drawing.add(tick)
@@ -163,7 +165,7 @@ class Timeline:
         judged = tuple(course for course in found if self.is_judged(course.name))
         seen = verdict.Seen(
             self.watched, self.last, judged, self.lives, held, ended, first_to_fail, len(self._each), self.opened_since,
-            self.same_since, self.entered[CLOSE_WAIT], self.samples, self._full, self._full_samples,
+            self.same_since, self.entered[CLOSE_WAIT], self.samples, self._full, self._full_samples, self.still,
         )  # fmt: skip
         return Summary(
             watched=self.watched,

@@ -59,9 +59,11 @@ class Tracker:
         self._unowned: tuple[SocketRow, ...] = ()  # of the last look, and how many in which state
         self._unowned_states: dict[str, int] = {}
 
-    def tick(self, look: Look, at: float, late: float) -> Tick:
-        """One look as a sample of a watch. at: seconds since the watch began."""
+    def tick(self, look: Look, at: float, late: float, still: float = 0.0) -> Tick:
+        """One look as a sample of a watch. at: seconds since the watch began. still: seconds since the last look in
+        which the process, or we, stood still: nobody could have read anything."""
         news = News(round(at, 6))
+        self._stand(still)
         self._moved = []
         if look.unowned is not self._unowned:  # the same tuple: nothing has changed
             self._unowned, self._unowned_states = look.unowned, dict(Counter(row.state for row in look.unowned))
@@ -86,7 +88,16 @@ class Tracker:
             queue=self._queue(look, at),
             shared=self._count_shared(look),
             moved=tuple(self._moved),
+            still=still,
         )
+
+    def _stand(self, seconds: float) -> None:
+        """What waits to be read or accepted has waited so much less."""
+        if seconds:
+            for one in self._sockets.values():
+                one.unread_since += seconds
+            if self._full is not None:
+                self._full = replace(self._full, since=self._full.since + seconds)
 
     def _queue(self, look: Look, at: float) -> Queue | None:
         """The full queue of a listener, with the time since when it is."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from hermes_diag.core import units
 from hermes_diag.core.sockets import CLOSE_WAIT, ESTABLISHED
 from hermes_diag.core.status import Status
-from hermes_diag.watch import backlog, lives, ports, shared, trend
+from hermes_diag.watch import backlog, lives, ports, shared, still, trend
 from hermes_diag.watch.follow import FDS, OTHERS, THREADS
 from hermes_diag.watch.records import Course, Ended, Held, Tick, Watched
 from hermes_diag.watch.tracker import SOCKETS, UNTOUCHED
@@ -49,6 +49,7 @@ class Seen:
     samples: int
     full: tuple[int, int, int] | None  # the process that was at its limit last: PID, fds, limit
     full_samples: int  # in which one was
+    still: float = 0.0  # seconds in which nothing could happen
 
     def words(self, word: str) -> list[Course]:
         return [course for course in self.courses if course.word == word]
@@ -69,10 +70,12 @@ def status(seen: Seen) -> Status:
         if any(one.held for one in seen.held):
             return Status.FAILING
         return Status.COULD_NOT_TELL if any(one.held is None for one in seen.held) else Status.CLEAN
+    if seen.last is None or still.mostly(seen.still, seen.last.at):
+        return Status.COULD_NOT_TELL
     harm = _full(seen) or _abandoned(seen) or _used_up(seen) or _not_accepting(seen)
     if harm or seen.words(trend.GROWING) or seen.first_to_fail:
         return Status.FAILING
-    return Status.COULD_NOT_TELL if seen.last is None or _doubtful(seen) or _soon(seen) else Status.CLEAN
+    return Status.COULD_NOT_TELL if _doubtful(seen) or _soon(seen) else Status.CLEAN
 
 
 def text(seen: Seen) -> str:
@@ -94,14 +97,14 @@ def _said(held: tuple[Held, ...]) -> str:
 def _found(seen: Seen) -> str:
     if seen.last is None:
         return "no sample was taken: nothing can be said"
-    parts = [_full(seen), _abandoned(seen), _used_up(seen), _not_accepting(seen)]
+    parts = [still.text(seen.still, seen.last.at), _full(seen), _abandoned(seen), _used_up(seen), _not_accepting(seen)]
     if seen.words(trend.GROWING) or seen.first_to_fail:
         parts.append(_growing(seen))
     elif doubtful := _doubtful(seen):
         parts.append(f"too short to tell: {_names(doubtful)}{_longer(doubtful)}")
     elif short := _soon(seen):
         parts.append(short)
-    elif not any(parts):
+    elif not any(parts[1:]):
         parts.append("bursty but returning to base" if seen.words(trend.BURSTY) else "steady")
         parts += [_same(seen), _unread(seen), _ports(seen), _slowest(seen)]
         if named := _names(seen.words(trend.TOO_SHORT)):
@@ -222,14 +225,10 @@ def _full(seen: Seen) -> str:
     pid, fds, limit = seen.full
     whose = f" (process {pid})" if seen.processes > 1 else ""
     when = "" if seen.full_samples == seen.samples else f" in {seen.full_samples:,} of {seen.samples:,} samples"
-    kinds = Counter({name.removeprefix("fds "): one.count for name, one in seen.lives.items() if _is_kind(name)})
-    filled = ", ".join(f"{kind} {count:,}" for kind, count in (+kinds).most_common(_NAMED))
+    kinds = {name[4:]: one.count for name, one in seen.lives.items() if name[:4] == "fds " and name[:7] != "fds of "}
+    filled = ", ".join(f"{kind} {count:,}" for kind, count in (+Counter(kinds)).most_common(_NAMED))
     text = f"full{whose}: at its limit{when}, {fds:,} of {limit:,} fds; it can open no more (EMFILE)"
     return f"{text}; open are {filled}" if filled else text
-
-
-def _is_kind(name: str) -> bool:
-    return name.startswith("fds ") and not name.startswith("fds of ")
 
 
 def _untouched(seen: Seen, state: str) -> int:

@@ -9,6 +9,7 @@ from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.watch import process
 from hermes_diag.watch.observer import Observer
 from hermes_diag.watch.records import Ended, Tick, Watched
+from hermes_diag.watch.still import Still
 from hermes_diag.watch.tracker import Tracker
 
 #: Sockets at a time whose lives are followed one by one, for the picture of the watch.
@@ -66,7 +67,7 @@ class Watch:
     def __iter__(self) -> Iterator[Tick]:
         begun = due = time.monotonic()
         yield self._tracker.tick(self.look, 0.0, 0.0)
-        taken = 1
+        taken, still = 1, Still()
         while taken != self._count:
             due = following(due, self._interval)
             if self._duration is not None and due - begun > self._duration + 1e-9:
@@ -90,5 +91,5 @@ class Watch:
                 self.ended = Ended("replaced", why)
                 return
             taken += 1
-            yield self._tracker.tick(self.look, at - begun, max(0.0, at - due))
+            yield self._tracker.tick(self.look, at - begun, max(0.0, at - due), still.since(due, self.look))
         self.ended = Ended("done")

@@ -20,7 +20,7 @@ def load_package():
     """Make this folder importable as PACKAGE, so that `from . import x` works by path too."""
     import importlib.util
 
-    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != HERE or not entry]
+    sys.path[:] = [entry for entry in sys.path if not entry or os.path.abspath(entry) != HERE]
     spec = importlib.util.spec_from_file_location(
         PACKAGE, os.path.join(HERE, "__init__.py"), submodule_search_locations=[HERE]
     )

@@ -36,7 +36,7 @@ NO_TERMINAL_EVENT = "hermes_diag.NoTerminalEvent"
 
 #: Parts of exception texts that decide a cause and hold no user data. An event names the part that matched; the text
 #: itself is never sent: it may quote a body or a token.
-PHRASES = ("client has been closed", "Event loop is closed")
+PHRASES = ("client has been closed", "Event loop is closed", "can't start new thread")
 
 #: A number that may be below zero. What reads a file refuses that of any other (core/bounds.py).
 BELOW_ZERO = "may be below zero"
@@ -234,7 +234,7 @@ FOLLOWS: Mapping[Optional[str], FrozenSet[str]] = {
     "fact": _WORKING,
     "done": frozenset({"exited"}),
     "failed": frozenset({"exited"}),
-    "exited": frozenset({"started", "exited"}),
+    "exited": frozenset({"started", "failed", "exited"}),
 }
 
 

@@ -63,6 +63,8 @@ class Agents:
                     "its Python has no package anthropic, which that API needs: pip install anthropic"
                 ) from None
             missing = " of " + name if name else ""
+            if isinstance(exc, SyntaxError) and exc.filename:
+                missing = " in %s:%d" % ("/".join(exc.filename.split("/")[-2:]), exc.lineno or 0)
             raise Refusal("this Hermes Agent cannot be imported: %s%s" % (type(exc).__name__, missing)) from None
         unlike = hermes_process.unlike(getattr(module, "AIAgent", object))
         if unlike:

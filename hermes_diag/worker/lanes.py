@@ -22,7 +22,7 @@ import traceback
 
 from . import sdk_version
 from .channel import HOST_GONE, Channel, Commands
-from .contract import HERMES, PROTOCOL, Done, Exited, Fact, Failed, Hello, Job, Measured, Started, Unfit
+from .contract import HERMES, PHRASES, PROTOCOL, Done, Exited, Fact, Failed, Hello, Job, Measured, Started, Unfit
 
 
 def main(argv):
@@ -52,7 +52,10 @@ def main(argv):
     order = _read(warm)
     if order is None:
         return HOST_GONE
-    sdk.warm(*order)
+    try:
+        sdk.warm(*order)
+    except Exception as exc:  # of a certificate's file that is not there, for example
+        return _decline(lanes, _failed(exc))
     return _fork_lanes(lanes, sdk)
 
 
@@ -111,7 +114,12 @@ def _lane(fds, sdk, spawn):
             code = _run(order, channel, sdk)
             _end_orphans()
             os._exit(code)  # a thread that never ends would hold an ordinary exit
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as exc:  # there may be no more processes, or no memory
+            channel.send(_failed(exc))
+            channel.send(Exited(3))
+            continue
         if pid == 0:
             _die_with_parent()  # its own thread that listens cannot end it while C code holds the GIL
             code = 1
@@ -168,10 +176,10 @@ def _run(order, channel, sdk):
     job, payload = order
     recording.begin(job.settings.get("record"))
     channel.send(Started(os.getpid()))
-    channel.listen()
-    counter = fence.install(job.settings, sdk.http, programs=job.strategy != HERMES)
-    ended, code = Done(), 0
+    counter, ended, code = None, Done(), 0
     try:
+        channel.listen()
+        counter = fence.install(job.settings, sdk.http, programs=job.strategy != HERMES)
         if job.strategy == HERMES:
             from . import hermes_agent
 
@@ -197,9 +205,13 @@ def _failed(exc):
     """
     if getattr(exc, "plain", ""):
         return Failed(exc.plain, ())
-    missing = ": " + exc.name if isinstance(exc, ImportError) and exc.name else ""
+    said = ": " + exc.name if isinstance(exc, ImportError) and exc.name else ""
+    if isinstance(exc, SyntaxError) and exc.filename:
+        said = " in %s:%d" % (os.path.basename(exc.filename), exc.lineno or 0)
+    if isinstance(exc, RuntimeError):
+        said = next((": " + phrase for phrase in PHRASES if phrase in str(exc)), "")
     frames = traceback.extract_tb(exc.__traceback__)[-8:]
     return Failed(
-        type(exc).__name__ + missing,
+        type(exc).__name__ + said,
         tuple("%s:%d %s" % (os.path.basename(f.filename), f.lineno or 0, f.name) for f in frames),
     )

@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 
-from .contract import Fact, Failed
+from .contract import PHRASES, Fact, Failed
 
 #: Seconds after which a call of the user's code, or an import of it, counts as hanging. An import may load a lot.
 PATIENCE, IMPORT_PATIENCE = 10.0, 60.0
@@ -117,8 +117,10 @@ def _chain(exc):
     """Classes of an exception and its causes; of a failed import also the module. No text of the user's."""
     names = []
     while exc is not None and len(names) < 3:
-        missing = " of " + exc.name if isinstance(exc, ImportError) and exc.name else ""
-        names.append(type(exc).__name__ + missing)
+        said = " of " + exc.name if isinstance(exc, ImportError) and exc.name else ""
+        if isinstance(exc, RuntimeError):
+            said = next((": " + phrase for phrase in PHRASES if phrase in str(exc)), "")
+        names.append(type(exc).__name__ + said)
         exc = exc.__cause__ or exc.__context__
     return " <- ".join(names)
 

@@ -75,7 +75,7 @@ def interpreter(given: str, base_python: str | None) -> str:
     """
     from hermes_diag.run.environments import wanted
 
-    asked = wanted.must_be_hermes(wanted.parse(given))
+    asked = wanted.hermes(given)
     refuse_idle_base([asked], base_python)
     try:
         made = make_one(asked, base_python)

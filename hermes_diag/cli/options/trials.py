@@ -50,7 +50,9 @@ def refuse_idle(wanted: Sequence[Wanted], spec: str | None, base_python: str | N
 
 def view(plan: Plan) -> Any:
     """The progress of a plan, on a terminal."""
+    from hermes_diag.core import quiet
     from hermes_diag.reporters import style
     from hermes_diag.reporters.progress import Progress
 
+    quiet.begin()
     return Progress(plan, style.console(stderr=True))

@@ -14,8 +14,9 @@ def check(evidence: Evidence) -> Hit | None:
     if starved := causes.starved(evidence):
         held = max(pool.connections - pool.idle for pool in evidence.pools)
         return Hit(
-            "a turn that the provider would have answered got no connection: all places of the pool, which all clients "
-            f"share, are held by {units.count(held, 'stream')} that {'was' if held == 1 else 'were'} given up",
+            "the last turn, the only one that the provider would have answered, got no connection: all places of the "
+            f"pool, which all clients share, are held by {units.count(held, 'stream')} that "
+            f"{'was' if held == 1 else 'were'} given up",
             {"attempts": len(starved), "pool": held},
             tuple(map(causes.name, starved)),
         )

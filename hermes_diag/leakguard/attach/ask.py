@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hermes_diag.core import reading
+from hermes_diag.core import reading, scratch
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.leakguard.attach import bundle, rights
 from hermes_diag.watch import process
@@ -153,7 +153,8 @@ def _folder(asked: rights.Asked) -> Iterator[Path]:
     """A private folder that the process sees under the same name, and may read and write."""
     for place in (tempfile.gettempdir(), *_PLACES):
         try:
-            folder = Path(tempfile.mkdtemp(prefix="hermes-diag-", dir=place))
+            scratch.sweep(place)
+            folder = scratch.make(place)
         except OSError:
             continue
         try:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
+import os
+import re
 from dataclasses import dataclass
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from hermes_diag.core.errors import CannotMeasure
-from hermes_diag.run import pythons
+from hermes_diag.run import asked, pythons
 
 #: Seconds that an interpreter may take to say what it is.
 PATIENCE = 60
+_VERSION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){1,2}\w{0,20}")
 _ASK = (
     "import json, sys, sysconfig; print(json.dumps([getattr(sys, '_base_executable', None) or sys.executable, "
     "'.'.join(map(str, sys.version_info[:3])), str(sysconfig.get_config_var('SOABI'))]))"
@@ -45,12 +47,10 @@ def of(given: str) -> Base:
     """The interpreter that a path, a command or the folder of a virtualenv means. Raises UsageError, CannotMeasure."""
     python = pythons.resolve(given)
     try:
-        done = subprocess.run(
-            [python, "-I", "-c", _ASK], capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
-            timeout=PATIENCE, check=True,
-        )  # fmt: skip
-        own, version, build = map(str, json.loads(done.stdout))
-    except (OSError, ValueError, TypeError, subprocess.SubprocessError):
+        own, version, build = map(str, json.loads(asked.answer([python, "-I", "-c", _ASK], PATIENCE)))
+        if not _VERSION.fullmatch(version) or not os.path.isabs(own) or not own.isprintable():
+            raise asked.NoAnswer("no Python says that")
+    except (asked.NoAnswer, ValueError, TypeError, RecursionError):
         raise CannotMeasure(f"{python} did not say which Python it is", "name a Python 3.9 or newer") from None
     short = ".".join(version.split(".")[:2])
     return Base(own, version, f"py{short}-{hashlib.sha256(f'{own} {version} {build}'.encode()).hexdigest()[:6]}")

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
+from hermes_diag.core import scratch
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.run.environments.installer import LOOK_EVERY, SAY_EVERY, Installer
 
 STAMP = "made-by-hermes-diag"
-#: So many environments of one checkout stay, and so many sets of dependencies; and seconds for which each does.
-KEPT, USED_LATELY = 5, 3600
+#: So many environments of one checkout stay, so many sets of dependencies, and those that a run is using.
+KEPT = 5
+_using: list[IO[bytes]] = []  # stamps of environments that this process uses, each with a lock that all may share
 
 
 def folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -37,18 +41,25 @@ def ensure(place: Path, make: Callable[[Path, int], None], installer: Installer)
     """
     python = place / "bin" / "python"
     if not _works(python):
-        with writable(place.parent), _locked(place.with_name(f"{place.name}.lock"), installer) as lock:
+        with writable(place.parent), _locked(_lock_of(place), installer) as lock:
             if not _works(python):
+                if (place / STAMP).exists():
+                    installer.say(f"the environment in {place} is damaged: it is made anew")
                 shutil.rmtree(place, ignore_errors=True)  # what a killed run left, or its interpreter is gone
                 try:
                     make(place, lock)
-                    (place / STAMP).touch()
+                    (place / STAMP).write_bytes(b"".join(_files(place)))
                 except BaseException:
                     shutil.rmtree(place, ignore_errors=True)
+                    _lock_of(place).unlink(missing_ok=True)
                     raise
     with contextlib.suppress(OSError):  # when it was used last; a cache that is only read does not tell
         os.utime(place / STAMP)
-    return python
+    with contextlib.suppress(OSError):
+        _using.append(open(place / STAMP, "rb"))  # noqa: SIM115 - until the end of this process
+        fcntl.flock(_using[-1], fcntl.LOCK_SH | fcntl.LOCK_NB)
+    # Another run may just have removed it, which it does not where that lock is held.
+    return python if _works(python) else ensure(place, make, installer)
 
 
 @contextmanager
@@ -67,11 +78,29 @@ def writable(parent: Path) -> Iterator[None]:
 def prune(parent: Path, kept: int = KEPT) -> None:
     """Remove all but the environments in that folder that were used last."""
     with contextlib.suppress(OSError):
-        used = sorted(((_used(one), one) for one in parent.iterdir() if one.is_dir()), reverse=True)
-        for at, one in used[kept:]:
-            if time.time() - at > USED_LATELY:  # a run may be using it
+        places = (one for one in parent.iterdir() if one.is_dir() and not one.name.startswith(scratch.PREFIX))
+        used = sorted(((_used(one), one) for one in places), reverse=True)
+        for _, one in used[kept:]:
+            if not _is_used(one):
                 (one / STAMP).unlink(missing_ok=True)
                 shutil.rmtree(one, ignore_errors=True)  # its lock stays: another run may just have opened it
+
+
+def _is_used(place: Path) -> bool:
+    """Whether a run is using it, or is making it."""
+    for path in (place / STAMP, _lock_of(place)):
+        try:
+            with open(path, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            continue
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _lock_of(place: Path) -> Path:
+    return place.with_name(f"{place.name}.lock")
 
 
 def _used(place: Path) -> float:
@@ -80,22 +109,45 @@ def _used(place: Path) -> float:
 
 
 def _works(python: Path) -> bool:
-    """Whether the environment is finished; its base interpreter may have been removed since."""
-    return python.exists() and (python.parent.parent / STAMP).exists()
+    """Whether the environment is finished, and all its files are there; its interpreter may have been removed since."""
+    place = python.parent.parent
+    try:
+        made = (place / STAMP).read_bytes()  # empty: by an earlier release
+        return python.exists() and all(map(_is_there, itertools.repeat(os.fsencode(place)), made.splitlines()))
+    except OSError:
+        return False
+
+
+def _files(place: Path) -> Iterator[bytes]:
+    """A line for each file of an environment: its size and its name. What Python compiles comes and goes."""
+    for folder, folders, names in os.walk(os.fsencode(place)):
+        folders[:] = [name for name in folders if name != b"__pycache__"]
+        for name in names:
+            path = os.path.join(folder, name)
+            if b"\n" not in path and not os.path.islink(path):
+                yield b"%d %s\n" % (os.lstat(path).st_size, os.path.relpath(path, os.fsencode(place)))
+
+
+def _is_there(place: bytes, line: bytes) -> bool:
+    """Raises OSError when it is not."""
+    size, _, name = line.partition(b" ")
+    return b"%d" % os.lstat(os.path.join(place, name)).st_size == size
 
 
 @contextmanager
 def _locked(path: Path, installer: Installer) -> Iterator[int]:
-    with open(path, "w") as file:
-        said = time.monotonic() - SAY_EVERY
-        while True:
+    said = time.monotonic() - SAY_EVERY
+    while True:
+        with open(path, "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+                if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    yield file.fileno()
+                    return
+                continue  # who held it has removed it
             except BlockingIOError:
                 if time.monotonic() - said >= SAY_EVERY:
                     said = time.monotonic()
                     installer.say("another hermes-diag is making that environment; waiting for it ...")
                 installer.check()
-                time.sleep(LOOK_EVERY)
-        yield file.fileno()
+        time.sleep(LOOK_EVERY)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
-from hermes_diag.core import toml
+from hermes_diag.core import scratch, toml, units
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.text import quoted
 from hermes_diag.run.environments import cache, releases, sources
@@ -23,6 +22,8 @@ from hermes_diag.run.environments.base import Base
 from hermes_diag.run.environments.installer import Failed, Installer
 
 SOURCE = "source"
+#: Files that are named at most.
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def ensure(place: Path, revision: str, base: Base, installer: Installer) -> Made
     named += ", edited" if source.edited else ""
     if project.python:
         base.check(f"{project.name} {named}", project.python)
+    _tell_left_out(source.left_out(project.parts), installer)
     if project.requires is None:
         raise CannotMeasure(
             f"{place}: its pyproject.toml lists no dependencies",
@@ -67,7 +69,8 @@ def ensure(place: Path, revision: str, base: Base, installer: Installer) -> Made
     dependencies = releases.ensure_dependencies(project.requires, f"{project.name} {named}", base, installer)
     parent = cache.folder() / "checkouts" / hashlib.sha256(str(place).encode()).hexdigest()[:12]
     with cache.writable(parent):
-        staged = Path(tempfile.mkdtemp(prefix="copy-", dir=parent))
+        scratch.sweep(parent)
+        staged = scratch.make(parent)
         try:
             digest = source.copy(staged, project.parts)
             label = f"{project.version}{f'+g{source.commit[:7]}' if source.commit else ''}"
@@ -82,6 +85,13 @@ def ensure(place: Path, revision: str, base: Base, installer: Installer) -> Made
             shutil.rmtree(staged, ignore_errors=True)
     cache.prune(parent)
     return Made(python, named)
+
+
+def _tell_left_out(names: Sequence[str], installer: Installer) -> None:
+    if names:
+        were = "was" if len(names) == 1 else "were"
+        named = ", ".join((*names[:_NAMED], *(["..."] if len(names) > _NAMED else [])))
+        installer.say(f"{units.count(len(names), 'file')} that git does not know {were} left out: {named}")
 
 
 def _make(

@@ -6,12 +6,12 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from hermes_diag.core import scratch
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.run.environments.base import Base
 
@@ -73,14 +73,7 @@ class Installer:
         """Run one step to its end; what it wrote to stdout. passed: descriptors that it inherits: a lock that holds
         also when this process was killed. Raises Failed, Stopped, CannotMeasure."""
         environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        try:  # pip that is killed leaves its half-unpacked packages there
-            temporary = tempfile.TemporaryDirectory(prefix="hermes-diag-", ignore_cleanup_errors=True)
-        except OSError as exc:
-            raise CannotMeasure(
-                f"cannot make a temporary folder: {exc.strerror or type(exc).__name__}",
-                "set TMPDIR to a folder with room that you may write to",
-            ) from None
-        with temporary as folder:
+        with scratch.folder() as folder:  # pip that is killed leaves its half-unpacked packages there
             return self._run(command, what, passed, {**environ, "TMPDIR": folder})
 
     def _run(self, command: Sequence[str], what: str, passed: Sequence[int], environ: Mapping[str, str]) -> str:

@@ -18,6 +18,11 @@ _FROM_VERSIONS = re.compile(r"from versions: ([^)]*)\)")
 _INDEX_VERSIONS = re.compile(r"^Available versions: (.*)$", re.MULTILINE)
 _PIP_NEEDS = r"(?:^|[ ;]){version} Requires-Python ([^;\n]+)"
 _WHEEL_NEEDS = re.compile(r"requires a different Python: \S+ not in '([^']+)'")
+_UNREACHABLE = re.compile(
+    r"(?i)retrying .{0,20}after connection broken|max retries exceeded|failed to establish a new connection|"
+    r"error sending request|could not connect|connection refused|name or service not known|"
+    r"temporary failure in name resolution|dns error|network is unreachable"
+)
 _UV_NEEDS = re.compile(r"does not\s+satisfy\s+Python\s*([<>=!~][^\s]*)")
 
 
@@ -30,6 +35,11 @@ def reason(text: str) -> str:
         (line for line in told if re.match(r"\W*(cause:|╰|because)", line, re.IGNORECASE)), told[0] if told else ""
     )
     return _ADDRESS.sub("<address>", best)[:300] if best else "it gave no reason"
+
+
+def is_unreachable(text: str) -> bool:
+    """Whether the index did not answer, after which pip says that there is no such version."""
+    return bool(_UNREACHABLE.search(text))
 
 
 def needs_python(text: str, version: str) -> str:

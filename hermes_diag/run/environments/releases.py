@@ -12,6 +12,7 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+from hermes_diag.core import scratch
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.text import quoted
 from hermes_diag.run.environments import cache, reasons
@@ -35,6 +36,13 @@ def check_version(version: str) -> None:
     """Raises UsageError for a text that cannot be a version."""
     if not is_version(version):
         raise UsageError(f"{quoted(version)} is no version", "write a release, for example 0.19.0")
+
+
+def padded(version: str) -> str:
+    """With three numbers at least: 0.19 and 0.19.0 are one release."""
+    found = Version(version)
+    numbers = (*found.release, 0, 0)[: max(3, len(found.release))]
+    return ".".join(map(str, numbers)) + str(found).removeprefix(found.base_version)
 
 
 def ensure(pins: Sequence[tuple[str, str]], base: Base, installer: Installer) -> Path:
@@ -87,6 +95,11 @@ def _refusal(said: str, named: str, pins: Sequence[tuple[str, str]], base: Base,
             f"cannot install {named}: no space is left on the device",
             "make room, or set XDG_CACHE_HOME and TMPDIR to folders with room",
         )
+    if reasons.is_unreachable(said):
+        return CannotMeasure(
+            f"cannot install {named}: the package index does not answer",
+            f"is the network there? Which index is asked, the configuration of {installer.name} says",
+        )
     for name, version in pins:
         if needed := reasons.needs_python(said, version):
             return CannotMeasure(
@@ -123,11 +136,9 @@ def released(name: str, base: Base, installer: Installer, least: str = "", most:
 
 def _by_uv(name: str, base: Base, installer: Installer, least: str, most: int) -> Iterator[str]:
     """uv has no command that lists them: it is asked for the newest one below the last."""
-    import tempfile
-
     assert installer.uv
     below, floor = "", f",>={least}" if least else ""
-    with tempfile.TemporaryDirectory(prefix="hermes-diag-") as folder:
+    with scratch.folder() as folder:
         asked = Path(folder) / "asked.in"
         for _ in range(most):
             asked.write_text(f"{name}{below or '>=0'}{floor}\n")

@@ -45,6 +45,13 @@ class Source:
             return _nul(git(self.place, "ls-files", "-z", "--cached"))
         return list(_walked(self.place))
 
+    def left_out(self, parts: Sequence[str]) -> list[str]:
+        """Modules in the folder that git does not know, and that a copy therefore lacks. parts: as for `copy`."""
+        if self.revision or not self.commit:
+            return []
+        found = _nul(git(self.place, "ls-files", "-z", "--others", "--exclude-standard", "--", "*.py"))
+        return sorted(name for name in found if _is_needed(name, parts))
+
     def has(self, name: str) -> bool:
         return self.read(name) is not None
 

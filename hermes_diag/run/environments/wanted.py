@@ -44,14 +44,16 @@ class Ready:
     named: str
 
 
-def parse(given: str) -> Wanted:
-    """What a word means. Raises UsageError."""
+def parse(given: str, cure: str = "") -> Wanted:
+    """What a word means. cure: what to do about one that means nothing. Raises UsageError."""
+    cure = cure or _HELP
     if not given or len(given) > _LONGEST or not given.isprintable() or given.startswith("-"):
-        raise UsageError(f"{quoted(given)} is neither a release nor a path", _HELP)
+        raise UsageError(f"{quoted(given)} is neither a release nor a path", cure)
     if "==" in given and "/" not in given:
         return _releases(given)
     if releases.is_version(given):
-        return Wanted(f"{releases.HERMES} {given}", pins=((releases.HERMES, given),))
+        version = releases.padded(given)
+        return Wanted(f"{releases.HERMES} {version}", pins=((releases.HERMES, version),))
     path, revision = _revision(Path(os.path.expanduser(given)))
     try:
         if not path.is_dir():
@@ -60,9 +62,11 @@ def parse(given: str) -> Wanted:
         if python is not None and not (path / "pyproject.toml").exists():
             return Wanted(given, python=os.path.abspath(python))
     except OSError as exc:  # a name that is too long, links in a circle
-        raise UsageError(f"{quoted(given)}: {exc.strerror}", _HELP) from None
+        raise UsageError(f"{quoted(given)}: {exc.strerror}", cure) from None
     except UsageError:
-        raise UsageError(f"{quoted(given)} is no release, no folder and no interpreter", _HELP) from None
+        if "/" in given and not path.exists():
+            raise UsageError(f"there is nothing at {quoted(given)}", cure) from None
+        raise UsageError(f"{quoted(given)} is no release, no folder and no interpreter", cure) from None
     return Wanted(given, place=Path(os.path.realpath(path)), revision=revision)
 
 
@@ -76,7 +80,7 @@ def _releases(given: str) -> Wanted:
         if name not in _KNOWN:
             raise UsageError(f"{quoted(one)} names no package that is compared here", f"known: {', '.join(_KNOWN)}")
         releases.check_version(version)
-        pins.append((releases.HERMES if name in _HERMES else name, version))
+        pins.append((releases.HERMES if name in _HERMES else name, releases.padded(version)))
     if len(dict(pins)) < len(pins):
         raise UsageError(f"{quoted(given)} names a package twice", "leave one of them out")
     return Wanted(" + ".join(f"{name} {version}" for name, version in pins), pins=tuple(pins))
@@ -109,8 +113,11 @@ def ready(wanted: Wanted, base_python: str, installer: Installer) -> Ready:
     return Ready(wanted, str(releases.ensure(pins, own, installer)), wanted.name)
 
 
-def must_be_hermes(wanted: Wanted) -> Wanted:
-    """Raises UsageError for releases without Hermes Agent."""
+def hermes(given: str) -> Wanted:
+    """What a word means that names a Hermes Agent. Raises UsageError."""
+    wanted = parse(
+        given, "write a release such as 0.19.0, the folder of a checkout, or that of a virtualenv that has it"
+    )
     if wanted.pins and not wanted.is_hermes:
         raise UsageError(f"{wanted.name} is no Hermes Agent", "write a release such as 0.19.0, or a PATH")
     return wanted
