@@ -41,8 +41,12 @@ PARTS = {
     "truth": Part(
         ("scripts/truth", "clients"), "How often is `check` right about clients of which the truth is known?"
     ),
+    "chaos": Part(("scripts/chaos", "--rounds", "500"), "Does a disturbance at any moment lead to a wrong verdict?"),
+    "fuzz": Part(("scripts/fuzz", "all", "--seconds", "600"), "Does any input break a reader?"),
     "soak": Part(("scripts/soak",), "Does anything of ours grow that runs for long?"),
     "secrets": Part(("scripts/secrets",), "Is a planted secret in any output, file or process of any command?"),
+    "coverage": Part(("scripts/coverage",), "How much of the code, branches too, does the suite run?"),
+    "mutation": Part(("scripts/mutation",), "How many changes of the judgement does the suite find?"),
     "start": Part(("scripts/bench", "start"), "How long does a command take to start?"),
     "provider": Part(
         ("scripts/bench", "provider"), "How many requests a second does the provider answer, beside others?"
