@@ -216,7 +216,8 @@ def test_a_python_without_hermes(cli: Cli) -> None:
         (["--python", "x", "--workload", "measure"], "there is none of that name"),
         (["--python", "x", "--mutate", "--workload", "aborted"], "after one turn none has a stream to abort"),
         (["--", "--index"], "'--index' is neither a release nor a path"),
-        (["../0.19.0"], "is no release, no folder and no interpreter"),
+        (["../0.19.0"], "there is nothing at '../0.19.0'"),
+        (["0.19.x"], "is no release, no folder and no interpreter"),
     ],
 )
 def test_what_does_not_go_together(cli: Cli, arguments: list[str], says: str) -> None:

@@ -250,7 +250,7 @@ def test_releases_between_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, value)
     own, installer = base.of(sys.executable), Installer(lambda text: None)
     made = candidates.of_releases("httpx==2.0", "httpx==1.9", own, installer)
-    assert made.keys == ("httpx==1.9", "httpx==1.10", "httpx==1.11", "httpx==2.0")
+    assert made.keys == ("httpx==1.9.0", "httpx==1.10", "httpx==1.11", "httpx==2.0.0")
     assert (made.good, made.bad) == (3, 0)
     for good, bad in (("httpx==1.9", "openai==2.0"), ("httpx==1.9", "httpx==1.9"), ("httpx==1.9", str(tmp_path))):
         with pytest.raises(UsageError):

@@ -27,8 +27,8 @@ from hermes_diag.watch.tracker import Tracker
 from hermes_diag.worker.contract import TurnDone
 
 FACTORY = f"{ROOT / 'tests' / 'factories.py'}:right"
-#: Two turns, which may take two seconds each.
-SLOW = ["replay", FACTORY, "--workload", "steady", "--sessions", "1", "--turns", "2", "--timeout", "2"]
+#: Turns that may take two seconds each.
+SLOW = ["replay", FACTORY, "--workload", "steady", "--sessions", "1", "--timeout", "2", "--turns"]
 
 
 class Clocks:
@@ -84,7 +84,17 @@ def test_only_what_went_wrong_is_spoilt() -> None:
 def test_a_pause_accuses_nobody(tmp_path: Path, who: str) -> None:
     """Stopped for longer than a turn may take: the cell is run again, the verdict is the right one, and it is said."""
     saved = tmp_path / "run.jsonl"
-    command = [sys.executable, "-m", "hermes_diag", *SLOW, "--fault", "stall-before-headers=1500ms", "--save", saved]
+    command = [
+        sys.executable,
+        "-m",
+        "hermes_diag",
+        *SLOW,
+        "2",
+        "--fault",
+        "stall-before-headers=1500ms",
+        "--save",
+        saved,
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as host:
         until(lambda: saved.exists() and b'"record":"turn","cell":"factory' in saved.read_bytes())
         time.sleep(0.5)  # the next turn waits for its answer
@@ -104,7 +114,7 @@ def test_a_pause_accuses_nobody(tmp_path: Path, who: str) -> None:
 
 def test_who_really_fails_is_still_accused(cli: Cli) -> None:
     """The same without a pause, and with an answer that comes too late: exit 1, and nothing is run again."""
-    done = cli(*SLOW, "--fault", "stall-before-headers=4s", "--turns", 1)
+    done = cli(*SLOW, 1, "--fault", "stall-before-headers=4s")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "run again" not in done.stderr
 
@@ -166,7 +176,7 @@ def test_a_clock_that_is_set(cli: Cli, target: Callable[..., int], what: str, by
     }
     watch = ("sockets", target("idle", 2), "--watch", "--interval", "100ms", "--duration", "2s")
     begun = time.monotonic()
-    done = cli(*(watch if what == "watch" else SLOW), **environ)
+    done = cli(*(watch if what == "watch" else [*SLOW, "2"]), **environ)
     assert done.returncode == 0, done.stdout + done.stderr
     assert time.monotonic() - begun < 30
     assert "7,200" not in done.stdout

@@ -23,6 +23,9 @@ INTEGER, FLOAT = 2**53, 2.5e11
 #: Characters of a text, and things in a list, at most.
 TEXT, LIST = 100_000, 250_000
 
+#: What `decoded` raises for what is not of its type.
+NOT_OF_ITS_TYPE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 _PLAIN: Mapping[Any, Any] = {
     int: Annotated[int, msgspec.Meta(ge=0, le=INTEGER)],
     float: Annotated[float, msgspec.Meta(ge=-FLOAT, le=FLOAT)],
@@ -30,6 +33,22 @@ _PLAIN: Mapping[Any, Any] = {
 }
 _BELOW_ZERO = Annotated[int, msgspec.Meta(ge=-INTEGER, le=INTEGER)]
 _MANY = (list, tuple, frozenset, set, dict, Mapping)
+
+
+def decoded(kind: Any, data: bytes | msgspec.Raw) -> Any:
+    """What JSON says, as that type and within bounds. Raises NOT_OF_ITS_TYPE."""
+    _decoder(bounded(kind)).decode(data)
+    return _decoder(kind).decode(data)
+
+
+def check(kind: Any, data: bytes | msgspec.Raw) -> None:
+    """The same of what is to have no key that its type has not. Raises NOT_OF_ITS_TYPE."""
+    _decoder(bounded(kind, exact=True)).decode(data)
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
 
 
 @cache

@@ -10,15 +10,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
 from hermes_diag import __version__
-from hermes_diag.core import reading
-from hermes_diag.core.bounds import bounded
+from hermes_diag.core import bounds, reading
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.escape import json_bytes
 from hermes_diag.core.facts import FACTS
@@ -32,8 +30,6 @@ SCHEMA = 4
 _EARLIER = {("capture", 2): "run", ("watch", 3): "watch"}
 #: Values in one line at most: those of a look at 60,000 sockets.
 _VALUES = 1_000_000
-#: What a line raises that is no record, or not as it was written.
-_NO_RECORD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 # --- writing -----------------------------------------------------------------------------------------
@@ -137,8 +133,8 @@ class Reader:
         if bytes(raw) == b"null":
             return None
         try:
-            _decoder(bounded(kind, exact=True)).decode(raw)
-        except _NO_RECORD as exc:
+            bounds.check(kind, raw)
+        except bounds.NOT_OF_ITS_TYPE as exc:
             unknown = _UNKNOWN.fullmatch(str(exc))
             if unknown is None:
                 raise self.changed(1, _why(exc)) from None
@@ -156,7 +152,7 @@ class Reader:
                 of = _OF.decode(line)
                 known = of.record in kinds
                 said = _SAID.decode(line) if known and kinds[of.record] is Fact else None
-            except _NO_RECORD as exc:
+            except bounds.NOT_OF_ITS_TYPE as exc:
                 no_object = str(exc).startswith("Expected `object`")
                 raise self.changed(number, "not a record" if no_object else _why(exc)) from None
             if not known:
@@ -171,9 +167,8 @@ class Reader:
 
     def _decoded(self, number: int, kind: Any, raw: bytes | msgspec.Raw, what: str = "") -> Any:
         try:
-            _decoder(bounded(kind)).decode(raw)
-            return _decoder(kind).decode(raw)
-        except _NO_RECORD as exc:
+            return bounds.decoded(kind, raw)
+        except bounds.NOT_OF_ITS_TYPE as exc:
             raise self.changed(number, f"{what}{_why(exc)}") from None
 
     def _leave_out(self, what: str, name: str) -> None:
@@ -207,11 +202,6 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`((?: - at `[^`]*`)?
 _NAMED = 50
 
 
-@cache
-def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
-
-
 def _why(exc: Exception) -> str:
     """What is wrong with a line, with the field: `Expected `int`, got `str` - at `$.turns``."""
     if isinstance(exc, msgspec.ValidationError):
@@ -230,7 +220,7 @@ def _first(file: Lines, line: bytes) -> _Head:
         raise _no_capture(path)
     try:
         head = _HEAD.decode(line)
-    except _NO_RECORD:
+    except bounds.NOT_OF_ITS_TYPE:
         raise _no_capture(path) from None
     if (head.record, head.schema) in _EARLIER:
         head.kind = _EARLIER[head.record, head.schema]

@@ -6,10 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
-from hermes_diag.core import new_file, reading, units
-from hermes_diag.core.bounds import bounded
+from hermes_diag.core import bounds, new_file, reading, units
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.escape import json_bytes
 from hermes_diag.core.trials import Step, Tried
@@ -36,11 +33,10 @@ def load(path: Path, question: str) -> Known:
     """What earlier runs have found out. Raises UsageError for another question's file."""
     try:
         data = reading.whole(path, MAX_BYTES)
-        msgspec.json.decode(data, type=bounded(Known))
-        found = msgspec.json.decode(data, type=Known)
+        found: Known = bounds.decoded(Known, data)
     except FileNotFoundError:
         return Known(question)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (OSError, *bounds.NOT_OF_ITS_TYPE):
         raise UsageError(f"{path} is no file of a bisection", "name another with --state") from None
     if (found.question, found.schema) != (question, SCHEMA):
         raise UsageError(f"{path} is of another question", "name another with --state")

@@ -16,6 +16,7 @@ from hermes_diag.core import pulse
 from hermes_diag.core.errors import CannotMeasure, cure
 from hermes_diag.core.evidence import Outcome
 from hermes_diag.core.plan import FRESH, Cell
+from hermes_diag.judge import planned
 from hermes_diag.provider.extras import Extras
 from hermes_diag.provider.server import Provider
 from hermes_diag.provider.thread import ProviderThread
@@ -120,7 +121,8 @@ class CellRun:
             await self._thread.do(self._provider.stop())
         for record in (*sorted(self._provider.served, key=_turn_key), *self._provider.seen, *self._extras.measured()):
             self._record(record)
-        self._record(outcome)
+        lacking = planned.lacks(replace(self._recorder.evidence(), outcome=outcome))
+        self._record(Outcome("died", lacking) if lacking else outcome)
 
     async def _start(self) -> None:
         try:

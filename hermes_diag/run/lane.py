@@ -16,11 +16,12 @@ from typing import Any
 
 import msgspec
 
-from hermes_diag.core import pulse
+from hermes_diag.core import bounds, pulse
 from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.facts import FACTS
 from hermes_diag.run import blame, pythons
 from hermes_diag.worker import contract
-from hermes_diag.worker.contract import Failed, Hello, Job, Unfit
+from hermes_diag.worker.contract import Fact, Failed, Hello, Job, Unfit
 
 #: Bytes of one event at most; and of all events of a job, for each of its attempts and beside them.
 LONGEST, EACH, BESIDE = 1 << 22, 1 << 13, 1 << 24
@@ -37,6 +38,32 @@ class Gone(Exception):
 
 class NoEvent(CannotMeasure):
     """What a worker wrote is no event, or too much."""
+
+
+class _Named(msgspec.Struct):
+    """What an event is. name, value: of a fact."""
+
+    event: str
+    name: Any = ""
+    value: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+
+
+def event_of(line: bytes) -> Any:
+    """An event that a worker wrote, checked against the contract and within bounds. Raises NoEvent.
+
+    It may be another program than ours that wrote it: whatever has the name of a Python.
+    """
+    try:
+        named = _NAMED.decode(line)
+        kind = contract.EVENTS[named.event]
+        if kind is Fact:
+            return Fact(named.name, bounds.decoded(FACTS[named.name], named.value))
+        return bounds.decoded(kind, line)
+    except (*bounds.NOT_OF_ITS_TYPE, KeyError, TypeError) as exc:
+        raise NoEvent(f"the worker wrote something that is no event: {type(exc).__name__}") from None
 
 
 class Pipes:
@@ -169,12 +196,8 @@ class Lane:
         self._room -= len(line)
         if self._room < 0:
             raise NoEvent("the worker wrote more than any job does")
-        try:
-            fields = msgspec.json.decode(line)
-            name = fields.pop("event")
-            event: Any = msgspec.convert(fields, contract.EVENTS[name])
-        except (msgspec.MsgspecError, KeyError, AttributeError, TypeError, ValueError, RecursionError) as exc:
-            raise NoEvent(f"the worker wrote something that is no event: {type(exc).__name__}") from None
+        event = event_of(line)
+        name = contract.NAMES[type(event)]
         if name not in contract.FOLLOWS[self._last]:
             raise NoEvent(f"the worker said {name!r} after {self._last!r}")
         self._last = name

@@ -41,17 +41,17 @@ class Found:
 class _Watch:
     """One watch of a process, without an end."""
 
-    def __init__(self, eye: Observer, look: Look, interval: float) -> None:
+    def __init__(self, eye: Observer, look: Look, interval: float, begun: float) -> None:
         self._tracker = Tracker()
         first = look.processes[0]
-        self.begun = time.monotonic()
+        self.begun = begun  # of time.monotonic: the clock of the wall may be set
         self.timeline = Timeline(
             Watched(eye.pid, first.name, first.started, look.at, interval, look.backend, look.why, missing=look.missing)
         )
 
     def add(self, look: Look, at: float, late: float, still: float) -> Tick:
-        """at: of time.monotonic: the clock of the wall may be set."""
-        tick = self._tracker.tick(look, max(0.0, at - self.begun), late, still)
+        """at: of time.monotonic, at the first sample when the watch began: what is there then was there before."""
+        tick = self._tracker.tick(look, at - self.begun, late, still)
         self.timeline.add(tick)
         return tick
 
@@ -99,9 +99,9 @@ class Target:
         look = self._eye.look(info=begins)  # a watch begins with the ages that the kernel knows
         if not self._eye.is_same():
             raise process.Ended(f"process {self.found.pid} has ended, and its PID belongs to another process now")
-        if begins:
-            self._watches = [*self._watches[-1:], _Watch(self._eye, look, self.interval)]
         at = time.monotonic()
+        if begins:
+            self._watches = [*self._watches[-1:], _Watch(self._eye, look, self.interval, at)]
         still = self._still.since(at - late, look)
         ticks = [one.add(look, at, late, still) for one in self._watches]
         # Judged here, in the thread that samples: who reads the numbers meanwhile finds them whole.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from hermes_diag.reporters.page.view import Page
@@ -16,24 +17,28 @@ _FOLDER = Path(__file__).parent
 
 def text(page: Page) -> str:
     """One HTML document. Its policy lets nothing in but its own style and script, each named by its hash."""
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     style, script = ((_FOLDER / name).read_text("utf-8") for name in ("style.css", "script.js"))
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:"
     policy += "; base-uri 'none'; form-action 'none'"
-    whole = environment.get_template("page.html").render(
+    whole = _template().render(
         page=page,
         style=Markup(style),
         script=Markup(script),
         policy=policy,  # nosec B704
     )
     return whole.encode("utf-8", "replace").decode()
+
+
+@cache
+def _template() -> Template:
+    return Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    ).get_template("page.html")
 
 
 def _hash(text_: str) -> str:

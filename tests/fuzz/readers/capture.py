@@ -15,6 +15,7 @@ from hermes_diag.run import comparison
 
 READS = (
     "hermes_diag.cli.report",
+    "hermes_diag.core.bounds",
     "hermes_diag.core.capture",
     "hermes_diag.core.packed_lines",
     "hermes_diag.run.capture",
@@ -23,6 +24,8 @@ READS = (
 FORMATS = tuple(formats.names())
 #: Rules of which a capture is kept, beside one of each command.
 RULES = ("descriptor-recycled", "pool-exhausted", "retry-too-early", "worker-hung", "tunnels-kept", "threads-grow")
+#: Every one of so many is shown, which takes the longest.
+SHOWN = 8
 
 
 def seeds() -> list[bytes]:
@@ -47,12 +50,14 @@ def run(data: bytes) -> str:
     with as_file(data, "capture.jsonl") as path:
         found, notes = report.read(path)
     chosen = zlib.crc32(data)
-    shown = [formats.load("terminal").render(found, 80, True), *notes]
-    other = FORMATS[chosen % len(FORMATS)]
-    formats.load(other).render(found, 80, bool(chosen & 8))
-    if chosen % 5 == 0:
+    shown = [*notes]
+    if chosen % SHOWN == 0:
+        shown.append(formats.load("terminal").render(found, 80, True))
+        other = FORMATS[chosen // SHOWN % len(FORMATS)]
+        formats.load(other).render(found, 80, bool(chosen & 1024))
+    if chosen % (3 * SHOWN) == 0:
         both = comparison.of(["a", "b"], [found, found])
         shown.append(formats.load("terminal").render(both, 80, True))
-    if chosen % 7 == 0:
+    if chosen % (5 * SHOWN) == 0:
         formats.load("json").render(Pseudonyms(Known()).of(found), 80, True)
     return "\n".join(shown)
