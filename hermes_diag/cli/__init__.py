@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 
 from hermes_diag.cli import failing
 from hermes_diag.core import interrupts
-from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, HermesDiagError, UsageError, cure, lacking
+from hermes_diag.core.errors import (
+    COULD_NOT_MEASURE,
+    INTERRUPTED,
+    OK,
+    CannotMeasure,
+    HermesDiagError,
+    UsageError,
+    cure,
+    lacking,
+)
 from hermes_diag.core.pipes import swallow
 
-#: What typer says of a word that is no number.
-_NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
+#: What releases of typer say of a word that is no number.
+_NO_INTEGER = re.compile(
+    r": (Input should be a valid integer, .*|['\"].* is not a valid int(eger)?( range)?$)", re.DOTALL
+)
 
 
 def main() -> None:
@@ -58,7 +70,11 @@ def run(arguments: Sequence[str]) -> int:
         code = app(list(arguments), prog_name="hermes-diag", standalone_mode=False)
     except refused as exc:
         raise _usage_error(exc) from None
-    except typer.Abort:
+    except typer.Abort as exc:
+        if isinstance(exc.__cause__, EOFError):  # a full disk may have cut off what Python compiles as it imports
+            raise CannotMeasure(
+                "a compiled file of Python is cut off", "remove the folders __pycache__, or reinstall"
+            ) from None
         raise KeyboardInterrupt from None
     except SystemExit as exc:  # how a shell's completion ends
         code = exc.code
@@ -70,7 +86,7 @@ def _usage_error(exc: BaseException) -> UsageError:
     message = exc.format_message() if hasattr(exc, "format_message") else str(exc)
     context = getattr(exc, "ctx", None)
     command = context.command_path if context is not None else "hermes-diag"
-    message = message.rstrip(".").replace(_NO_INTEGER, "it is to be a whole number").replace("Input should", "it is to")
+    message = _NO_INTEGER.sub(": it is to be a whole number", message.rstrip(".")).replace("Input should", "it is to")
     return UsageError(message if len(message) <= 200 else f"{message[:200]}...", f"{command} --help")
 
 

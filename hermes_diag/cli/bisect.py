@@ -36,7 +36,7 @@ EXAMPLES = """
 Targets = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="TARGET",
+        metavar="TARGET...",
         show_default=False,
         help="Instead of all releases between the ends: these targets, as in matrix, oldest first. The first is the "
         "good end and the last the bad one, unless --good and --bad name others.",

@@ -19,7 +19,9 @@ EXAMPLES = """
 def command(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", show_default="all", autocompletion=complete.faults, help="Only these faults."),
+        typer.Argument(
+            metavar="NAME...", show_default="all", autocompletion=complete.faults, help="Only these faults."
+        ),
     ] = None,
     json: Json = False,
 ) -> int:

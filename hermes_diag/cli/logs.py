@@ -40,7 +40,7 @@ Exit codes:
 Files = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="[FILE]...", show_default=False, help="Logs, the oldest first; without: agent.log and its rotations."
+        metavar="FILE...", show_default=False, help="Logs, the oldest first; without: agent.log and its rotations."
     ),
 ]
 Home = Annotated[

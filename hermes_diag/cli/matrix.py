@@ -29,7 +29,7 @@ EXAMPLES = """
 Targets = Annotated[
     list[str],
     typer.Argument(
-        metavar="TARGET",
+        metavar="TARGET...",
         show_default=False,
         help="A release of Hermes Agent (0.19.0), a checkout (PATH or PATH@REVISION), releases of the SDK "
         "(openai==2.24.0, openai==3.3.0,httpx==0.28.1), or a Python or its virtualenv.",

@@ -23,7 +23,7 @@ EXAMPLES = """
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="NAME",
+        metavar="NAME...",
         show_default="all",
         autocompletion=complete.scenarios,
         help="Only these; `list` shows the catalogue and runs nothing.",

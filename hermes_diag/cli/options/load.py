@@ -24,7 +24,7 @@ LAST_DUMP = "last-dump"
 Payloads = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="PAYLOAD",
+        metavar="PAYLOAD...",
         show_default=False,
         help="JSON file with a Responses or Chat Completions body, or a Hermes request dump; last-dump[:PROFILE] is "
         "the newest dump of the Hermes home. Of several, each runs through every cell. Default: a tiny prompt.",
