@@ -244,3 +244,13 @@ def test_a_process_without_its_main_thread() -> None:
             process_.kill()
     with pytest.raises(process.Ended):
         process.living(process_.pid)
+
+
+def test_a_cut_off_compiled_file(tmp_path: Path) -> None:
+    """As a full disk leaves it: named, with a cure, and not taken for an interruption."""
+    code = (
+        "import marshal, sys; sys.argv[1:] = ['repro']; from hermes_diag.cli import app, main\n"
+        "app.build = lambda arguments: marshal.loads(b'')\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (3, "hermes-diag: a compiled file of Python is cut off")

@@ -14,7 +14,6 @@ from hermes_diag.core.errors import (
     COULD_NOT_MEASURE,
     INTERRUPTED,
     OK,
-    CannotMeasure,
     HermesDiagError,
     UsageError,
     cure,
@@ -37,6 +36,9 @@ def main() -> None:
         code = _fail(exc.exit_code, exc.message, exc.hint)
     except KeyboardInterrupt:
         code = _fail(INTERRUPTED, "interrupted")
+    except EOFError:  # a full disk has cut off what Python compiles as it imports
+        said = "a compiled file of Python is cut off"
+        code = _fail(COULD_NOT_MEASURE, said, "remove the folders __pycache__ of this installation, or reinstall it")
     except BrokenPipeError:  # the reader has left (`| head`) before there was anything to judge
         code = COULD_NOT_MEASURE
     except OSError as exc:
@@ -71,10 +73,8 @@ def run(arguments: Sequence[str]) -> int:
     except refused as exc:
         raise _usage_error(exc) from None
     except typer.Abort as exc:
-        if isinstance(exc.__cause__, EOFError):  # a full disk may have cut off what Python compiles as it imports
-            raise CannotMeasure(
-                "a compiled file of Python is cut off", "remove the folders __pycache__, or reinstall"
-            ) from None
+        if isinstance(exc.__cause__, EOFError):
+            raise exc.__cause__ from None
         raise KeyboardInterrupt from None
     except SystemExit as exc:  # how a shell's completion ends
         code = exc.code
