@@ -1,4 +1,4 @@
-"""Puts readers through inputs: `scripts/fuzz READER|all|list [--seconds N] [--seed N]`.
+"""Puts readers through inputs: `scripts/fuzz READER|all|list [--seconds N | --inputs N] [--seed N]`.
 
 Each reader has so many seconds: half of them for inputs made of seeds where these have their joints (tests/fuzz/
 mutate.py), half for atheris, which is led by the branches that an input has reached; without it all are the former.
@@ -33,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Put readers of what others wrote through whatever may come.")
     parser.add_argument("reader", help="its name, `all`, or `list`")
     parser.add_argument("--seconds", type=float, default=60.0, help="for each reader (default: 60)")
+    parser.add_argument("--inputs", type=int, help="instead of --seconds: so many for each reader, made of seeds")
     parser.add_argument("--seed", type=int, default=None, help="of chance (default: another one each time)")
     parser.add_argument("--guided", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -48,17 +49,17 @@ def main() -> int:
     if unknown := set(chosen) - set(frame.names()):
         parser.error(f"there is no reader {', '.join(unknown)}; scripts/fuzz list shows all")
     seed = random.randrange(2**32) if asked.seed is None else asked.seed
-    return max(fuzzed(name, asked.seconds, seed) for name in chosen)
+    return max(fuzzed(name, asked.seconds, asked.inputs, seed) for name in chosen)
 
 
-def fuzzed(name: str, seconds: float, seed: int) -> int:
-    """One reader; 1 where it did not stand an input."""
+def fuzzed(name: str, seconds: float, inputs: int | None, seed: int) -> int:
+    """One reader; 1 where it did not stand an input. inputs: so many, without atheris, however long that takes."""
     from fuzz import frame
 
     reader = frame.load(name)
-    has_atheris = importlib.util.find_spec("atheris") is not None
+    has_atheris = inputs is None and importlib.util.find_spec("atheris") is not None
     limited()
-    count, taken, found = by_joints(reader, name, seconds / (2 if has_atheris else 1), seed)
+    count, taken, found = by_joints(reader, name, seconds / (2 if has_atheris else 1), inputs, seed)
     print(f"{name:16} {count:>9,} inputs, {taken:,} taken, {found} found (seed {seed})", flush=True)
     if not has_atheris:
         return int(found > 0)
@@ -68,7 +69,7 @@ def fuzzed(name: str, seconds: float, seed: int) -> int:
     )
 
 
-def by_joints(reader: ModuleType, name: str, seconds: float, seed: int) -> tuple[int, int, int]:
+def by_joints(reader: ModuleType, name: str, seconds: float, inputs: int | None, seed: int) -> tuple[int, int, int]:
     """(inputs, those that were taken for what they should be, those that were not stood)."""
     from fuzz import frame, mutate
 
@@ -79,7 +80,7 @@ def by_joints(reader: ModuleType, name: str, seconds: float, seed: int) -> tuple
     for data in [*seeds, *(path.read_bytes() for path in frame.corpus(name))]:
         taken += tried(reader, name, data, places)
         count += 1
-    while time.monotonic() < until:
+    while time.monotonic() < until if inputs is None else count < inputs:
         taken += tried(reader, name, mutate.mutated(chance, seeds), places)
         count += 1
     return count, taken, len(places)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import zlib
 
 from conftest import ROOT
 
@@ -12,10 +13,12 @@ from hermes_diag.hermes.logs.balance import Balance
 from hermes_diag.reporters import formats
 
 READS = ("hermes_diag.hermes.logs.files", "hermes_diag.hermes.logs.lines", "hermes_diag.hermes.logs.joined")
+#: Every one of so many is shown, which takes the longest.
+SHOWN = 8
 
 
 def seeds() -> list[bytes]:
-    return [path.read_bytes()[:20_000] for path in sorted((ROOT / "tests" / "gateway_logs").glob("*.log"))[::3]]
+    return [path.read_bytes()[:4000] for path in sorted((ROOT / "tests" / "gateway_logs").glob("*.log"))[::3]]
 
 
 def run(data: bytes) -> str:
@@ -26,4 +29,4 @@ def run(data: bytes) -> str:
             for chunk in files.chunks(source, read.append):
                 found.feed(chunk)
     report = judged.report(found, read, "UTC", "agent.log")
-    return formats.load("terminal").render(report, 80, True)
+    return formats.load("terminal").render(report, 80, True) if zlib.crc32(data) % SHOWN == 0 else ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from functools import cache
 
 from conftest import GOLDEN
 
 from fuzz.frame import as_file
+from fuzz.readers.capture import SHOWN, fewer
 from hermes_diag.core.evidence import Evidence
 from hermes_diag.core.plan import Plan
 from hermes_diag.judge import check
@@ -27,7 +29,7 @@ def _own() -> tuple[Plan, tuple[Evidence, ...]]:
 
 def seeds() -> list[bytes]:
     check_ = gzip.decompress((GOLDEN / "captures" / "check.jsonl.gz").read_bytes())
-    return [check_, (GOLDEN / "close-wait-grows.fires.jsonl").read_bytes()]
+    return [fewer(check_), (GOLDEN / "close-wait-grows.fires.jsonl").read_bytes()]
 
 
 def run(data: bytes) -> str:
@@ -35,4 +37,4 @@ def run(data: bytes) -> str:
         before = capture.read(path)[1]
     plan, evidence = _own()
     found = check.judge(plan, evidence, Asked("fixed"), Baseline("baseline", before))
-    return formats.load("terminal").render(found, 80, True)
+    return formats.load("terminal").render(found, 80, True) if zlib.crc32(data) % SHOWN == 0 else ""

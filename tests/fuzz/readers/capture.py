@@ -25,16 +25,16 @@ FORMATS = tuple(formats.names())
 #: Rules of which a capture is kept, beside one of each command.
 RULES = ("descriptor-recycled", "pool-exhausted", "retry-too-early", "worker-hung", "tunnels-kept", "threads-grow")
 #: Every one of so many is shown, which takes the longest.
-SHOWN = 8
+SHOWN = 16
 
 
 def seeds() -> list[bytes]:
     packed = [gzip.decompress(path.read_bytes()) for path in sorted((GOLDEN / "captures").glob("*.gz"))]
     plain = [(GOLDEN / f"{rule}.fires.jsonl").read_bytes() for rule in RULES]
-    return [*map(_fewer, packed), *map(_fewer, plain), _fewer((GOLDEN / "pictures" / "watch.jsonl").read_bytes())]
+    return [*map(fewer, packed), *map(fewer, plain), fewer((GOLDEN / "pictures" / "watch.jsonl").read_bytes())]
 
 
-def _fewer(data: bytes, most: int = 60) -> bytes:
+def fewer(data: bytes, most: int = 30) -> bytes:
     """The same with fewer records, so that a change of one is soon tried."""
     lines = data.splitlines(keepends=True)
     if len(lines) <= most:
