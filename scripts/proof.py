@@ -42,7 +42,8 @@ PARTS = {
         ("scripts/truth", "clients"), "How often is `check` right about clients of which the truth is known?"
     ),
     "chaos": Part(("scripts/chaos", "--rounds", "500"), "Does a disturbance at any moment lead to a wrong verdict?"),
-    "fuzz": Part(("scripts/fuzz", "all", "--seconds", "600"), "Does any input break a reader?"),
+    "fuzz": Part(("scripts/fuzz", "all", "--inputs", "1000000"), "Does any input break a reader?"),
+    "siege": Part(("scripts/siege",), "What do clients that mean it no good take from what listens?"),
     "soak": Part(("scripts/soak",), "Does anything of ours grow that runs for long?"),
     "secrets": Part(("scripts/secrets",), "Is a planted secret in any output, file or process of any command?"),
     "coverage": Part(("scripts/coverage",), "How much of the code, branches too, does the suite run?"),

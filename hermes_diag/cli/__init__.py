@@ -20,6 +20,7 @@ from hermes_diag.core.errors import (
     lacking,
 )
 from hermes_diag.core.pipes import swallow
+from hermes_diag.core.text import quoted
 
 #: What releases of typer say of a word that is no number.
 _NO_INTEGER = re.compile(
@@ -44,7 +45,7 @@ def main() -> None:
     except OSError as exc:
         if lacks := lacking(exc):
             sys.exit(_flushed(_fail(COULD_NOT_MEASURE, lacks.message, lacks.hint)))
-        named = f": {exc.filename}" if isinstance(exc.filename, str) and exc.filename.isprintable() else ""
+        named = f": {quoted(exc.filename)}" if isinstance(exc.filename, str) else ""
         said = f"the system refused: {exc.strerror or type(exc).__name__}{named}"
         code = _fail(COULD_NOT_MEASURE, said, cure(exc))
     except Exception as exc:
@@ -64,6 +65,9 @@ def run(arguments: Sequence[str]) -> int:
     import typer
 
     from hermes_diag.cli.app import build
+
+    if any("\0" in word for word in arguments):
+        raise UsageError("a word of the command line has a NUL in it", "no path and no name can have one")
 
     refused: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
     app = build(arguments)

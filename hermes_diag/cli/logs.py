@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hermes_diag.cli.options.output import Output, reporting
+from hermes_diag.core import folders
 from hermes_diag.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _read(sources: Sequence[Source], found: Balance, tell: Callable[[File], None
 def _place(given: Path | None, profile: str | None) -> Path:
     from hermes_diag.hermes import home
 
-    return home.place(given.expanduser() if given else home.home(), profile)
+    return home.place(folders.expanded(given) if given else home.home(), profile)
 
 
 def _zone(name: str | None) -> tzinfo | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from hermes_diag.core import reading
+from hermes_diag.core import folders, reading
 from hermes_diag.core.errors import CannotMeasure, UsageError
 
 PID_FILE = "gateway.pid"
@@ -42,7 +42,7 @@ class Recorded:
 
 def home(environ: Mapping[str, str] = os.environ) -> Path:
     """HERMES_HOME, or ~/.hermes."""
-    return Path(environ.get("HERMES_HOME", "").strip() or Path.home() / ".hermes").expanduser()
+    return folders.expanded(environ.get("HERMES_HOME", "").strip() or folders.home() / ".hermes")
 
 
 def place(root: Path, profile: str | None = None) -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from hermes_diag.core import reading, units
+from hermes_diag.core import folders, reading, units
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.hermes import home as hermes
 
@@ -66,8 +66,8 @@ def of_codex(kind: str, profile: str | None = None, environ: Mapping[str, str] =
         token, meant_for = _of_hermes(_read(path, "log in with `hermes auth add openai-codex`"))
         again = "let Hermes refresh it: run `hermes chat -Q -q hi`"
     else:
-        home = environ.get("CODEX_HOME", "").strip() or Path.home() / ".codex"
-        path = Path(home).expanduser() / "auth.json"
+        home = environ.get("CODEX_HOME", "").strip() or folders.home() / ".codex"
+        path = folders.expanded(home) / "auth.json"
         token, meant_for = _token(_read(path, "log in with `codex login`").get("tokens")), CHATGPT
         again = "let the Codex CLI refresh it: run `codex exec hi`"
     if not token:

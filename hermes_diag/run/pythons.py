@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from pathlib import Path
 
+from hermes_diag.core import folders
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.text import quoted
 
@@ -19,7 +19,7 @@ def resolve(given: str) -> str:
 
     Links are not followed: a virtualenv's interpreter is one. Raises UsageError when there is none.
     """
-    path = Path(given).expanduser()
+    path = folders.expanded(given)
     if not given or not path.is_dir():
         found = os.path.expanduser(given)  # of a Path the ./ is gone, and another one on PATH would be meant
         if "\0" in found or not shutil.which(found):

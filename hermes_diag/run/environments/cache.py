@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from hermes_diag.core import scratch
+from hermes_diag.core import folders, scratch
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.run.environments.installer import LOOK_EVERY, SAY_EVERY, Installer
 
@@ -30,7 +30,9 @@ _using: list[IO[bytes]] = []  # stamps of environments that this process uses, e
 def folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Where all is kept: below XDG_CACHE_HOME, or ~/.cache."""
     cache = environ.get("XDG_CACHE_HOME", "")
-    root = Path(cache) if os.path.isabs(cache) else Path.home() / ".cache"  # the standard: a relative path is ignored
+    root = (
+        Path(cache) if os.path.isabs(cache) else folders.home() / ".cache"
+    )  # the standard: a relative path is ignored
     return root / "hermes-diag"
 
 
@@ -120,8 +122,8 @@ def _works(python: Path) -> bool:
 
 def _files(place: Path) -> Iterator[bytes]:
     """A line for each file of an environment: its size and its name. What Python compiles comes and goes."""
-    for folder, folders, names in os.walk(os.fsencode(place)):
-        folders[:] = [name for name in folders if name != b"__pycache__"]
+    for folder, below, names in os.walk(os.fsencode(place)):
+        below[:] = [name for name in below if name != b"__pycache__"]
         for name in names:
             path = os.path.join(folder, name)
             if b"\n" not in path and not os.path.islink(path):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from hermes_diag.core import folders
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.text import one_line, quoted
 from hermes_diag.run.environments import releases, sources, wanted
@@ -56,7 +57,7 @@ def of_releases(good: str, bad: str, base: Base, installer: Installer) -> Candid
 
 def of_commits(repo: Path, good: str, bad: str) -> Candidates:
     """Commits of a checkout between two revisions, along first parents. Raises UsageError."""
-    place = Path(repo).expanduser().resolve()
+    place = folders.expanded(repo).resolve()
     try:
         first, last = sources.commit_of(place, good), sources.commit_of(place, bad)
     except sources.GitFailed:

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from hermes_diag.core import folders
 from hermes_diag.core.errors import UsageError
 from hermes_diag.core.text import quoted
 from hermes_diag.run import pythons
@@ -54,7 +55,7 @@ def parse(given: str, cure: str = "") -> Wanted:
     if releases.is_version(given):
         version = releases.padded(given)
         return Wanted(f"{releases.HERMES} {version}", pins=((releases.HERMES, version),))
-    path, revision = _revision(Path(os.path.expanduser(given)))
+    path, revision = _revision(folders.expanded(given))
     try:
         if not path.is_dir():
             return Wanted(given, python=pythons.resolve(given))
