@@ -99,7 +99,6 @@ OWN = {
     "hermes_diag.run.asked": "a pipe, of which so many bytes are read; what they say, others read",
     "hermes_diag.run.endpoint": "our own payload",
     "hermes_diag.run.environments.cache": "names of files, looked for and not shown",
-    "hermes_diag.run.interpreter": "a worker of ours; what it says is checked against its contract",
     "hermes_diag.run.environments.base": "an interpreter that the user names",
     "hermes_diag.run.environments.checkout": "TOML, see core/toml.py",
     "hermes_diag.run.environments.sources": "files that are copied, not understood",

@@ -35,15 +35,13 @@ _BELOW_ZERO = Annotated[int, msgspec.Meta(ge=-INTEGER, le=INTEGER)]
 _MANY = (list, tuple, frozenset, set, dict, Mapping)
 
 
-def decoded(kind: Any, data: bytes | msgspec.Raw) -> Any:
-    """What JSON says, as that type and within bounds. Raises NOT_OF_ITS_TYPE."""
-    _decoder(bounded(kind)).decode(data)
+def decoded(kind: Any, data: bytes | msgspec.Raw, exact: bool = False) -> Any:
+    """What JSON says, as that type and within bounds. exact: a key that the type has not is refused, and not left out.
+
+    Raises NOT_OF_ITS_TYPE.
+    """
+    _decoder(bounded(kind, exact)).decode(data)
     return _decoder(kind).decode(data)
-
-
-def check(kind: Any, data: bytes | msgspec.Raw) -> None:
-    """The same of what is to have no key that its type has not. Raises NOT_OF_ITS_TYPE."""
-    _decoder(bounded(kind, exact=True)).decode(data)
 
 
 @cache

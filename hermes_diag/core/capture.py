@@ -133,7 +133,7 @@ class Reader:
         if bytes(raw) == b"null":
             return None
         try:
-            bounds.check(kind, raw)
+            return bounds.decoded(kind, raw, exact=True)
         except bounds.NOT_OF_ITS_TYPE as exc:
             unknown = _UNKNOWN.fullmatch(str(exc))
             if unknown is None:

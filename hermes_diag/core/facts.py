@@ -57,6 +57,7 @@ class Recycled(TypedDict):
     turns: int
     numbers: int
     again: int
+    kinds: NotRequired[dict[str, int]]
     harm: list[Harm]
     early: NotRequired[int]
     closed_early: NotRequired[int]

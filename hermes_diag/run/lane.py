@@ -60,7 +60,7 @@ def event_of(line: bytes) -> Any:
         named = _NAMED.decode(line)
         kind = contract.EVENTS[named.event]
         if kind is Fact:
-            return Fact(named.name, bounds.decoded(FACTS[named.name], named.value))
+            return Fact(named.name, bounds.decoded(FACTS[named.name], named.value, exact=True))
         return bounds.decoded(kind, line)
     except (*bounds.NOT_OF_ITS_TYPE, KeyError, TypeError) as exc:
         raise NoEvent(f"the worker wrote something that is no event: {type(exc).__name__}") from None

@@ -200,7 +200,7 @@ class Failed:
 class Exited:
     """The job's process is gone. `code` is negative for a signal, as in `subprocess`."""
 
-    code: int
+    code: BelowZero
 
 
 EVENTS: Mapping[str, type] = {
