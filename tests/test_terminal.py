@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 
 import pytest
 from conftest import GOLDEN, Cli
 
+from hermes_diag.cli import terminal as screen
 from hermes_diag.judge import verdicts
 from hermes_diag.reporters.formats import terminal
 from hermes_diag.run import capture as captures
@@ -51,3 +53,18 @@ def test_a_colour_terminal_gets_colour(cli: Cli) -> None:
     """FORCE_COLOR proves that the check above can fail."""
     environment = {key: value for key, value in os.environ.items() if key == "TERM"} | {"FORCE_COLOR": "1"}
     assert "\x1b[" in cli("report", GOLDEN / CAPTURES[0], **{**environment, "TERM": "xterm-256color"}).stdout
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_what_takes_long_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], live: bool
+) -> None:
+    """On a terminal alone, and the line is gone at the end."""
+    named = threading.Event()
+    monkeypatch.setattr(screen, "SLOW", 0.0)
+    monkeypatch.setattr(screen, "is_live", lambda stream: live)
+    redraw = screen.redraw
+    monkeypatch.setattr(screen, "redraw", lambda line: (redraw(line), named.set()))
+    with screen.meanwhile("reading run.jsonl ..."):
+        assert named.wait(20 if live else 0.1) == live
+    assert capsys.readouterr().err == ("\r\x1b[Kreading run.jsonl ...\r\x1b[K" if live else "")

@@ -60,6 +60,8 @@ def command(
     not be told. With --check 1 when something in it looks like a secret, else 0.
     """
     from hermes_diag.cli import telling
+    from hermes_diag.cli.terminal import meanwhile
+    from hermes_diag.core.text import one_line
 
     if check:
         return _check(captures, anonymise, output)
@@ -68,8 +70,9 @@ def command(
     output = replace(output, files=tuple(path for path in output.files if path not in copies))
     named = {f"FILE {number}": path for number, path in enumerate(captures, start=1)}
     reports_to = telling.report_files(output, **named)
-    readers = [_reader(path, bool(copies)) for path in captures]
-    found = [read(one) for one in readers]
+    with meanwhile(f"reading {one_line(', '.join(path.name for path in captures))[:60]} ..."):
+        readers = [_reader(path, bool(copies)) for path in captures]
+        found = [read(one) for one in readers]
     report = found[0][0]
     said: list[str | Written] = [note for _, notes in found for note in notes]
     if len(found) > 1:

@@ -10,10 +10,14 @@ import contextlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from typing import TextIO
 
 from hermes_diag.core import text as texts
 from hermes_diag.core.pipes import printed
+
+#: Seconds after which work without a view of its own is named.
+SLOW = 1.0
 
 
 def width() -> int:
@@ -70,6 +74,25 @@ def redraw(line: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"\r\x1b[K{_line(line)}")
         sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def meanwhile(line: str) -> Iterator[None]:
+    """What is done within, said on a terminal once it has taken SLOW seconds, and taken away at its end."""
+    if not is_live(sys.stderr):
+        yield
+        return
+    import threading
+
+    timer = threading.Timer(SLOW, redraw, (line,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        redraw("")
 
 
 def _line(text: str) -> str:
