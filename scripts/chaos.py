@@ -62,6 +62,12 @@ class Round:
     before: list[str] = field(default_factory=list)  # a program that runs it
     stdout: int | None = None
     stderr: int | None = None
+    honest: tuple[int, ...] = HONEST  # exit codes that are well, beside the right one
+
+    @property
+    def disk(self) -> Path:
+        """Where captures are written."""
+        return self.folder / "disk"
 
     @property
     def mark(self) -> str:
@@ -85,7 +91,7 @@ class Round:
                 return host
             others = host.children(recursive=True)
             if role == "target":
-                others = [one for one in self.family() if "target.py" in " ".join(one.cmdline())]
+                others = [one for one in self.family() if set(one.cmdline()) & set(chaos_commands.TARGETS)]
                 return others[0] if others else None
             depth = ("interpreter", "lane", "job").index(role) + 1
             found = [
@@ -149,7 +155,8 @@ def run(seed: int, only: str = "", wanted: str = "") -> tuple[str, str, list[str
     command = chance.choice(commands)
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as place:
         folder = Path(place)
-        (folder / "tmp").mkdir()
+        for made in ("tmp", "disk"):
+            (folder / made).mkdir()
         one = Round(seed, folder, chance, command)
         said = _disturbed(one, module)
         return f"{name} of {command.name}", said, one.wrong
@@ -191,7 +198,7 @@ def _judged(one: Round, code: int, sent: tuple[int, ...]) -> str:
     """How it ended, in a word of the table; what is wrong with it is written down."""
     if code == one.command.code:
         return "right"
-    if code in HONEST:
+    if code in one.honest:
         return str(code)
     if any(code in (-number, 128 + number) for number in sent):
         return "ended by it"
@@ -215,7 +222,7 @@ def _check(one: Round, killed: bool) -> None:
     said = (one.folder / "stderr").read_text(errors="replace")
     if found := NOT_OURS.search(said):
         one.wrong.append(f"on stderr: {said[max(0, found.start() - 100) : found.start() + 400]!r}")
-    for saved in one.folder.glob("*.jsonl"):
+    for saved in one.disk.glob("*.jsonl"):
         again = subprocess.run(
             [sys.executable, "-m", "hermes_diag", "report", saved], capture_output=True, text=True, check=False
         )

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).parent.parent / "tests"
+TARGET = str(TESTS / "target.py")
 FACTORIES = TESTS / "factories.py"
 OPENS = "import socket, time; kept = socket.socket(); time.sleep(1)"
 CLOSES = "import socket, time; socket.socket().close(); time.sleep(1)"
+#: What is in the command line of a process that is looked at.
+TARGETS = (TARGET, OPENS, CLOSES)
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,14 @@ class Command:
 
 
 def _plain(*arguments: object) -> Callable[[Any, ExitStack, dict[str, str]], list[str]]:
-    return lambda one, stack, environment: [*map(str, arguments), "--save", str(one.folder / "saved.jsonl")]
+    return lambda one, stack, environment: [*map(str, arguments), "--save", str(one.disk / "saved.jsonl")]
 
 
 def _watch(how: str, value: float, *arguments: str) -> Callable[[Any, ExitStack, dict[str, str]], list[str]]:
     def start(one: Any, stack: ExitStack, environment: dict[str, str]) -> list[str]:
         target = stack.enter_context(
             subprocess.Popen(
-                [sys.executable, str(TESTS / "target.py"), how, str(value)],
+                [sys.executable, TARGET, how, str(value)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=environment,
@@ -47,15 +50,22 @@ def _watch(how: str, value: float, *arguments: str) -> Callable[[Any, ExitStack,
         stack.callback(target.kill)
         assert target.stdout is not None
         target.stdout.readline()
-        return ["sockets", str(target.pid), *arguments, "--save", str(one.folder / "saved.jsonl")]
+        return ["sockets", str(target.pid), *arguments, "--save", str(one.disk / "saved.jsonl")]
 
     return start
 
 
 def _trace(code: str) -> Callable[[Any, ExitStack, dict[str, str]], list[str]]:
     return lambda one, stack, environment: [
-        "trace", "--fail-on-left", "--save", str(one.folder / "saved.jsonl"), "--", sys.executable, "-c", code
+        "trace", "--fail-on-left", "--save", str(one.disk / "saved.jsonl"), "--", sys.executable, "-c", code
     ]  # fmt: skip
+
+
+def _plan(one: Any, stack: ExitStack, environment: dict[str, str]) -> list[str]:
+    path = one.folder / "plan.toml"
+    phase = '[[phase]]\nname = "{}"\nseconds = 1\nfaults = ["{}"]\n'
+    path.write_text("loop = true\n" + phase.format("slow", "slow-events=0.1") + phase.format("busy", "http-503"))
+    return ["serve", "--plan", str(path)]
 
 
 SHORT = ("--timeout", "2")
@@ -74,4 +84,5 @@ COMMANDS = (
     Command("trace good", 0, 1.5, _trace(CLOSES), workers=False),
     Command("trace bad", 1, 1.5, _trace(OPENS), workers=False),
     Command("serve", 0, 1.5, lambda one, stack, environment: ["serve"], workers=False, ends_by=signal.SIGTERM),
+    Command("serve plan", 0, 2.5, _plan, workers=False, ends_by=signal.SIGTERM),
 )

@@ -29,7 +29,8 @@ def test_what_is_wrong_is_found(tmp_path: Path) -> None:
     (tmp_path / "tmp" / "hermes-diag-1-2-3-left").mkdir(parents=True)
     (tmp_path / "stdout").touch()
     (tmp_path / "stderr").write_text("Traceback (most recent call last):")
-    (tmp_path / "saved.jsonl").write_text("{}\n")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "saved.jsonl").write_text("{}\n")
     one = chaos.Round(0, tmp_path, chaos.random.Random(0), chaos_commands.COMMANDS[0])
     one.environment = {"TMPDIR": str(tmp_path / "tmp")}
     left = [sys.executable, "-c", "import time; time.sleep(60)"]

@@ -1,12 +1,13 @@
-"""kill -9 of the process that is watched."""
+"""kill -9 of the process that is watched, or that is traced and has the recorder in it."""
 
 import contextlib
+import signal
 
 import psutil
 
 
 def fits(command):
-    return command.name.startswith(("sockets", "watch"))
+    return not command.workers and command.ends_by is None
 
 
 @contextlib.contextmanager
@@ -17,7 +18,8 @@ def around(one):
 def during(one):
     one.wait()
     process = one.of_role("target")
-    if process is not None:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    return ()
+    if process is None:
+        return ()
+    with contextlib.suppress(psutil.Error):
+        process.kill()
+    return (signal.SIGKILL,) if one.command.name.startswith("trace") else ()
