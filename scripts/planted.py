@@ -107,8 +107,8 @@ class Room:
         for number, form in enumerate(forms):
             saved = self.out / f"{self._number}.jsonl"
             more = [part for ending in ENDINGS for part in ("--output", self.out / f"{self._number}{ending}")]
-            given = form if form != ["-v"] or arguments[0] not in ("audit", "live", "matrix", "bisect") else []
-            saves = ["--save", saved] if arguments[0] not in ("matrix", "bisect", "logs", "scenarios") else []
+            given = form if form != ["-v"] or arguments[0] not in ("audit", "live", "matrix", "bisect", "scenarios") else []
+            saves = ["--save", saved] if arguments[0] not in ("matrix", "bisect", "logs") else []
             self.run(*arguments, *given, *(more if number == 0 else []), *(saves if number == 0 else []), *program)
             if number == 0 and saves and saved.exists():
                 again = [part for ending in ENDINGS for part in ("--output", self.out / f"again{ending}")]
