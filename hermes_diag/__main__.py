@@ -33,9 +33,8 @@ def _interrupted() -> int:
 
 
 def _leave_signals_to_the_system() -> None:
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(_signal, name, 0)
-        if number and _signal.getsignal(number) != _signal.SIG_IGN:  # `nohup`, a shell's background job
+    for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
+        if _signal.getsignal(number) != _signal.SIG_IGN:  # `nohup`, a shell's background job
             _signal.signal(number, _signal.SIG_DFL)
 
 

@@ -124,9 +124,10 @@ def main() -> int:
             failed.append(seed)
             print(f"--seed {seed} --rounds 1: {name}: {'; '.join(wrong)}", flush=True)
     print_table(outcomes)
-    print(
-        f"{options.rounds - len(failed)} of {options.rounds} rounds well, seeds {first} to {first + options.rounds - 1}"
-    )
+    idle = sum(counts["not possible here"] for counts in outcomes.values())
+    well = options.rounds - len(failed) - idle
+    seeds = f"seeds {first} to {first + options.rounds - 1}"
+    print(f"{well} rounds well, {len(failed)} wrong, {idle} not possible here; {seeds}")
     return 1 if failed else 0
 
 
@@ -164,7 +165,8 @@ def run(seed: int, only: str = "", wanted: str = "") -> tuple[str, str, list[str
 
 def _disturbed(one: Round, module: ModuleType) -> str:
     with contextlib.ExitStack() as stack:
-        one.environment = {MARK: one.folder.name, "TMPDIR": str(one.folder / "tmp")}
+        place = str(one.folder / "tmp")
+        one.environment = {MARK: one.folder.name, "TMPDIR": place, "XDG_RUNTIME_DIR": place}
         try:
             sent = stack.enter_context(module.around(one))
         except disturbances.NotPossible:
@@ -189,6 +191,7 @@ def _disturbed(one: Round, module: ModuleType) -> str:
         except subprocess.TimeoutExpired:
             one.wrong.append(f"no end after {LONGEST:.0f} s")
             return "WRONG"
+        _check_captures(one)  # a disk may be gone behind this
     said = _judged(one, code, sent or ())
     _check(one, killed=9 in (sent or ()))
     return said
@@ -213,6 +216,16 @@ def _tail(one: Round) -> str:
     )
 
 
+def _check_captures(one: Round) -> None:
+    for saved in one.disk.glob("*.jsonl"):
+        again = subprocess.run(
+            [sys.executable, "-m", "hermes_diag", "report", saved], capture_output=True, text=True, check=False
+        )
+        empty = "is empty" in again.stderr or "within its first line" in again.stderr
+        if (again.returncode not in (0, 1, 3, 130) and not empty) or NOT_OURS.search(again.stderr):
+            one.wrong.append(f"{saved.name} cannot be read: exit {again.returncode}: {again.stderr[-300:]!r}")
+
+
 def _check(one: Round, killed: bool) -> None:
     deadline = time.monotonic() + TO_END
     while (left := one.family()) and time.monotonic() < deadline:
@@ -222,18 +235,11 @@ def _check(one: Round, killed: bool) -> None:
     said = (one.folder / "stderr").read_text(errors="replace")
     if found := NOT_OURS.search(said):
         one.wrong.append(f"on stderr: {said[max(0, found.start() - 100) : found.start() + 400]!r}")
-    for saved in one.disk.glob("*.jsonl"):
-        again = subprocess.run(
-            [sys.executable, "-m", "hermes_diag", "report", saved], capture_output=True, text=True, check=False
-        )
-        empty = "is empty" in again.stderr or "within its first line" in again.stderr
-        if (again.returncode not in (0, 1, 3, 130) and not empty) or NOT_OURS.search(again.stderr):
-            one.wrong.append(f"{saved.name} cannot be read: exit {again.returncode}: {again.stderr[-300:]!r}")
     if killed:  # the next run sweeps
-        code = "from hermes_diag.core import scratch; scratch.sweep()"
+        code = f"from hermes_diag.core import scratch; scratch.sweep(); scratch.sweep_drafts({str(one.disk)!r})"
         subprocess.run([sys.executable, "-c", code], env={**os.environ, **one.environment}, check=True)
-    if rest := sorted(path.name for path in (one.folder / "tmp").glob("hermes-diag-*")):
-        one.wrong.append(f"temporary folders left: {rest}")
+    if rest := sorted(path.name for path in (*(one.folder / "tmp").glob("hermes-diag-*"), *one.disk.glob(".*.part"))):
+        one.wrong.append(f"temporary folders or files left: {rest}")
 
 
 def _end(one: Round) -> None:

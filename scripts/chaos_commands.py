@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,7 +36,17 @@ class Command:
 
 
 def _plain(*arguments: object) -> Callable[[Any, ExitStack, dict[str, str]], list[str]]:
-    return lambda one, stack, environment: [*map(str, arguments), "--save", str(one.disk / "saved.jsonl")]
+    return lambda one, stack, environment: [*map(str, arguments), *_saved(one)]
+
+
+def _saved(one: Any) -> list[str]:
+    """Now and then there is a capture of that name, which is to be replaced."""
+    path = one.disk / "saved.jsonl"
+    if one.random.random() < 0.3:
+        with contextlib.suppress(OSError):  # the disk is full
+            shutil.copyfile(TESTS / "golden" / "close-wait-grows.fires.jsonl", path)
+            return ["--save", str(path), "--force"]
+    return ["--save", str(path)]
 
 
 def _watch(how: str, value: float, *arguments: str) -> Callable[[Any, ExitStack, dict[str, str]], list[str]]:
@@ -50,14 +62,14 @@ def _watch(how: str, value: float, *arguments: str) -> Callable[[Any, ExitStack,
         stack.callback(target.kill)
         assert target.stdout is not None
         target.stdout.readline()
-        return ["sockets", str(target.pid), *arguments, "--save", str(one.disk / "saved.jsonl")]
+        return ["sockets", str(target.pid), *arguments, *_saved(one)]
 
     return start
 
 
 def _trace(code: str) -> Callable[[Any, ExitStack, dict[str, str]], list[str]]:
     return lambda one, stack, environment: [
-        "trace", "--fail-on-left", "--save", str(one.disk / "saved.jsonl"), "--", sys.executable, "-c", code
+        "trace", "--fail-on-left", *_saved(one), "--", sys.executable, "-c", code
     ]  # fmt: skip
 
 

@@ -41,6 +41,8 @@ from hermes_diag.reporters import formats  # noqa: E402
 LOOK_EVERY, PATIENCE = 0.02, 300
 ENDINGS = [one.ENDING for one in map(formats.load, formats.names()) if one.ENDING]
 FORMS = (["-v"], ["--json"], *(["--format", name] for name in ("markdown", "html", "junit")))
+#: Commands without -v.
+NOT_VERBOSE = ("audit", "live", "matrix", "bisect", "scenarios")
 #: Interpreters with a Hermes Agent, the oldest first.
 HERMES = [path for path in os.environ.get("HERMES_DIAG_HERMES_PYTHONS", "").split(":") if path]
 
@@ -107,7 +109,7 @@ class Room:
         for number, form in enumerate(forms):
             saved = self.out / f"{self._number}.jsonl"
             more = [part for ending in ENDINGS for part in ("--output", self.out / f"{self._number}{ending}")]
-            given = form if form != ["-v"] or arguments[0] not in ("audit", "live", "matrix", "bisect", "scenarios") else []
+            given = form if form != ["-v"] or arguments[0] not in NOT_VERBOSE else []
             saves = ["--save", saved] if arguments[0] not in ("matrix", "bisect", "logs") else []
             self.run(*arguments, *given, *(more if number == 0 else []), *(saves if number == 0 else []), *program)
             if number == 0 and saves and saved.exists():

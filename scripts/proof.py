@@ -59,12 +59,13 @@ def main(names: list[str]) -> int:
     if unknown := set(names) - set(PARTS):
         print(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}", file=sys.stderr)
         return 2
-    kept = written()
+    kept, worst = written(), 0
     for name in names or PARTS:
-        kept[name] = measured(name)
+        kept[name], code = measured(name)
+        worst = max(worst, code)
         DOCUMENT.write_text(HEAD + "".join(kept[one] for one in PARTS if one in kept))
         print(f"{name}: written to docs/{DOCUMENT.name}", flush=True)
-    return 0
+    return worst
 
 
 def written() -> dict[str, str]:
@@ -74,8 +75,8 @@ def written() -> dict[str, str]:
     return {piece[3:].split("\n", 1)[0]: f"\n{piece.rstrip()}\n" for piece in pieces}
 
 
-def measured(name: str) -> str:
-    """A part of the document, measured now."""
+def measured(name: str) -> tuple[str, int]:
+    """A part of the document, measured now, and the exit code of its script."""
     part, begun, day = PARTS[name], time.monotonic(), datetime.now(UTC).date()
     done = subprocess.run(
         [f"./{part.command[0]}", *part.command[1:]], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
@@ -83,10 +84,11 @@ def measured(name: str) -> str:
     seconds = time.monotonic() - begun
     lines = [line.rstrip().replace(str(ROOT), "...") for line in done.stdout.splitlines()][-MOST:]
     shown = "\n".join(lines)
-    return (
+    text = (
         f"\n## {name}\n\n{part.asks} `./{' '.join(part.command)}`: exit code {done.returncode} after {_time(seconds)}, "
         f"{day}, commit {_commit()}.\n{_machine()}\n\n```text\n{shown}\n```\n"
     )
+    return text, abs(done.returncode)
 
 
 def _time(seconds: float) -> str:

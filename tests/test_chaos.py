@@ -37,8 +37,10 @@ def test_what_is_wrong_is_found(tmp_path: Path) -> None:
     with subprocess.Popen(left, env={chaos.MARK: tmp_path.name}) as process:
         assert chaos._judged(one, 1, (15,)) == "WRONG"
         assert chaos._judged(one, -15, (15,)) == "ended by it"
+        chaos._check_captures(one)
         chaos._check(one, killed=False)
         process.kill()
     assert [text.split(":")[0] for text in one.wrong] == [
-        "exit code 1 (sent", "left running", "on stderr", "saved.jsonl cannot be read", "temporary folders left"
+        "exit code 1 (sent", "saved.jsonl cannot be read", "left running", "on stderr",
+        "temporary folders or files left",
     ]  # fmt: skip

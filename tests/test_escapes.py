@@ -174,6 +174,11 @@ def test_what_is_clean_is_not_touched() -> None:
 
 def test_names_that_look_alike_stay_two() -> None:
     assert fields_of({"a\n": 1, "a": 2, "a ": 3}) == {"a": 1, "a (2)": 2, "a ": 3}
+    assert fields_of({"a (2)": 1, "a": 2, "a\n": 3}) == {"a (2)": 1, "a": 2, "a (3)": 3}
+    many = {"a" + "\n" * number: number for number in range(20_000)}  # each was compared with all before it
+    begun = time.process_time()
+    assert len(fields_of(many)) == len(many)
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize(

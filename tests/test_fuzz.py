@@ -79,7 +79,6 @@ OWN = {
     "hermes_diag.cli.keyboard": "a key that is pressed",
     "hermes_diag.core.pipes": "nowhere, in the place of a closed pipe",
     "hermes_diag.leakguard.around": "a descriptor that is kept free",
-    "hermes_diag.provider.upstream": "a file that is written",
     "hermes_diag.leakguard.backends.proc": "of our own process",
     "hermes_diag.leakguard.boxes": "/proc, a name at a time",
     "hermes_diag.leakguard.attach.arm": "our own source",

@@ -69,6 +69,22 @@ def test_a_request_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -
         assert b"answer 42.0" in asked(address, GET + b"\r\n")
 
 
+def test_a_thread_that_cannot_be_started_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often there was none, whoever asks when there is one again is answered."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(scraped, "MOST", 2)
+    with server() as address:
+        with monkeypatch.context() as short:
+            short.setattr(threading.Thread, "start", refuse)
+            for _ in range(5):
+                with contextlib.suppress(ConnectionError):
+                    assert asked(address, GET + b"\r\n") == b""
+        assert b"answer 42.0" in asked(address, GET + b"\r\n")
+
+
 def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than MOST wait for nothing: they are closed, and there is a thread for no more than that."""
     monkeypatch.setattr(scraped, "MOST", 4)

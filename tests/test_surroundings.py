@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import ROOT, Cli
 from test_robust import until
@@ -220,9 +221,12 @@ def test_no_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 HEADLESS = """
 import ctypes, socket, threading, time
 def live():
+    time.sleep(0.05)
+    ctypes.CDLL(None).prctl(15, b"another", 0, 0, 0)
     kept = socket.create_server(("127.0.0.1", 0)), socket.socket()
     print("ready", flush=True)
     time.sleep(60)
+ctypes.CDLL(None).prctl(15, b"mainname", 0, 0, 0)
 threading.Thread(target=live).start()
 ctypes.CDLL(None).pthread_exit(None)
 """
@@ -235,7 +239,10 @@ def test_a_process_without_its_main_thread() -> None:
             assert process_.stdout is not None
             process_.stdout.readline()
             until(lambda: process.stat(process_.pid).state == "Z")
-            seen = Observer(process_.pid).look()
+            eye = Observer(process_.pid)
+            seen = eye.look()
+            assert seen.processes[0].started == pytest.approx(psutil.Process(process_.pid).create_time(), abs=1)
+            assert seen.processes[0].name == process.stat(process_.pid).name == "mainname"
             assert seen.processes[0].kinds
             assert seen.processes[0].kinds["TCP"] == 2
             assert (seen.processes[0].rss or 0) > 1 << 20

@@ -23,7 +23,7 @@ from prometheus_client import CollectorRegistry
 
 from hermes_diag.cli import exporting
 from hermes_diag.cli.files import ReportFile
-from hermes_diag.core import new_file, packed
+from hermes_diag.core import new_file, packed, pipes, scratch
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.new_file import NewFile
 from hermes_diag.run import bisection
@@ -164,7 +164,7 @@ def test_metrics_in_a_file_are_for_node_exporter(tmp_path: Path) -> None:
 def test_a_link_that_was_planted_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even by who knew the name: what it leads to stays as it is."""
     monkeypatch.setattr(new_file.os, "urandom", lambda size: b"\0" * size)
-    victim, draft = tmp_path / "victim", tmp_path / f".hermes-diag-{'00' * 8}.part"
+    victim, draft = tmp_path / "victim", tmp_path / scratch.draft()
     victim.write_text("mine")
     draft.symlink_to(victim)
     for write in (lambda: ReportFile(tmp_path / "x.xml"), lambda: NewFile(draft).__enter__()):
@@ -179,6 +179,29 @@ def test_the_name_of_a_draft_cannot_be_guessed(tmp_path: Path) -> None:
         with new_file.beside(tmp_path / "x"):
             names |= {path.name for path in tmp_path.iterdir()} - {"x"}
     assert len(names) == 20
+
+
+def test_a_draft_of_a_process_that_was_killed_goes(tmp_path: Path) -> None:
+    """Whoever writes into that folder next takes it away, and nothing else."""
+    code = (
+        "import os, sys; from hermes_diag.core.new_file import beside\n"
+        "with beside(__import__('pathlib').Path(sys.argv[1])) as file: file.write(b'half'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "x")], check=False)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
+    others = [tmp_path / ".hermes-diag-1-2-3-abcd.part", tmp_path / "x.part", tmp_path / scratch.draft()]
+    for path in others:
+        path.touch()
+    new_file.replace(tmp_path / "x", b"whole")
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "x", *others])
+
+
+@pytest.mark.parametrize(("where", "gone"), [("a disk", False), ("a terminal", True), ("a pipe", True)])
+def test_a_disk_that_fails_is_no_reader_that_left(tmp_path: Path, where: str, gone: bool) -> None:
+    """Both say EIO; a report on a disk that fails is lost."""
+    error = OSError(errno.EPIPE if where == "a pipe" else errno.EIO, "x")
+    with open(tmp_path / "x" if where == "a disk" else os.devnull, "wb") as file:
+        assert pipes.is_gone(error, file.fileno()) == gone
 
 
 def _broken_off(path: Path, end: type[BaseException]) -> None:
@@ -322,7 +345,7 @@ def test_a_reader_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_every_writer_is_this_one() -> None:
     """No other module of the host makes a file that a user asked for."""
     may = {
-        "core/new_file.py", "cli/github.py", "cli/telling.py", "provider/upstream.py", "provider/blocking.py",
+        "core/new_file.py", "cli/github.py", "cli/telling.py", "provider/blocking.py",
         "run/environments/checkout.py", "run/environments/sources.py", "run/environments/cache.py",
         "run/environments/releases.py", "leakguard/attach/ask.py", "leakguard/attach/bundle.py", "core/packed.py",
         "provider/faults/large_event.py", "cli/__init__.py", "cli/exporting.py",

@@ -19,7 +19,7 @@ from hermes_diag.core.errors import (
     cure,
     lacking,
 )
-from hermes_diag.core.pipes import swallow
+from hermes_diag.core.pipes import is_gone, swallow
 from hermes_diag.core.text import quoted
 
 #: What releases of typer say of a word that is no number.
@@ -42,22 +42,25 @@ def main() -> None:
         code = _fail(COULD_NOT_MEASURE, said, "remove the folders __pycache__ of this installation, or reinstall it")
     except BrokenPipeError:  # the reader has left (`| head`) before there was anything to judge
         code = COULD_NOT_MEASURE
-    except OSError as exc:
-        if lacks := lacking(exc):
-            sys.exit(_flushed(_fail(COULD_NOT_MEASURE, lacks.message, lacks.hint)))
+    except Exception as exc:
+        code = _told(exc)
+    sys.exit(_flushed(code))
+
+
+def _told(exc: Exception) -> int:
+    """Words for an exception that is none of ours; its exit code."""
+    if _of_an_interrupt(exc):
+        return _fail(INTERRUPTED, "interrupted")
+    if lacks := lacking(exc):
+        return _fail(lacks.exit_code, lacks.message, lacks.hint)
+    if isinstance(exc, OSError):
         named = f": {quoted(exc.filename)}" if isinstance(exc.filename, str) else ""
         said = f"the system refused: {exc.strerror or type(exc).__name__}{named}"
-        code = _fail(COULD_NOT_MEASURE, said, cure(exc))
-    except Exception as exc:
-        if _of_an_interrupt(exc):
-            sys.exit(_flushed(_fail(INTERRUPTED, "interrupted")))
-        if lacks := lacking(exc):
-            sys.exit(_flushed(_fail(COULD_NOT_MEASURE, lacks.message, lacks.hint)))
-        if os.environ.get("HERMES_DIAG_DEBUG"):
-            raise
-        said = f"internal error: {type(exc).__name__} at {_place(exc)}"
-        code = _fail(COULD_NOT_MEASURE, said, "set HERMES_DIAG_DEBUG=1 for the traceback")
-    sys.exit(_flushed(code))
+        return _fail(COULD_NOT_MEASURE, said, cure(exc))
+    if os.environ.get("HERMES_DIAG_DEBUG"):
+        raise exc
+    said = f"internal error: {type(exc).__name__} at {_place(exc)}"
+    return _fail(COULD_NOT_MEASURE, said, "set HERMES_DIAG_DEBUG=1 for the traceback")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -114,8 +117,9 @@ def _flushed(code: int) -> int:
         try:
             stream.flush()
         except OSError as exc:
+            gone = is_gone(exc, number)
             swallow(number)
-            if not isinstance(exc, BrokenPipeError) and number == 1:
+            if number == 1 and not gone:
                 code = failing.tell(COULD_NOT_MEASURE, f"cannot write to stdout: {exc.strerror}", "is the disk full?")
     return code
 

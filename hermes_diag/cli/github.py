@@ -54,7 +54,7 @@ def tell(report: CheckReport, cwd: Path, pure: bool) -> str:
 
 def _unhurried(path: str, flags: int) -> int:
     """Of our own alone if it is new; a pipe that nobody reads is refused, and not waited for."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+    return os.open(path, flags | os.O_NONBLOCK, 0o600)
 
 
 def _annotate(line: str, aside: bool) -> None:

@@ -154,7 +154,7 @@ def _copy(captures: list[Reader], to: Path, names: Pseudonyms | None) -> Written
     import msgspec
 
     from hermes_diag.cli.files import ReportFile, refuse_same_files
-    from hermes_diag.core import reading, redact
+    from hermes_diag.core import redact
     from hermes_diag.core.errors import UsageError
 
     if len(captures) > 1:
@@ -162,10 +162,6 @@ def _copy(captures: list[Reader], to: Path, names: Pseudonyms | None) -> Written
     refuse_same_files([("FILE", captures[0].path), ("--output", to)])
     file = ReportFile(to)
     lines = captures[0].file.kept
-    if any(map(reading.is_crowded, lines)):
-        raise UsageError(
-            f"--output {to}: a line has more than {reading.VALUES:,} values", "name a report, such as x.html"
-        )
     try:
         records: list[object] = [redact.within(msgspec.json.decode(line)) for line in lines]
         if names:

@@ -94,8 +94,9 @@ def run(options: Options) -> int:
         observer=Printer(options.json),
         upstream=upstream,
     )
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.suppress(ValueError, OSError):  # macOS takes no limit without an end; more are a help, no need
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     quiet.begin()
     return asyncio.run(_serve(provider, options, upstream))
 

@@ -86,13 +86,15 @@ def meanwhile(line: str) -> Iterator[None]:
 
     timer = threading.Timer(SLOW, redraw, (line,))
     timer.daemon = True
-    timer.start()
+    with contextlib.suppress(RuntimeError):  # no thread can be started: it is only a line
+        timer.start()
     try:
         yield
     finally:
         timer.cancel()
-        timer.join()
-        redraw("")
+        if timer.ident is not None:
+            timer.join()
+            redraw("")
 
 
 def _line(text: str) -> str:

@@ -78,10 +78,10 @@ def command(
         raise UsageError("which program?", "hermes-diag trace -- python script.py")
     _check(program)
     reports_to = telling.report_files(output)
-    folder = traced.folder(keep)
     saved = NewFile(output.save, output.force) if output.save else None
     with ExitStack() as stack:
         capture = TraceCapture(stack.enter_context(saved)) if saved else None
+        folder = traced.folder(keep)  # not before it is known that the file can be made
         found, code = _trace(program, folder, paths, keep, output.format != "terminal")
         report = reports.of_trace(found, code, fail_on_left)
         if capture:

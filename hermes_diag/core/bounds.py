@@ -84,10 +84,12 @@ def _has_default(field: dataclasses.Field[Any]) -> bool:
 def _struct(kind: Any, optional: Any, exact: bool, **config: Any) -> Any:
     fields = []
     for name, hint in get_type_hints(kind, include_extras=True).items():
-        while get_origin(hint) in (NotRequired, Required):
+        may_lack = name in optional
+        while (origin := get_origin(hint)) in (NotRequired, Required):  # which a TypedDict does not see in a string
+            may_lack = origin is NotRequired
             (hint,) = get_args(hint)
         made = bounded(hint, exact)
-        fields.append((name, made, None) if name in optional else (name, made))
+        fields.append((name, made, None) if may_lack else (name, made))
     if not config:
         config = {"kw_only": True}
     return msgspec.defstruct(kind.__name__, fields, forbid_unknown_fields=exact, **config)

@@ -29,7 +29,7 @@ SCHEMA = 4
 #: The two kinds of files that were written before schema 4: (record of line one, schema) -> kind.
 _EARLIER = {("capture", 2): "run", ("watch", 3): "watch"}
 #: Values in one line at most: those of a look at 60,000 sockets.
-_VALUES = 1_000_000
+VALUES = 1_000_000
 
 
 # --- writing -----------------------------------------------------------------------------------------
@@ -146,8 +146,8 @@ class Reader:
     def records(self, kinds: Mapping[str, Any]) -> Iterator[tuple[int, Any, Of]]:
         """(line number, record, whose it is) of each record of one of these kinds, by name."""
         for number, line in enumerate(self._lines, start=2):
-            if len(line) > reading.MIB and reading.is_crowded(line, _VALUES):
-                raise self.changed(number, f"more than {_VALUES:,} values")
+            if len(line) > reading.MIB and reading.is_crowded(line, VALUES):
+                raise self.changed(number, f"more than {VALUES:,} values")
             try:
                 of = _OF.decode(line)
                 known = of.record in kinds

@@ -61,14 +61,16 @@ class CannotMeasure(HermesDiagError):
     exit_code = COULD_NOT_MEASURE
 
 
-NOWHERE = CannotMeasure("the current folder was removed", "change to one that is there: cd")
+def nowhere() -> CannotMeasure:
+    """The error of a process whose folder is no more."""
+    return CannotMeasure("the current folder was removed", "change to one that is there: cd")
 
 
 def lacking(error: BaseException | None) -> CannotMeasure | None:
     """What the system had too little of, if that is behind an exception."""
     for one in _behind(error):
         if isinstance(one, FileNotFoundError) and is_nowhere():
-            return NOWHERE
+            return nowhere()
         if isinstance(one, MemoryError):
             return CannotMeasure("out of memory", NO_MEMORY)
         if isinstance(one, RuntimeError) and "can't start new thread" in str(one):

@@ -83,11 +83,12 @@ def _changed(parts: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
 def _mapping(value: Mapping[Any, Any]) -> Mapping[Any, Any]:
     """Keys are data, too; two that look alike now are told apart."""
     found: dict[Any, Any] = {}
+    last: dict[Any, int] = {}
     for key, one in value.items():
-        shown, number = _walked(key), 1
+        shown = plain = _walked(key)
         while shown in found:
-            number += 1
-            shown = f"{_walked(key)} ({number})"
+            last[plain] = last.get(plain, 1) + 1
+            shown = f"{plain} ({last[plain]})"
         found[shown] = _walked(one)
     same = all(one is was for one, was in zip(found, value, strict=True))
     return value if same and all(found[key] is one for key, one in value.items()) else found

@@ -56,14 +56,16 @@ _WITH_PASSWORD = re.compile(r"://[^\s/@:]*:[^\s/@]+@")
 
 def of(name: str, data: bytes, known: Known = Known()) -> LearntReport:
     """What a reader of a file of that name could learn. Failing where something looks like a secret."""
-    found = learnt(text_of(data), known)
+    text = text_of(data)
+    found = learnt(text, known)
     secrets = has_secrets(found)
     kinds = ", ".join(one.what for one in found if one.what in (SECRETS, *NAMES))
     return LearntReport(
         command="report",
         subject=name,
         status=Status.FAILING if secrets else Status.CLEAN,
-        verdict=f"{name} has {kinds or 'nothing that looks like a secret, or like the name of a host, user or path'}",
+        verdict=f"{name} has {kinds or 'nothing that looks like a secret, or like the name of a host, user or path'}"
+        + ("; names of processes were not looked for: it has too many values" if _is_crowded(text) else ""),
         stack=None,
         rows=tuple(map(_row, found)),
         found=tuple(found),
@@ -103,11 +105,18 @@ def learnt(text: str, known: Known = Known(), few: int = 3) -> list[Learnt]:
         for kind, what in _numbers(line) if quoted else ():
             found[kind][what] = None
     for document in (plain, *plain.split("\n")) if quoted else ():
-        if len(document) > reading.MIB and reading.is_crowded(document.encode("utf-8", "replace")):
-            continue  # it would take GB to look for names in it
+        if _is_crowded(document):
+            continue
         with contextlib.suppress(ValueError, RecursionError):
             found[PROCESSES] |= dict.fromkeys(_processes(json.loads(document)))
     return [Learnt(kind, len(things), tuple(things)[:few]) for kind, things in found.items() if things]
+
+
+def _is_crowded(document: str) -> bool:
+    """Whether it would take GB to look for names of processes in it."""
+    return document.lstrip()[:1] in ("{", "[") and (
+        len(document) > reading.MIB and reading.is_crowded(document.encode("utf-8", "replace"))
+    )
 
 
 def has_secrets(found: Iterable[Learnt]) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from hermes_diag.core import scratch
 from hermes_diag.core.errors import CannotMeasure, HermesDiagError, UsageError, cure
 
 if TYPE_CHECKING:
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
 #: Seconds for which the reader of a pipe may let us wait.
 _PATIENCE = 10.0
-#: Missing on Windows, which has no such links in folders of others.
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_UNHURRIED = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_UNHURRIED = os.O_NONBLOCK | os.O_NOCTTY
 #: What the system is short of: nothing is wrong with the name.
 _SHORT = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EFBIG}
 
@@ -86,10 +86,10 @@ class NewFile:
         return written(self._path, trouble or self._trouble)
 
 
-def refused(path: Path, exc: OSError) -> HermesDiagError:
-    """The error of a file that cannot be made."""
+def refused(path: Path, exc: OSError, cure_: str = "name another file, or add --force") -> HermesDiagError:
+    """The error of a file that cannot be made. cure_: what to do about one that is there."""
     if exc.errno == errno.EEXIST:
-        return UsageError(f"{path} exists", "name another file, or add --force")
+        return UsageError(f"{path} exists", cure_)
     if exc.errno == errno.ENXIO:
         return UsageError(f"{path} is a pipe that nobody reads", "start its reader first")
     kind = CannotMeasure if exc.errno in _SHORT else UsageError
@@ -116,13 +116,18 @@ def _opened(path: Path, force: bool) -> Iterator[IO[bytes]]:
         with beside(whole) as file:
             yield file
     else:
-        with os.fdopen(os.open(path, _NEW, 0o600), "wb", buffering=0) as file:
+        with created(path) as file:
             try:
                 yield file
             except BaseException as exc:
                 if isinstance(exc, UsageError) or not os.fstat(file.fileno()).st_size:
                     path.unlink(missing_ok=True)
                 raise
+
+
+def created(path: Path, mode: int = 0o600) -> IO[bytes]:
+    """A file that was not there, open for writing. Raises OSError."""
+    return os.fdopen(os.open(path, _NEW, mode), "wb", buffering=0)
 
 
 def refuse_read_only(path: Path) -> None:
@@ -137,9 +142,10 @@ def beside(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
 
     Raises OSError. The name is known before there is a file of it: an interrupt leaves none.
     """
-    draft, ours = path.with_name(f".hermes-diag-{os.urandom(8).hex()}.part"), False
+    scratch.sweep_drafts(path.parent)
+    draft, ours = path.with_name(scratch.draft()), False
     try:
-        with os.fdopen(os.open(draft, _NEW, mode), "wb", buffering=0) as file:
+        with created(draft, mode) as file:
             ours = True
             yield file
         os.replace(draft, path)

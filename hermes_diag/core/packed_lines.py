@@ -35,6 +35,7 @@ class Lines:
         self.start = b""
         self.kept: list[bytes] = []
         self._keep = keep
+        self._size = 0  # of what is kept
 
     def __iter__(self) -> Iterator[bytes]:
         rest: list[bytes] = []
@@ -52,6 +53,9 @@ class Lines:
     def _whole(self, *lines: bytes) -> tuple[bytes, ...]:
         if self._keep:
             self.kept += lines
+            self._size += sum(map(len, lines))
+            if self._size > MOST:
+                raise UsageError(f"{self.path} has more than {MOST // MIB} MiB: it is not copied", "name a report")
         return lines
 
     def _bounded(self) -> Iterator[bytes]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from collections.abc import Callable
 from typing import TextIO
 
-#: What the system says of a pipe without a reader, and of a terminal that is no more (SIGHUP).
-GONE = (errno.EPIPE, errno.EIO)
+
+def is_gone(refused: OSError, number: int) -> bool:
+    """Whether a descriptor could not be written to because its reader has left: a pipe without one, a terminal that is
+    no more (SIGHUP). A disk that fails says EIO, too."""
+    return refused.errno == errno.EPIPE or (refused.errno == errno.EIO and stat.S_ISCHR(os.fstat(number).st_mode))
 
 
 def printed(printing: Callable[[], object], stream: TextIO | None = None) -> bool:
@@ -20,7 +24,7 @@ def printed(printing: Callable[[], object], stream: TextIO | None = None) -> boo
         printing()
         to.flush()
     except OSError as exc:
-        if exc.errno not in GONE:
+        if not is_gone(exc, to.fileno()):
             raise
         swallow(to.fileno())
         return False

@@ -45,7 +45,8 @@ def _wall() -> float:
 
 
 def _asleep() -> float:
-    """Seconds that the machine has slept since it was started: in these only one of its clocks goes on (Linux)."""
+    """Seconds that the machine has slept since it was started: CLOCK_BOOTTIME (Linux) counts them, CLOCK_MONOTONIC does
+    not."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.clock_gettime(boot) - time.monotonic() if boot is not None else 0.0
 

@@ -3,7 +3,7 @@ bytes.
 
 What is no file (a directory, a device, a socket) is not even opened: to open a device may set something off. A pipe is
 read as it comes, as of `<(command)`; no longer than PATIENCE is waited for somebody to open its other end. Between two
-pieces Python hears signals.
+pieces Python hears signals. Logs, which may have many GB, are opened by hermes/logs/files.py, and read in the same way.
 """
 
 from __future__ import annotations

@@ -20,20 +20,32 @@ from hermes_diag.core.errors import CannotMeasure
 
 PREFIX = "hermes-diag-"
 _NAME = re.compile(r"hermes-diag-([0-9]{1,10})-([0-9]{1,20})-([0-9a-f]{1,16})-[a-z0-9_]{4,16}")
+_DRAFT = re.compile(rf"\.{_NAME.pattern}\.part")
 
 
 def folder() -> tempfile.TemporaryDirectory[str]:
     """A folder of this user alone, which is removed at the end. Raises CannotMeasure where none can be made."""
-    sweep()
+    _swept(tempfile.gettempdir())
     try:
         return tempfile.TemporaryDirectory(prefix=_own(), ignore_cleanup_errors=True)
     except OSError as exc:
         raise no_room(exc) from None
 
 
+@cache
+def _swept(place: str) -> None:
+    """Once in this process: a folder of temporary files may have many thousands."""
+    sweep(place)
+
+
 def make(place: str | Path) -> Path:
     """A folder of this user alone in that one; whoever makes it removes it. Raises OSError."""
     return Path(tempfile.mkdtemp(prefix=_own(), dir=place))
+
+
+def draft() -> str:
+    """A name for a file that is written beside another, whose place it takes when it is whole."""
+    return f".{_own()}{os.urandom(8).hex()}.part"
 
 
 def no_room(refused: OSError) -> CannotMeasure:
@@ -51,16 +63,33 @@ def sweep(place: str | Path | None = None, busy: Callable[[Path], bool] = lambda
     """Remove the folders there (None: where temporary files are) of this user's processes that are no more.
 
     busy: whether one is still used by others than its maker. No link is followed."""
-    if not hasattr(os, "geteuid"):
-        return
     with contextlib.suppress(OSError), os.scandir(place or tempfile.gettempdir()) as entries:
         for entry in entries:
-            if (match := _NAME.fullmatch(entry.name)) is None or match[3] != _place():
+            if (match := _NAME.fullmatch(entry.name)) is None or not entry.is_dir(follow_symlinks=False):
                 continue
-            with contextlib.suppress(OSError):
-                own = entry.stat(follow_symlinks=False).st_uid == os.geteuid() and entry.is_dir(follow_symlinks=False)
-                if own and not _lives(int(match[1]), int(match[2])) and not busy(Path(entry.path)):
-                    shutil.rmtree(entry.path, ignore_errors=True)
+            if _is_dead(entry, match) and not busy(Path(entry.path)):
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def sweep_drafts(place: str | Path) -> None:
+    """Remove what processes of this user that are no more have left half written beside other files."""
+    with contextlib.suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            if (match := _DRAFT.fullmatch(entry.name)) is not None and _is_dead(entry, match):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
+
+
+def _is_dead(entry: os.DirEntry[str], match: re.Match[str]) -> bool:
+    """Whether it is this user's, and of a process of this place that is no more."""
+    try:
+        return (
+            match[3] == _place()
+            and entry.stat(follow_symlinks=False).st_uid == os.geteuid()
+            and not _lives(int(match[1]), int(match[2]))
+        )
+    except OSError:
+        return False
 
 
 def _own() -> str:

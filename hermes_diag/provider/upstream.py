@@ -7,7 +7,6 @@ after the other. Headers and requests go through and are kept nowhere.
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from collections.abc import Coroutine
 from pathlib import Path
@@ -152,9 +151,6 @@ def _passed_back(response: h11.Response) -> Headers:
 
 def _create(path: Path) -> IO[bytes]:
     try:
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
-    except FileExistsError:
-        raise UsageError(f"{path} exists", "name another file") from None
-    except (OSError, ValueError) as exc:
-        why = exc.strerror if isinstance(exc, OSError) else exc
-        raise UsageError(f"cannot write {path}: {why}", "name a file in a folder you may write to") from None
+        return new_file.created(path)
+    except OSError as exc:
+        raise new_file.refused(path, exc, "name another file") from None

@@ -93,7 +93,8 @@ class Lane:
         self.python = python
         self.interpreter = interpreter
         self.environ: Mapping[str, str] = os.environ  # of the interpreter
-        self.first = self  # of the lanes of this interpreter: it has what that wrote to stderr before it forked them
+        # The interpreter's first lane: its pipe has what the interpreter itself wrote to stderr before it forked them.
+        self.first = self
         self.spawn = spawn  # the process ends with its first job
         self.gone = False
         self._events = events

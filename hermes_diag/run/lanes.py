@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
-from hermes_diag.core.errors import NOWHERE, is_nowhere
+from hermes_diag.core.errors import is_nowhere, nowhere
 from hermes_diag.core.plan import FRESH
 from hermes_diag.provider.answers import replies
 from hermes_diag.run.cell_run import CellRun
@@ -41,7 +41,7 @@ def interpreters(target: Target, start: str = "auto") -> Source:
     Elsewhere frameworks of the system may not survive a fork (multiprocessing spawns there too). Raises CannotMeasure.
     """
     if target.cwd is None and is_nowhere():
-        raise NOWHERE
+        raise nowhere()
     forks = start == "fork" or (start == "auto" and sys.platform.startswith("linux"))
     return Forked(target) if forks else Spawned(target, LANES)
 

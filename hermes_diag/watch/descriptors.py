@@ -68,8 +68,9 @@ class Descriptors:
         self.started = started
         self.elsewhere = False  # in another network namespace, whose sockets are in no table that is read
         self.version = 0  # goes up when descriptors have been read
-        self._pid, self._under = pid, under or pid
-        self._folder = f"/proc/{self._under}/fd"
+        self.under = under or pid
+        self._pid = pid
+        self._folder = f"/proc/{self.under}/fd"
         self.inodes: dict[int, int] = {}  # inode of a socket -> fd
         self._kinds: dict[str, str] = {}  # name of the fd -> kind; a socket's is "" until asked
         self._socket_of: dict[str, int] = {}  # name of the fd -> inode
@@ -202,7 +203,7 @@ class Descriptors:
                     self._sqlite[name] = redact.name(os.path.basename(target.removesuffix(" (deleted)")))
 
     def _protocol(self, name: str) -> str:
-        found = protocol(self._under, name)
+        found = protocol(self.under, name)
         return {TCP: TCP, "": OTHER_SOCKET}.get(found, found.lower())
 
 

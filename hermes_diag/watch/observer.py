@@ -137,12 +137,17 @@ class Observer:
     def _process(self, pid: int, info: bool, whole: bool, missing: list[Missing]) -> Process | None:
         """One process with its descriptors; None for a child that has ended or may not be read."""
         try:
-            seen = process.facts(pid, self._portable)
-            if not process.LINUX:
-                return seen
+            if self._portable:
+                seen = process.facts(pid, portable=True)
+                if not process.LINUX:
+                    return seen
+                under = process.living(pid).number
+            else:
+                seen, under = process.facts_under(pid)
             known = self._descriptors.get(pid)
-            if known is None or known.started != seen.started:  # the PID of a child may come again
-                known = self._descriptors[pid] = Descriptors(pid, seen.started, process.living(pid))
+            # The PID of a child may come again, and the thread under whose number /proc shows a process may end.
+            if known is None or known.started != seen.started or known.under != under:
+                known = self._descriptors[pid] = Descriptors(pid, seen.started, under)
                 known.elsewhere = pid != self.pid and process.other_namespace(pid, self.pid)
             known.refresh(self._table.inodes, whole, narrowed=bool(self._states) and "CLOSE" not in self._states)
         except PermissionError:
@@ -228,7 +233,7 @@ class Observer:
     def _held_by_none(self, suspects: list[SocketRow]) -> list[SocketRow]:
         if not self._backend.KNOWS_INODES:
             # psutil has searched all processes, of which only root may read all.
-            return suspects if not hasattr(os, "geteuid") or os.geteuid() == 0 else []
+            return suspects if os.geteuid() == 0 else []
         inodes = {row.inode for row in suspects if row.inode is not None}
         self._held = {inode: held for inode, held in self._held.items() if inode in inodes}
         new = inodes - self._held.keys()
@@ -279,7 +284,7 @@ class Observer:
             missing.append(
                 Missing("queues, timers, ages, round trips", f"psutil does not know them ({self.why})", _CURE)
             )
-            if hasattr(os, "geteuid") and os.geteuid() != 0:
+            if os.geteuid() != 0:
                 missing.append(
                     Missing("ESTABLISHED without an owner", "psutil needs root to tell", process.more_rights())
                 )

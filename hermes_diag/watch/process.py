@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from functools import cache
+from typing import NamedTuple
 
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.watch import portable as by_psutil
@@ -67,7 +68,7 @@ def check(pid: int, portable: bool = not LINUX) -> None:
             "give the PID of the program itself",
         )
     try:
-        alive = living(pid)
+        alive = living(pid).number
     except Ended:
         raise Ended(
             f"process {pid} ({seen.name}) is a zombie: it has ended and its sockets with it",
@@ -88,37 +89,55 @@ def facts(pid: int, portable: bool = not LINUX) -> Process:
     """Everything but the kinds of descriptors. Raises Ended or NotAllowed."""
     if portable:
         return by_psutil.facts(pid)
-    seen = stat(living(pid))
+    return _facts(pid, living(pid))
+
+
+def facts_under(pid: int) -> tuple[Process, int]:
+    """The same on Linux, and the number under which /proc shows its descriptors."""
+    alive = living(pid)
+    return _facts(pid, alive), alive.number
+
+
+def _facts(pid: int, alive: Living) -> Process:
     return Process(
         pid=pid,
-        name=seen.name,
-        started=_boot() + seen.ticks / os.sysconf("SC_CLK_TCK"),
-        threads=seen.threads,
-        rss=seen.rss,
+        name=alive.main.name,
+        started=_boot() + alive.main.ticks / os.sysconf("SC_CLK_TCK"),
+        threads=alive.main.threads,
+        rss=alive.stat.rss,
         fds=None,
         soft_limit=_soft_limit(pid),
-        stopped=seen.state in STOPPED,
+        stopped=alive.stat.state in STOPPED,
     )
 
 
-def living(pid: int) -> int:
-    """The PID, or where its main thread has ended and others live, the number of one of these: /proc shows under it
-    what it shows no more under the PID. Raises Ended."""
-    if stat(pid).state not in _ENDED:
-        return pid
+class Living(NamedTuple):
+    """A process that lives. number: its PID, or where its main thread has ended and others live, the number of one of
+    these: /proc shows under it what it shows no more under the PID. main: of the PID; stat: of the number."""
+
+    number: int
+    main: proc.Stat
+    stat: proc.Stat
+
+
+def living(pid: int) -> Living:
+    """Raises Ended."""
+    main = stat(pid)
+    if main.state not in _ENDED:
+        return Living(pid, main, main)
     with contextlib.suppress(OSError):
         for tid in sorted(map(int, os.listdir(f"/proc/{pid}/task"))):
             with contextlib.suppress(Ended):
-                if stat(f"{pid}/task/{tid}").state not in _ENDED:
-                    return tid
+                seen = stat(f"{pid}/task/{tid}")
+                if seen.state not in _ENDED:
+                    return Living(tid, main, seen)
     raise Ended(f"process {pid} has ended")
 
 
 def identity(pid: int, portable: bool = not LINUX) -> float:
     """A number that tells this process from a later one with the same PID. Raises Ended."""
     if not portable:
-        living(pid)
-        return stat(pid).ticks
+        return living(pid).main.ticks
     import psutil
 
     try:

@@ -43,7 +43,7 @@ def ourselves() -> str:
 
 def is_root() -> bool:
     """Whether this is root."""
-    return hasattr(os, "geteuid") and os.geteuid() == 0
+    return os.geteuid() == 0
 
 
 def _user(pid: int) -> str:
@@ -54,7 +54,7 @@ def _user(pid: int) -> str:
 
 
 def _me() -> str:
-    return _name(os.geteuid()) if hasattr(os, "geteuid") else "you"
+    return _name(os.geteuid())
 
 
 def _name(uid: int) -> str:

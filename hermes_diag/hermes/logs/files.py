@@ -70,7 +70,7 @@ def opened(paths: Sequence[Path]) -> list[Source]:
     try:
         for path in paths:
             try:
-                number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+                number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
             except FileNotFoundError:
                 raise UsageError(f"there is no file {path}", "name a log that Hermes wrote") from None
             except OSError as exc:

@@ -1,9 +1,9 @@
 """Rules: one file each, evidence of one cell in, a hit or nothing out. Pure.
 
 A rule module has CODE (stable), SEVERITY ("problem" breaks turns or leaks, "cause" explains one that was seen,
-"could not tell" says what was not judged, "note" informs: how a client differs from the SDK's own is a note), WORD (of
-a cell with it, "" for none), REMEDY, REFERENCE and `check(evidence) -> Hit | None`. Rules are found by listing this
-folder.
+"could not tell" says what was not judged, "note" informs: how a client differs from the SDK's own is a note), WORD
+(what a cell with it is called, "" for nothing), REMEDY, REFERENCE and `check(evidence) -> Hit | None`. Rules are found
+by listing this folder.
 """
 
 from __future__ import annotations

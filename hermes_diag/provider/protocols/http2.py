@@ -166,7 +166,7 @@ class Session(Sender):
             return
         stream.body.append(event.data)
         stream.size += len(event.data)
-        if stream.size > self._max_body or self._too_much:
+        if stream.size > self._max_body:
             yield self._refused(stream, 413, event)
         elif not stream.share.take(len(event.data)):
             yield self._refused(stream, 503, event)
@@ -186,16 +186,11 @@ class Session(Sender):
             stream.status = exc.status
             return REFUSED, stream
         stream.size = len(body)
-        if self._too_much or not stream.share.take(stream.size):  # a small body may have become a large one
-            stream.size, stream.status = 0, 413
+        if not stream.share.take(stream.size):  # a small body may have become a large one
+            stream.size, stream.status = 0, 503
             return REFUSED, stream
         stream.request = replace(stream.request, headers=headers, body=body)
         return ASKED, stream
-
-    @property
-    def _too_much(self) -> bool:
-        """The bodies of all streams that are not over are together more than one may be."""
-        return sum(stream.size for stream in self.streams.values()) > max(self._max_body, MAX_BODY)
 
     def lost(self) -> None:
         """The connection is gone: nothing of what has come is needed any more."""

@@ -36,10 +36,11 @@ def folder(environ: Mapping[str, str] = os.environ) -> Path:
     return root / "hermes-diag"
 
 
-def ensure(place: Path, make: Callable[[Path, int], None], installer: Installer) -> Path:
+def ensure(place: Path, make: Callable[[Path, int], None], installer: Installer, again: bool = True) -> Path:
     """The interpreter of the environment at that place; `make(place, lock)` is called when there is none yet.
 
-    Raises what `make` does, CannotMeasure when nothing can be written there.
+    again: try once more where another run has removed it meanwhile. Raises what `make` does, CannotMeasure when nothing
+    can be written there.
     """
     python = place / "bin" / "python"
     if not _works(python):
@@ -59,9 +60,12 @@ def ensure(place: Path, make: Callable[[Path, int], None], installer: Installer)
         os.utime(place / STAMP)
     with contextlib.suppress(OSError):
         _using.append(open(place / STAMP, "rb"))  # noqa: SIM115 - until the end of this process
-        fcntl.flock(_using[-1], fcntl.LOCK_SH | fcntl.LOCK_NB)
-    # Another run may just have removed it, which it does not where that lock is held.
-    return python if _works(python) else ensure(place, make, installer)
+        fcntl.flock(_using[-1], fcntl.LOCK_SH)  # who removes it holds the other lock for no longer than that takes
+    if _works(python):
+        return python
+    if again:
+        return ensure(place, make, installer, again=False)  # another run has just removed it
+    raise CannotMeasure(f"the environment in {place} is not as it was made", "remove that folder, and run again")
 
 
 @contextmanager
@@ -83,22 +87,30 @@ def prune(parent: Path, kept: int = KEPT) -> None:
         places = (one for one in parent.iterdir() if one.is_dir() and not one.name.startswith(scratch.PREFIX))
         used = sorted(((_used(one), one) for one in places), reverse=True)
         for _, one in used[kept:]:
-            if not _is_used(one):
-                (one / STAMP).unlink(missing_ok=True)
+            if _given_up(one):
                 shutil.rmtree(one, ignore_errors=True)  # its lock stays: another run may just have opened it
 
 
-def _is_used(place: Path) -> bool:
-    """Whether a run is using it, or is making it."""
-    for path in (place / STAMP, _lock_of(place)):
-        try:
-            with open(path, "rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            continue
-        except BlockingIOError:
-            return True
-    return False
+def _given_up(place: Path) -> bool:
+    """Take its stamp away, so that no run uses it from now on; False while one uses it or makes it."""
+    with contextlib.ExitStack() as held:
+        for path in (place / STAMP, _lock_of(place)):
+            try:
+                fcntl.flock(held.enter_context(open(path, "rb")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except FileNotFoundError:
+                continue
+            except BlockingIOError:
+                return False
+        (place / STAMP).unlink(missing_ok=True)
+    return True
+
+
+def _is_at(path: Path, file: IO[str]) -> bool:
+    """Whether the file of that name is the one that is open."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock_of(place: Path) -> Path:
@@ -115,7 +127,7 @@ def _works(python: Path) -> bool:
     place = python.parent.parent
     try:
         made = (place / STAMP).read_bytes()  # empty: by an earlier release
-        return python.exists() and all(map(_is_there, itertools.repeat(os.fsencode(place)), made.splitlines()))
+        return python.exists() and all(map(_is_there, itertools.repeat(os.fsencode(place)), made.split(b"\n")[:-1]))
     except OSError:
         return False
 
@@ -143,13 +155,14 @@ def _locked(path: Path, installer: Installer) -> Iterator[int]:
         with open(path, "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                    yield file.fileno()
-                    return
-                continue  # who held it has removed it
             except BlockingIOError:
                 if time.monotonic() - said >= SAY_EVERY:
                     said = time.monotonic()
                     installer.say("another hermes-diag is making that environment; waiting for it ...")
                 installer.check()
+            else:
+                if _is_at(path, file):
+                    yield file.fileno()
+                    return
+                continue  # who held it has removed it
         time.sleep(LOOK_EVERY)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hermes_diag.core import scratch
-from hermes_diag.core.errors import CannotMeasure
+from hermes_diag.core.errors import CannotMeasure, cure
 from hermes_diag.run.environments.base import Base
 
 #: Seconds that one step may take.
@@ -84,7 +84,7 @@ class Installer:
             )  # fmt: skip
         except OSError as exc:
             raise CannotMeasure(
-                f"cannot start {command[0]}: {exc.strerror}", "name another with --base-python"
+                f"cannot start {command[0]}: {exc.strerror}", cure(exc, "name another with --base-python")
             ) from None
         with process:
             try:
