@@ -1,41 +1,61 @@
 """``hermes-diag`` and ``python -m hermes_diag``: where the program begins and ends.
 
-Before it has imported what takes a signal, and after its last word, a signal ends it as the system does: Python would
-print a traceback, of its imports or of its own end.
+Python would print a traceback for a signal that comes while it imports, or at its own end. From the first line of ours
+until signals are taken (core/interrupts.py) one ends the program with the words and the exit code of an interruption;
+after the last word of ours one ends it with the exit code that it has anyway.
 """
 
 import _signal  # type: ignore[import-not-found]  # a built-in: nothing is imported before signals are dealt with
+import posix
 import sys
 
 INTERRUPTED = 130  # as in core/errors.py
+#: Of reporters/envelope.py, which is not imported yet.
+DOCUMENT = (
+    '{"schema":1,"command":"","subject":"","status":"could not tell","verdict":"interrupted","exit_code":130,'
+    '"interrupted":true,"stack":null,"findings":[],"rows":[],"error":{"message":"interrupted","cure":""}}\n'
+)
 
 
 def main() -> None:
     """Entry point of the command."""
-    _leave_signals_to_the_system()
+    _take_signals(_before_the_first_word)
     from hermes_diag import cli
 
+    code: object = INTERRUPTED
     try:
         cli.main()
     except KeyboardInterrupt:  # between the last line that takes it and the next one
-        sys.exit(_interrupted())
+        pass
     except SystemExit as exc:
-        sys.exit(_interrupted() if exc.code == INTERRUPTED else exc.code)
+        code = exc.code
     finally:
-        _leave_signals_to_the_system()
+        _take_signals(lambda number, frame: posix._exit(code if isinstance(code, int) else 0))
+    if code == INTERRUPTED:
+        # Python remembers an interrupt that came within exec(), as dataclasses use it, and would kill this process at
+        # its end, by SIGINT, although it was taken; one that is blocked cannot.
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
+    sys.exit(code)  # type: ignore[arg-type]  # as it was given
 
 
-def _interrupted() -> int:
-    """The exit code. Python remembers an interrupt that came within exec(), as dataclasses use it, and would kill this
-    process at its end, by SIGINT, although it was taken; one that is blocked cannot."""
-    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
-    return INTERRUPTED
+def _before_the_first_word(number: int, frame: object) -> None:
+    words = sys.argv[1:]
+    words = words[: words.index("--")] if "--" in words else words
+    said = {2: "hermes-diag: interrupted\n"}
+    if words[:1] != ["trace"] and ("--json" in words or "--format=json" in words or "--format json" in " ".join(words)):
+        said[1] = DOCUMENT
+    for stream, text in said.items():
+        try:  # noqa: SIM105 - contextlib may be half imported
+            posix.write(stream, text.encode())
+        except OSError:  # it is closed, or full
+            pass
+    posix._exit(INTERRUPTED)
 
 
-def _leave_signals_to_the_system() -> None:
+def _take_signals(handler: object) -> None:
     for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
         if _signal.getsignal(number) != _signal.SIG_IGN:  # `nohup`, a shell's background job
-            _signal.signal(number, _signal.SIG_DFL)
+            _signal.signal(number, handler)
 
 
 if __name__ == "__main__":

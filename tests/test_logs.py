@@ -290,7 +290,11 @@ def test_what_is_refused(cli: Cli, tmp_path: Path) -> None:
     """A pipe, a device, what is not there, a home without a log, a zone or moment that is none: a cure for each."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "logs").mkdir()
-    for path, said in ((tmp_path / "pipe", "no regular file"), ("/dev/zero", "no regular file"), ("none", "no file")):
+    for path, said in (
+        (tmp_path / "pipe", "no regular file"),
+        ("/dev/zero", "it is a device, not a file"),
+        ("none", "no file"),
+    ):
         with pytest.raises(UsageError, match=said):
             files.opened([REAL / "hermes-0.19.0.log", Path(path)])
     with pytest.raises(CannotMeasure, match=r"no agent\.log"):
@@ -495,7 +499,7 @@ def test_what_cannot_be_read(cli: Cli, tmp_path: Path) -> None:
     log.write_bytes((REAL / "hermes-0.19.0.log").read_bytes())
     os.mkfifo(pipe)
     for arguments, code, says in (
-        ((tmp_path,), 2, "is no regular file"),
+        ((tmp_path,), 2, "it is a directory"),
         ((log, "--with", pipe), 2, "it is a pipe into which nobody writes"),
         ((log, "--since", "2026-11-28", "--until", "2026-11-27"), 2, "--since is after --until"),
     ):

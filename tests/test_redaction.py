@@ -15,6 +15,10 @@ SECRET = "hunter2zz"
 @pytest.mark.parametrize(
     "text",
     [
+        '{{"error":"{{\\"password\\":\\"{}\\"}}"', "session={}; x", "PHPSESSID={}", "pw={}", "passcode={}", "dbpass={}",
+        "password for bob: {}", "<password>{}</password>", "password => {}", "PASSWORD := {}", "password({})",
+        "password; {}", "password -> {}", "password - {}", "password%3D{}", "password&#61;{}", "pass phrase {}",
+        "session_id={}", "JSESSIONID: {}", "sas={}", "pin={}", "user bob:{}", "curl -u bob:{}", "API-Key {}",
         "pwd:{}", "pwd={}", "pwd: {}", "password {}", "password is {}", "the password was {}", "passwd={}",
         "pass={}", "passphrase={}", "PASSPHRASE: '{}'", "token {}", "token: {}", "access_token={}",
         "refresh-token {}", "auth={}", "auth: {}", "x-api-key {}", "X-API-Key: {}", "Proxy-Authorization {}",

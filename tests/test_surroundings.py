@@ -232,6 +232,22 @@ ctypes.CDLL(None).pthread_exit(None)
 """
 
 
+@pytest.mark.parametrize("megabytes", [75, 90, 105, 120])
+def test_little_memory_is_named(tmp_path: Path, megabytes: int) -> None:
+    """However it shows: Python, the SDK and its libraries fail in many ways, and one of these aborted the process."""
+    code = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({megabytes} << 20, {megabytes} << 20))\n"
+        f"import sys; sys.argv[1:] = ['check', {f'{ROOT}/tests/factories.py:right'!r}]\n"
+        "from hermes_diag.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 3, said
+    assert "memory" in said
+    assert "internal error" not in said
+    assert "pip install" not in said
+
+
 def test_a_process_without_its_main_thread() -> None:
     """The system calls it a zombie, while its other threads live and hold its sockets: it is looked at."""
     with subprocess.Popen([sys.executable, "-c", HEADLESS], stdout=subprocess.PIPE) as process_:

@@ -18,6 +18,7 @@ from hermes_diag.core.errors import (
     UsageError,
     cure,
     lacking,
+    little_memory,
 )
 from hermes_diag.core.pipes import is_gone, swallow
 from hermes_diag.core.text import quoted
@@ -59,6 +60,8 @@ def _told(exc: Exception) -> int:
         return _fail(COULD_NOT_MEASURE, said, cure(exc))
     if os.environ.get("HERMES_DIAG_DEBUG"):
         raise exc
+    if little := little_memory():
+        return _fail(COULD_NOT_MEASURE, "could not go on", little)
     said = f"internal error: {type(exc).__name__} at {_place(exc)}"
     return _fail(COULD_NOT_MEASURE, said, "set HERMES_DIAG_DEBUG=1 for the traceback")
 
@@ -67,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. Raises HermesDiagError."""
     import typer
 
-    from hermes_diag.cli.app import build
+    from hermes_diag.cli.app import COMPLETES, build
 
     if any("\0" in word for word in arguments):
         raise UsageError("a word of the command line has a NUL in it", "no path and no name can have one")
@@ -75,16 +78,19 @@ def run(arguments: Sequence[str]) -> int:
     refused: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
     app = build(arguments)
     interrupts.raised()  # all end like Ctrl-C: nothing of ours stays behind
+    if COMPLETES in os.environ:  # a shell asks for words
+        app(list(arguments), prog_name="hermes-diag")
     try:
-        code = app(list(arguments), prog_name="hermes-diag", standalone_mode=False)
+        command = typer.main.get_command(app)
+        # Not its main(): that makes exit codes of interrupts and of pipes without a reader, without a word.
+        with command.make_context("hermes-diag", list(arguments)) as context:
+            code = command.invoke(context)
     except refused as exc:
         raise _usage_error(exc) from None
-    except typer.Abort as exc:
-        if isinstance(exc.__cause__, EOFError):
-            raise exc.__cause__ from None
+    except typer.Exit as exc:
+        code = exc.exit_code
+    except typer.Abort:
         raise KeyboardInterrupt from None
-    except SystemExit as exc:  # how a shell's completion ends
-        code = exc.code
     return code if isinstance(code, int) else OK
 
 
@@ -120,7 +126,8 @@ def _flushed(code: int) -> int:
             gone = is_gone(exc, number)
             swallow(number)
             if number == 1 and not gone:
-                code = failing.tell(COULD_NOT_MEASURE, f"cannot write to stdout: {exc.strerror}", "is the disk full?")
+                said = f"cannot write to stdout: {exc.strerror}"
+                code = failing.tell(COULD_NOT_MEASURE, said, cure(exc, "is the disk full?"))
     return code
 
 

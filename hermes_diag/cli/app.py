@@ -68,6 +68,10 @@ class OnceCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
 
+#: The variable by which a shell asks for the words that may come next.
+COMPLETES = "_HERMES_DIAG_COMPLETE"
+
+
 def build(arguments: Sequence[str] = ()) -> typer.Typer:
     """The app for a command line: with the command it names alone, else with all of them.
 
@@ -84,8 +88,7 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "terminal_width": columns},
     )
     app.callback()(_top)
-    completes = "_HERMES_DIAG_COMPLETE" in os.environ
-    asked = arguments[:1] if arguments and arguments[0] in COMMANDS and not completes else COMMANDS
+    asked = arguments[:1] if arguments and arguments[0] in COMMANDS and COMPLETES not in os.environ else COMMANDS
     for name in asked:
         module = importlib.import_module(f"hermes_diag.cli.{name}")
         epilog = _fitted("\b\nExamples:\n" + module.EXAMPLES.strip("\n"), columns - 2)

@@ -4,9 +4,9 @@ A word of a text is looked at once, and what stands behind it only where the wor
 text does.
 
 Behind `:` and `=` whatever stands there is taken out, but for the number or word behind a `code`, and the number behind
-`tokens`. Behind a blank a name may also be a word of a sentence, `token limit 4096` or `password required`: there a
-value goes if it does not look like an ordinary word or number. Behind the name of a password an ordinary word goes
-too, unless it is one of those that stand there in errors.
+`tokens`. Behind a blank, a comma or a bracket a name may also be a word of a sentence, `token limit 4096` or `password
+required`: there a value goes if it does not look like an ordinary word or number. Behind the name of a password an
+ordinary word goes too, unless it is one of those that stand there in errors.
 """
 
 from __future__ import annotations
@@ -18,13 +18,25 @@ from hermes_diag.core.spotted import words
 _NAME = re.compile(r"(?<![\w-])[\w-]++")
 #: A whole name ends with one of these, or is one of the short ones behind its last dash or underscore.
 _ENDS = re.compile(
-    r"(key|token|secret|passw[a-z]{0,8}|passphrase|authorization|cookie|credential|signature|apikey)s?$", re.IGNORECASE
+    r"(key|token|secret|passw[a-z]{0,8}|passphrase|passcode|authorization|cookie|credential|signature|apikey"
+    r"|sess(?:ion)?[-_]?(?:id)?|(?:db|user|admin|root|sql|smtp|ftp|http|proxy|ssh|ldap)(?:pass|pwd|pw))s?$",
+    re.IGNORECASE,
 )
-_SHORT = frozenset({"pwd", "pass", "auth", "oauth", "sid", "sig", "code", "otp", "jwt", "csrf", "xsrf"})
-#: Behind these a plain word may be the secret, too.
-_STRONG = re.compile(r"passw|pwd|passphrase|secret|authorization|cookie|^x-", re.IGNORECASE)
-#: What may stand between the name and its value.
-_BETWEEN = re.compile(r"['\"]?(\s{0,8})(?:(?:is|was|are|provided|given|used|value|set to)\b\s{0,8}){0,3}([:=]?)\s{0,8}")
+_SHORT = frozenset(
+    {"pw", "pwd", "pass", "auth", "oauth", "sid", "sig", "sas", "code", "pin", "otp", "jwt", "csrf", "xsrf"}
+)
+#: Behind these a plain word may be the secret, too; behind the latter a number.
+_STRONG = re.compile(r"passw|pwd|passphrase|passcode|secret|authorization|cookie|api[-_]?key|^x-", re.IGNORECASE)
+_OF_NUMBERS = frozenset({"otp", "pin", "passcode"})
+#: What may stand between the name and its value: blanks and brackets, words of a sentence, and a sign, which in an
+#: address and in HTML may be written in another way.
+_BETWEEN = re.compile(
+    r"['\"]?([\s(\[,;|-]{0,8})(?:phrase\b\s{0,8})?"
+    r"(?:(?:for|of)\s{1,4}(?:[^\s:=]{1,60}\s{0,4}){1,3}(?=[:=]))?"
+    r"(?:(?:is|was|are|provided|given|used|value|set to)\b\s{0,8}){0,3}"
+    r"(=>|->|:=|==|[:=>]|%3[ad]|&#0{0,3}(?:58|61);)?[\s(\[]{0,8}",
+    re.IGNORECASE,
+)
 _VALUE = re.compile(r"\"[^\"]*+\"?|'[^']*+'?|`[^`]*+`?|\S++")
 #: A scheme of authorization; the credentials follow it.
 _SCHEME = re.compile(r"(?:bearer|basic|digest|token|negotiate|ntlm|apikey|aws4-[\w-]{1,40})$", re.IGNORECASE)
@@ -35,11 +47,11 @@ _WORD = re.compile(r"\W*(?:[A-Za-z][a-z]*(?:[-_'][a-z]+)*|[A-Z]+(?:_[A-Z]+)*|\d{
 _NUMBER = re.compile(r"\W*\d{1,7}(?:[.,]\d+)*\W*")
 #: What errors say behind "password" and its like.
 _SAID = words(
-    "a access an and are at auth authentication be been by cannot changed check could denied does empty error expired "
-    "failed failure field file for found from given hash has have header headers in incorrect invalid is length limit "
-    "list manager may mismatch missing must needed not none null of on or parameter policy prompt protected provided "
-    "refused rejected required reset revoked rotated scanning set should store the to too type undefined unknown "
-    "unset value was will with without would wrong"
+    "a access an and are at auth authentication be been by cannot changed check client could denied does empty "
+    "environment error expired failed failure field file for found from given has hash have header headers in "
+    "incorrect invalid is length limit list manager may mismatch missing must needed none not null of on option or "
+    "parameter policy prompt protected provided refused rejected required reset revoked rotated scanning set should "
+    "store the to too type undefined unknown unset value variable was will with without would wrong"
 )
 
 
@@ -85,7 +97,7 @@ def _goes_behind_sign(name: str, value: str) -> bool:
 
 
 def _goes_behind_blank(name: str, value: str) -> bool:
-    if not _WORD.fullmatch(value):
+    if not _WORD.fullmatch(value) or (name.lower() in _OF_NUMBERS and _NUMBER.fullmatch(value)):
         return True
     plain = value.strip(".,:;!?()[]{}'\"`").lower()
     return bool(_STRONG.search(name)) and bool(plain) and plain not in _SAID and not _NUMBER.fullmatch(value)

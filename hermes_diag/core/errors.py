@@ -6,8 +6,10 @@ usage, 3 could not measure, 130 interrupted. Code 1 is a verdict and never the c
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import resource
 from collections.abc import Iterator
 
 OK = 0
@@ -20,6 +22,8 @@ INTERRUPTED = 130
 NO_MEMORY = "there is too little memory for it: free some, or raise its limit (ulimit -v, the container's)"
 NO_THREAD = "no more processes or threads may be started: raise the limit (ulimit -u, pids.max of the container)"
 
+#: Bytes of address space with which Python and the SDK fail in many ways, few of which name memory.
+_LITTLE = 400 << 20
 #: What to do about what a system refuses.
 _CURES = {
     errno.ENOMEM: NO_MEMORY,
@@ -74,8 +78,25 @@ def lacking(error: BaseException | None) -> CannotMeasure | None:
         if isinstance(one, MemoryError):
             return CannotMeasure("out of memory", NO_MEMORY)
         if isinstance(one, RuntimeError) and "can't start new thread" in str(one):
-            return CannotMeasure("no thread could be started", NO_THREAD)
+            return CannotMeasure("no thread could be started", little_memory() or NO_THREAD)
     return None
+
+
+def little_memory() -> str:
+    """What to do where a process of this user may have little memory, "" elsewhere."""
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most == resource.RLIM_INFINITY or most > _LITTLE:
+        return ""
+    return f"memory is limited to {most >> 20} MB (ulimit -v), which may be too little: raise that"
+
+
+def need_memory(size: int) -> None:
+    """Raises MemoryError where a limit leaves less: code that is not Python may abort the process then (Linux)."""
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    with contextlib.suppress(OSError), open("/proc/self/statm", "rb") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+        if most != resource.RLIM_INFINITY and most - used < size:
+            raise MemoryError
 
 
 def is_nowhere() -> bool:

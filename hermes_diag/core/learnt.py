@@ -47,7 +47,7 @@ _VERSION = re.compile(r"\b(CPython|Python|Linux|Darwin|openai|httpx2?|httpcore2?
 #: A value behind the name of a secret thing; the name alone, or with what stands for a secret, is none.
 _CALLED = re.compile(
     r"(?<![a-z])(authorization|(?:set-)?cookie|(?:x-)?api[_-]?key|access[_-]?token|token|secret|password|passwd|credentials?)"
-    r"[\"']?\s*:\s*[\"']?(?!\[\.\.\.\])[^\s\"',]{8,}",
+    r"[\"']?\s*[:=]\s*[\"']?(?!\[\.\.\.\]|null\b|none\b|true\b|false\b)[^\s\"',]{4,}",
     re.IGNORECASE,
 )
 _PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")

@@ -54,7 +54,7 @@ def pieces(path: Name, most: int) -> Iterator[bytes]:
     number = _opened(path)
     try:
         status = os.fstat(number)
-        _refuse(status.st_mode)
+        refuse(status.st_mode)
         if status.st_size > most:
             raise TooLarge(most)
         left = most
@@ -69,14 +69,15 @@ def pieces(path: Name, most: int) -> Iterator[bytes]:
 
 def _opened(path: Name) -> int:
     try:
-        _refuse(os.stat(path).st_mode)
+        refuse(os.stat(path).st_mode)
         # Without O_NONBLOCK the open itself waits for whoever writes into a pipe.
         return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except ValueError:
         raise Unreadable(errno.EINVAL, "its name has a NUL in it") from None
 
 
-def _refuse(mode: int) -> None:
+def refuse(mode: int) -> None:
+    """Raises Unreadable for a directory, a device and a socket."""
     if stat.S_ISDIR(mode):
         raise Unreadable(errno.EISDIR, "it is a directory")
     if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):

@@ -68,6 +68,9 @@ def _secrets() -> tuple[re.Pattern[str], ...]:
         ),
         re.compile(r"\b(AKIA|ASIA|AIza|eyJ|ya29\.|SG\.|hvs\.)[^\s'\",;]++"),
         re.compile(r"(?<![^\s@])[^\s@]++@[^\s@]++"),
+        re.compile(
+            r"(?:\b(?:user|login|account|credentials?)\b|(?<!\S)-u)[\s=]{1,4}[^\s:/]{1,60}:[^\s:/]++", re.IGNORECASE
+        ),
         re.compile(r"(['\"`])(?:(?!\1).){25,}(\1|$)"),
     )
 
@@ -138,7 +141,8 @@ def line(text: str, payload: str = "", most: int = 200) -> str:
     from hermes_diag.core import called
 
     first = next((one.strip() for one in text[:10_000].splitlines() if one.strip()), "")
-    shown = _url().sub(r"\1\2", _begin("".join(one if one.isprintable() else " " for one in first)))
+    first = _begin("".join(one if one.isprintable() else " " for one in first))
+    shown = _url().sub(r"\1\2", re.sub(r"\\{1,8}(?=[\"'])", "", first))  # quotation marks of JSON within JSON
     for pattern in _secrets():
         shown = pattern.sub(GAP, shown)
     shown = called.without(shown, GAP)

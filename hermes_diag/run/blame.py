@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from hermes_diag.core.errors import NO_MEMORY, NO_THREAD
+from hermes_diag.core.errors import NO_MEMORY, NO_THREAD, little_memory
 
 #: Classes of exceptions behind which a file or a folder stands that a variable names.
 _OF_FILES = re.compile(r"\b(FileNotFound|Permission|NotADirectory|IsADirectory|OS|SSL|File)Error\b")
@@ -16,11 +16,14 @@ _OF_SYSTEM = re.compile(r"\bMemoryError\b|can't start new thread|\bBlockingIOErr
 #: The last line of a traceback; of it only the class is told.
 _RAISED = re.compile(r"(?:[a-z_]\w{0,40}\.){0,4}([A-Z]\w{0,60}(?:Error|Exception|Interrupt|Exit))(?::|$)")
 _FATAL = re.compile(r"Fatal Python error|No module named 'encodings'|Could not find platform")
+_KILLED = "was it killed for want of memory? Free some, or raise its limit (that of the container)"
 
 
 def of_failure(error: str, environ: Mapping[str, str]) -> str:
     """Why an exception was raised that a worker names, "" where nothing is known of it. error: its class, perhaps with
     its causes."""
+    if little := little_memory():
+        return little
     if _OF_SYSTEM.search(error):
         return NO_MEMORY if "MemoryError" in error else NO_THREAD
     return of_variables(environ) if _OF_FILES.search(error) else ""
@@ -41,9 +44,11 @@ def of_end(code: int | None, lines: Iterable[str], environ: Mapping[str, str]) -
     said = list(lines)
     early = "before it could say what SDK it has"
     if code is None:
-        return f"lost one of its processes {early}", NO_MEMORY
+        return f"lost one of its processes {early}", little_memory() or _KILLED
     if code < 0:
-        return f"was ended by {signal_name(-code)} {early}", NO_MEMORY if code == -signal.SIGKILL else ""
+        return f"was ended by {signal_name(-code)} {early}", little_memory() or (
+            _KILLED if code == -signal.SIGKILL else ""
+        )
     if any(map(_FATAL.search, said)):
         return f"cannot start (exit code {code})", _python_variables(environ)
     raised = next((match[1] for line in reversed(said) if (match := _RAISED.match(line))), "")

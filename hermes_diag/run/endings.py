@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hermes_diag.core.errors import UsageError
+from hermes_diag.core.errors import UsageError, is_nowhere, little_memory, nowhere
 from hermes_diag.run import blame
 from hermes_diag.worker.contract import Failed
 
@@ -20,8 +20,10 @@ class Hung(Exception):
 def of_failed(event: Failed, spec: str, environ: Mapping[str, str]) -> Died | Hung:
     """How a job ends whose worker said that. spec: what names the factory. environ: the worker's.
 
-    Raises UsageError when the spec names nothing."""
+    Raises UsageError when the spec names nothing, CannotMeasure where the folder that names count from was removed."""
     if event.blame == "spec":
+        if is_nowhere():
+            raise nowhere()
         raise UsageError(f"{spec}: {event.error}", "check its spelling; names count from --cwd, or from here")
     if event.blame == "hang":
         return Hung(event.error, ("thread", *reversed(event.frames)))
@@ -33,7 +35,7 @@ def of_failed(event: Failed, spec: str, environ: Mapping[str, str]) -> Died | Hu
 def of_exit(code: int) -> Died:
     """How one ends whose process has. code: negative for a signal, as in `subprocess`."""
     if code >= 0:
-        return Died(f"its process ended with exit code {code}")
+        return Died("; ".join(filter(None, (f"its process ended with exit code {code}", little_memory()))))
     return Died(
         f"its process ended with signal {-code} ({blame.signal_name(-code)}), from outside or for want of memory"
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from hermes_diag.core import reading
 from hermes_diag.core.agent_log import File
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.text import one_line
@@ -70,9 +71,12 @@ def opened(paths: Sequence[Path]) -> list[Source]:
     try:
         for path in paths:
             try:
+                reading.refuse(os.stat(path).st_mode)
                 number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
             except FileNotFoundError:
                 raise UsageError(f"there is no file {path}", "name a log that Hermes wrote") from None
+            except reading.Unreadable as exc:
+                raise UsageError(f"cannot read {path}: {exc.strerror}", "name a log that Hermes wrote") from None
             except OSError as exc:
                 raise CannotMeasure(f"cannot read {path}: {exc.strerror}", "run as the user of the gateway") from None
             about = os.fstat(number)

@@ -12,6 +12,8 @@ import ssl
 import threading
 from typing import TYPE_CHECKING
 
+from hermes_diag.core.errors import need_memory
+
 if TYPE_CHECKING:
     import trustme
 
@@ -96,6 +98,7 @@ class Authority:
     """A certificate authority for this process, and a server context for each kind of certificate."""
 
     def __init__(self) -> None:
+        need_memory(64 << 20)
         import trustme
 
         self._ca = trustme.CA()
