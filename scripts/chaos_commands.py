@@ -46,6 +46,7 @@ def _saved(one: Any) -> list[str]:
         with contextlib.suppress(OSError):  # the disk is full
             shutil.copyfile(TESTS / "golden" / "close-wait-grows.fires.jsonl", path)
             return ["--save", str(path), "--force"]
+        path.unlink(missing_ok=True)
     return ["--save", str(path)]
 
 

@@ -27,7 +27,7 @@ def around(one):
     user = 0
     if kind == "NPROC" and os.geteuid() == 0:  # root is not held to it
         user = NOBODY
-        for folder in (one.folder, one.folder / "tmp"):
+        for folder in (one.folder, one.folder / "tmp", one.disk):
             os.chmod(folder, 0o777)
     number = str(getattr(resource, f"RLIMIT_{kind}"))
     one.before = [sys.executable, "-c", SETS, number, str(most), str(user)]
