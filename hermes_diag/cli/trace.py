@@ -15,8 +15,6 @@ from hermes_diag.cli.terminal import emit, say
 from hermes_diag.core.errors import OK, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hermes_diag.watch.opened import Remains
 
 EXAMPLES = """
@@ -81,8 +79,7 @@ def command(
     saved = NewFile(output.save, output.force) if output.save else None
     with ExitStack() as stack:
         capture = TraceCapture(stack.enter_context(saved)) if saved else None
-        folder = traced.folder(keep)  # not before it is known that the file can be made
-        found, code = _trace(program, folder, paths, keep, output.format != "terminal")
+        found, code = _trace(program, paths, keep, output.format != "terminal")
         report = reports.of_trace(found, code, fail_on_left)
         if capture:
             capture.end(report, code, fail_on_left)
@@ -103,19 +100,23 @@ def _check(program: list[str]) -> None:
         say(f"hermes-diag: {why} ignores PYTHONPATH: nothing will be recorded", "  leave that option out")
 
 
-def _trace(program: list[str], folder: Path, paths: bool, keep: bool, aside: bool) -> tuple[list[Remains], int]:
+def _trace(program: list[str], paths: bool, keep: bool, aside: bool) -> tuple[list[Remains], int]:
     """Run the program; what its processes held, and its exit code. aside: its stdout is stderr."""
+    from hermes_diag.core.interrupts import Interrupts
     from hermes_diag.leakguard import traced
 
     running = None
-    try:
-        running = traced.Traced(program, folder, paths, sys.stderr.fileno() if aside else None)
-        code = running.wait()
-        return list(running.remains()), code
-    finally:
-        if keep:
-            say(f"the boxes are in {folder}")
-        elif running is None:
-            folder.rmdir()
-        elif running.clear():
-            say(f"what still runs is recorded on, in {folder}")
+    # The program ends, and not we: what it held is told, and its boxes are removed, whoever is impatient meanwhile.
+    with Interrupts(lambda number: None, deaf=True):
+        folder = traced.folder(keep)
+        try:
+            running = traced.Traced(program, folder, paths, sys.stderr.fileno() if aside else None)
+            code = running.wait()
+            return list(running.remains()), code
+        finally:
+            if keep:
+                say(f"the boxes are in {folder}")
+            elif running is None:
+                folder.rmdir()
+            elif running.clear():
+                say(f"what still runs is recorded on, in {folder}")
