@@ -13,7 +13,7 @@ def around(one):
     place = one.folder / "elsewhere"
     if how in ("full", "read-only"):
         option = "ro" if how == "read-only" else f"size={one.random.choice((4, 16, 64, 256))}k"
-        if subprocess.run(
+        if subprocess.run(  # nosec B607
             ["mount", "-t", "tmpfs", "-o", option, "chaos", one.disk], capture_output=True, check=False
         ).returncode:
             raise disturbances.NotPossible
@@ -22,7 +22,7 @@ def around(one):
         try:
             yield ()
         finally:
-            subprocess.run(["umount", "-l", one.disk], check=True)
+            subprocess.run(["umount", "-l", one.disk], check=True)  # nosec B607
         return
     if how == "captures":
         os.chmod(one.disk, 0o500)  # root may write there nevertheless
