@@ -85,6 +85,7 @@ OWN = {
     "hermes_diag.leakguard.attach.bundle": "our own source",
     "hermes_diag.leakguard.attach.rights": "/proc, a name at a time",
     "hermes_diag.core.leaves": "our own source",
+    "hermes_diag.core.errors": "/proc, one number",
     "hermes_diag.core.learnt": "a text in which names are looked for, line by line",
     "hermes_diag.core.new_file": "a copy, byte by byte",
     "hermes_diag.core.reading": "the one way to read",
