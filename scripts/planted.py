@@ -166,21 +166,6 @@ class Room:
             self.seen.open_to_others.add(path.suffix or named)
 
 
-@contextlib.contextmanager
-def process(room: Room) -> Iterator[int]:
-    """A process with secrets in all that an observer could see of it."""
-    (room.given / "process.py").write_text(planted.PROCESS)
-    folder = room.given / "process"
-    folder.mkdir()
-    command = [sys.executable, str(room.given / "process.py"), str(folder), PLANTED["argument of a process"]]
-    environment = {**os.environ, "KEY": PLANTED["environment of a process"]}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"ready\n"
-        yield child.pid
-        child.communicate()
-
-
 # --- the commands: each with all that a user, a peer or a file may bring ----------------------------------
 
 
@@ -211,7 +196,7 @@ def check(room: Room) -> None:
 
 
 def a_look(room: Room) -> None:
-    with process(room) as pid:
+    with planted.process(room.given) as pid:
         room.told("sockets", pid)
         room.told("sockets", pid, "--watch", "--set", "count=3", "--interval", "50ms", forms=FORMS[:2])
 
@@ -265,7 +250,7 @@ def a_server(room: Room) -> None:
 
 
 def an_exporter(room: Room) -> None:
-    with process(room) as pid:
+    with planted.process(room.given) as pid:
 
         def during(running: subprocess.Popen[str]) -> None:
             assert running.stderr

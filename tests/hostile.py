@@ -44,17 +44,22 @@ def effects(data: bytes, colour: bool = False, markup: bool = False) -> list[str
     return found + [f"command {one}" for one in re.findall(r"##[a-z]*\[", text)]
 
 
-def planted(thing: Any, name: str = "") -> Any:
-    """The same with TEXT in every text that is not one of the code's own words, keys of mappings included."""
-    if isinstance(thing, enum.Enum) or name in _OWN:
+def planted(thing: Any, name: str = "", text: str = TEXT, own: frozenset[str] | set[str] = _OWN) -> Any:
+    """The same with that text in every text that is not one of the code's own words; keys of mappings stay. own:
+    fields whose words are the code's own. name: of the field that the thing is in."""
+
+    def within(one: Any, field: str) -> Any:
+        return planted(one, field, text, own)
+
+    if isinstance(thing, enum.Enum) or name in own:
         return thing
     if isinstance(thing, str):
-        return thing + TEXT
+        return thing + text
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
-        fields = {one.name: planted(getattr(thing, one.name), one.name) for one in dataclasses.fields(thing)}
+        fields = {one.name: within(getattr(thing, one.name), one.name) for one in dataclasses.fields(thing)}
         return dataclasses.replace(thing, **fields)
     if hasattr(thing, "_fields"):
-        return type(thing)(*(planted(one, field) for field, one in zip(thing._fields, thing, strict=True)))
+        return type(thing)(*(within(one, field) for field, one in zip(thing._fields, thing, strict=True)))
     if isinstance(thing, Mapping):
-        return {key: planted(value, name) for key, value in thing.items()}
-    return type(thing)(planted(one, name) for one in thing) if isinstance(thing, tuple | list) else thing
+        return {key: within(value, name) for key, value in thing.items()}
+    return type(thing)(within(one, name) for one in thing) if isinstance(thing, tuple | list) else thing

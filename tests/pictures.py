@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 from dataclasses import replace
 from typing import Any
+
+import hostile
 
 from hermes_diag.core import matrix
 from hermes_diag.core.evidence import Connection, Evidence, Moved, Outcome, Sample, Served
@@ -165,17 +165,6 @@ def watch() -> WatchReport:
     return reports.of_watch(timeline, timeline.summary(Ended("done")))
 
 
-def poisoned(thing: Any, name: str = "") -> Any:
+def poisoned(thing: Any) -> Any:
     """The same with markup in every text that is not one of the code's own words."""
-    if isinstance(thing, enum.Enum) or name in OWN_WORDS:
-        return thing
-    if isinstance(thing, str):
-        return thing + EVIL
-    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
-        changed = {field.name: poisoned(getattr(thing, field.name), field.name) for field in dataclasses.fields(thing)}
-        return dataclasses.replace(thing, **changed)
-    if hasattr(thing, "_fields"):
-        return type(thing)(*(poisoned(one, name) for one in thing))
-    if isinstance(thing, dict):
-        return {key: poisoned(value, name) for key, value in thing.items()}
-    return type(thing)(poisoned(one, name) for one in thing) if isinstance(thing, tuple | list) else thing
+    return hostile.planted(thing, text=EVIL, own=OWN_WORDS)

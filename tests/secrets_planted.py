@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 #: By place. What is looked for is the value, or what stands behind its last blank, @ or = sign.
@@ -173,3 +178,17 @@ thread = threading.Thread(target=opens, args=({PLANTED["file name of a payload"]
 thread.start()
 thread.join()
 """
+
+
+@contextmanager
+def process(folder: Path) -> Iterator[int]:
+    """A process with secrets in all that an observer could see of it; its PID. folder: for its program and files."""
+    program = folder / "process.py"
+    program.write_text(PROCESS)
+    command = [sys.executable, str(program), str(folder), PLANTED["argument of a process"]]
+    environment = {**os.environ, "KEY": PLANTED["environment of a process"]}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        yield child.pid
+        child.communicate()

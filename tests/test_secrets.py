@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -152,14 +150,8 @@ def test_names_of_folders_and_hosts(cli: Cli, tmp_path: Path, command: str, sour
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[int]:
     """A process with secrets in all that an observer could see of it."""
-    (tmp_path / "process.py").write_text(planted.PROCESS)
-    command = [sys.executable, str(tmp_path / "process.py"), str(tmp_path), PLANTED["argument of a process"]]
-    environment = {**os.environ, "KEY": PLANTED["environment of a process"]}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"ready\n"
-        yield child.pid
-        child.communicate()
+    with planted.process(tmp_path) as pid:
+        yield pid
 
 
 def test_a_look(cli: Cli, tmp_path: Path, process: int) -> None:
