@@ -196,7 +196,7 @@ class Balance:
         """Settle what is open, as the process or the log ends."""
         for client in self.open.by_ident.values():
             self._look(client, at, otherwise)
-        self.open = Open()
+        self.open = Open(serial=self.open.serial)  # two clients of one moment are told apart by it
 
     def clients(self) -> Clients:
         """The balance; to be asked for once, at the end."""
