@@ -86,17 +86,18 @@ def test_a_thread_that_cannot_be_started_takes_no_place(monkeypatch: pytest.Monk
 
 
 def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than MOST wait for nothing: they are closed, and there is a thread for no more than that."""
+    """Of those that say nothing the oldest make room, at no time for more threads; a scrape is answered among them."""
     monkeypatch.setattr(scraped, "MOST", 4)
     before = threading.active_count()
     with server() as address, contextlib.ExitStack() as clients:
         ones = [clients.enter_context(socket.create_connection(address, 20)) for _ in range(40)]
-        for one in ones[4:]:
+        for one in ones[:36]:
             assert one.recv(1) == b""
         assert threading.active_count() - before <= 5
-        ones[0].sendall(GET + b"\r\n")
-        assert b"200" in ones[0].recv(65536)
-        for one in ones[:4]:
+        assert b"answer 42.0" in asked(address, GET + b"\r\n")
+        ones[-1].sendall(GET + b"\r\n")
+        assert b"200" in ones[-1].recv(65536)
+        for one in ones:
             one.close()
         until(lambda: threading.active_count() - before == 1, "the threads to end")
         assert b"answer 42.0" in asked(address, GET + b"\r\n")

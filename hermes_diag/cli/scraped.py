@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from socketserver import TCPServer, ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -22,7 +22,7 @@ from hermes_diag.provider.protocols import visitors
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-#: Connections at the same time; one more is closed at once.
+#: Connections at the same time. One more takes the place of the one that has waited longest without a request.
 MOST = 64
 #: Seconds in which a request must have come, and in which its answer must have been taken. Bytes of a request.
 SLOWEST, LONGEST = 10.0, 16 << 10
@@ -31,9 +31,12 @@ SLOWEST, LONGEST = 10.0, 16 << 10
 class _Handler(WSGIRequestHandler):
     """One request of one connection."""
 
+    server: _Server
+
     def setup(self) -> None:
         super().setup()
         self.rfile = io.BytesIO(self._head())
+        self.server.asks(self.connection)
         self.connection.settimeout(SLOWEST)  # of all that is sent in one go
 
     def _head(self) -> bytes:
@@ -62,6 +65,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     def __init__(self, family: int, address: tuple[str, int]) -> None:
         self.address_family = family
         self._free = threading.BoundedSemaphore(MOST)
+        self._silent: dict[socket.socket, None] = {}  # those without a request yet, the oldest first
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -71,12 +75,26 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.setup_environ()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        return self._free.acquire(blocking=False)
+        """Whether there is a place: clients that say nothing do not keep a scrape out."""
+        if self._free.acquire(blocking=False):
+            return True
+        for silent in list(self._silent):
+            if self.asks(silent):
+                with suppress(OSError):
+                    silent.shutdown(socket.SHUT_RDWR)
+                return self._free.acquire(timeout=1)  # its thread is woken by that, and goes
+        return False
+
+    def asks(self, request: socket.socket) -> bool:
+        """It is silent no more; False: it was not."""
+        return self._silent.pop(request, self) is None
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        self._silent[request] = None
         try:
             super().process_request(request, client_address)
         except BaseException:  # no thread could be started
+            self.asks(request)
             self._free.release()
             raise
 
