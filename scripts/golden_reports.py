@@ -6,6 +6,7 @@ HERMES_DIAG_GOLDEN=write .venv/bin/pytest tests/test_whole_reports.py then write
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,11 @@ COMMANDS: dict[str, list[str]] = {
     "check-allowed": ["check", f"{FACTORIES}:small_pool", "--expect", "sdk-defaults",
                       "--allow", "default-limits:2099-01-31:ten are plenty"],
     "check-down": ["check", f"{FACTORIES}:raises"],
+    "check-hangs": ["check", f"{FACTORIES}:hangs", "--patience", "1s"],
+    "check-first-turn": ["check", f"{FACTORIES}:patches"],
+    "check-chooses": ["check", f"{FACTORIES}:small_pool", "--api", "chat", "--fail-on", "close_wait_left > 9"],
+    "check-one-workload": ["check", f"{FACTORIES}:AsyncPool", "--workload", "steady",
+                           "--fault", "stall-before-headers"],
     "check-turn-raises": ["check", f"{TURNS}:raises"],
     "baseline-same": [*LEAKY, "--baseline", "check-never-closes"],
     "baseline-of-others": [*LEAKY, "--baseline", "check-buggy"],
@@ -52,6 +58,9 @@ COMMANDS: dict[str, list[str]] = {
     "baseline-of-replay": [*LEAKY, "--baseline", "replay-never-closes"],
     "replay-never-closes": ["replay", f"{FACTORIES}:never_closes", "--workload", "steady", *SMALL],
     "repro-faults": ["repro", "--workload", "steady", *SMALL, "--fault", "http-500", "--fault", "idle-reset"],
+    "repro-dump": ["repro", "DUMP", "--workload", "steady", "--end", "close", *SMALL],
+    "repro-dump-status": ["repro", "DUMP-503", "--workload", "steady", "--end", "close", "--fault", "http-503", *SMALL],
+    "repro-dumps": ["repro", "DUMP-503", "DUMP-NOTHING", "--workload", "steady", "--end", "close", *SMALL],
     "repro-interrupted": ["repro", "--workload", "interrupted", "--workload", "overlapping", *SMALL],
     "replay-limited": ["replay", f"{TURNS}:multiplies", "--turns", "4",
                        "--fault", "rate-limit=120:burst=1:retry_after=ms"],
@@ -69,12 +78,25 @@ def record(name: str) -> str:
 
 def run(name: str, folder: Path) -> Path:
     """The capture of a command, made behind that of its baseline."""
-    arguments = list(COMMANDS[name])
+    arguments = [_dump(word, folder) if word.startswith("DUMP") else word for word in COMMANDS[name]]
     if "--baseline" in arguments:
         arguments[-1] = str(run(arguments[-1], folder))
     capture = folder / f"{name}.jsonl.gz"
     hermes_diag(*arguments, "--save", str(capture))
     return capture
+
+
+def _dump(name: str, folder: Path) -> str:
+    """A request dump as Hermes writes it."""
+    errors = {
+        "DUMP": {"type": "APIConnectionError", "message": "Connection error."},
+        "DUMP-503": {"type": "InternalServerError", "status_code": 503, "message": "upstream is away"},
+    }
+    path = folder / f"{name.lower()}.json"
+    request = {"method": "POST", "body": {"model": "gpt-5", "input": "hi"}}
+    document = {"timestamp": "2026-11-01T08:00:12", "reason": "max_retries_exhausted", "request": request}
+    path.write_text(json.dumps(document | ({"error": errors[name]} if name in errors else {})))
+    return str(path)
 
 
 def hermes_diag(*arguments: str) -> None:

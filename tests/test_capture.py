@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import golden_text
 import msgspec
 import pytest
 from conftest import GOLDEN, ROOT, Cli
@@ -308,10 +309,7 @@ def test_captures_of_this_release_and_earlier_ones() -> None:
             "findings": [f"{one.code} {one.where}" for one in report_.findings],
             "rows": [f"{one.name} {one.code} {one.status}" for one in report_.rows],
         }
-    expected = KEPT / "expected.json"
-    if os.environ.get("HERMES_DIAG_GOLDEN") == "write":
-        expected.write_text(json.dumps(found, indent=1) + "\n")
-    assert found == json.loads(expected.read_text())
+    golden_text.same(KEPT / "expected.json", json.dumps(found, indent=1) + "\n")
     assert {Reader(path).kind for path in OF_RELEASES} == set(KINDS) - {"check"}
     assert {Reader(path).schema for path in OF_RELEASES} == {2, 3, 4}
 

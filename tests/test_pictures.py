@@ -1,15 +1,15 @@
 """The pictures at the end of a report, and whole reports for people, as they were recorded, in tests/golden/pictures/.
 
-HERMES_DIAG_GOLDEN=write writes them anew; look at what has changed. `matrix.jsonl` is `repro --sessions 2 --turns 8`
+golden_text.py writes them anew. `matrix.jsonl` is `repro --sessions 2 --turns 8`
 without its ticks, `watch.jsonl` a watch of `tests/target.py leak 0.25` with `--interval 100ms --set count=60`.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
 
+import golden_text
 import pytest
 from conftest import GOLDEN, Cli
 from hypothesis import given
@@ -67,10 +67,7 @@ def test_reports_are_as_recorded(kind: str, colour: bool, monkeypatch: pytest.Mo
         assert max(map(cell_len, bare.splitlines())) <= width
         assert "first, course, last" in bare
     shown = "".join(f"--- {width} columns\n{text}" for width, text in texts.items()).replace("\x1b", "␛")
-    golden = FOLDER / f"{kind}.{'colour' if colour else 'plain'}.txt"
-    if os.environ.get("HERMES_DIAG_GOLDEN") == "write":
-        golden.write_text(shown)
-    assert shown == golden.read_text()
+    golden_text.same(FOLDER / f"{kind}.{'colour' if colour else 'plain'}.txt", shown)
 
 
 def bars(text: str) -> dict[str, str]:
