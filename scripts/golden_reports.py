@@ -27,10 +27,14 @@ AUDITED = (
     "closes_others", "small_mount", "loses_keepalive", "delays", "ignores_proxy", "retries_anyway", "never_closes",
     "leaves_threads", "closes_once", "remembers", "trusts_anyone", "asks_less_on_the_wire", "shares_transport",
     "hides_a_pool", "impatient", "small_pool", "ignores_no_proxy", "ignores_ca_file", "hands_out_closed", "mutates",
-    "raises", "nothing", "leaves_at_once", "imports", "calls_home",
+    "raises", "nothing", "leaves_at_once", "imports", "calls_home", "instance", "impatient_async_instance",
+    "closes_once_async", "number",
 )  # fmt: skip
+#: Pools and cached clients of tests/turns.py.
+POOLS = ("LosesPlaces", "OneAtATime", "BySession", "FillsUp", "NeverFull", "cached", "proxied", "own_headers", "far_away")
 COMMANDS: dict[str, list[str]] = {
     **{f"audit-{name}": ["audit", f"{FACTORIES}:{name}"] for name in AUDITED},
+    **{f"audit-{name}": ["audit", f"{TURNS}:{name}"] for name in POOLS},
     "audit-hangs": ["audit", f"{FACTORIES}:hangs", "--patience", "1s"],
     **{
         f"expect-{name}": ["audit", f"{FACTORIES}:{name}", *EXPECTED]

@@ -8,6 +8,13 @@ WHY = "a shorter read timeout cuts long reasoning off; a longer or missing one w
 FIX = "pass no timeout, or timeout=openai.DEFAULT_TIMEOUT, and change none in a hook or transport"
 REFERENCE = "#11072"
 
+#: What the other timeouts are for.
+_WAITS = {
+    "connect": "until it is connected",
+    "write": "until a part of it is taken",
+    "pool": "for a free connection",
+}
+
 
 def check(audited: Audited) -> Verdict:
     timeouts, stall = audited.facts["timeouts"], audited.facts.get("stall")
@@ -28,7 +35,8 @@ def check(audited: Audited) -> Verdict:
     other = {name: seconds for name, seconds in own.items() if seconds != default[name]}
     if other:
         words = ", ".join(f"{name} {_s(seconds)} instead of {_s(default[name])}" for name, seconds in other.items())
-        return chosen(audited, words, _consequence(own["read"], default["read"]) + wire)
+        name = "read" if "read" in other else next(iter(other))
+        return chosen(audited, words, _consequence(name, own[name], default["read"]) + wire)
     if http["read"] != own["read"]:
         text += f"; the http_client's own {_s(http['read'])} do not count"
     return passed(text + wire)
@@ -40,12 +48,15 @@ def _by_its_own(read: float | None, stall: dict[str, float | None]) -> bool:
     return read is not None and gave_up is not None and gave_up >= read * 0.9
 
 
-def _consequence(read: float | None, default: float | None) -> str:
-    if read is None:
+def _consequence(name: str, seconds: float | None, default: float | None) -> str:
+    """What follows from that timeout; default: the SDK's own of a read."""
+    if name != "read":
+        return f"a request waits {'for ever' if seconds is None else _s(seconds)} {_WAITS[name]}"
+    if seconds is None:
         return "a turn whose provider falls silent waits for ever"
-    if default is None or read < default:
-        return f"a turn whose provider is silent for longer than {_s(read)} is given up"
-    return f"a turn whose provider falls silent is given up after {_s(read)} only"
+    if default is None or seconds < default:
+        return f"a turn whose provider is silent for longer than {_s(seconds)} is given up"
+    return f"a turn whose provider falls silent is given up after {_s(seconds)} only"
 
 
 def _wire(stall: dict[str, float | None]) -> str:
