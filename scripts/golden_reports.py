@@ -31,7 +31,9 @@ AUDITED = (
     "closes_once_async", "number",
 )  # fmt: skip
 #: Pools and cached clients of tests/turns.py.
-POOLS = ("LosesPlaces", "OneAtATime", "BySession", "FillsUp", "NeverFull", "cached", "proxied", "own_headers", "far_away")
+POOLS = (
+    "LosesPlaces", "OneAtATime", "BySession", "FillsUp", "NeverFull", "cached", "proxied", "own_headers", "far_away",
+)  # fmt: skip
 COMMANDS: dict[str, list[str]] = {
     **{f"audit-{name}": ["audit", f"{FACTORIES}:{name}"] for name in AUDITED},
     **{f"audit-{name}": ["audit", f"{TURNS}:{name}"] for name in POOLS},

@@ -21,13 +21,24 @@ def same(path: Path, text: str) -> None:
     assert text == path.read_text()
 
 
-def of(report: Report) -> str:
-    """A report but for what it only repeats of the plan and the evidence."""
+def of(report: Report, brief: bool = False) -> str:
+    """A report but for what it only repeats of the plan and the evidence. brief: without what is always the same of a
+    promise or rule, either."""
     told = json.loads(document.line(report))
-    bulk = [(told, ("plan", "racy")), *((cell, ("plan", "turns", "samples")) for cell in told.get("cells", ()))]
-    for one, names in bulk:
-        for name in names:
-            one.pop(name, None)
+    dropped = {"": ("plan", "racy"), "cells": ("plan", "turns", "samples")}
+    if brief:
+        dropped = {
+            "": ("schema", "stack", "plan", "racy", "findings"),
+            "rows": ("kind", "what", "why", "remedy", "reference"),
+        }
+        dropped |= {
+            "cells": ("plan", "turns", "samples", "findings", "left", "left_at_end"),
+            "findings": ("remedy", "reference"),
+        }
+    for where, names in dropped.items():
+        for one in told.get(where, ()) if where else (told,):
+            for name in names:
+                one.pop(name, None)
     return "".join(f"{line}\n" for line in _lines(told))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import golden_text
 import pytest
+from changed_evidence import VARIED
 from conftest import GOLDEN
 
 from hermes_diag.cli import report
@@ -174,13 +175,14 @@ JUDGED = {
     "scenario-fails": lambda: _fails("idle-close-wait"),
     "scenario-lost": lambda: _lost("idle-close-wait"),
     "scenario-spared": _spared,
+    **VARIED,
 }
 
 
 @pytest.mark.parametrize("name", JUDGED)
-def test_what_is_made_of_trials_and_sides(name: str) -> None:
-    """Of a matrix, a bisection, and a scenario that does not come out as reported."""
-    golden_text.same(REPORTS / f"{name}.txt", golden_text.of(JUDGED[name]()))
+def test_a_report_of_what_no_command_has_written(name: str) -> None:
+    """Of a matrix, a bisection, a scenario that does not come out as reported, and evidence that was changed."""
+    golden_text.same(REPORTS / f"{name}.txt", golden_text.of(JUDGED[name](), brief=name in VARIED))
 
 
 def look(fds: int | None = 9, threads: int | None = 3, unlisted: int = 0, **owned: int) -> Sample:
