@@ -10,7 +10,7 @@ from typing import Any
 from conftest import GOLDEN
 
 from hermes_diag.core.capture import Reader
-from hermes_diag.core.evidence import Evidence, Measured, Outcome, Repeated
+from hermes_diag.core.evidence import Evidence, Measured, Outcome, Repeated, Sample
 from hermes_diag.core.plan import FRESH, MEASURE
 from hermes_diag.core.report import Report
 from hermes_diag.run import capture
@@ -97,12 +97,21 @@ def counted(**numbers: float) -> Change:
     )
 
 
+def more_fds(count: Callable[[Sample], int]) -> Change:
+    return lambda one: replace(one, samples=tuple(replace(s, fds=(s.fds or 0) + count(s)) for s in one.samples))
+
+
+def no_kwargs_changed(one: Evidence) -> Evidence:
+    return replace(one, clients=tuple(replace(client, mutated=()) for client in one.clients))
+
+
 def unclosed(one: Evidence) -> Evidence:
     """As of a client that never reaches the provider again: each turn read more than was sent."""
     return replace(one, served=tuple(replace(served, events=served.events + 1) for served in one.served))
 
 
 RUN, CHECK, HERMES, AUDIT = "captures/run", "check-fixed", "captures/hermes", "audit-right"
+LIVE = of_cell(endpoint="https://host-1/v1")
 LOOPS = only(lambda one: one.cell.workload not in (FRESH, MEASURE))
 NO_THREAD, NO_MEMORY = {"phrase": "can't start new thread"}, "openai.APIConnectionError builtins.MemoryError"
 RECYCLED = {"turns": 4, "numbers": 3, "again": 0, "kinds": {}}
@@ -125,24 +134,24 @@ VARIED: dict[str, Callable[[], Report]] = {
         "run-few-looks": (RUN, both(LOOPS, looks(3))),
         "run-events": (RUN, unclosed),
         "run-no-clients": (RUN, lambda one: replace(one, clients=())),
-        "run-unchanged-kwargs": (RUN, lambda one: replace(one, clients=tuple(replace(c, mutated=()) for c in one.clients))),
+        "run-unchanged-kwargs": (RUN, no_kwargs_changed),
         "run-pool-timeouts": (RUN, failed("openai.APITimeoutError httpx.PoolTimeout httpcore.PoolTimeout")),
         "run-refused": (RUN, failed("openai.RateLimitError openai.APIStatusError", status=429)),
         "run-descriptors": (RUN, failed("httpx.ReadError builtins.OSError", errno=9)),
         "run-no-thread": (RUN, failed("builtins.RuntimeError", **NO_THREAD)),
-        "run-live": (RUN, both(LOOPS, of_cell(endpoint="https://host-1/v1"), failed("openai.InternalServerError", status=500))),
-        "run-live-ours": (RUN, both(LOOPS, of_cell(endpoint="https://host-1/v1"))),
+        "run-live": (RUN, both(LOOPS, LIVE, failed("openai.InternalServerError", status=500))),
+        "run-live-ours": (RUN, both(LOOPS, LIVE)),
         "run-fault": (RUN, of_cell(fault="http-500")),
         "run-fault-on-nothing": (RUN, both(LOOPS, of_cell(fault="http-500"), counted(fault_acted=0))),
         "run-repeated": (RUN, lambda one: replace(one, repeated=(Repeated("it stood still for 12 s"),))),
         "hermes-cut": (HERMES, ends(CUT)),
         "hermes-few-looks": (HERMES, looks(2)),
-        "hermes-more": (HERMES, lambda one: replace(one, samples=tuple(replace(s, fds=(s.fds or 0) + s.turns) for s in one.samples))),
-        "hermes-once-more": (HERMES, lambda one: replace(one, samples=tuple(replace(s, fds=(s.fds or 0) + bool(s.turns)) for s in one.samples))),
+        "hermes-more": (HERMES, more_fds(lambda sample: sample.turns)),
+        "hermes-once-more": (HERMES, more_fds(lambda sample: bool(sample.turns))),
         "hermes-fails": (HERMES, failed("openai.APIConnectionError httpx.ConnectError")),
         "hermes-recycled": (HERMES, facts(recycled=RECYCLED)),
         "hermes-recycled-none": (HERMES, facts(recycled={**RECYCLED, "numbers": 0})),
-        "hermes-recycled-again": (HERMES, facts(recycled={**RECYCLED, "again": 2, "kinds": {"files": 1, "databases": 1}})),
+        "hermes-recycled-again": (HERMES, facts(recycled={**RECYCLED, "again": 2, "kinds": {"files": 2}})),
         "check-no-thread": (CHECK, failed("builtins.RuntimeError", **NO_THREAD)),
         "check-no-memory": (CHECK, failed(NO_MEMORY)),
         "check-no-memory-of-the-system": (CHECK, failed("openai.APIConnectionError builtins.OSError", errno=12)),
@@ -152,7 +161,7 @@ VARIED: dict[str, Callable[[], Report]] = {
         "check-few-looks": ("check-turn", looks(2)),
         "check-slow": (CHECK, facts(slow={"doing": "importing it", "seconds": 5})),
         "check-hangs-under-a-fault": ("check-one-workload", ends(Outcome("hung", "no answer for 10 s"))),
-        "check-undefined": (CHECK, lambda one: replace(one, facts={n: v for n, v in one.facts.items() if n != "defined"})),
+        "check-undefined": ("check-never-closes", facts(defined=None)),
         "audit-slow": (AUDIT, facts(slow={"doing": "importing it", "seconds": 5})),
         "audit-no-thread": (AUDIT, facts(first_turn=["builtins.MemoryError"])),
         "audit-first-turn": (AUDIT, facts(first_turn=["openai.APIConnectionError", "builtins.RuntimeError"])),

@@ -279,13 +279,16 @@ def _same(seen: Seen) -> str:
     course, last = seen.course(CLOSE_WAIT), seen.last
     if course is None or last is None or course.word != trend.STEADY or not course.last:
         return ""
+    one = course.last == 1
     if left := seen.entered - (course.last - course.first):
-        return (
-            f"the {course.last} in CLOSE_WAIT are not the same ones all the time: {seen.entered:,} came into it "
-            f"and {left:,} left it"
+        others = (
+            "the one in CLOSE_WAIT is not the same" if one else f"the {course.last} in CLOSE_WAIT are not the same ones"
         )
-    since = units.duration(last.at - seen.same_since)
-    text = f"the {course.last} in CLOSE_WAIT have been the same ones for {since}"
+        return f"{others} all the time: {seen.entered:,} came into it and {left:,} left it"
+    same = (
+        "the one in CLOSE_WAIT has been the same" if one else f"the {course.last} in CLOSE_WAIT have been the same ones"
+    )
+    text = f"{same} for {units.duration(last.at - seen.same_since)}"
     if unread := last.unread.get(CLOSE_WAIT, 0):
         text += f", {unread:,} of them with unread body (no idle connection of a pool has any)"
     new = sum(seen.opened_since[name] for name, states in last.remotes.items() if CLOSE_WAIT in states)
