@@ -110,20 +110,13 @@ def _readable(path: Path, data: bytes) -> tuple[bytes, list[str]]:
     import zlib
 
     from hermes_diag.core.errors import UsageError
-    from hermes_diag.core.packed_lines import MOST
-    from hermes_diag.core.reading import MIB
 
     said = []
     try:
         if data.startswith(b"\x1f\x8b"):
-            unpack = zlib.decompressobj(wbits=31)
-            data = unpack.decompress(data, MOST)
-            if unpack.unconsumed_tail:
-                raise UsageError(f"{path} has more than {MOST // MIB} MiB unpacked", "name a report or a capture")
-            if not unpack.eof:
+            data, is_whole = _unpacked(path, data)
+            if not is_whole:
                 said = [f"{path} is cut off: it was read as far as it goes"]
-            elif unpack.unused_data:
-                raise UsageError(f"{path} has more behind its packed content", "unpack it, and check what comes out")
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             data = data.decode("utf-16").encode()
     except (zlib.error, UnicodeError):
@@ -131,6 +124,23 @@ def _readable(path: Path, data: bytes) -> tuple[bytes, list[str]]:
     if b"\0" in data:
         raise UsageError(f"{path} is no text: --check cannot read it", "name a report or a capture as text in UTF-8")
     return data, said
+
+
+def _unpacked(path: Path, data: bytes) -> tuple[bytes, bool]:
+    """(the content, whether it is whole). Raises UsageError, zlib.error."""
+    from hermes_diag.core.errors import UsageError
+    from hermes_diag.core.packed_lines import MOST, unpacked
+    from hermes_diag.core.reading import MIB
+
+    content = bytearray()
+    try:
+        for piece in unpacked(iter([data])):
+            content += piece
+            if len(content) > MOST:
+                raise UsageError(f"{path} has more than {MOST // MIB} MiB unpacked", "name a report or a capture")
+    except EOFError:
+        return bytes(content), False
+    return bytes(content), True
 
 
 def _is_capture(path: Path) -> bool:

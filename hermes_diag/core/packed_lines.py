@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import zlib
 from collections.abc import Iterator
@@ -80,7 +81,8 @@ class Lines:
                 first += more
             self.packed = first.startswith(_PACKED)
             if self.packed:
-                yield from _unpack(first, pieces)
+                with contextlib.suppress(EOFError):
+                    yield from unpacked(itertools.chain([first], pieces))
             else:
                 yield first
                 yield from pieces
@@ -94,16 +96,22 @@ class Lines:
 _CURE = "no capture is as large: name a file written by --save, or run again with fewer turns or sessions"
 
 
-def _unpack(data: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Raises zlib.error."""
-    machine, members = zlib.decompressobj(wbits=31), 1
-    while data:
-        yield machine.decompress(data, reading.PIECE)
-        data = machine.unconsumed_tail
-        if machine.eof:
-            if data := machine.unused_data or next(pieces, b""):  # another file was appended
+def unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The content of what is packed with gzip, also of several files one behind the other, in pieces of bounded size.
+
+    Raises zlib.error for what cannot be unpacked, EOFError at the end of what was cut off.
+    """
+    machine, members = None, 0
+    for data in pieces:
+        while data:
+            if machine is None:
                 machine, members = zlib.decompressobj(wbits=31), members + 1
                 if members > _MEMBERS:
-                    raise zlib.error
-        else:
-            data = data or next(pieces, b"")
+                    raise zlib.error(f"more than {_MEMBERS:,} files are packed one behind the other")
+            yield machine.decompress(data, reading.PIECE)
+            data = machine.unconsumed_tail
+            if machine.eof:
+                data, machine = machine.unused_data, None
+    if machine is not None:
+        yield machine.flush()
+        raise EOFError("it was cut off")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from hermes_diag.core import reading
+from hermes_diag.core import packed_lines, reading
 from hermes_diag.core.agent_log import File
 from hermes_diag.core.errors import CannotMeasure, UsageError
 from hermes_diag.core.text import one_line
@@ -117,27 +117,12 @@ def chunks(source: Source, tell: Callable[[File], None]) -> Iterator[bytes]:
 
 def _raw(source: Source) -> Iterator[bytes]:
     if source.packed:
-        yield from _unpacked(source.file)
+        yield from packed_lines.unpacked(iter(lambda: source.file.read(LONGEST), b""))
         return
     left = source.size
     while left > 0 and (data := source.file.read(min(CHUNK, left))):
         left -= len(data)
         yield data
-
-
-def _unpacked(file: IO[bytes]) -> Iterator[bytes]:
-    """The content of a file packed with gzip, of one that was cut up to there. Raises EOFError then, zlib.error."""
-    unpack = None
-    while data := file.read(LONGEST):
-        while data:
-            unpack = unpack or zlib.decompressobj(wbits=31)
-            yield unpack.decompress(data, CHUNK)
-            data = unpack.unconsumed_tail
-            if unpack.eof:  # another one may have been appended
-                data, unpack = unpack.unused_data, None
-    if unpack:
-        yield unpack.flush()
-        raise EOFError("it was cut off")
 
 
 def _encoding(first: bytes) -> str:
