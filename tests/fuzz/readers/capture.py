@@ -10,6 +10,7 @@ from conftest import GOLDEN
 from fuzz.frame import as_file
 from hermes_diag.cli import report
 from hermes_diag.core.anonymise import Known, Pseudonyms
+from hermes_diag.core.text import one_line
 from hermes_diag.reporters import formats
 from hermes_diag.run import comparison
 
@@ -50,7 +51,7 @@ def run(data: bytes) -> str:
     with as_file(data, "capture.jsonl") as path:
         found, notes = report.read(path)
     chosen = zlib.crc32(data)
-    shown = [*notes]
+    shown = [one_line(note) for note in notes]  # as cli/terminal.py says them
     if chosen % SHOWN == 0:
         shown.append(formats.load("terminal").render(found, 80, True))
         other = FORMATS[chosen // SHOWN % len(FORMATS)]
