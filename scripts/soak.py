@@ -1,6 +1,6 @@
 """What grows in the processes of ours that run for long; run by scripts/soak.
 
-    turns      100,000 turns of a factory, in 50 runs of one process
+    turns      100,000 turns of a pool, in 50 runs of one process
     watch      an hour of `sockets --watch` at 10 Hz, of a process whose connections come and go
     provider   a million requests to `serve`, of a client that opens a connection for each hundred
     trace      what a program opens in a day, ten descriptors a second, as fast as it can
@@ -134,7 +134,7 @@ def turns(part: float) -> list[Process]:
     """Runs one after the other in one process, as a test suite has them: a run keeps its evidence until it is judged,
     some 2 KB a turn, and nothing of it behind that."""
     number = max(8, int(50 * part))
-    command = [sys.executable, "-c", RUNS, f"{ROOT}/tests/factories.py:right", str(number), str(20), str(100)]
+    command = [sys.executable, "-c", RUNS, f"{ROOT}/tests/factories.py:RightPool", str(number), str(20), str(100)]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE) as process,
         looked_at(process) as found,

@@ -271,6 +271,13 @@ def test_bytes_that_are_no_text() -> None:
             {"allow": ["nodelay:2027-01-01"]},
             "--allow: reason is missing: an allowance has finding, reason, expires; write FINDING:DATE:REASON",
         ),
+        (
+            {},
+            {"allow": ["nodelay:2027-01-01:a", "max-retries:2027-01-01:b", "nodelay:2028-01-01:c"]},
+            "--allow: nodelay is allowed twice; give it once",
+        ),
+        ({}, {"expect": ["retries=0", "timeout=soon"]}, "--expect: 'timeout=soon': cannot be read; write timeout=600s"),
+        ({}, {"factory": "a\0b:c"}, "SPEC: holds a NUL"),
         ({}, {"workloads": ["x"]}, "--workload: no workload 'x'; known: steady, interrupted, overlapping"),
         (
             {},
@@ -300,6 +307,37 @@ def test_what_is_wrong_elsewhere(environ: dict[str, str], flags: dict[str, Any],
     with pytest.raises(UsageError) as caught:
         resolve("", environ, **flags)
     assert caught.value.message == line
+
+
+def test_what_a_check_keeps_of_its_settings() -> None:
+    """Each that is not at its default with its source; a reason without its secrets, and on one line."""
+    text = '[tool.hermes-diag]\nfactory = "./c.py:make"\nexpect = ["separate", "retries=0"]\npython = "bin/python"\n'
+    given = {
+        "allow": ["nodelay:2027-01-31:sk-proj-A1b2C3d4E5f6G7h8: so\nwhat", "max-retries:2028-02-29:later"],
+        "fail_on": ["close_wait_left > 0", "close_wait_peak >= 3"],
+    }
+    found = resolve(
+        text, {"HERMES_DIAG_WORKLOADS": "steady,overlapping", "HERMES_DIAG_FAULTS": "http-500:a=1,2"}, **given
+    )
+    asked = found.asked("main.jsonl")
+    assert (asked.factory, asked.baseline, found.asked().baseline) == ("./c.py:make", "main.jsonl", "")
+    assert [one.text for one in asked.fail_on] == given["fail_on"]
+    assert [(one.finding, str(one.expires)) for one in asked.allow] == [
+        ("nodelay", "2027-01-31"),
+        ("max-retries", "2028-02-29"),
+    ]
+    assert asked.allow[1].reason == "later"
+    assert "so what" in asked.allow[0].reason
+    assert "A1b2C3d4" not in asked.allow[0].reason
+    assert asked.sources == (
+        ("factory", "./c.py:make", "../pyproject.toml"),
+        ("python", "../bin/python", "../pyproject.toml"),
+        ("workloads", "steady, overlapping", "HERMES_DIAG_WORKLOADS"),
+        ("faults", "http-500:a=1,2", "HERMES_DIAG_FAULTS"),
+        ("allow", "nodelay until 2027-01-31, max-retries until 2028-02-29", "--allow"),
+        ("fail_on", "close_wait_left > 0, close_wait_peak >= 3", "--fail-on"),
+        ("expect", "separate, retries=0", "../pyproject.toml"),
+    )
 
 
 def test_what_is_overridden_is_checked_too() -> None:
