@@ -2,13 +2,16 @@
 
 Python would print a traceback for a signal that comes while it imports, or at its own end. From the first line of ours
 until signals are taken (core/interrupts.py) one ends the program with the words and the exit code of an interruption;
-after the last word of ours one ends it with the exit code that it has anyway.
+after the last word of ours one ends it with the exit code that it has anyway. Once nothing can take long any more they
+are blocked: Python gives them back their own effect at its very end, and one would be the end that is told.
 """
 
-import _signal  # type: ignore[import-not-found]  # a built-in: nothing is imported before signals are dealt with
+import _signal  # type: ignore[import-not-found]  # built-ins: nothing is imported before signals are dealt with
+import atexit
 import posix
 import sys
 
+SIGNALS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
 INTERRUPTED = 130  # as in core/errors.py
 #: Of reporters/envelope.py, which is not imported yet.
 DOCUMENT = (
@@ -20,6 +23,9 @@ DOCUMENT = (
 def main() -> None:
     """Entry point of the command."""
     _take_signals(_before_the_first_word)
+    # Registered first, so that it runs last, when no thread is waited for any more. Python also remembers an interrupt
+    # that came within exec(), as dataclasses use it, and would kill this process by SIGINT although it was taken.
+    atexit.register(_signal.pthread_sigmask, _signal.SIG_BLOCK, SIGNALS)
     from hermes_diag import cli
 
     code: object = INTERRUPTED
@@ -31,10 +37,6 @@ def main() -> None:
         code = exc.code
     finally:
         _take_signals(lambda number, frame: posix._exit(code if isinstance(code, int) else 0))
-    if code == INTERRUPTED:
-        # Python remembers an interrupt that came within exec(), as dataclasses use it, and would kill this process at
-        # its end, by SIGINT, although it was taken; one that is blocked cannot.
-        _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
     sys.exit(code)  # type: ignore[arg-type]  # as it was given
 
 
@@ -53,7 +55,7 @@ def _before_the_first_word(number: int, frame: object) -> None:
 
 
 def _take_signals(handler: object) -> None:
-    for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
+    for number in SIGNALS:
         if _signal.getsignal(number) != _signal.SIG_IGN:  # `nohup`, a shell's background job
             _signal.signal(number, handler)
 

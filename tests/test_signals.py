@@ -27,12 +27,13 @@ def test_a_signal_before_the_first_word(number: signal.Signals, words: list[str]
     assert done.stdout == (expected if words[0] == "check" else "")
 
 
-def test_a_signal_behind_the_last_word() -> None:
-    """It changes nothing of the exit code."""
+@pytest.mark.parametrize("before", ["", "signal.signal(signal.SIGTERM, signal.SIG_DFL)"], ids=["soon", "at the end"])
+def test_a_signal_behind_the_last_word(before: str) -> None:
+    """It changes nothing of the exit code, also when Python has given signals back their own effect."""
     code = (
         "import atexit, os, signal; from hermes_diag import __main__ as begin; from hermes_diag import cli\n"
         "def end(): raise SystemExit(1)\ncli.main = end\n"
-        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGTERM))\nbegin.main()"
+        f"atexit.register(lambda: ({before or None}, os.kill(os.getpid(), signal.SIGTERM)))\nbegin.main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (1, "")
@@ -48,3 +49,24 @@ def test_what_a_command_raises_is_told_by_us(raised: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     expected = (130, "hermes-diag: interrupted\n") if raised == "KeyboardInterrupt" else (3, "")
     assert (done.returncode, done.stderr) == expected
+
+
+def test_a_signal_while_an_event_loop_is_made() -> None:
+    """It waits for the coroutine that takes it: there is no half of a loop, and no coroutine that nobody awaits."""
+    code = (
+        "import asyncio, gc, os, signal; from hermes_diag.core import interrupts\n"
+        "class Loop(asyncio.SelectorEventLoop):\n"
+        "    def _make_self_pipe(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        super()._make_self_pipe()\n"
+        "asyncio.DefaultEventLoopPolicy._loop_factory = Loop\n"
+        "async def work():\n"
+        "    with interrupts.Interrupts(lambda number: None) as taken:\n"
+        "        await asyncio.sleep(0)\n"
+        "        return taken.number\n"
+        "interrupts.raised()\n"
+        "print(interrupts.run(work))\n"
+        "print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))\ngc.collect()"
+    )
+    done = subprocess.run([sys.executable, "-X", "dev", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == (f"{int(signal.SIGTERM)}\n[]\n", "", 0)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from hermes_diag.cli import clients
 from hermes_diag.cli.terminal import emit, say
-from hermes_diag.core import new_file, quiet
+from hermes_diag.core import interrupts, new_file, quiet
 from hermes_diag.core.errors import COULD_NOT_MEASURE, INTERRUPTED, OK, CannotMeasure, UsageError, cure
 from hermes_diag.core.evidence import Happened
 from hermes_diag.core.interrupts import Interrupts
@@ -98,7 +98,7 @@ def run(options: Options) -> int:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     quiet.begin()
-    return asyncio.run(_serve(provider, options, upstream))
+    return interrupts.run(lambda: _serve(provider, options, upstream))
 
 
 async def _serve(provider: Provider, options: Options, upstream: Upstream | None) -> int:

@@ -7,9 +7,10 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -40,7 +41,8 @@ class Interrupts:
                 try:
                     self._before[number] = signal.signal(number, self._take)
                 except ValueError:  # not in the main thread
-                    return self
+                    break
+        _let_through()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -53,6 +55,30 @@ class Interrupts:
         else:
             self.number = number
             self._first(number)
+
+
+def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """`asyncio.run()` of a coroutine that takes signals with Interrupts: until then they wait.
+
+    One that came earlier would leave half an event loop, or a coroutine that nobody awaits: Python tells of both.
+    """
+    import asyncio  # most commands have no use for it
+
+    _held[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        return asyncio.run(work())
+    finally:
+        _let_through()
+
+
+#: By thread: what it had blocked before signals were made to wait.
+_held: dict[int, set[int]] = {}
+
+
+def _let_through() -> None:
+    before = _held.pop(_thread.get_ident(), None)
+    if before is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def raised() -> None:

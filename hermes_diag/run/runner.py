@@ -9,6 +9,7 @@ import resource
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
+from hermes_diag.core import interrupts
 from hermes_diag.core.errors import CannotMeasure
 from hermes_diag.core.evidence import Evidence, Outcome, Repeated
 from hermes_diag.core.interrupts import Interrupts
@@ -140,7 +141,7 @@ def _fd_limit(need: int) -> Iterator[None]:
 def finish(runner: Runner) -> bool:
     """Run to the end; False when the user interrupted it. Later interrupts are then ignored: the caller is about to
     print what was measured."""
-    return asyncio.run(_until_interrupted(runner.run()))
+    return interrupts.run(lambda: _until_interrupted(runner.run()))
 
 
 async def _until_interrupted(work: Coroutine[Any, Any, None]) -> bool:
