@@ -750,7 +750,8 @@ def test_who_is_hidden_may_hold_a_socket() -> None:
         inner = f"mount -t proc -o hidepid=2 proc /proc && exec {shown}"
         done = subprocess.run(["unshare", "-m", "sh", "-c", inner], capture_output=True, text=True, check=False)
     document = json.loads(done.stdout)
-    assert document["unowned"] == {}
+    # An earlier user of this port may have left closed connections, in TIME_WAIT, which are nobody's.
+    assert set(document["unowned"]) <= {"TIME_WAIT"}
     assert "some sockets without an owner" in {one["what"] for one in document["missing"]}
 
 
