@@ -126,7 +126,7 @@ def looked_at(process: subprocess.Popen[bytes]) -> Iterator[list[Process]]:
 
 
 def _named(process: psutil.Process) -> str:
-    words = [Path(word).name for word in process.cmdline() if not word.startswith("-")]
+    words = [Path(word).name for word in process.cmdline() if not word.startswith("-") and "\n" not in word]
     return f"{process.pid} {' '.join(words[1:3])}"[:28]
 
 
