@@ -110,6 +110,11 @@ def unclosed(one: Evidence) -> Evidence:
     return replace(one, served=tuple(replace(served, events=served.events + 1) for served in one.served))
 
 
+def look(fds: int | None = 9, threads: int | None = 3, unlisted: int = 0, **owned: int) -> Sample:
+    """A look at a process that holds these sockets, by their states."""
+    return Sample(0.0, 0.0, "settled", 0, {}, owned, None, unlisted, fds, threads, None)
+
+
 RUN, CHECK, HERMES, AUDIT = "captures/run", "check-fixed", "captures/hermes", "audit-right"
 LIVE = of_cell(endpoint="https://host-1/v1")
 LOOPS = only(lambda one: one.cell.workload not in (FRESH, MEASURE))

@@ -17,21 +17,24 @@ POOL = {"where": "transport", "max_connections": 1000, "max_keepalive": 100, "ke
 SOCKET = {"keepalive": True, "idle": 30, "interval": 10, "count": 3, "nodelay": True, "port": 7}
 
 
+#: What an audit tells of a client like the SDK's own.
+USUAL: dict[str, Any] = {
+    "subject": {"kind": "factory", "client": "OpenAI", "async": False},
+    "timeouts": ALIKE,
+    "asked": 600,
+    "pools": [POOL],
+    "default_limits": [1000, 100],
+    "http": {"trust_env": True, "own_proxy": False},
+    "sockets": [SOCKET],
+    "max_retries": 0,
+    "retried_turn": "0/1/1",
+}
+
+
 def seen(expect: str, **facts: Any) -> dict[str, str]:
     """The status of each promise of a client like the SDK's own, but for these facts."""
-    usual = {
-        "subject": {"kind": "factory", "client": "OpenAI", "async": False},
-        "timeouts": ALIKE,
-        "asked": 600,
-        "pools": [POOL],
-        "default_limits": [1000, 100],
-        "http": {"trust_env": True, "own_proxy": False},
-        "sockets": [SOCKET],
-        "max_retries": 0,
-        "retried_turn": "0/1/1",
-    }
     expected = expectations.parse(expect.split())
-    audited = Audited({**usual, **facts}, sent={"0/1/1": 1}, through_proxy=1, carried=frozenset({7}), expected=expected)
+    audited = Audited({**USUAL, **facts}, sent={"0/1/1": 1}, through_proxy=1, carried=frozenset({7}), expected=expected)
     return {module.CODE: promises.check(module, audited).status.value for module in promises.modules()}
 
 

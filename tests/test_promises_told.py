@@ -7,33 +7,21 @@ from dataclasses import fields
 from typing import Any
 
 import golden_text
+from changed_evidence import look
 from conftest import GOLDEN
+from test_expectations import SECONDS, USUAL
+from test_expectations import SOCKET as ON
 
 from hermes_diag.core.evidence import Sample
 from hermes_diag.judge import expectations, promises
 from hermes_diag.judge.promises import Audited
 
-SECONDS = {"connect": 5.0, "read": 600.0, "write": 600.0, "pool": 600.0}
-POOL = {"where": "transport", "max_connections": 1000, "max_keepalive": 100, "keepalive_asked": False}
-SOCKET = {"keepalive": False, "idle": 30, "interval": 10, "count": 3, "nodelay": True, "port": 7}
+SOCKET = {**ON, "keepalive": False}
 GOES_ON: dict[str, list[str]] = {"before": [], "after": []}
-
-
-def look(fds: int = 9, threads: int = 3, **owned: int) -> Sample:
-    return Sample(0.0, 0.0, "", 0, {}, owned, None, 0, fds, threads, None)
-
-
 FACTS: dict[str, Any] = {
-    "subject": {"kind": "factory", "client": "OpenAI", "async": False},
-    "timeouts": {"client": SECONDS, "http_client": SECONDS, "default": SECONDS},
-    "asked": 600,
-    "stall": None,
-    "pools": [POOL],
-    "default_limits": [1000, 100],
-    "http": {"trust_env": True, "own_proxy": False},
+    **USUAL,
     "sockets": [SOCKET],
-    "max_retries": 0,
-    "retried_turn": "0/1/1",
+    "stall": None,
     "mutation": {"added": [], "changed": []},
     "sharing": {"clients": 2, "client": False, "http_client": False, "transport": False, "pool": False, "mount": False},
     "sharing_turns": ["0/0/1", "1/0/1"],
@@ -91,7 +79,6 @@ OWN = {"http": {"trust_env": True, "own_proxy": True}}
 BROKE = {"before": [], "after": ["httpx.ReadError", "OSError"]}
 BROKEN = {"before": ["RuntimeError", "OSError"], "after": ["RuntimeError"]}
 REFUSED = ("openai.APIConnectionError", "ssl.SSLCertVerificationError")
-ON = {**SOCKET, "keepalive": True}
 LEAK = look(fds=12, CLOSE_WAIT=3)
 
 #: name -> (what is expected, what is otherwise)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import golden_text
 import pytest
-from changed_evidence import VARIED
+from changed_evidence import VARIED, look
 from conftest import GOLDEN
 
 from hermes_diag.cli import report
@@ -183,10 +183,6 @@ JUDGED = {
 def test_a_report_of_what_no_command_has_written(name: str) -> None:
     """Of a matrix, a bisection, a scenario that does not come out as reported, and evidence that was changed."""
     golden_text.same(REPORTS / f"{name}.txt", golden_text.of(JUDGED[name](), brief=name in VARIED))
-
-
-def look(fds: int | None = 9, threads: int | None = 3, unlisted: int = 0, **owned: int) -> Sample:
-    return Sample(0.0, 0.0, "settled", 0, {}, owned, None, unlisted, fds, threads, None)
 
 
 @pytest.mark.parametrize(
