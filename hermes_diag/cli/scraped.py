@@ -102,6 +102,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.asks(request)  # it may have gone before it could be asked
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:

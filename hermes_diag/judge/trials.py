@@ -112,8 +112,9 @@ def _verdict(rows: Sequence[Row]) -> tuple[str, Status]:
     count = len({row.name for row in rows})
     unknown = f"could not tell {', '.join(untold)}" if untold else ""
     if bad:
-        of_all = "the target leaves" if count == 1 else f"{len(bad)} of {count} targets leave"
-        said = f"{of_all} something behind or fail{'s' if count == 1 else ''}: {', '.join(bad)}"
+        said = f"{len(bad)} of {count} targets leave something behind or fail: {', '.join(bad)}"
+        if count == 1:
+            said = f"the target leaves something behind or fails: {bad[0]}"
         return "; ".join(filter(None, (said, unknown))), Status.FAILING
     if untold:
         whys = list(dict.fromkeys(row.seen for row in rows if row.status == RowStatus.COULD_NOT_TELL))
